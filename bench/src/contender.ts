@@ -1,0 +1,30 @@
+/** What a contender is: a node side that answers and a client side that asks, in two processes. */
+import type { Payload } from './payload.ts';
+
+export interface Contender {
+  /** As given to `--contenders`. */
+  name: string;
+  /** As shown in the table. */
+  title: string;
+  /** Resolves when the node can answer. Left out when `startClient` holds the node too. */
+  startNode?: (site: Site) => Promise<Side>;
+  /** Resolves when a request would be answered. */
+  startClient: (site: Site) => Promise<ClientSide>;
+}
+
+/** Where the two sides meet. */
+export interface Site {
+  servers: string;
+  numShards: number;
+  /** First token of every subject, different for each contender. */
+  prefix: string;
+}
+
+export interface Side {
+  close: () => Promise<void>;
+}
+
+export interface ClientSide extends Side {
+  /** Encodes the question as JSON, has the node's `answer` run on it and decodes its JSON. */
+  request: (key: string, question: Payload) => Promise<Payload>;
+}

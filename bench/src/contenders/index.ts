@@ -1,0 +1,29 @@
+/** Every contender, in the order of the table. */
+import type { Contender } from '../contender.ts';
+import { clstr, clstrMemory } from './clstr.ts';
+import { moleculer } from './moleculer.ts';
+import { natsBatch } from './nats-batch.ts';
+import { natsMux } from './nats-mux.ts';
+import { natsRequest } from './nats-request.ts';
+
+export const contenders: readonly Contender[] = [
+  natsRequest,
+  natsMux,
+  natsBatch,
+  moleculer,
+  clstr,
+  clstrMemory,
+];
+
+/** Ratios are against these two. */
+export const REQUEST_BASELINE = natsRequest.name;
+export const BATCH_BASELINE = natsBatch.name;
+
+/** @throws Error naming the contenders there are. */
+export function contenderNamed(name: string): Contender {
+  const found = contenders.find((contender) => contender.name === name);
+  if (found === undefined) {
+    throw new Error(`unknown contender '${name}', there are: ${contenders.map((c) => c.name).join(', ')}`);
+  }
+  return found;
+}

@@ -1,0 +1,57 @@
+/**
+ * Keeps N requests in flight for a while and measures them; the same loop for every contender.
+ * One clock reading per request: a loop's next request starts when its last one was answered.
+ */
+import { performance } from 'node:perf_hooks';
+import type { ClientSide } from './contender.ts';
+import { checkAnswer, createQuestions } from './payload.ts';
+import { percentile } from './statistics.ts';
+
+export interface Load {
+  inFlight: number;
+  seconds: number;
+}
+
+export interface Measurement {
+  requests: number;
+  elapsedMs: number;
+  requestsPerSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+}
+
+// Exact up to this many requests in one measurement; beyond, the newest ones count for p50 and p99.
+const KEPT_LATENCIES = 1 << 22;
+const latencies = new Float64Array(KEPT_LATENCIES);
+
+const nextQuestion = createQuestions();
+
+/** @throws Error when a request fails or is answered with anything but its own answer. */
+export async function measure(client: ClientSide, load: Load): Promise<Measurement> {
+  let requests = 0;
+  const startedAt = performance.now();
+  const endsAt = startedAt + load.seconds * 1_000;
+
+  const keepOneInFlight = async (): Promise<void> => {
+    for (let sentAt = performance.now(); sentAt < endsAt;) {
+      const question = nextQuestion();
+      const reply = await client.request(question.key, question);
+      const now = performance.now();
+      checkAnswer(question, reply);
+      latencies[requests % KEPT_LATENCIES] = now - sentAt;
+      requests += 1;
+      sentAt = now;
+    }
+  };
+  await Promise.all(Array.from({ length: load.inFlight }, keepOneInFlight));
+
+  const elapsedMs = performance.now() - startedAt;
+  const sorted = latencies.slice(0, Math.min(requests, KEPT_LATENCIES)).sort();
+  return {
+    requests,
+    elapsedMs,
+    requestsPerSecond: (requests / elapsedMs) * 1_000,
+    p50Ms: percentile(sorted, 0.5),
+    p99Ms: percentile(sorted, 0.99),
+  };
+}

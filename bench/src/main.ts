@@ -1,0 +1,66 @@
+/** `npm run bench`: starts everything, plays the rounds, prints the table, writes the JSON, stops everything. */
+import { contenderNamed } from './contenders/index.ts';
+import type { Contestant } from './contestant.ts';
+import { startContestant } from './contestant.ts';
+import { measureHashing } from './hashing.ts';
+import { startNatsServer } from './nats-server.ts';
+import type { Options } from './options.ts';
+import { readOptions } from './options.ts';
+import { showProgress } from './progress.ts';
+import { writeResults } from './results-file.ts';
+import { playRounds } from './rounds.ts';
+import { summarise } from './summary.ts';
+import { formatHashing, formatSummary } from './table.ts';
+
+const NUM_SHARDS = 1024;
+
+const interrupted = new AbortController();
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(name, () => interrupted.abort(`stopped by ${name}`));
+}
+
+const options = readOptionsOrExplain();
+if (options !== null) {
+  try {
+    await bench(options, interrupted.signal);
+  } catch (error) {
+    console.error(interrupted.signal.aborted ? interrupted.signal.reason : error);
+    process.exitCode = interrupted.signal.aborted ? 130 : 1;
+  }
+}
+
+function readOptionsOrExplain(): Options | null {
+  try {
+    return readOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(`${(error as Error).message}\nSee --help.`);
+    process.exitCode = 2;
+    return null;
+  }
+}
+
+async function bench(options: Options, signal: AbortSignal): Promise<void> {
+  const contestants: Contestant[] = [];
+  const server = await startNatsServer();
+  try {
+    for (const name of options.contenders) {
+      signal.throwIfAborted();
+      showProgress(`starting ${name}`);
+      const site = { servers: server.servers, numShards: NUM_SHARDS, prefix: `bench-${name}` };
+      contestants.push(await startContestant(contenderNamed(name), site));
+    }
+    const samples = await playRounds(contestants, options, signal, showProgress);
+    showProgress('hashing and placement');
+    const hashing = measureHashing();
+    showProgress('');
+    const summary = summarise(samples);
+    console.log(formatSummary(summary));
+    console.log(formatHashing(hashing));
+    await writeResults({ options, natsServerVersion: server.version, summary, hashing, samples });
+    console.log(`Every reply was checked. All samples: ${options.out}`);
+  } finally {
+    showProgress('');
+    await Promise.all(contestants.map((contestant) => contestant.close()));
+    await server.close();
+  }
+}

@@ -1,0 +1,83 @@
+/** The command line: what to run, how long, and where the figures go. */
+import { parseArgs } from 'node:util';
+import { contenderNamed, contenders } from './contenders/index.ts';
+
+export interface Options {
+  contenders: readonly string[];
+  inFlight: readonly number[];
+  rounds: number;
+  seconds: number;
+  warmUpSeconds: number;
+  out: string;
+}
+
+const FULL = { rounds: 10, seconds: 2, warmUpSeconds: 2 };
+const QUICK = { rounds: 4, seconds: 0.3, warmUpSeconds: 0.5 };
+const IN_FLIGHT = [1, 64, 256, 1024];
+
+const names = contenders.map((contender) => contender.name).join(',');
+
+const HELP = `Measures requests per second and latency of every contender over one nats-server.
+
+Usage: npm run bench -- [options]
+
+  --quick             ${QUICK.rounds} rounds of ${QUICK.seconds} s: under a minute, rough figures
+  --rounds <n>        rounds, each runs every contender once (default ${FULL.rounds})
+  --seconds <s>       seconds per contender and round (default ${FULL.seconds})
+  --in-flight <list>  requests kept in flight (default ${IN_FLIGHT.join(',')})
+  --contenders <list> default ${names}
+  --out <file>        where the JSON goes (default bench/results/latest.json)
+  --help              this text
+
+NATS_SERVER_BIN names another nats-server than the one on the PATH.`;
+
+/**
+ * Null after printing the help.
+ * @throws Error naming the option and the value that do not fit.
+ */
+export function readOptions(args: readonly string[]): Options | null {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      rounds: { type: 'string' },
+      seconds: { type: 'string' },
+      'in-flight': { type: 'string' },
+      contenders: { type: 'string' },
+      out: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return null;
+  }
+  const defaults = values.quick ? QUICK : FULL;
+  return {
+    contenders: list(values.contenders ?? names).map((name) => contenderNamed(name).name),
+    inFlight: list(values['in-flight'] ?? IN_FLIGHT.join(',')).map((item) =>
+      wholeNumber('--in-flight', item),
+    ),
+    rounds: values.rounds === undefined ? defaults.rounds : wholeNumber('--rounds', values.rounds),
+    seconds: values.seconds === undefined ? defaults.seconds : positive('--seconds', values.seconds),
+    warmUpSeconds: defaults.warmUpSeconds,
+    out: values.out ?? new URL('../results/latest.json', import.meta.url).pathname,
+  };
+}
+
+function list(value: string): string[] {
+  return [...new Set(value.split(',').map((item) => item.trim()))];
+}
+
+function wholeNumber(option: string, value: string): number {
+  const number = positive(option, value);
+  if (!Number.isSafeInteger(number)) throw new Error(`${option} must be a whole number, not '${value}'`);
+  return number;
+}
+
+function positive(option: string, value: string): number {
+  const number = Number(value);
+  if (!(number > 0 && number < Infinity))
+    throw new Error(`${option} must be a number above 0, not '${value}'`);
+  return number;
+}

@@ -1,0 +1,49 @@
+/** The one question every contender asks and the one answer it must get: 64 bytes of JSON each way. */
+
+export interface Payload {
+  seq: number;
+  key: string;
+  text: string;
+}
+
+export const PAYLOAD_BYTES = 64;
+export const KEY_COUNT = 1_000;
+
+const KEYS = Array.from({ length: KEY_COUNT }, (_, i) => `user-${String(i).padStart(4, '0')}`);
+const TEXT = 'x'.repeat(20);
+
+// Eight digits, the answer's included, so that every payload has the same length.
+const FIRST_SEQ = 10_000_000;
+const LAST_SEQ = 99_999_998;
+
+/** Builds questions with rising numbers, over all keys in turn. */
+export function createQuestions(): () => Payload {
+  let seq = FIRST_SEQ;
+  let key = 0;
+  return () => {
+    seq = seq === LAST_SEQ ? FIRST_SEQ : seq + 1;
+    key = key === KEY_COUNT - 1 ? 0 : key + 1;
+    return { seq, key: KEYS[key]!, text: TEXT };
+  };
+}
+
+/** What the node does with a question. The answer differs from it, so that an echo cannot pass. */
+export function answer(question: Payload): Payload {
+  return { seq: question.seq + 1, key: question.key, text: question.text };
+}
+
+/** @throws Error when the reply is not the answer to this very question. */
+export function checkAnswer(question: Payload, reply: Payload): void {
+  if (reply.seq !== question.seq + 1 || reply.key !== question.key || reply.text !== question.text) {
+    throw new Error(`wrong reply: asked ${JSON.stringify(question)}, got ${JSON.stringify(reply)}`);
+  }
+}
+
+/** @throws Error when question or answer is not exactly 64 bytes as JSON. */
+export function checkPayloadSize(): void {
+  const question = createQuestions()();
+  for (const value of [question, answer(question)]) {
+    const bytes = Buffer.byteLength(JSON.stringify(value));
+    if (bytes !== PAYLOAD_BYTES) throw new Error(`payload is ${bytes} bytes, not ${PAYLOAD_BYTES}`);
+  }
+}

@@ -1,0 +1,37 @@
+/** The JSON beside the table: every sample, and what is needed to compare two runs. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus } from 'node:os';
+import { dirname } from 'node:path';
+import type { HashingLine } from './hashing.ts';
+import type { Options } from './options.ts';
+import { PAYLOAD_BYTES } from './payload.ts';
+import type { Sample } from './rounds.ts';
+import type { SummaryLine } from './summary.ts';
+
+export interface Results {
+  options: Options;
+  natsServerVersion: string;
+  summary: readonly SummaryLine[];
+  hashing: readonly HashingLine[];
+  samples: readonly Sample[];
+}
+
+export async function writeResults({ options, natsServerVersion, ...figures }: Results): Promise<void> {
+  const { out, ...settings } = options;
+  const machine = {
+    cpu: cpus()[0]?.model,
+    cores: availableParallelism(),
+    platform: `${process.platform} ${process.arch}`,
+    node: process.version,
+    natsServer: natsServerVersion,
+  };
+  const content = {
+    at: new Date().toISOString(),
+    machine,
+    payloadBytes: PAYLOAD_BYTES,
+    settings,
+    ...figures,
+  };
+  await mkdir(dirname(out), { recursive: true });
+  await writeFile(out, `${JSON.stringify(content, null, 2)}\n`);
+}

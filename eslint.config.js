@@ -1,0 +1,153 @@
+// What the linter holds: no floating promise, exhaustive switches, and that time and randomness are injected.
+import tseslint from 'typescript-eslint';
+
+/** Packages that run in simulated time: the injected Clock and Random are their only sources. */
+const SIMULATED = ['packages/core/src/**', 'packages/actors/src/**', 'packages/transport-memory/src/**'];
+/** The two files that read the system for everyone else. */
+const SYSTEM_SEAMS = ['packages/core/src/clock.ts', 'packages/core/src/random.ts'];
+
+const useClock = 'Use the injected Clock: the simulation runs in virtual time.';
+const useRandom = 'Use the injected Random: the simulation is seeded.';
+const noDom =
+  'core compiles with the DOM lib for its web-standard names only; this one does not exist in Node.';
+
+const TIME_GLOBALS = [
+  ...['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'setImmediate', 'clearImmediate'],
+  ...['performance', 'requestAnimationFrame', 'requestIdleCallback', 'scheduler'],
+].map((name) => ({ name, message: useClock }));
+
+const DOM_GLOBALS = [
+  ...['window', 'document', 'navigator', 'location', 'history', 'screen', 'self', 'top', 'parent', 'frames'],
+  ...['localStorage', 'sessionStorage', 'indexedDB', 'caches', 'fetch', 'XMLHttpRequest', 'WebSocket'],
+  ...['EventSource', 'Worker', 'SharedWorker', 'BroadcastChannel', 'alert', 'confirm', 'prompt', 'open'],
+  ...[
+    'close',
+    'stop',
+    'focus',
+    'blur',
+    'print',
+    'postMessage',
+    'name',
+    'length',
+    'status',
+    'origin',
+    'event',
+  ],
+  ...['HTMLElement', 'Element', 'Node', 'Request', 'Response', 'FileReader', 'Image', 'Notification'],
+].map((name) => ({ name, message: noDom }));
+
+const NO_DEFAULT_EXPORT = [
+  {
+    selector: 'ExportDefaultDeclaration, ExportSpecifier[exported.name="default"]',
+    message: 'Named exports only.',
+  },
+  { selector: 'ExportAllDeclaration', message: 'Name what is exported: no export *.' },
+];
+
+const SIMULATED_SYNTAX = [
+  { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: useClock },
+  { selector: "CallExpression[callee.name='Date']", message: useClock },
+  { selector: "MemberExpression[object.name='globalThis']", message: 'Name globals directly.' },
+];
+
+const SIMULATED_PROPERTIES = [
+  { object: 'Date', property: 'now', message: useClock },
+  { object: 'AbortSignal', property: 'timeout', message: useClock },
+  { object: 'Math', property: 'random', message: useRandom },
+  { object: 'crypto', property: 'getRandomValues', message: useRandom },
+  { object: 'crypto', property: 'randomUUID', message: useRandom },
+];
+
+export default tseslint.config(
+  { ignores: ['**/dist/**', '**/node_modules/**', 'coverage/**', '**/*.d.ts'] },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked],
+    languageOptions: {
+      // One program from source for all files: faster than one per package, and needs no build first.
+      parserOptions: { project: ['./tsconfig.check.json'], tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'separate-type-imports' }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true, requireDefaultForNonUnion: true },
+      ],
+      // A caught value that is passed on as it is.
+      '@typescript-eslint/prefer-promise-reject-errors': ['error', { allowThrowingUnknown: true }],
+      '@typescript-eslint/restrict-template-expressions': [
+        'error',
+        { allowNumber: true, allowBoolean: true, allowNullish: true },
+      ],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'none', ignoreRestSiblings: true },
+      ],
+      eqeqeq: ['error', 'always'],
+      'no-console': 'error',
+
+      // Off: they report style, or what the compiler options here already settle.
+      '@typescript-eslint/no-non-null-assertion': 'off', // noUncheckedIndexedAccess on typed arrays asks for `!`
+      '@typescript-eslint/no-confusing-void-expression': 'off',
+      '@typescript-eslint/no-invalid-void-type': 'off', // request<void, number>() is the API
+      '@typescript-eslint/no-unnecessary-type-parameters': 'off', // request<User>('GetUser')
+      '@typescript-eslint/no-redundant-type-constituents': 'off', // keyof of a type that is still growing
+      '@typescript-eslint/unified-signatures': 'off',
+      '@typescript-eslint/no-extraneous-class': 'off',
+      '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }], // ids and tokens are ASCII
+      '@typescript-eslint/no-unsafe-class-instance-assignment': 'off', // errors are recognised by name and code
+      '@typescript-eslint/require-await': 'off', // an async function makes a throw a rejection
+      '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
+    },
+  },
+
+  {
+    files: ['packages/*/src/**/*.ts'],
+    rules: { 'no-restricted-syntax': ['error', ...NO_DEFAULT_EXPORT] },
+  },
+
+  {
+    files: SIMULATED,
+    ignores: SYSTEM_SEAMS,
+    rules: {
+      'no-restricted-globals': ['error', ...TIME_GLOBALS],
+      'no-restricted-properties': ['error', ...SIMULATED_PROPERTIES],
+      'no-restricted-syntax': ['error', ...NO_DEFAULT_EXPORT, ...SIMULATED_SYNTAX],
+    },
+  },
+  {
+    files: ['packages/core/src/**'],
+    ignores: SYSTEM_SEAMS,
+    rules: { 'no-restricted-globals': ['error', ...TIME_GLOBALS, ...DOM_GLOBALS] },
+  },
+  {
+    files: SIMULATED,
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^node:', message: 'These packages also run where there is no Node.' }] },
+      ],
+    },
+  },
+
+  {
+    // Tests hand over half-made values on purpose and assert on anything.
+    files: ['packages/*/test/**/*.ts', 'test/**/*.ts', 'examples/*/test/**/*.ts', 'bench/test/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-empty-function': 'off',
+      '@typescript-eslint/unbound-method': 'off',
+      '@typescript-eslint/only-throw-error': 'off',
+    },
+  },
+  {
+    // Programs talk to a terminal.
+    files: ['examples/**/*.ts', 'bench/**/*.ts', 'test/**/*.ts', 'packages/*/test/**/*.ts'],
+    rules: { 'no-console': 'off' },
+  },
+);

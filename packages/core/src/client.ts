@@ -1,0 +1,475 @@
+/** The client: routes a message by key or shard to the node that owns it, and brings the reply back. */
+import { Call } from './client-call.ts';
+import type { CallHost } from './client-call.ts';
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+import type { Codec } from './codec.ts';
+import { encodePayload, isRawPayload, jsonCodec } from './codec.ts';
+import type { Headers } from './envelope.ts';
+import { NO_HEADERS, checkCallerType, checkKey, copyHeaders, envelopeLimits } from './envelope.ts';
+import { ClstrError, isClstrError } from './errors.ts';
+import { DeadlineWheel } from './internal/deadline-wheel.ts';
+import type { Logger } from './logger.ts';
+import { silentLogger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import { noMetrics } from './metrics.ts';
+import {
+  MAX_DELAY_MS,
+  MAX_SHARDS,
+  checkFunctions,
+  checkInteger,
+  checkKnownOptions,
+  checkMethods,
+  checkOptionalFunction,
+  checkString,
+  defaults,
+  describe,
+} from './options.ts';
+import type { Random } from './random.ts';
+import { randomSafeInteger, systemRandom } from './random.ts';
+import { createKeyRouter } from './shard.ts';
+import type { Transport } from './transport.ts';
+
+export interface ClientOptions {
+  /** Borrowed: closing the client leaves it open. */
+  transport: Transport;
+  /** Shards of the cluster; the same at every node and client, for ever. Default 1024. */
+  numShards?: number | undefined;
+  /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
+  seed?: string | undefined;
+  /** Default JSON; the same at every node and client. */
+  codec?: Codec | undefined;
+  /** Time a call may take unless it says otherwise, in milliseconds. Default 5000. */
+  timeoutMs?: number | undefined;
+  /** Sent with every call; a call's own headers win. */
+  headers?: Headers | undefined;
+  /** Longest routing key, in bytes of UTF-8. Default 1024. */
+  maxKeyBytes?: number | undefined;
+  /** Calls that may wait for their end at once; more are `OVERLOADED`. Default 65,536. */
+  maxPending?: number | undefined;
+  /** Run around every call; the first is outermost. */
+  interceptors?: readonly ClientInterceptor[] | undefined;
+  /** Hears of a notify that was handed over, and then refused until its deadline. */
+  onNotifyFailed?: ((failure: NotifyFailure) => void) | undefined;
+  clock?: Clock | undefined;
+  random?: Random | undefined;
+  metrics?: Metrics | undefined;
+  logger?: Logger | undefined;
+}
+
+export interface CallOptions {
+  /** Time until the call fails, in milliseconds; travels with the message as its remaining budget. */
+  timeoutMs?: number | undefined;
+  headers?: Headers | undefined;
+  /** Ends the call as `ABORTED`, and fires the signal of a handler that already runs. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface NotifyFailure {
+  readonly key: string | undefined;
+  readonly shard: number;
+  readonly type: string;
+  readonly error: ClstrError;
+}
+
+/** A call as an interceptor sees it. */
+export interface ClientCall {
+  readonly isNotify: boolean;
+  readonly key: string | undefined;
+  readonly shard: number;
+  readonly type: string;
+  readonly payload: unknown;
+  readonly options: CallOptions;
+}
+
+/** Runs around a call; passes on what it was given, or a changed copy. `key` and `shard` cannot be changed. */
+export type ClientInterceptor = (
+  call: ClientCall,
+  next: (call: ClientCall) => Promise<unknown>,
+) => Promise<unknown>;
+
+export interface NodeInfo {
+  readonly nodeId: string;
+  readonly shards: readonly number[];
+}
+
+/** Calls to one key, or to one shard. */
+export interface ScopedClient {
+  /** @throws as {@link Client.requestKey} */
+  request<T = unknown>(type: string, payload?: unknown, options?: CallOptions): Promise<T>;
+  /** @throws as {@link Client.notifyKey} */
+  notify(type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+  /** Which node answers here, and what it serves. */
+  nodeInfo(options?: CallOptions): Promise<NodeInfo>;
+}
+
+/** Every failure is a `ClstrError`; `outcome` says whether the handler ran. */
+export interface Client {
+  /**
+   * Sends a request to the owner of `key` and resolves with the handler's reply.
+   *
+   * @throws KEY_REQUIRED, NO_SUBSCRIBER, TIMEOUT, CONNECTION_LOST, ABORTED, OVERLOADED, PAYLOAD_TOO_LARGE,
+   * INVALID_ENVELOPE, RESERVED_HEADER, TRANSPORT_CLOSED, and what the node answers
+   */
+  requestKey<T = unknown>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T>;
+  /**
+   * Sends a message without a reply; resolves when it was handed to the bus. A refusal that comes later is repeated
+   * within the deadline, then told to `onNotifyFailed`.
+   */
+  notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+  requestShard<T = unknown>(
+    shard: number,
+    type: string,
+    payload?: unknown,
+    options?: CallOptions,
+  ): Promise<T>;
+  notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+  /** @throws KEY_REQUIRED */
+  key(key: string): ScopedClient;
+  /** @throws INVALID_ENVELOPE when there is no such shard. */
+  shard(shard: number): ScopedClient;
+  /** The shard of `key` in this cluster. @throws KEY_REQUIRED */
+  shardOf(key: string): number;
+  /** Ends what is pending as `ABORTED` and refuses what comes later. Leaves the transport open. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** @throws INVALID_OPTION, TRANSPORT_CLOSED */
+export function createClient(options: ClientOptions): Client {
+  return new RoutingClient(resolveClientOptions(options));
+}
+
+type ResolvedClientOptions = ReturnType<typeof resolveClientOptions>;
+
+const KNOWN_OPTIONS = [
+  'transport',
+  'numShards',
+  'seed',
+  'codec',
+  'timeoutMs',
+  'headers',
+  'maxKeyBytes',
+  'maxPending',
+  'interceptors',
+  'onNotifyFailed',
+  'clock',
+  'random',
+  'metrics',
+  'logger',
+] as const satisfies readonly (keyof ClientOptions)[];
+
+function resolveClientOptions(given: ClientOptions) {
+  const owner = 'createClient';
+  checkKnownOptions(owner, given, KNOWN_OPTIONS);
+  const integer = (name: keyof ClientOptions, fallback: number, min: number, max: number): number =>
+    checkInteger(owner, name, given[name] ?? fallback, min, max);
+  return Object.freeze({
+    transport: checkMethods(owner, 'transport', given.transport, ['openLink', 'serve', 'onConnection']),
+    numShards: integer('numShards', defaults.numShards, 1, MAX_SHARDS),
+    seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
+    codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
+    timeoutMs: integer('timeoutMs', defaults.requestTimeoutMs, 1, MAX_DELAY_MS),
+    headers: copyHeaders(given.headers),
+    maxKeyBytes: integer('maxKeyBytes', defaults.maxKeyBytes, 1, envelopeLimits.maxKeyBytes),
+    maxPending: integer('maxPending', defaults.maxPending, 1, Number.MAX_SAFE_INTEGER),
+    interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
+    onNotifyFailed: checkOptionalFunction(owner, 'onNotifyFailed', given.onNotifyFailed),
+    clock: checkMethods(owner, 'clock', given.clock ?? systemClock, [
+      'monoMs',
+      'wallMs',
+      'timer',
+      'macrotask',
+    ]),
+    random: checkMethods(owner, 'random', given.random ?? systemRandom, ['bytes']),
+    metrics: checkMethods(owner, 'metrics', given.metrics ?? noMetrics, ['requestEnded', 'transportError']),
+    logger: checkMethods(owner, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
+  });
+}
+
+const NODE_INFO_TYPE = 'clstr.node.info';
+/** Bounds of the notifies that can still be refused; beyond them the oldest counts as delivered. */
+const MAX_TRACKED_NOTIFIES = 16_384;
+const MAX_TRACKED_NOTIFY_BYTES = 64 * 1024 * 1024;
+const MAX_KNOWN_TYPES = 1_024;
+const FIRST_BACKOFF_MS = 25;
+const MAX_BACKOFF_MS = 1_000;
+/** How long after a reconnect nodes may still be subscribing again. */
+const SETTLE_MS = 2_000;
+
+class RoutingClient implements Client {
+  readonly #options: ResolvedClientOptions;
+  readonly #router;
+  readonly #host: CallHost;
+  readonly #call: (call: ClientCall) => Promise<unknown>;
+  readonly #knownTypes = new Set<string>();
+  readonly #trackedNotifies = new Set<Call>();
+  readonly #stopListening: () => void;
+  #trackedNotifyBytes = 0;
+  #pending = 0;
+  #attempts = 0;
+  #settlingUntilMs = -Infinity;
+  #isClosed = false;
+
+  constructor(options: ResolvedClientOptions) {
+    const { transport, clock, random, numShards, seed, maxKeyBytes, logger } = options;
+    this.#options = options;
+    this.#router = createKeyRouter(numShards, seed, (key) => {
+      checkKey(key, maxKeyBytes);
+    });
+    const link = transport.openLink({ session: randomSafeInteger(random) });
+    link.onDuplicateReply = (shard, from) => {
+      logger.warn(
+        { shard, nodeId: from?.nodeId },
+        `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
+      );
+    };
+    this.#host = {
+      link,
+      codec: options.codec,
+      clock,
+      deadlines: new DeadlineWheel(clock),
+      routes: new Map(),
+      nextAttempt: () => ++this.#attempts,
+      backoffMs: (repeat) => {
+        const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
+        return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
+      },
+      isSettling: () => clock.monoMs() < this.#settlingUntilMs,
+      onEnd: (call, error) => {
+        this.#onEnd(call, error);
+      },
+      onNotifySent: (call) => {
+        this.#track(call);
+      },
+      onNotifyFailed: (call, error) => {
+        this.#onNotifyFailed(call, error);
+      },
+    };
+    let wasLost = false;
+    this.#stopListening = transport.onConnection(({ state }) => {
+      if (state === 'disconnected') wasLost = true;
+      else if (state === 'connected' && wasLost) this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
+    });
+    this.#call = options.interceptors.reduceRight<(call: ClientCall) => Promise<unknown>>(
+      (next, interceptor) => (call) => interceptor(call, next),
+      (call) => this.#send(call.isNotify, call.key, call.shard, call.type, call.payload, call.options),
+    );
+  }
+
+  requestKey<T>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
+    return this.#routed(false, key, type, payload, options) as Promise<T>;
+  }
+
+  notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
+    return this.#routed(true, key, type, payload, options) as Promise<void>;
+  }
+
+  requestShard<T>(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
+    return this.#checked(false, undefined, shard, type, payload, options) as Promise<T>;
+  }
+
+  notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
+    return this.#checked(true, undefined, shard, type, payload, options) as Promise<void>;
+  }
+
+  key(key: string): ScopedClient {
+    const shard = this.#router.shardOf(key);
+    return this.#scoped(key, shard);
+  }
+
+  shard(shard: number): ScopedClient {
+    this.#checkShard(shard);
+    return this.#scoped(undefined, shard);
+  }
+
+  shardOf(key: string): number {
+    return this.#router.shardOf(key);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stopListening();
+    for (const call of this.#host.deadlines.items()) call.close();
+    await this.#host.link.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #scoped(key: string | undefined, shard: number): ScopedClient {
+    return {
+      request: <T>(type: string, payload?: unknown, options?: CallOptions) =>
+        this.#checked(false, key, shard, type, payload, options) as Promise<T>,
+      notify: (type, payload, options) =>
+        this.#checked(true, key, shard, type, payload, options) as Promise<void>,
+      nodeInfo: (options) => this.#nodeInfo(shard, options),
+    };
+  }
+
+  async #nodeInfo(shard: number, options: CallOptions = {}): Promise<NodeInfo> {
+    const info = await this.#send(false, undefined, shard, NODE_INFO_TYPE, undefined, options);
+    const { node_id: nodeId, shards } = (info ?? {}) as { node_id?: unknown; shards?: unknown };
+    if (typeof nodeId !== 'string' || !Array.isArray(shards)) {
+      const message = `shard ${shard} answered ${NODE_INFO_TYPE} with ${describe(info)}`;
+      throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
+    }
+    return { nodeId, shards: shards as number[] };
+  }
+
+  #routed(
+    isNotify: boolean,
+    key: string,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    let shard: number;
+    try {
+      shard = this.#router.shardOf(key);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#checked(isNotify, key, shard, type, payload, options);
+  }
+
+  #checked(
+    isNotify: boolean,
+    key: string | undefined,
+    shard: number,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    try {
+      if (key === undefined) this.#checkShard(shard);
+      if (!this.#knownTypes.has(type)) this.#learnType(type);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#options.interceptors.length === 0) {
+      return this.#send(isNotify, key, shard, type, payload, options);
+    }
+    return this.#call({ isNotify, key, shard, type, payload, options: options ?? {} });
+  }
+
+  #send(
+    isNotify: boolean,
+    key: string | undefined,
+    shard: number,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#isClosed) throw new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
+      if (this.#pending >= this.#options.maxPending) {
+        throw new ClstrError('OVERLOADED', `${this.#pending} calls of this client are pending (maxPending)`);
+      }
+      let { timeoutMs, headers } = this.#options;
+      if (options !== undefined) {
+        timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
+        if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
+      }
+      const bytes = this.#encode(type, payload);
+      const isRaw = isRawPayload(payload);
+      this.#pending++;
+      new Call(
+        this.#host,
+        isNotify,
+        shard,
+        key,
+        type,
+        headers,
+        bytes,
+        isRaw,
+        timeoutMs,
+        resolve,
+        reject,
+      ).start(options?.signal);
+    });
+  }
+
+  #encode(type: string, payload: unknown): string | Uint8Array {
+    const { codec } = this.#options;
+    try {
+      return encodePayload(codec, payload);
+    } catch (cause) {
+      if (isClstrError(cause)) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `the payload of ${describe(type)} cannot be encoded as ${codec.name}: ${why}`;
+      throw new ClstrError('INVALID_ENVELOPE', message, { cause });
+    }
+  }
+
+  #learnType(type: string): void {
+    checkCallerType(type);
+    if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
+  }
+
+  #checkShard(shard: number): void {
+    const { numShards } = this.#options;
+    if (!Number.isInteger(shard) || shard < 0 || shard >= numShards) {
+      const message = `shard must be a whole number from 0 to ${numShards - 1}, got ${describe(shard)}`;
+      throw new ClstrError('INVALID_ENVELOPE', message);
+    }
+  }
+
+  #track(call: Call): void {
+    this.#trackedNotifies.add(call);
+    this.#trackedNotifyBytes += call.payload.length;
+    while (
+      this.#trackedNotifies.size > MAX_TRACKED_NOTIFIES ||
+      this.#trackedNotifyBytes > MAX_TRACKED_NOTIFY_BYTES
+    ) {
+      const [oldest] = this.#trackedNotifies;
+      oldest!.release();
+    }
+  }
+
+  #onEnd(call: Call, error: ClstrError | undefined): void {
+    this.#pending--;
+    if (call.isNotify && this.#trackedNotifies.delete(call)) this.#trackedNotifyBytes -= call.payload.length;
+    const { metrics, clock } = this.#options;
+    if (metrics === noMetrics) return;
+    if (call.isNotify) metrics.notifyEnded(call.type, error === undefined);
+    else {
+      const durationMs = clock.monoMs() - call.deadlineMs + call.timeoutMs;
+      metrics.requestEnded(call.type, error === undefined, durationMs);
+    }
+    const kind = error === undefined ? undefined : TRANSPORT_ERROR_KINDS.get(error.code);
+    if (kind !== undefined) metrics.transportError(kind);
+  }
+
+  #onNotifyFailed(call: Call, error: ClstrError): void {
+    const { onNotifyFailed, logger } = this.#options;
+    const { key, shard, type } = call;
+    if (onNotifyFailed === undefined) {
+      logger.warn(
+        { shard, type, code: error.code },
+        `a notify was refused until its deadline: ${error.message}`,
+      );
+      return;
+    }
+    try {
+      onNotifyFailed({ key, shard, type, error });
+    } catch (err) {
+      logger.error({ err }, 'onNotifyFailed threw');
+    }
+  }
+}
+
+const TRANSPORT_ERROR_KINDS = new Map([
+  ['NO_SUBSCRIBER', 'no_subscriber'],
+  ['TIMEOUT', 'timeout'],
+  ['ENVELOPE_EXPIRED', 'ttl_expired'],
+  ['TRANSPORT_CLOSED', 'closed'],
+] as const) as ReadonlyMap<string, 'no_subscriber' | 'timeout' | 'ttl_expired' | 'closed'>;
+
+function mergeHeaders(base: Headers | undefined, own: Headers): Headers | undefined {
+  const checked = copyHeaders(own);
+  if (base === undefined || checked === undefined) return checked ?? base;
+  return copyHeaders(Object.assign(Object.create(null) as object, base, checked)) ?? NO_HEADERS;
+}

@@ -1,0 +1,29 @@
+/** Time as an injected value: nothing in the framework reads a clock or sets a timer any other way. */
+export interface Clock {
+  /** Monotonic time in milliseconds, with fractions; its zero is arbitrary. */
+  monoMs(): number;
+  /** Wall-clock time in milliseconds since 1970. Never compared between machines. */
+  wallMs(): number;
+  /** Calls `fn` once after `delayMs`; the returned function cancels it. */
+  timer(fn: () => void, delayMs: number): () => void;
+  /** Calls `fn` in a later turn of the event loop, after pending I/O. */
+  macrotask(fn: () => void): void;
+}
+
+export const systemClock: Clock = {
+  monoMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  timer(fn, delayMs) {
+    const handle = setTimeout(fn, delayMs);
+    return () => {
+      clearTimeout(handle);
+    };
+  },
+  macrotask(fn) {
+    if (setImmediateOrNone === undefined) setTimeout(fn, 0);
+    else setImmediateOrNone(fn);
+  },
+};
+
+/** Absent in browsers, where a zero timer is the next best thing. */
+const setImmediateOrNone = (globalThis as { setImmediate?: (fn: () => void) => unknown }).setImmediate;

@@ -1,0 +1,51 @@
+/** Errors across the wire, native and JSON: a plain record, never the stack, never the cause. */
+import { ActorError, ClstrError, isErrorCode } from './errors.ts';
+import type { Outcome } from './errors.ts';
+
+export interface ErrorRecord {
+  code: string;
+  message: string;
+  outcome: string;
+  retryable: boolean;
+  actorCode?: string;
+  details?: Record<string, unknown>;
+}
+
+export function errorToRecord(error: ClstrError): ErrorRecord {
+  const { code, message, outcome, retryable, details } = error;
+  const record: ErrorRecord = { code, message, outcome, retryable };
+  if (error.code === 'ACTOR_ERROR') record.actorCode = (error as ActorError).actorCode;
+  if (details !== undefined && hasJsonForm(details)) record.details = details;
+  return record;
+}
+
+/** A code that this version does not know becomes INTERNAL, its name kept in `details.code`. */
+export function errorFromRecord(record: unknown): ClstrError {
+  const { code, message, outcome, retryable, actorCode, details } = asObject(record);
+  const text = typeof message === 'string' ? message : 'the peer sent an error without a message';
+  const given = typeof details === 'object' && details !== null && !Array.isArray(details);
+  const values = given ? (details as Record<string, unknown>) : undefined;
+  if (code === 'ACTOR_ERROR' && typeof actorCode === 'string') return new ActorError(actorCode, text, values);
+  const isKnown = typeof code === 'string' && isErrorCode(code);
+  return new ClstrError(isKnown ? code : 'INTERNAL', text, {
+    outcome: isOutcome(outcome) ? outcome : undefined,
+    retryable: isKnown && typeof retryable === 'boolean' ? retryable : undefined,
+    details: isKnown ? values : { ...values, code: String(code) },
+  });
+}
+
+function asObject(value: unknown): Partial<Record<keyof ErrorRecord, unknown>> {
+  return typeof value === 'object' && value !== null ? value : {};
+}
+
+function isOutcome(value: unknown): value is Outcome {
+  return value === 'not-executed' || value === 'executed' || value === 'unknown';
+}
+
+function hasJsonForm(value: unknown): boolean {
+  try {
+    return (JSON.stringify(value) as string | undefined) !== undefined;
+  } catch {
+    return false;
+  }
+}

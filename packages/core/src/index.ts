@@ -1,0 +1,81 @@
+export { createClient } from './client.ts';
+export type {
+  CallOptions,
+  Client,
+  ClientCall,
+  ClientInterceptor,
+  ClientOptions,
+  NodeInfo,
+  NotifyFailure,
+  ScopedClient,
+} from './client.ts';
+export { createNode } from './node.ts';
+export type { DrainOptions, Node, NodeOptions, NodeState } from './node.ts';
+export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor } from './handler.ts';
+
+export { createKeyRouter, shardFromString } from './shard.ts';
+export type { KeyRouter } from './shard.ts';
+export { createPlacement, shardsForNode } from './placement.ts';
+export type { Placement, PlacementOptions } from './placement.ts';
+
+export {
+  ActorError,
+  ClstrError,
+  ERROR_CODES,
+  asRefusal,
+  forCaller,
+  isClstrError,
+  isErrorCode,
+} from './errors.ts';
+export type { ClstrErrorOptions, ErrorCode, ErrorCodeInfo, Outcome } from './errors.ts';
+
+export { jsonCodec } from './codec.ts';
+export type { Codec } from './codec.ts';
+export { envelopeLimits } from './envelope.ts';
+export type { Headers } from './envelope.ts';
+
+export { isNodeAddress } from './transport.ts';
+export type {
+  Address,
+  ClientLink,
+  ConnectionEvent,
+  ConnectionState,
+  EntryReceiver,
+  InboundEntry,
+  InboundReply,
+  LinkOptions,
+  NodeAddress,
+  OutboundEntry,
+  ReplyPort,
+  ReplySink,
+  ShardAddress,
+  Subscription,
+  Transport,
+} from './transport.ts';
+export { PendingTable } from './pending.ts';
+export type { PendingAttempt } from './pending.ts';
+export { FRAME_MAGIC, FRAME_VERSION } from './frame-layout.ts';
+export { createFrameWriter, encodeBatchError } from './frame-writer.ts';
+export type { FrameWriter } from './frame-writer.ts';
+export { decodeFrame, isFrame } from './frame-reader.ts';
+export type { FrameResult, FrameVisitor } from './frame-reader.ts';
+export { errorFromRecord, errorToRecord } from './error-record.ts';
+export type { ErrorRecord } from './error-record.ts';
+
+export {
+  checkInteger,
+  checkKnownOptions,
+  checkString,
+  defaults,
+  describe,
+  invalidOption,
+} from './options.ts';
+export { inBackground } from './internal/background.ts';
+export { systemClock } from './clock.ts';
+export type { Clock } from './clock.ts';
+export { randomId, systemRandom } from './random.ts';
+export type { Random } from './random.ts';
+export { silentLogger } from './logger.ts';
+export type { Logger } from './logger.ts';
+export { noMetrics } from './metrics.ts';
+export type { Metrics, TransportErrorKind } from './metrics.ts';

@@ -1,0 +1,110 @@
+/** Default values, and the checks that every factory applies to its options before anything else happens. */
+import { ClstrError } from './errors.ts';
+
+export const defaults = {
+  /** Shards of a cluster; can never change once a cluster holds state. */
+  numShards: 1024,
+  /** Mixed into every hash; can never change either. */
+  seed: '',
+  /** Longest time a request may take, in milliseconds. */
+  requestTimeoutMs: 5_000,
+  /** Longest time a handler may run, in milliseconds. */
+  handlerTimeoutMs: 30_000,
+  /** Messages a node accepts before it has answered earlier ones. */
+  maxInFlight: 16_384,
+  /** Payload bytes a node accepts before it has answered earlier messages. */
+  maxInFlightBytes: 67_108_864,
+  /** How long `drain` waits for running handlers, in milliseconds. */
+  drainGraceMs: 10_000,
+  /** Longest routing key, in bytes of UTF-8. */
+  maxKeyBytes: 1_024,
+  /** Requests a client may have waiting for a reply. */
+  maxPending: 65_536,
+} as const;
+Object.freeze(defaults);
+
+export const MAX_SHARDS = 0xffff_ffff;
+/** The longest delay that a timer and a time budget on the wire can express: 2^31 - 1 ms, 24.8 days. */
+export const MAX_DELAY_MS = 0x7fff_ffff;
+
+/** @throws INVALID_OPTION when `given` is no object or has a key that `known` does not list. */
+export function checkKnownOptions(owner: string, given: unknown, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) {
+    throw invalidOption(owner, 'options', given, 'an object');
+  }
+  for (const name of Object.keys(given)) {
+    if (!known.includes(name)) {
+      throw new ClstrError(
+        'INVALID_OPTION',
+        `${owner}: unknown option "${name}"; known: ${known.join(', ')}`,
+      );
+    }
+  }
+}
+
+/** @throws INVALID_OPTION when `value` is not a whole number from `min` to `max`. */
+export function checkInteger(owner: string, name: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < min || value > max) {
+    throw invalidOption(owner, name, value, `a whole number from ${min} to ${max}`);
+  }
+  return value;
+}
+
+/** @throws INVALID_OPTION when `value` is no string, or does not match `pattern`. */
+export function checkString(
+  owner: string,
+  name: string,
+  value: unknown,
+  pattern?: RegExp,
+  expected = `a string matching ${String(pattern)}`,
+): string {
+  if (typeof value !== 'string' || (pattern !== undefined && !pattern.test(value))) {
+    throw invalidOption(owner, name, value, pattern === undefined ? 'a string' : expected);
+  }
+  return value;
+}
+
+/** @throws INVALID_OPTION when `value` is no object with all of `methods`. */
+export function checkMethods<T extends object>(
+  owner: string,
+  name: string,
+  value: T,
+  methods: readonly (keyof T & string)[],
+): T {
+  const candidate = value as Record<string, unknown> | null | undefined;
+  for (const method of methods) {
+    if (typeof candidate?.[method] !== 'function') {
+      throw invalidOption(owner, name, value, `an object with a method ${method}()`);
+    }
+  }
+  return value;
+}
+
+/** @throws INVALID_OPTION when `value` is neither absent nor a function. */
+export function checkOptionalFunction<T>(owner: string, name: string, value: T): T {
+  if (value !== undefined && typeof value !== 'function')
+    throw invalidOption(owner, name, value, 'a function');
+  return value;
+}
+
+/** @throws INVALID_OPTION when `value` is not a list of functions. */
+export function checkFunctions<T>(owner: string, name: string, value: readonly T[]): readonly T[] {
+  const list: unknown = value;
+  if (!Array.isArray(list) || list.some((item) => typeof item !== 'function')) {
+    throw invalidOption(owner, name, value, 'a list of functions');
+  }
+  return value;
+}
+
+/** The error for one bad value: names its owner, its name, what was given and what would do. */
+export function invalidOption(owner: string, name: string, value: unknown, expected: string): ClstrError {
+  return new ClstrError('INVALID_OPTION', `${owner}: ${name} must be ${expected}, got ${describe(value)}`);
+}
+
+/** A short text of any value, for messages. */
+export function describe(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  if (typeof value === 'function') return 'a function';
+  return String(value);
+}

@@ -1,0 +1,138 @@
+/** The contract between the framework and a bus: how entries leave a client, reach a node, and come back. */
+import type { Headers } from './envelope.ts';
+import type { ClstrError } from './errors.ts';
+
+/** Whoever serves a shard. */
+export interface ShardAddress {
+  readonly shard: number;
+}
+
+/** One run of one node, directly: `inc` (incarnation) is new at each start. */
+export interface NodeAddress {
+  readonly nodeId: string;
+  readonly inc: string;
+}
+
+export type Address = ShardAddress | NodeAddress;
+
+export function isNodeAddress(address: Address): address is NodeAddress {
+  return 'nodeId' in address;
+}
+
+/** One message on its way out. The transport reads it when the message leaves, not when it is given. */
+export interface OutboundEntry {
+  readonly isNotify: boolean;
+  /** Unique within the link; with the link's session it is the attempt id. */
+  readonly attempt: number;
+  readonly shard: number;
+  readonly type: string;
+  readonly key: string | undefined;
+  readonly headers: Headers | undefined;
+  /** Text is sent as UTF-8. */
+  readonly payload: string | Uint8Array;
+  readonly isRaw: boolean;
+  /** What is left of the time budget, in whole milliseconds, 0 when it is used up. */
+  remainingMs(): number;
+}
+
+/** A reply as it arrived; `payload` is only valid during the call. */
+export interface InboundReply {
+  /** Set for a refusal or a failure; `payload` is empty then. */
+  readonly error: ClstrError | undefined;
+  readonly payload: Uint8Array;
+  readonly isRaw: boolean;
+  /** The run of the node that answered, when the wire names it. */
+  readonly from: NodeAddress | undefined;
+}
+
+/** Where the fate of an entry is told. Calls come in the order sent, then any number of replies, or one error. */
+export interface ReplySink {
+  /** The entry has left this process. Never called for an entry that failed before. */
+  onSent(): void;
+  /** `isFinal` is always true in version 1. A transport may report a second reply of one attempt. */
+  onReply(reply: InboundReply, isFinal: boolean): void;
+  /** The entry failed in the transport; nothing follows. */
+  onError(error: ClstrError): void;
+}
+
+/** The client side of a transport: one inbox, one set of attempts that wait for replies. */
+export interface ClientLink {
+  /** Never throws and never calls the sink before it has returned. */
+  send(to: Address, entry: OutboundEntry, sink: ReplySink): void;
+  /** Forgets the attempt, and tells its node to stop when it had left. The sink hears nothing more. */
+  cancel(attempt: number): void;
+  /** Forgets a notify that can no longer be refused; sends nothing. */
+  release(attempt: number): void;
+  /** Called with a second reply for one attempt: two nodes serve the shard. */
+  onDuplicateReply: ((shard: number, from: NodeAddress | undefined) => void) | undefined;
+  /** Forgets all attempts and leaves the bus. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** One message as it reached a node; `payload` is only valid during the call. */
+export interface InboundEntry {
+  readonly isNotify: boolean;
+  /** 0 when the wire carries no attempt id; such an entry can neither be cancelled nor recognised when repeated. */
+  readonly session: number;
+  readonly attempt: number;
+  readonly shard: number;
+  readonly type: string;
+  readonly key: string | undefined;
+  readonly headers: Headers | undefined;
+  readonly payload: Uint8Array;
+  readonly isRaw: boolean;
+  /** The time budget counted from `receivedAtMs`; undefined when the sender gave none. */
+  readonly ttlMs: number | undefined;
+  /** Monotonic time of the injected clock when the bytes arrived. */
+  readonly receivedAtMs: number;
+}
+
+/** The way back to the sender of an entry. Never throws; what cannot be sent is counted and dropped. */
+export interface ReplyPort {
+  reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void;
+  fail(entry: InboundEntry, error: ClstrError): void;
+}
+
+/** What a node gives to a transport to be served. Neither method throws. */
+export interface EntryReceiver {
+  onEntry(entry: InboundEntry, port: ReplyPort): void;
+  /** The caller of an attempt gave up. */
+  onCancel(session: number, attempt: number): void;
+}
+
+export interface Subscription {
+  /** Resolves after the bus confirmed that nothing more will arrive. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type ConnectionState = 'connected' | 'disconnected' | 'closed';
+
+export interface ConnectionEvent {
+  readonly state: ConnectionState;
+  /** The server concerned, without credentials. */
+  readonly server: string | undefined;
+}
+
+export interface LinkOptions {
+  /** Random, safe, non-zero integer: the first half of every attempt id. */
+  readonly session: number;
+}
+
+/** A bus. Whoever creates a transport closes it; clients and nodes only borrow it. */
+export interface Transport {
+  readonly name: string;
+  /** @throws TRANSPORT_CLOSED */
+  openLink(options: LinkOptions): ClientLink;
+  /**
+   * Resolves when entries sent to `address` from now on reach `receiver`. `self` is the direct address of the node
+   * that serves, named in its replies so that clients can come back directly.
+   *
+   * @throws TRANSPORT_CLOSED, NO_PERMISSION
+   */
+  serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription>;
+  /** Calls `listener` at each change of the connection; the returned function ends that. */
+  onConnection(listener: (event: ConnectionEvent) => void): () => void;
+  /** Idempotent. Sends what was handed over, then leaves; what still waits for a reply fails. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}

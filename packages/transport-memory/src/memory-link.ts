@@ -1,0 +1,164 @@
+/** The client side: encodes each entry when its turn comes, and matches replies to attempts. */
+import type {
+  Address,
+  ClientLink,
+  FrameVisitor,
+  InboundReply,
+  NodeAddress,
+  OutboundEntry,
+  PendingAttempt,
+  ReplySink,
+} from '@clstr/core';
+import { ClstrError, PendingTable, createFrameWriter, decodeFrame, describe } from '@clstr/core';
+import type { BusWork, Endpoint, MemoryBus } from './memory-bus.ts';
+import { MemoryServer } from './memory-server.ts';
+
+export class MemoryLink implements ClientLink, Endpoint {
+  readonly name: string;
+  readonly #bus: MemoryBus;
+  readonly #session: number;
+  readonly #onClose: () => void;
+  readonly #pending = new PendingTable<Outgoing>();
+  readonly #writer = createFrameWriter();
+  readonly #visitor: FrameVisitor;
+  #from: NodeAddress | undefined;
+  #isClosed = false;
+
+  constructor(bus: MemoryBus, session: number, onClose: () => void) {
+    this.name = `client:${session}`;
+    this.#bus = bus;
+    this.#session = session;
+    this.#onClose = onClose;
+    this.#visitor = replyVisitor(this.#pending, () => this.#from);
+  }
+
+  get onDuplicateReply(): ClientLink['onDuplicateReply'] {
+    return this.#pending.onDuplicateReply;
+  }
+
+  set onDuplicateReply(listener: ClientLink['onDuplicateReply']) {
+    this.#pending.onDuplicateReply = listener;
+  }
+
+  send(to: Address, entry: OutboundEntry, sink: ReplySink): void {
+    const outgoing = new Outgoing(this, to, entry, sink);
+    if (!this.#isClosed) this.#pending.add(outgoing.attempt, outgoing);
+    this.#bus.enqueue(outgoing);
+  }
+
+  cancel(attempt: number): void {
+    const outgoing = this.#pending.remove(attempt);
+    if (outgoing === undefined || !outgoing.isSent || outgoing.entry.isNotify) return;
+    this.#writer.cancel(this.#session, attempt);
+    const bytes = this.#writer.take();
+    for (const server of this.#bus.serversOf(outgoing.to)) this.#bus.transmit(this, server, bytes);
+  }
+
+  release(attempt: number): void {
+    this.#pending.remove(attempt);
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    this.#pending.clear();
+    this.#onClose();
+    return Promise.resolve();
+  }
+
+  /** The transport closes: what waits for a reply fails. */
+  fail(): void {
+    const waiting = this.#pending.clear();
+    void this.close();
+    for (const { sink, isSent } of waiting) {
+      sink.onError(transportClosed(isSent ? 'unknown' : 'not-executed'));
+    }
+  }
+
+  deliver(bytes: Uint8Array, from: Endpoint): void {
+    this.#from = from instanceof MemoryServer ? from.self : undefined;
+    decodeFrame(bytes, this.#visitor, 0);
+  }
+
+  /** An entry's turn on the bus. */
+  transmit(outgoing: Outgoing): void {
+    const { to, sink } = outgoing;
+    if (outgoing.isEnded) return;
+    const error = this.#isClosed ? transportClosed('not-executed') : this.#leave(outgoing);
+    if (error !== undefined) {
+      this.#pending.remove(outgoing.attempt);
+      sink.onError(error);
+      return;
+    }
+    for (const server of this.#bus.serversOf(to)) this.#bus.transmit(this, server, outgoing.bytes);
+    outgoing.isSent = true;
+    sink.onSent();
+  }
+
+  #leave(outgoing: Outgoing): ClstrError | undefined {
+    const { to, entry } = outgoing;
+    this.#writer.message(this.#session, entry);
+    outgoing.bytes = this.#writer.take();
+    const { length } = outgoing.bytes;
+    if (length > this.#bus.maxPayload)
+      return payloadTooLarge(`request ${describe(entry.type)}`, length, this.#bus);
+    if (this.#bus.serversOf(to).size > 0) return undefined;
+    return new ClstrError('NO_SUBSCRIBER', `no node serves shard ${entry.shard}`);
+  }
+}
+
+/** An entry between `send` and its last reply. */
+class Outgoing implements PendingAttempt, BusWork {
+  readonly #link: MemoryLink;
+  readonly attempt: number;
+  readonly to: Address;
+  readonly entry: OutboundEntry;
+  readonly sink: ReplySink;
+  isEnded = false;
+  bytes: Uint8Array = NO_BYTES;
+  isSent = false;
+
+  constructor(link: MemoryLink, to: Address, entry: OutboundEntry, sink: ReplySink) {
+    this.#link = link;
+    this.attempt = entry.attempt;
+    this.to = to;
+    this.entry = entry;
+    this.sink = sink;
+  }
+
+  run(): void {
+    this.#link.transmit(this);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+export function payloadTooLarge(
+  what: string,
+  bytes: number,
+  bus: MemoryBus,
+  outcome: 'not-executed' | 'executed' = 'not-executed',
+): ClstrError {
+  const message = `the ${what} takes ${bytes} bytes, more than the ${bus.maxPayload} of the memory bus (maxPayload)`;
+  return new ClstrError('PAYLOAD_TOO_LARGE', message, {
+    outcome,
+    details: { bytes, maxPayload: bus.maxPayload },
+  });
+}
+
+function transportClosed(outcome: 'unknown' | 'not-executed'): ClstrError {
+  return new ClstrError('TRANSPORT_CLOSED', 'the memory transport was closed', { outcome });
+}
+
+function replyVisitor(pending: PendingTable<Outgoing>, from: () => NodeAddress | undefined): FrameVisitor {
+  const ignore = (): void => {};
+  return {
+    onReply(attempt, payload, isRaw, isFinal, error) {
+      const reply: InboundReply = { error, payload, isRaw, from: from() };
+      pending.answer(attempt, reply.from)?.sink.onReply(reply, isFinal);
+    },
+    onMessage: ignore,
+    onCancel: ignore,
+    onBatchError: ignore,
+    onMalformed: ignore,
+  };
+}

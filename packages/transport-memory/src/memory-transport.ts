@@ -1,0 +1,89 @@
+/** The transport over a memory bus: the same frames as over a network, in one process. */
+import type {
+  Address,
+  ClientLink,
+  ConnectionEvent,
+  EntryReceiver,
+  LinkOptions,
+  NodeAddress,
+  Subscription,
+  Transport,
+} from '@clstr/core';
+import { ClstrError, checkKnownOptions } from '@clstr/core';
+import { createMemoryBus } from './memory-bus.ts';
+import type { MemoryBus } from './memory-bus.ts';
+import { MemoryLink } from './memory-link.ts';
+import { MemoryServer } from './memory-server.ts';
+
+export interface MemoryTransportOptions {
+  /** Default: a new bus of its own, on which its clients and nodes reach each other. */
+  bus?: MemoryBus | undefined;
+}
+
+/** @throws INVALID_OPTION */
+export function memoryTransport(options: MemoryTransportOptions = {}): Transport {
+  checkKnownOptions('memoryTransport', options, ['bus']);
+  return new MemoryTransport(options.bus ?? createMemoryBus());
+}
+
+class MemoryTransport implements Transport {
+  readonly name = 'memory';
+  readonly #bus: MemoryBus;
+  readonly #links = new Set<MemoryLink>();
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #listeners = new Set<(event: ConnectionEvent) => void>();
+  #isClosed = false;
+
+  constructor(bus: MemoryBus) {
+    this.#bus = bus;
+  }
+
+  openLink({ session }: LinkOptions): ClientLink {
+    this.#checkOpen();
+    const link = new MemoryLink(this.#bus, session, () => this.#links.delete(link));
+    this.#links.add(link);
+    return link;
+  }
+
+  serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
+    try {
+      this.#checkOpen();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const server = new MemoryServer(this.#bus, receiver, self);
+    this.#bus.addServer(address, server);
+    const subscription: Subscription = {
+      close: () => {
+        this.#bus.removeServer(address, server);
+        this.#subscriptions.delete(subscription);
+        return Promise.resolve();
+      },
+    };
+    this.#subscriptions.add(subscription);
+    return Promise.resolve(subscription);
+  }
+
+  onConnection(listener: (event: ConnectionEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const subscription of [...this.#subscriptions]) await subscription.close();
+    for (const link of [...this.#links]) link.fail();
+    for (const listener of this.#listeners) listener({ state: 'closed', server: undefined });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new ClstrError('TRANSPORT_CLOSED', 'this memory transport is closed');
+  }
+}

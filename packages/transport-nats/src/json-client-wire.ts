@@ -1,0 +1,76 @@
+/** The JSON wire at a client: one message per entry, always to the shard subject, answered by Go nodes too. */
+import type { ClstrError } from '@clstr/core';
+import { describe } from '@clstr/core';
+import type { Msg } from 'nats';
+import { encodeEnvelope, parseReply } from './json-envelope.ts';
+import { payloadTooLarge } from './nats-errors.ts';
+import type { ClientWire, Outgoing, WireHost } from './nats-link.ts';
+import { subjectOf } from './subjects.ts';
+
+const encoder = new TextEncoder();
+
+export class JsonClientWire implements ClientWire {
+  readonly #host: WireHost;
+  #turn: Outgoing[] = [];
+
+  constructor(host: WireHost) {
+    this.#host = host;
+  }
+
+  add(outgoing: Outgoing): void {
+    this.#turn.push(outgoing);
+  }
+
+  flush(): void {
+    const turn = this.#turn;
+    this.#turn = [];
+    for (const outgoing of turn) if (!outgoing.isEnded) this.#publish(outgoing);
+  }
+
+  read(message: Msg): void {
+    const { pending, inbox, stats } = this.#host;
+    const attempt = Number(message.subject.slice(inbox.length + 1));
+    let reply;
+    try {
+      reply = parseReply(message.data);
+    } catch (error) {
+      stats.malformed++;
+      const outgoing = pending.remove(attempt);
+      if (outgoing === undefined) return;
+      this.#host.ended(outgoing);
+      outgoing.sink.onError(error as ClstrError);
+      return;
+    }
+    const outgoing = pending.answer(attempt, undefined);
+    if (outgoing === undefined) return;
+    this.#host.ended(outgoing);
+    outgoing.sink.onReply({ ...reply, from: undefined }, true);
+  }
+
+  /** The wire has no cancel: the node sees the caller's deadline pass. */
+  cancel(): void {}
+
+  #publish(outgoing: Outgoing): void {
+    const { connection, options, inbox } = this.#host;
+    const { entry } = outgoing;
+    const token = String(outgoing.attempt);
+    const replySubject = `${inbox}.${token}`;
+    const text = encodeEnvelope(entry, entry.isNotify ? undefined : replySubject, options.clock.wallMs());
+    const bytes = encoder.encode(text);
+    const { maxPayload } = connection;
+    if (bytes.length > maxPayload) {
+      const what = `message ${describe(entry.type)}`;
+      this.#host.failed(outgoing, payloadTooLarge(what, bytes.length, maxPayload, 'not-executed'));
+      return;
+    }
+    const subject = subjectOf(options.subjectPrefix, { shard: entry.shard });
+    try {
+      // Also the NATS reply subject: it brings the 503 of a shard that nobody serves, and refusals of a notify.
+      connection.publish(subject, bytes, replySubject);
+    } catch (error) {
+      this.#host.failed(outgoing, error as ClstrError);
+      return;
+    }
+    this.#host.sent({ token, subject, entries: [outgoing], open: 1 });
+  }
+}

@@ -1,0 +1,162 @@
+/** The JSON wire of the Go implementation: envelopes on shard subjects, replies to their `reply_to`. */
+import type { ErrorRecord, Headers, InboundEntry, OutboundEntry } from '@clstr/core';
+import { ClstrError, describe, envelopeLimits, errorFromRecord, errorToRecord } from '@clstr/core';
+
+/** Carries the routing key; the other headers that start `x-clstr-` have no meaning yet. */
+export const KEY_HEADER = 'x-clstr-key';
+
+/** An envelope as it was parsed: the entry, and where its reply goes. */
+export interface ParsedEnvelope {
+  readonly entry: InboundEntry;
+  /** undefined for a notify. */
+  readonly replyTo: string | undefined;
+}
+
+/** A text of an envelope as the Go implementation reads it; raw payloads are marked, which it ignores. */
+export function encodeEnvelope(entry: OutboundEntry, replyTo: string | undefined, wallMs: number): string {
+  const { shard, type, key, headers, payload, isRaw } = entry;
+  const allHeaders: Record<string, string> = Object.assign(Object.create(null) as object, headers);
+  if (key !== undefined) allHeaders[KEY_HEADER] = key;
+  return JSON.stringify({
+    shard,
+    type,
+    data: payload.length === 0 ? null : toBase64(payload),
+    reply_to: replyTo,
+    headers: Object.keys(allHeaders).length === 0 ? undefined : allHeaders,
+    ttl_ms: entry.remainingMs(),
+    created_at_ms: Math.floor(wallMs),
+    raw: isRaw || undefined,
+  });
+}
+
+/**
+ * @throws INVALID_ENVELOPE when the text is no envelope; its `details.replyTo` is where to say so, when that much
+ * could be read.
+ */
+export function parseEnvelope(bytes: Uint8Array, receivedAtMs: number): ParsedEnvelope {
+  const fields = parseObject(bytes, 'envelope');
+  const { shard, type, data, reply_to: replyTo, headers, ttl_ms: ttlMs, raw } = fields;
+  const fail = (name: string, value: unknown, expected: string): ClstrError =>
+    new ClstrError('INVALID_ENVELOPE', `the envelope's ${name} must be ${expected}, got ${describe(value)}`, {
+      details: typeof replyTo === 'string' ? { replyTo } : undefined,
+    });
+  if (replyTo !== undefined && replyTo !== null && typeof replyTo !== 'string') {
+    throw fail('reply_to', replyTo, 'a string');
+  }
+  if (typeof shard !== 'number' || !Number.isInteger(shard) || shard < 0)
+    throw fail('shard', shard, 'a shard');
+  if (typeof type !== 'string') throw fail('type', type, 'a string');
+  if (ttlMs !== undefined && ttlMs !== null && (typeof ttlMs !== 'number' || !Number.isFinite(ttlMs))) {
+    throw fail('ttl_ms', ttlMs, 'a number');
+  }
+  const payload = fromBase64(data);
+  if (payload === undefined) throw fail('data', data, 'base64');
+  const { key, own } = splitHeaders(headers, fail);
+  const isNotify = typeof replyTo !== 'string' || replyTo === '';
+  const entry: InboundEntry = {
+    isNotify,
+    session: 0,
+    attempt: 0,
+    shard,
+    type,
+    key,
+    headers: own,
+    payload,
+    isRaw: raw === true,
+    ttlMs: typeof ttlMs === 'number' ? ttlMs : undefined,
+    receivedAtMs,
+  };
+  return { entry, replyTo: isNotify ? undefined : replyTo };
+}
+
+/** `{ data }` for a value; no bytes are `{}`. */
+export function encodeReply(payload: string | Uint8Array, isRaw: boolean): string {
+  return JSON.stringify({
+    data: payload.length === 0 ? undefined : toBase64(payload),
+    raw: isRaw || undefined,
+  });
+}
+
+/** `{ err, error }`: the text for Go peers, the whole for peers of this implementation. */
+export function encodeFailure(error: ClstrError): string {
+  const { code, message, outcome, retryable, details, actorCode } = errorToRecord(error);
+  const whole: ErrorRecord = { code, message, outcome, retryable };
+  if (details !== undefined) whole.details = details;
+  if (actorCode !== undefined) whole.actorCode = actorCode;
+  return JSON.stringify({ err: `${code}: ${message}`, error: whole });
+}
+
+/** A reply as it was parsed; exactly one of `error` and `payload` is meaningful. */
+export interface ParsedReply {
+  readonly error: ClstrError | undefined;
+  readonly payload: Uint8Array;
+  readonly isRaw: boolean;
+}
+
+/** @throws INVALID_ENVELOPE, outcome executed, when the text is no reply. */
+export function parseReply(bytes: Uint8Array): ParsedReply {
+  const { data, err, error, raw } = parseObject(bytes, 'reply');
+  if (typeof error === 'object' && error !== null) return failure(errorFromRecord(error));
+  if (typeof err === 'string' && err !== '') {
+    // A Go peer sends a bare text: nothing tells whether its handler ran.
+    return failure(new ClstrError('HANDLER_ERROR', err, { outcome: 'unknown' }));
+  }
+  const payload = fromBase64(data);
+  if (payload === undefined) {
+    const message = `the reply's data must be base64, got ${describe(data)}`;
+    throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
+  }
+  return { error: undefined, payload, isRaw: raw === true };
+}
+
+function failure(error: ClstrError): ParsedReply {
+  return { error, payload: NO_BYTES, isRaw: false };
+}
+
+type Fail = (name: string, value: unknown, expected: string) => ClstrError;
+
+/** The key header apart from the rest, which may hold further reserved names: admission refuses those. */
+function splitHeaders(headers: unknown, fail: Fail): { key: string | undefined; own: Headers | undefined } {
+  if (headers === undefined || headers === null) return { key: undefined, own: undefined };
+  if (typeof headers !== 'object' || Array.isArray(headers)) throw fail('headers', headers, 'an object');
+  const names = Object.keys(headers);
+  if (names.length > envelopeLimits.maxHeaders + 1) throw fail('headers', names.length, 'fewer');
+  let key: string | undefined;
+  let own: Record<string, string> | undefined;
+  for (const name of names) {
+    const value = (headers as Record<string, unknown>)[name];
+    if (typeof value !== 'string') throw fail(`header ${describe(name)}`, value, 'a string');
+    if (name === KEY_HEADER) key = value;
+    else (own ??= Object.create(null) as Record<string, string>)[name] = value;
+  }
+  return { key, own };
+}
+
+function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(decoder.decode(bytes));
+  } catch (cause) {
+    throw new ClstrError('INVALID_ENVELOPE', `the ${what} is no JSON`, { cause });
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw new ClstrError('INVALID_ENVELOPE', `the ${what} must be an object, got ${describe(value)}`);
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+const NO_BYTES = new Uint8Array(0);
+
+function toBase64(payload: string | Uint8Array): string {
+  if (typeof payload === 'string') return Buffer.from(payload).toString('base64');
+  return Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('base64');
+}
+
+/** undefined when `data` is neither base64 nor absent. Node's decoder takes anything, so the form is checked. */
+function fromBase64(data: unknown): Uint8Array | undefined {
+  if (data === undefined || data === null || data === '') return NO_BYTES;
+  if (typeof data !== 'string' || data.length % 4 !== 0 || !BASE64.test(data)) return undefined;
+  return Buffer.from(data, 'base64');
+}
+
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;

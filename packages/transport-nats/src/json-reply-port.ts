@@ -1,0 +1,49 @@
+/** The way back for one envelope of the JSON wire: one message per reply. */
+import type { ClstrError, InboundEntry, ReplyPort } from '@clstr/core';
+import { describe } from '@clstr/core';
+import type { Connection } from './connection.ts';
+import { encodeFailure, encodeReply } from './json-envelope.ts';
+import { payloadTooLarge } from './nats-errors.ts';
+import type { NatsTransportStats } from './stats.ts';
+
+const encoder = new TextEncoder();
+
+export class JsonReplyPort implements ReplyPort {
+  readonly #connection: Connection;
+  readonly #stats: NatsTransportStats;
+  readonly #replyTo: string;
+
+  constructor(connection: Connection, stats: NatsTransportStats, replyTo: string) {
+    this.#connection = connection;
+    this.#stats = stats;
+    this.#replyTo = replyTo;
+  }
+
+  reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
+    const bytes = encoder.encode(encodeReply(payload, isRaw));
+    const { maxPayload } = this.#connection;
+    if (bytes.length <= maxPayload) this.#publish(bytes);
+    else
+      this.refuse(payloadTooLarge(`reply to ${describe(entry.type)}`, bytes.length, maxPayload, 'executed'));
+  }
+
+  fail(_entry: InboundEntry, error: ClstrError): void {
+    this.refuse(error);
+  }
+
+  refuse(error: ClstrError): void {
+    this.#publish(encoder.encode(encodeFailure(error)));
+  }
+
+  #publish(bytes: Uint8Array): void {
+    if (!this.#connection.isConnected) {
+      this.#stats.lostReplies++;
+      return;
+    }
+    try {
+      this.#connection.publish(this.#replyTo, bytes, undefined);
+    } catch {
+      this.#stats.lostReplies++;
+    }
+  }
+}

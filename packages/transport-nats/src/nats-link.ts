@@ -1,0 +1,283 @@
+/**
+ * The client side: one inbox, the attempts that wait for a reply, and the entries that wait for the connection.
+ *
+ * While disconnected nothing is given to the NATS client, which would send it later without asking: unsent entries
+ * wait here until the connection is back or their deadline passes.
+ */
+import type { Address, ClientLink, OutboundEntry, PendingAttempt, ReplySink } from '@clstr/core';
+import { ClstrError, PendingTable, randomId, systemRandom } from '@clstr/core';
+import type { Msg, NatsError, Subscription } from 'nats';
+import { deniedSubscription } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { JsonClientWire } from './json-client-wire.ts';
+import type { ResolvedNatsOptions } from './nats-options.ts';
+import { NativeClientWire } from './native-client-wire.ts';
+import type { NatsTransportStats } from './stats.ts';
+
+/** An entry between `send` and its end. */
+export interface Outgoing extends PendingAttempt {
+  readonly to: Address;
+  /** The message it left in; undefined before. */
+  batch: SentBatch | undefined;
+}
+
+/** One message that left: what a 503 for it, or the loss of the connection, concerns. */
+export interface SentBatch {
+  /** Last token of its reply subject. */
+  readonly token: string;
+  readonly subject: string;
+  /** All entries it carried, some of which may have ended since; emptied when all have. */
+  entries: readonly Outgoing[];
+  /** Entries that have not ended. */
+  open: number;
+}
+
+/** How entries become messages, and messages replies. */
+export interface ClientWire {
+  /** Takes an entry; it leaves at the next `flush`. */
+  add(outgoing: Outgoing): void;
+  /** Publishes what was added, and tells the link of each message by `sent` and of each failure by `failed`. */
+  flush(): void;
+  /** Reads a message of the inbox that is no 503. */
+  read(message: Msg): void;
+  cancel(outgoing: Outgoing): void;
+}
+
+/** What a wire needs of its link. */
+export interface WireHost {
+  readonly connection: Connection;
+  readonly options: ResolvedNatsOptions;
+  readonly stats: NatsTransportStats;
+  readonly session: number;
+  readonly inbox: string;
+  readonly pending: PendingTable<Outgoing>;
+  sent(batch: SentBatch): void;
+  failed(outgoing: Outgoing, error: ClstrError): void;
+  /** An entry of a batch ended. */
+  ended(outgoing: Outgoing): void;
+  batchFailed(token: string, error: ClstrError): void;
+}
+
+export class NatsLink implements ClientLink, WireHost {
+  readonly connection: Connection;
+  readonly options: ResolvedNatsOptions;
+  readonly stats: NatsTransportStats;
+  readonly session: number;
+  readonly inbox: string;
+  readonly pending: PendingTable<Outgoing> = new PendingTable<Outgoing>();
+  readonly #wire: ClientWire;
+  readonly #subscription: Subscription;
+  readonly #onClose: () => void;
+  readonly #batches = new Map<string, SentBatch>();
+  readonly #waiting = new Set<Outgoing>();
+  readonly #stopListening: (() => void)[];
+  #waitingBytes = 0;
+  #isFlushScheduled = false;
+  #isClosed = false;
+  #denied: ClstrError | undefined;
+
+  constructor(
+    connection: Connection,
+    options: ResolvedNatsOptions,
+    stats: NatsTransportStats,
+    session: number,
+    onClose: () => void,
+  ) {
+    this.connection = connection;
+    this.options = options;
+    this.stats = stats;
+    this.session = session;
+    this.#onClose = onClose;
+    this.inbox = `${options.inboxPrefixes[0]!}.${randomId(systemRandom, 22)}`;
+    this.#wire = options.wire === 'native' ? new NativeClientWire(this) : new JsonClientWire(this);
+    this.#subscription = connection.nats.subscribe(`${this.inbox}.*`, {
+      callback: (error, message) => {
+        this.#onMessage(error, message);
+      },
+    });
+    this.#stopListening = [
+      connection.onState(({ state }) => {
+        if (state === 'disconnected') this.#onDisconnect();
+        else if (state === 'connected') this.#onReconnect();
+        else this.fail();
+      }),
+      connection.onDeniedPublish((subject, error) => {
+        for (const batch of [...this.#batches.values()]) {
+          if (batch.subject === subject) this.batchFailed(batch.token, error);
+        }
+      }),
+    ];
+  }
+
+  get onDuplicateReply(): ClientLink['onDuplicateReply'] {
+    return this.pending.onDuplicateReply;
+  }
+
+  set onDuplicateReply(listener: ClientLink['onDuplicateReply']) {
+    this.pending.onDuplicateReply = listener;
+  }
+
+  send(to: Address, entry: OutboundEntry, sink: ReplySink): void {
+    const { attempt } = entry;
+    const outgoing: Outgoing = { attempt, to, entry, sink, batch: undefined, isEnded: false };
+    this.pending.add(attempt, outgoing);
+    if (this.connection.isConnected && !this.#isClosed && this.#denied === undefined) this.#enqueue(outgoing);
+    else this.#hold(outgoing);
+  }
+
+  cancel(attempt: number): void {
+    const outgoing = this.#forget(attempt);
+    if (outgoing?.batch === undefined) return;
+    if (!outgoing.entry.isNotify && this.connection.isConnected) this.#wire.cancel(outgoing);
+  }
+
+  release(attempt: number): void {
+    this.#forget(attempt);
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const stop of this.#stopListening) stop();
+    this.pending.clear();
+    this.#batches.clear();
+    this.#waiting.clear();
+    this.#onClose();
+    if (this.connection.isClosed) return;
+    this.#subscription.unsubscribe();
+    if (this.connection.isConnected) await this.connection.confirm();
+  }
+
+  /** The transport closes: what waits for a reply fails. */
+  fail(): void {
+    const waiting = this.pending.clear();
+    void this.close();
+    for (const { sink, batch } of waiting) {
+      const outcome = batch === undefined ? 'not-executed' : 'unknown';
+      sink.onError(new ClstrError('TRANSPORT_CLOSED', 'the NATS transport was closed', { outcome }));
+    }
+  }
+
+  flush(): void {
+    this.#isFlushScheduled = false;
+    this.#wire.flush();
+  }
+
+  sent(batch: SentBatch): void {
+    this.#batches.set(batch.token, batch);
+    for (const outgoing of batch.entries) {
+      outgoing.batch = batch;
+      outgoing.sink.onSent();
+    }
+  }
+
+  failed(outgoing: Outgoing, error: ClstrError): void {
+    if (this.#forget(outgoing.attempt) !== undefined) outgoing.sink.onError(error);
+  }
+
+  ended({ batch }: Outgoing): void {
+    if (batch === undefined || --batch.open > 0) return;
+    this.#batches.delete(batch.token);
+    // Dead tables of a Map keep what they held until a full collection: let that be little.
+    batch.entries = NO_ENTRIES;
+  }
+
+  batchFailed(token: string, error: ClstrError): void {
+    const batch = this.#batches.get(token);
+    if (batch === undefined) return;
+    for (const outgoing of batch.entries) if (!outgoing.isEnded) this.failed(outgoing, error);
+  }
+
+  #enqueue(outgoing: Outgoing): void {
+    this.#wire.add(outgoing);
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    queueMicrotask(this.#flushScheduled);
+  }
+
+  readonly #flushScheduled = (): void => {
+    if (this.#isFlushScheduled) this.flush();
+  };
+
+  /** Not on the hot path: the connection is down, or this entry fails at once. */
+  #hold(outgoing: Outgoing): void {
+    const { maxWaiting, maxWaitingBytes } = this.options;
+    const bytes = outgoing.entry.payload.length;
+    const isFull = this.#waiting.size >= maxWaiting || this.#waitingBytes + bytes > maxWaitingBytes;
+    if (!this.#isClosed && !this.connection.isClosed && this.#denied === undefined && !isFull) {
+      this.#waiting.add(outgoing);
+      this.#waitingBytes += bytes;
+      return;
+    }
+    const error = this.#refusal();
+    queueMicrotask(() => {
+      this.failed(outgoing, error);
+    });
+  }
+
+  #refusal(): ClstrError {
+    if (this.#isClosed || this.connection.isClosed) {
+      return new ClstrError('TRANSPORT_CLOSED', 'the NATS transport is closed');
+    }
+    if (this.#denied !== undefined) return this.#denied;
+    const message = `${this.#waiting.size} messages wait for the NATS connection to come back (maxWaiting)`;
+    return new ClstrError('OVERLOADED', message);
+  }
+
+  #forget(attempt: number): Outgoing | undefined {
+    const outgoing = this.pending.remove(attempt);
+    if (outgoing === undefined) return undefined;
+    this.ended(outgoing);
+    if (this.#waiting.delete(outgoing)) this.#waitingBytes -= outgoing.entry.payload.length;
+    return outgoing;
+  }
+
+  #onMessage(error: NatsError | null, message: Msg): void {
+    if (error !== null) {
+      this.#onDenied(deniedSubscription(error, `${this.inbox}.*`));
+      return;
+    }
+    try {
+      if (message.data.length === 0 && message.headers?.code === 503) this.#onNobody(message.subject);
+      else this.#wire.read(message);
+    } catch (err) {
+      // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
+      this.options.logger.error({ err }, 'reading a reply failed');
+    }
+  }
+
+  #onNobody(subject: string): void {
+    const token = subject.slice(this.inbox.length + 1);
+    const batch = this.#batches.get(token);
+    if (batch === undefined) return;
+    this.batchFailed(token, new ClstrError('NO_SUBSCRIBER', `nobody listens on ${batch.subject}`));
+  }
+
+  #onDenied(error: ClstrError): void {
+    this.#denied = error;
+    for (const { entry, sink, batch } of this.pending.clear()) {
+      const outcome = batch === undefined || entry.isNotify ? 'not-executed' : 'unknown';
+      sink.onError(new ClstrError(error.code, error.message, { outcome, cause: error.cause }));
+    }
+  }
+
+  /** What has left may have run or not; a notify that has left was handed over, which is all it promises. */
+  #onDisconnect(): void {
+    const lost = [...this.#batches.values()].flatMap((batch) => batch.entries.filter((one) => !one.isEnded));
+    this.#batches.clear();
+    for (const { attempt, entry, sink } of lost) {
+      this.#forget(attempt);
+      if (!entry.isNotify)
+        sink.onError(new ClstrError('CONNECTION_LOST', 'the NATS connection broke before the reply'));
+    }
+  }
+
+  #onReconnect(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    this.#waitingBytes = 0;
+    for (const outgoing of waiting) this.#enqueue(outgoing);
+  }
+}
+
+const NO_ENTRIES: readonly Outgoing[] = [];

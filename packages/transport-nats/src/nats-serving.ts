@@ -1,0 +1,162 @@
+/** The node side of one address: its subscription, what arrives on it, and which wire that speaks. */
+import type { Address, EntryReceiver, Subscription } from '@clstr/core';
+import { ClstrError, decodeFrame, encodeBatchError, isFrame } from '@clstr/core';
+import type { FrameVisitor, InboundEntry, ReplyPort } from '@clstr/core';
+import type { Msg, Subscription as NatsSubscription } from 'nats';
+import { deniedSubscription } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { parseEnvelope } from './json-envelope.ts';
+import { JsonReplyPort } from './json-reply-port.ts';
+import type { ResolvedNatsOptions } from './nats-options.ts';
+import type { ReplyRoutes } from './native-replies.ts';
+import type { NatsTransportStats } from './stats.ts';
+import { isInbox, subjectOf } from './subjects.ts';
+
+export class NatsServing implements Subscription {
+  readonly #connection: Connection;
+  readonly #options: ResolvedNatsOptions;
+  readonly #stats: NatsTransportStats;
+  readonly #subject: string;
+  readonly #receiver: EntryReceiver;
+  readonly #routes: ReplyRoutes;
+  readonly #visitor: Visitor;
+  readonly #subscription: NatsSubscription;
+  readonly #onClose: () => void;
+  #denied: ClstrError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    connection: Connection,
+    options: ResolvedNatsOptions,
+    stats: NatsTransportStats,
+    address: Address,
+    receiver: EntryReceiver,
+    routes: ReplyRoutes,
+    onClose: () => void,
+  ) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#stats = stats;
+    this.#subject = subjectOf(options.subjectPrefix, address);
+    this.#receiver = receiver;
+    this.#routes = routes;
+    this.#onClose = onClose;
+    this.#visitor = new Visitor(receiver, stats);
+    this.#subscription = connection.nats.subscribe(this.#subject, {
+      callback: (error, message) => {
+        if (error === null) this.#onMessage(message);
+        else this.#denied = deniedSubscription(error, this.#subject);
+      },
+    });
+  }
+
+  /** Resolves when the server knows the subscription. @throws NO_PERMISSION, TRANSPORT_CLOSED */
+  async confirm(): Promise<void> {
+    while (!(await this.#connection.confirm())) await this.#connection.untilConnected();
+    if (this.#denied === undefined) return;
+    await this.close();
+    throw this.#denied;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#onClose();
+    if (this.#connection.isClosed) return;
+    this.#subscription.unsubscribe();
+    if (this.#connection.isConnected) await this.#connection.confirm();
+  }
+
+  #onMessage(message: Msg): void {
+    try {
+      const replySubject = message.reply ?? '';
+      if (replySubject !== '' && !this.#routes.isTrusted(replySubject)) this.#stats.forbiddenReplySubjects++;
+      else if (isFrame(message.data)) this.#onFrame(message.data, replySubject);
+      else this.#onJson(message.data, replySubject);
+    } catch (err) {
+      // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
+      this.#options.logger.error({ err, subject: this.#subject }, 'handling a message failed');
+    }
+  }
+
+  #onFrame(bytes: Uint8Array, replySubject: string): void {
+    const route = replySubject === '' ? undefined : this.#routes.routeTo(replySubject);
+    this.#visitor.port = route ?? NOWHERE;
+    const result = decodeFrame(bytes, this.#visitor, this.#options.clock.monoMs());
+    if (result === 'decoded') return;
+    if (result === 'not-a-frame') this.#stats.malformed++;
+    else {
+      this.#stats.unsupportedVersions++;
+      if (replySubject !== '')
+        this.#connection.publish(replySubject, encodeBatchError('UNSUPPORTED_VERSION'), undefined);
+    }
+  }
+
+  #onJson(bytes: Uint8Array, natsReply: string): void {
+    const { inboxPrefixes, clock } = this.#options;
+    let parsed;
+    try {
+      parsed = parseEnvelope(bytes, clock.monoMs());
+    } catch (error) {
+      this.#stats.malformed++;
+      const replyTo = (error as ClstrError).details?.['replyTo'] ?? natsReply;
+      if (typeof replyTo === 'string' && isInbox(replyTo, inboxPrefixes))
+        this.#jsonPort(replyTo).refuse(error as ClstrError);
+      return;
+    }
+    const { entry, replyTo = natsReply } = parsed;
+    if (replyTo !== '' && !isInbox(replyTo, inboxPrefixes)) {
+      this.#stats.forbiddenReplySubjects++;
+      return;
+    }
+    const port = replyTo === '' ? NOWHERE : this.#jsonPort(replyTo);
+    if (`${this.#options.subjectPrefix}.shard.${entry.shard}` === this.#subject)
+      this.#receiver.onEntry(entry, port);
+    else {
+      const message = `the envelope is for shard ${entry.shard}, but it came on ${this.#subject}`;
+      port.fail(entry, new ClstrError('INVALID_ENVELOPE', message));
+    }
+  }
+
+  #jsonPort(replyTo: string): JsonReplyPort {
+    return new JsonReplyPort(this.#connection, this.#stats, replyTo);
+  }
+}
+
+/** Hands the entries of a frame on, with the way back of the message they came in. */
+class Visitor implements FrameVisitor {
+  port: ReplyPort = NOWHERE;
+  readonly #receiver: EntryReceiver;
+  readonly #stats: NatsTransportStats;
+
+  constructor(receiver: EntryReceiver, stats: NatsTransportStats) {
+    this.#receiver = receiver;
+    this.#stats = stats;
+  }
+
+  onMessage(entry: InboundEntry): void {
+    this.#receiver.onEntry(entry, this.port);
+  }
+
+  onCancel(session: number, attempt: number): void {
+    this.#receiver.onCancel(session, attempt);
+  }
+
+  onReply(): void {
+    this.#stats.malformed++;
+  }
+
+  onBatchError(): void {
+    this.#stats.malformed++;
+  }
+
+  onMalformed(): void {
+    this.#stats.malformed++;
+  }
+}
+
+/** For a message without a reply subject: its sender wants to hear nothing. */
+const NOWHERE: ReplyPort = { reply() {}, fail() {} };

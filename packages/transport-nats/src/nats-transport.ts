@@ -1,0 +1,119 @@
+/** The transport over NATS: joins one connection with any number of clients and nodes. */
+import type {
+  Address,
+  ClientLink,
+  ConnectionEvent,
+  EntryReceiver,
+  LinkOptions,
+  NodeAddress,
+  Subscription,
+  Transport,
+} from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { openConnection } from './connection.ts';
+import type { Connection } from './connection.ts';
+import { NatsLink } from './nats-link.ts';
+import { resolveNatsOptions } from './nats-options.ts';
+import type { NatsTransportOptions, ResolvedNatsOptions } from './nats-options.ts';
+import { NatsServing } from './nats-serving.ts';
+import { ReplyRoutes } from './native-replies.ts';
+import { createStats } from './stats.ts';
+import type { NatsTransportStats } from './stats.ts';
+import { subjectOf } from './subjects.ts';
+
+export interface NatsTransport extends Transport {
+  /** What was dropped so far. */
+  readonly stats: Readonly<NatsTransportStats>;
+}
+
+/**
+ * Connects to NATS, or takes a connection of yours.
+ *
+ * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED
+ */
+export async function natsTransport(options: NatsTransportOptions = {}): Promise<NatsTransport> {
+  const resolved = resolveNatsOptions(options);
+  return new ConnectedTransport(await openConnection(resolved), resolved);
+}
+
+class ConnectedTransport implements NatsTransport {
+  readonly name: string;
+  readonly stats: NatsTransportStats = createStats();
+  readonly #connection: Connection;
+  readonly #options: ResolvedNatsOptions;
+  readonly #links = new Set<NatsLink>();
+  readonly #serving = new Set<NatsServing>();
+  readonly #replyRoutes = new WeakMap<NodeAddress, ReplyRoutes>();
+  #closing: Promise<void> | undefined;
+
+  constructor(connection: Connection, options: ResolvedNatsOptions) {
+    this.name = `nats-${options.wire}`;
+    this.#connection = connection;
+    this.#options = options;
+  }
+
+  openLink({ session }: LinkOptions): ClientLink {
+    this.#checkOpen();
+    const link: NatsLink = new NatsLink(this.#connection, this.#options, this.stats, session, () => {
+      this.#links.delete(link);
+    });
+    this.#links.add(link);
+    return link;
+  }
+
+  async serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
+    this.#checkOpen();
+    const routes = this.#routesOf(self);
+    const serving: NatsServing = new NatsServing(
+      this.#connection,
+      this.#options,
+      this.stats,
+      address,
+      receiver,
+      routes,
+      () => {
+        this.#serving.delete(serving);
+      },
+    );
+    this.#serving.add(serving);
+    await serving.confirm();
+    return serving;
+  }
+
+  onConnection(listener: (event: ConnectionEvent) => void): () => void {
+    return this.#connection.onState(listener);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    for (const link of [...this.#links]) link.flush();
+    await Promise.all([...this.#serving].map((serving) => serving.close()));
+    for (const link of [...this.#links]) link.fail();
+    await this.#connection.close();
+  }
+
+  /** One set of routes per run of a node, so that replies from all its addresses share batches. */
+  #routesOf(self: NodeAddress): ReplyRoutes {
+    let routes = this.#replyRoutes.get(self);
+    if (routes === undefined) {
+      const { subjectPrefix, inboxPrefixes } = this.#options;
+      routes = new ReplyRoutes(this.#connection, this.stats, subjectOf(subjectPrefix, self), inboxPrefixes);
+      this.#replyRoutes.set(self, routes);
+    }
+    return routes;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined || this.#connection.isClosed) {
+      throw new ClstrError('TRANSPORT_CLOSED', 'this NATS transport is closed');
+    }
+  }
+}

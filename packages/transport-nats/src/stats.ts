@@ -1,0 +1,15 @@
+/** What a transport dropped: things that have no sender to tell. */
+export interface NatsTransportStats {
+  /** Messages, or entries of one, that could not be read. */
+  malformed: number;
+  /** Messages dropped because their reply subject matches none of `inboxPrefixes`. */
+  forbiddenReplySubjects: number;
+  /** Native messages of another version of the wire. */
+  unsupportedVersions: number;
+  /** Replies dropped because the connection was down. */
+  lostReplies: number;
+}
+
+export function createStats(): NatsTransportStats {
+  return { malformed: 0, forbiddenReplySubjects: 0, unsupportedVersions: 0, lostReplies: 0 };
+}
