@@ -69,7 +69,15 @@ function run(tests) {
   const report = path.join(copy, 'report.json');
   rmSync(report, { force: true });
   const vitest = path.join(ROOT, 'node_modules/vitest/vitest.mjs');
-  const args = [vitest, 'run', ...tests, '--reporter=json', `--outputFile=${report}`, '--bail=1'];
+  const args = [
+    vitest,
+    'run',
+    ...tests,
+    '--reporter=dot',
+    '--reporter=json',
+    `--outputFile=${report}`,
+    '--bail=1',
+  ];
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: copy,
     encoding: 'utf8',
@@ -95,7 +103,8 @@ function readFailedCount(report) {
 function copyRepository() {
   const folder = mkdtempSync(path.join(tmpdir(), 'clstr-mutate-'));
   const isSource = (file) => !/^(node_modules|coverage|\.turbo|\.git)$/.test(path.basename(file));
-  for (const name of ['packages', 'examples', 'bench', 'test', 'vitest.config.ts', 'package.json']) {
+  const isNeeded = (name) => /^(packages|examples|bench|test|docs)$|\.(json|ts|md)$/.test(name);
+  for (const name of readdirSync(ROOT).filter(isNeeded)) {
     cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true, filter: isSource });
   }
   linkModules(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));

@@ -20,7 +20,7 @@ Object.freeze(envelopeLimits);
 /** Message types that start so are the framework's own. */
 export const RESERVED_TYPE_PREFIX = 'clstr.';
 /** Header names that start so, in any case, are the framework's own. */
-export const RESERVED_HEADER_PREFIX = 'x-clstr-';
+const RESERVED_HEADER_PREFIX = 'x-clstr-';
 
 export const NO_HEADERS: Headers = Object.freeze(Object.create(null) as Record<string, string>);
 
@@ -90,7 +90,7 @@ export function copyHeaders(headers: unknown): Headers | undefined {
   return copy;
 }
 
-export function isReservedHeader(name: string): boolean {
+function isReservedHeader(name: string): boolean {
   return name.slice(0, RESERVED_HEADER_PREFIX.length).toLowerCase() === RESERVED_HEADER_PREFIX;
 }
 

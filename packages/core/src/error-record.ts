@@ -11,11 +11,14 @@ export interface ErrorRecord {
   details?: Record<string, unknown>;
 }
 
+const MAX_MESSAGE_LENGTH = 4_096;
+const MAX_DETAILS_LENGTH = 16_384;
+
 export function errorToRecord(error: ClstrError): ErrorRecord {
   const { code, message, outcome, retryable, details } = error;
-  const record: ErrorRecord = { code, message, outcome, retryable };
+  const record: ErrorRecord = { code, message: message.slice(0, MAX_MESSAGE_LENGTH), outcome, retryable };
   if (error.code === 'ACTOR_ERROR') record.actorCode = (error as ActorError).actorCode;
-  if (details !== undefined && hasJsonForm(details)) record.details = details;
+  if (details !== undefined && isSmallJson(details)) record.details = details;
   return record;
 }
 
@@ -42,9 +45,10 @@ function isOutcome(value: unknown): value is Outcome {
   return value === 'not-executed' || value === 'executed' || value === 'unknown';
 }
 
-function hasJsonForm(value: unknown): boolean {
+/** Details that are too large or have no JSON form are left out: the error itself must arrive. */
+function isSmallJson(value: unknown): boolean {
   try {
-    return (JSON.stringify(value) as string | undefined) !== undefined;
+    return JSON.stringify(value).length <= MAX_DETAILS_LENGTH;
   } catch {
     return false;
   }

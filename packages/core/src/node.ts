@@ -165,7 +165,8 @@ class ShardNode implements Node {
   #ending: Promise<void> | undefined;
   #direct: Subscription | undefined;
   #subscriptions: Subscription[] = [];
-  #cutGraceShort: (() => void) | undefined;
+  #isGraceOver = false;
+  #endGrace: (() => void) | undefined;
 
   constructor(options: ResolvedNodeOptions) {
     this.#options = options;
@@ -226,7 +227,8 @@ class ShardNode implements Node {
   }
 
   close(): Promise<void> {
-    this.#cutGraceShort?.();
+    this.#isGraceOver = true;
+    this.#endGrace?.();
     return this.drain({ graceMs: 0 });
   }
 
@@ -260,10 +262,9 @@ class ShardNode implements Node {
   /** Admission ends first, the shard subjects next, the direct subject last: a reply needs neither. */
   async #end(graceMs: number): Promise<void> {
     const { handler, metrics, logger, id } = this.#options;
-    const wasStarted = this.#state !== 'created';
     this.#state = 'draining';
     this.#dispatch.stopAdmitting();
-    if (this.#direct === undefined && wasStarted) await this.#starting?.catch(() => undefined);
+    await this.#starting?.catch(() => undefined);
     const closing = everySettled(this.#subscriptions.map((subscription) => subscription.close()));
     await this.#answerAll(graceMs);
     await closing;
@@ -281,10 +282,10 @@ class ShardNode implements Node {
   async #answerAll(graceMs: number): Promise<void> {
     const idle = this.#dispatch.whenIdle();
     const grace = new Promise<void>((resolve) => {
-      if (graceMs === 0) resolve();
+      if (graceMs === 0 || this.#isGraceOver) resolve();
       else {
         const cancel = this.#options.clock.timer(resolve, graceMs);
-        this.#cutGraceShort = resolve;
+        this.#endGrace = resolve;
         void idle.then(cancel);
       }
     });

@@ -1,5 +1,5 @@
 /** The bus itself: who serves which address, and the order in which packets arrive. */
-import type { Address, Clock } from '@clstr/core';
+import type { Address, Clock, NodeAddress } from '@clstr/core';
 import { checkInteger, checkKnownOptions, invalidOption, isNodeAddress, systemClock } from '@clstr/core';
 import type { NetworkPolicy } from './network-policy.ts';
 
@@ -15,6 +15,8 @@ export interface MemoryBusOptions {
 export interface Endpoint {
   /** As {@link Packet.from}. */
   readonly name: string;
+  /** The run of the node this is; undefined for a client. */
+  readonly self: NodeAddress | undefined;
   deliver(bytes: Uint8Array, from: Endpoint): void;
 }
 

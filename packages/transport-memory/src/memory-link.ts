@@ -11,10 +11,11 @@ import type {
 } from '@clstr/core';
 import { ClstrError, PendingTable, createFrameWriter, decodeFrame, describe } from '@clstr/core';
 import type { BusWork, Endpoint, MemoryBus } from './memory-bus.ts';
-import { MemoryServer } from './memory-server.ts';
+import { payloadTooLarge, transportClosed } from './memory-errors.ts';
 
 export class MemoryLink implements ClientLink, Endpoint {
   readonly name: string;
+  readonly self = undefined;
   readonly #bus: MemoryBus;
   readonly #session: number;
   readonly #onClose: () => void;
@@ -75,7 +76,7 @@ export class MemoryLink implements ClientLink, Endpoint {
   }
 
   deliver(bytes: Uint8Array, from: Endpoint): void {
-    this.#from = from instanceof MemoryServer ? from.self : undefined;
+    this.#from = from.self;
     decodeFrame(bytes, this.#visitor, 0);
   }
 
@@ -89,20 +90,23 @@ export class MemoryLink implements ClientLink, Endpoint {
       sink.onError(error);
       return;
     }
-    for (const server of this.#bus.serversOf(to)) this.#bus.transmit(this, server, outgoing.bytes);
+    const servers = this.#bus.serversOf(to);
+    for (const server of servers) this.#bus.transmit(this, server, outgoing.bytes);
     outgoing.isSent = true;
     sink.onSent();
+    // As over a network: the message has left before anybody knows that nobody hears it.
+    if (servers.size === 0 && this.#pending.remove(outgoing.attempt) !== undefined) {
+      sink.onError(new ClstrError('NO_SUBSCRIBER', `no node serves shard ${outgoing.entry.shard}`));
+    }
   }
 
   #leave(outgoing: Outgoing): ClstrError | undefined {
-    const { to, entry } = outgoing;
+    const { entry } = outgoing;
     this.#writer.message(this.#session, entry);
     outgoing.bytes = this.#writer.take();
     const { length } = outgoing.bytes;
-    if (length > this.#bus.maxPayload)
-      return payloadTooLarge(`request ${describe(entry.type)}`, length, this.#bus);
-    if (this.#bus.serversOf(to).size > 0) return undefined;
-    return new ClstrError('NO_SUBSCRIBER', `no node serves shard ${entry.shard}`);
+    if (length <= this.#bus.maxPayload) return undefined;
+    return payloadTooLarge(`request ${describe(entry.type)}`, length, this.#bus);
   }
 }
 
@@ -131,23 +135,6 @@ class Outgoing implements PendingAttempt, BusWork {
 }
 
 const NO_BYTES = new Uint8Array(0);
-
-export function payloadTooLarge(
-  what: string,
-  bytes: number,
-  bus: MemoryBus,
-  outcome: 'not-executed' | 'executed' = 'not-executed',
-): ClstrError {
-  const message = `the ${what} takes ${bytes} bytes, more than the ${bus.maxPayload} of the memory bus (maxPayload)`;
-  return new ClstrError('PAYLOAD_TOO_LARGE', message, {
-    outcome,
-    details: { bytes, maxPayload: bus.maxPayload },
-  });
-}
-
-function transportClosed(outcome: 'unknown' | 'not-executed'): ClstrError {
-  return new ClstrError('TRANSPORT_CLOSED', 'the memory transport was closed', { outcome });
-}
 
 function replyVisitor(pending: PendingTable<Outgoing>, from: () => NodeAddress | undefined): FrameVisitor {
   const ignore = (): void => {};

@@ -9,7 +9,7 @@ import type {
 } from '@clstr/core';
 import { createFrameWriter, decodeFrame, describe } from '@clstr/core';
 import type { Endpoint, MemoryBus } from './memory-bus.ts';
-import { payloadTooLarge } from './memory-link.ts';
+import { payloadTooLarge } from './memory-errors.ts';
 
 export class MemoryServer implements Endpoint {
   readonly name: string;

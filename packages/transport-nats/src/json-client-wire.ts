@@ -2,28 +2,21 @@
 import type { ClstrError } from '@clstr/core';
 import { describe } from '@clstr/core';
 import type { Msg } from 'nats';
+import type { ClientWire, Outgoing, WireHost } from './client-wire.ts';
 import { encodeEnvelope, parseReply } from './json-envelope.ts';
 import { payloadTooLarge } from './nats-errors.ts';
-import type { ClientWire, Outgoing, WireHost } from './nats-link.ts';
 import { subjectOf } from './subjects.ts';
 
 const encoder = new TextEncoder();
 
 export class JsonClientWire implements ClientWire {
   readonly #host: WireHost;
-  #turn: Outgoing[] = [];
 
   constructor(host: WireHost) {
     this.#host = host;
   }
 
-  add(outgoing: Outgoing): void {
-    this.#turn.push(outgoing);
-  }
-
-  flush(): void {
-    const turn = this.#turn;
-    this.#turn = [];
+  send(turn: readonly Outgoing[]): void {
     for (const outgoing of turn) if (!outgoing.isEnded) this.#publish(outgoing);
   }
 

@@ -3,7 +3,7 @@ import type { ErrorRecord, Headers, InboundEntry, OutboundEntry } from '@clstr/c
 import { ClstrError, describe, envelopeLimits, errorFromRecord, errorToRecord } from '@clstr/core';
 
 /** Carries the routing key; the other headers that start `x-clstr-` have no meaning yet. */
-export const KEY_HEADER = 'x-clstr-key';
+const KEY_HEADER = 'x-clstr-key';
 
 /** An envelope as it was parsed: the entry, and where its reply goes. */
 export interface ParsedEnvelope {

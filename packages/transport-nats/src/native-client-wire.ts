@@ -2,9 +2,9 @@
 import type { Address, ClstrError, FrameVisitor, NodeAddress } from '@clstr/core';
 import { createFrameWriter, decodeFrame, describe } from '@clstr/core';
 import type { Msg } from 'nats';
+import type { ClientWire, Outgoing, WireHost } from './client-wire.ts';
 import { PREFERRED_BATCH_BYTES } from './batching.ts';
 import { payloadTooLarge } from './nats-errors.ts';
-import type { ClientWire, Outgoing, WireHost } from './nats-link.ts';
 import { NodeAddressReader, subjectOf } from './subjects.ts';
 
 /** Hot path: holds 3.5 times the throughput of one message per request at 1,024 in flight. */
@@ -13,10 +13,6 @@ export class NativeClientWire implements ClientWire {
   readonly #addresses: NodeAddressReader;
   readonly #writer = createFrameWriter();
   readonly #visitor: FrameVisitor;
-  /** Entries of this turn by subject, and the list that was added to last. */
-  #turn = new Map<string, Outgoing[]>();
-  #lastTo: Address | undefined;
-  #lastEntries: Outgoing[] = [];
   #batchCount = 0;
   /** Of the message that is being read. */
   #from: NodeAddress | undefined;
@@ -28,16 +24,22 @@ export class NativeClientWire implements ClientWire {
     this.#visitor = this.#createVisitor();
   }
 
-  add(outgoing: Outgoing): void {
-    if (outgoing.to !== this.#lastTo) this.#turnTo(outgoing.to);
-    this.#lastEntries.push(outgoing);
-  }
-
-  flush(): void {
-    const turn = this.#turn;
-    this.#turn = new Map();
-    this.#lastTo = undefined;
-    for (const [subject, entries] of turn) this.#write(subject, entries);
+  send(turn: readonly Outgoing[]): void {
+    const bySubject = new Map<string, Outgoing[]>();
+    let lastTo: Address | undefined;
+    let entries: Outgoing[] = [];
+    for (const outgoing of turn) {
+      const { to } = outgoing;
+      // The same address object comes again and again: each subject is built and looked up once per run of it.
+      if (to !== lastTo) {
+        const subject = subjectOf(this.#host.options.subjectPrefix, to);
+        entries = bySubject.get(subject) ?? [];
+        if (entries.length === 0) bySubject.set(subject, entries);
+        lastTo = to;
+      }
+      entries.push(outgoing);
+    }
+    for (const [subject, together] of bySubject) this.#write(subject, together);
   }
 
   read(message: Msg): void {
@@ -56,14 +58,6 @@ export class NativeClientWire implements ClientWire {
     } catch {
       // The connection is closing: the node will see the caller's deadline pass.
     }
-  }
-
-  #turnTo(to: Address): void {
-    const subject = subjectOf(this.#host.options.subjectPrefix, to);
-    let entries = this.#turn.get(subject);
-    if (entries === undefined) this.#turn.set(subject, (entries = []));
-    this.#lastTo = to;
-    this.#lastEntries = entries;
   }
 
   /** Writes entries until the next one would make the message too large, sends it, and goes on. */

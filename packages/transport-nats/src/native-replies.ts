@@ -7,7 +7,7 @@ import { payloadTooLarge } from './nats-errors.ts';
 import type { NatsTransportStats } from './stats.ts';
 import { isInbox } from './subjects.ts';
 
-/** Clients remembered; the one heard of least recently is forgotten first. */
+/** Clients remembered. Forgetting one is harmless: its next message makes a new route. */
 const MAX_ROUTES = 4_096;
 
 /** The ways back to all clients of one node. */

@@ -4,59 +4,16 @@
  * While disconnected nothing is given to the NATS client, which would send it later without asking: unsent entries
  * wait here until the connection is back or their deadline passes.
  */
-import type { Address, ClientLink, OutboundEntry, PendingAttempt, ReplySink } from '@clstr/core';
+import type { Address, ClientLink, OutboundEntry, ReplySink } from '@clstr/core';
 import { ClstrError, PendingTable, randomId, systemRandom } from '@clstr/core';
 import type { Msg, NatsError, Subscription } from 'nats';
+import type { ClientWire, Outgoing, SentBatch, WireHost } from './client-wire.ts';
 import { deniedSubscription } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { JsonClientWire } from './json-client-wire.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';
 import { NativeClientWire } from './native-client-wire.ts';
 import type { NatsTransportStats } from './stats.ts';
-
-/** An entry between `send` and its end. */
-export interface Outgoing extends PendingAttempt {
-  readonly to: Address;
-  /** The message it left in; undefined before. */
-  batch: SentBatch | undefined;
-}
-
-/** One message that left: what a 503 for it, or the loss of the connection, concerns. */
-export interface SentBatch {
-  /** Last token of its reply subject. */
-  readonly token: string;
-  readonly subject: string;
-  /** All entries it carried, some of which may have ended since; emptied when all have. */
-  entries: readonly Outgoing[];
-  /** Entries that have not ended. */
-  open: number;
-}
-
-/** How entries become messages, and messages replies. */
-export interface ClientWire {
-  /** Takes an entry; it leaves at the next `flush`. */
-  add(outgoing: Outgoing): void;
-  /** Publishes what was added, and tells the link of each message by `sent` and of each failure by `failed`. */
-  flush(): void;
-  /** Reads a message of the inbox that is no 503. */
-  read(message: Msg): void;
-  cancel(outgoing: Outgoing): void;
-}
-
-/** What a wire needs of its link. */
-export interface WireHost {
-  readonly connection: Connection;
-  readonly options: ResolvedNatsOptions;
-  readonly stats: NatsTransportStats;
-  readonly session: number;
-  readonly inbox: string;
-  readonly pending: PendingTable<Outgoing>;
-  sent(batch: SentBatch): void;
-  failed(outgoing: Outgoing, error: ClstrError): void;
-  /** An entry of a batch ended. */
-  ended(outgoing: Outgoing): void;
-  batchFailed(token: string, error: ClstrError): void;
-}
 
 export class NatsLink implements ClientLink, WireHost {
   readonly connection: Connection;
@@ -71,8 +28,9 @@ export class NatsLink implements ClientLink, WireHost {
   readonly #batches = new Map<string, SentBatch>();
   readonly #waiting = new Set<Outgoing>();
   readonly #stopListening: (() => void)[];
+  /** Entries of this turn of the event loop: they leave together, in a microtask. */
+  #turn: Outgoing[] = [];
   #waitingBytes = 0;
-  #isFlushScheduled = false;
   #isClosed = false;
   #denied: ClstrError | undefined;
 
@@ -158,9 +116,12 @@ export class NatsLink implements ClientLink, WireHost {
     }
   }
 
+  /** Sends the entries of this turn, or keeps them when the connection broke in the meantime. */
   flush(): void {
-    this.#isFlushScheduled = false;
-    this.#wire.flush();
+    const turn = this.#turn;
+    this.#turn = [];
+    if (this.connection.isConnected) this.#wire.send(turn);
+    else for (const outgoing of turn) if (!outgoing.isEnded) this.#hold(outgoing);
   }
 
   sent(batch: SentBatch): void {
@@ -189,15 +150,13 @@ export class NatsLink implements ClientLink, WireHost {
   }
 
   #enqueue(outgoing: Outgoing): void {
-    this.#wire.add(outgoing);
-    if (this.#isFlushScheduled) return;
-    this.#isFlushScheduled = true;
-    queueMicrotask(this.#flushScheduled);
+    if (this.#turn.length === 0) {
+      queueMicrotask(() => {
+        this.flush();
+      });
+    }
+    this.#turn.push(outgoing);
   }
-
-  readonly #flushScheduled = (): void => {
-    if (this.#isFlushScheduled) this.flush();
-  };
 
   /** Not on the hot path: the connection is down, or this entry fails at once. */
   #hold(outgoing: Outgoing): void {

@@ -66,8 +66,9 @@ export class NatsServing implements Subscription {
   async #close(): Promise<void> {
     this.#onClose();
     if (this.#connection.isClosed) return;
-    this.#subscription.unsubscribe();
-    if (this.#connection.isConnected) await this.#connection.confirm();
+    // Draining hands on what is already on its way here, so that it is answered; unsubscribing would drop it unseen.
+    if (this.#connection.isConnected) await this.#subscription.drain().catch(() => undefined);
+    else this.#subscription.unsubscribe();
   }
 
   #onMessage(message: Msg): void {

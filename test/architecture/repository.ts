@@ -1,0 +1,24 @@
+/** Reads the repository's TypeScript and the packages' manifests, as the checker wants them. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join, relative, sep } from 'node:path';
+import type { Files } from './check.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const TOP = ['packages', 'examples', 'bench', 'test'];
+const GENERATED = new Set(['node_modules', 'dist', 'coverage', '.turbo', 'results']);
+
+export function readRepository(): Files {
+  const files = new Map<string, string>();
+  const visit = (folder: string): void => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) {
+        if (!GENERATED.has(entry.name)) visit(path);
+      } else if (/(\.ts|^package\.json)$/.test(entry.name)) {
+        files.set(relative(ROOT, path).split(sep).join('/'), readFileSync(path, 'utf8'));
+      }
+    }
+  };
+  for (const folder of TOP) visit(join(ROOT, folder));
+  return files;
+}

@@ -1,0 +1,40 @@
+/** Who may import whom: the tables that architecture.test.ts holds the source against. */
+
+/** What a package's `src` may import. A package that is not listed fails the test. */
+interface PackageRule {
+  /** Sibling packages, by the name of their folder. */
+  readonly siblings: readonly string[];
+  /** Foreign libraries. Each belongs to one package only. */
+  readonly libraries: readonly string[];
+  /** Whether `node:*` may be imported. */
+  readonly node: boolean;
+}
+
+export const PACKAGES: Readonly<Record<string, PackageRule>> = {
+  core: { siblings: [], libraries: ['@noble/hashes', 'nanoid'], node: false },
+  'transport-memory': { siblings: ['core'], libraries: [], node: false },
+  'transport-nats': { siblings: ['core'], libraries: ['nats'], node: true },
+  actors: { siblings: ['core'], libraries: ['lru-cache'], node: false },
+  testing: { siblings: ['core', 'transport-memory', 'actors'], libraries: [], node: true },
+};
+
+/** Doors of packages that need a development tool: only files below them may import it. */
+export const TOOL_DOORS: Readonly<Record<string, readonly string[]>> = {
+  vitest: ['packages/testing/src/conformance/'],
+};
+
+/** What tests may import on top of what their package may. */
+export const TEST_SIBLINGS: readonly string[] = ['testing'];
+export const TEST_LIBRARIES: readonly string[] = ['vitest', 'fast-check', 'typescript'];
+
+/**
+ * The floors of core, top first: a file imports from its own floor or a lower one, never upwards.
+ * An entry names `x.ts`, `x-anything.ts` and the folder `x/`. A file without an entry fails the test.
+ */
+export const CORE_FLOORS: readonly (readonly string[])[] = [
+  ['index'],
+  ['client', 'node'],
+  ['dispatch', 'membership', 'pending'],
+  ['transport', 'frame', 'codec', 'envelope', 'error-record', 'handler', 'placement', 'shard'],
+  ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'internal'],
+];
