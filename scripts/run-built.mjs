@@ -16,6 +16,14 @@ export function runBuilt(folder) {
   // Ctrl-C in a terminal reaches the child by itself (same process group); here it must only not end us first.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  // A SIGTERM to npm ends its shell, which passes nothing on: notice that it is gone, or the program stays for ever.
+  const parent = process.ppid;
+  const watch = process.env.npm_lifecycle_event && setInterval(stopWithoutParent, 250).unref();
+  function stopWithoutParent() {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    child.kill('SIGTERM');
+  }
   child.on('error', (error) => {
     console.error(error.message);
     process.exit(1);

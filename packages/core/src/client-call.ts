@@ -25,6 +25,8 @@ export interface CallHost {
   readonly deadlines: DeadlineWheel<Call>;
   /** Learned shard → node routes. */
   readonly routes: Map<number, NodeAddress>;
+  /** False once the server has forbidden this client the direct subjects of nodes. */
+  mayRouteDirectly: boolean;
   nextAttempt(): number;
   /** Waits longer with each repeat, with full jitter. */
   backoffMs(repeat: number): number;
@@ -120,8 +122,9 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
       this.onError(error);
       return;
     }
-    const { routes, codec } = this.#host;
-    if (from !== undefined && routes.get(this.shard) !== from) routes.set(this.shard, from);
+    const { routes, codec, mayRouteDirectly } = this.#host;
+    if (from !== undefined && mayRouteDirectly && routes.get(this.shard) !== from)
+      routes.set(this.shard, from);
     let value: unknown;
     try {
       value = decodePayload(codec, reply.payload, reply.isRaw);
@@ -158,8 +161,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
 
   /** Ends the call because its client closes. */
   close(): void {
-    if (this.isNotify && this.#isSent) this.#end(undefined);
-    else this.#end(aborted(this, 'the client was closed', this.#outcome()));
+    if (this.isNotify && this.#isSent) {
+      this.#end(undefined);
+      return;
+    }
+    this.#host.link.cancel(this.attempt);
+    this.#end(aborted(this, 'the client was closed', this.#outcome()));
   }
 
   /** A notify gives up listening for a refusal, so that later ones can. */
@@ -176,9 +183,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
   /** A learned route that turns out wrong is forgotten; the shard subject finds the owner. */
   #redirect(error: ClstrError): boolean {
     if (!isNodeAddress(this.#to)) return false;
-    if (error.code !== 'NO_SUBSCRIBER' && error.code !== 'NOT_OWNER') return false;
     const { routes } = this.#host;
-    if (routes.get(this.shard) === this.#to) routes.delete(this.shard);
+    if (error.code === 'NO_PERMISSION') {
+      this.#host.mayRouteDirectly = false;
+      routes.clear();
+    } else if (error.code !== 'NO_SUBSCRIBER' && error.code !== 'NOT_OWNER') return false;
+    else if (routes.get(this.shard) === this.#to) routes.delete(this.shard);
     this.#to = { shard: this.shard };
     this.#send();
     return true;

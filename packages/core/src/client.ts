@@ -82,7 +82,7 @@ export interface ClientCall {
   readonly options: CallOptions;
 }
 
-/** Runs around a call; passes on what it was given, or a changed copy. `key` and `shard` cannot be changed. */
+/** Runs around a call; passes on what it was given, or a copy with another type, payload or options. */
 export type ClientInterceptor = (
   call: ClientCall,
   next: (call: ClientCall) => Promise<unknown>,
@@ -201,7 +201,6 @@ class RoutingClient implements Client {
   readonly #options: ResolvedClientOptions;
   readonly #router;
   readonly #host: CallHost;
-  readonly #call: (call: ClientCall) => Promise<unknown>;
   readonly #knownTypes = new Set<string>();
   readonly #trackedNotifies = new Set<Call>();
   readonly #stopListening: () => void;
@@ -230,6 +229,7 @@ class RoutingClient implements Client {
       clock,
       deadlines: new DeadlineWheel(clock),
       routes: new Map(),
+      mayRouteDirectly: true,
       nextAttempt: () => ++this.#attempts,
       backoffMs: (repeat) => {
         const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
@@ -251,10 +251,6 @@ class RoutingClient implements Client {
       if (state === 'disconnected') wasLost = true;
       else if (state === 'connected' && wasLost) this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
     });
-    this.#call = options.interceptors.reduceRight<(call: ClientCall) => Promise<unknown>>(
-      (next, interceptor) => (call) => interceptor(call, next),
-      (call) => this.#send(call.isNotify, call.key, call.shard, call.type, call.payload, call.options),
-    );
   }
 
   requestKey<T>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
@@ -352,7 +348,19 @@ class RoutingClient implements Client {
     if (this.#options.interceptors.length === 0) {
       return this.#send(isNotify, key, shard, type, payload, options);
     }
-    return this.#call({ isNotify, key, shard, type, payload, options: options ?? {} });
+    return this.#intercepted({ isNotify, key, shard, type, payload, options: options ?? {} });
+  }
+
+  async #intercepted(original: ClientCall): Promise<unknown> {
+    const { isNotify, key, shard } = original;
+    const { interceptors } = this.#options;
+    const pass = (index: number, call: ClientCall): Promise<unknown> => {
+      const interceptor = interceptors[index];
+      if (interceptor !== undefined) return interceptor(call, (changed) => pass(index + 1, changed));
+      if (call.type !== original.type) checkCallerType(call.type);
+      return this.#send(isNotify, key, shard, call.type, call.payload, call.options);
+    };
+    return await pass(0, original);
   }
 
   #send(

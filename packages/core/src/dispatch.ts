@@ -130,8 +130,12 @@ export class Dispatch implements EntryReceiver {
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
-  /** False for an attempt that was admitted before: the first one is answered, this one is dropped. */
+  /**
+   * False for a copy of an attempt that arrived before: the first one was answered, if only with a refusal, so any
+   * answer to this one could be wrong.
+   */
   #admit(entry: InboundEntry): boolean {
+    if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt)) return false;
     const { nodeId, shards, clock, maxInFlight, maxInFlightBytes } = this.options;
     if (this.#isDraining) throw new ClstrError('DRAINING', `node ${nodeId} is shutting down`);
     if (!shards.has(entry.shard)) {
@@ -145,7 +149,7 @@ export class Dispatch implements EntryReceiver {
       const message = `node ${nodeId} has ${this.#inFlight} messages (${this.#inFlightBytes} bytes) in work`;
       throw new ClstrError('OVERLOADED', message);
     }
-    return entry.session === 0 || this.#window.admit(entry.session, entry.attempt);
+    return true;
   }
 
   #toRequest(entry: InboundEntry): HandlerRequest {
@@ -281,6 +285,7 @@ class Run extends Deadline implements HandlerContext {
     const error = this.#toAnswer(thrown);
     // The sender of a notify hears only of what did not run, so that it may send it again.
     if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
+    else if (error.code !== 'INTERNAL') this.#logUnheard(error);
     this.#end(false);
   }
 
@@ -301,8 +306,14 @@ class Run extends Deadline implements HandlerContext {
     if (this.#isDone) return;
     this.#fireSignal(error);
     if (!this.entry.isNotify) this.#port.fail(this.entry, error);
-    else this.log.warn({ type: this.entry.type, shard: this.entry.shard, code: error.code }, error.message);
+    else this.#logUnheard(error);
     this.#end(false);
+  }
+
+  /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
+  #logUnheard({ code, message }: ClstrError): void {
+    const { type, shard, key } = this.entry;
+    this.log.warn({ type, shard, key, code, nodeId: this.nodeId }, message);
   }
 
   #fireSignal(reason: ClstrError): void {

@@ -13,13 +13,23 @@ export interface ErrorRecord {
 
 const MAX_MESSAGE_LENGTH = 4_096;
 const MAX_DETAILS_LENGTH = 16_384;
+const MAX_ACTOR_CODE_LENGTH = 256;
 
 export function errorToRecord(error: ClstrError): ErrorRecord {
   const { code, message, outcome, retryable, details } = error;
   const record: ErrorRecord = { code, message: message.slice(0, MAX_MESSAGE_LENGTH), outcome, retryable };
-  if (error.code === 'ACTOR_ERROR') record.actorCode = (error as ActorError).actorCode;
+  if (error.code === 'ACTOR_ERROR')
+    record.actorCode = (error as ActorError).actorCode.slice(0, MAX_ACTOR_CODE_LENGTH);
   if (details !== undefined && isSmallJson(details)) record.details = details;
   return record;
+}
+
+/** The same failure in few bytes, for a transport that does not carry the whole of it. */
+export function shortError({ code, outcome, retryable }: ClstrError): ClstrError {
+  return new ClstrError(code, 'the rest of this error is larger than the transport carries', {
+    outcome,
+    retryable,
+  });
 }
 
 /** A code that this version does not know becomes INTERNAL, its name kept in `details.code`. */

@@ -59,7 +59,7 @@ export { createFrameWriter, encodeBatchError } from './frame-writer.ts';
 export type { FrameWriter } from './frame-writer.ts';
 export { decodeFrame, isFrame } from './frame-reader.ts';
 export type { FrameResult, FrameVisitor } from './frame-reader.ts';
-export { errorFromRecord, errorToRecord } from './error-record.ts';
+export { errorFromRecord, errorToRecord, shortError } from './error-record.ts';
 export type { ErrorRecord } from './error-record.ts';
 
 export {

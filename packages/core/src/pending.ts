@@ -25,7 +25,7 @@ export class PendingTable<P extends PendingAttempt> {
   readonly #slots: (P | undefined)[] = new Array<P | undefined>(SLOTS).fill(undefined);
   /** Attempts so old that a newer one took their slot. */
   readonly #overtaken = new Map<number, P>();
-  readonly #answeredAttempts = new Float64Array(ANSWERED);
+  readonly #answeredAttempts = new Float64Array(ANSWERED).fill(-1);
   readonly #answeredShards = new Uint32Array(ANSWERED);
   /** Told of a second reply for one attempt: two nodes serve the shard. */
   onDuplicateReply: ((shard: number, from: NodeAddress | undefined) => void) | undefined;

@@ -7,7 +7,7 @@ import type {
   NodeAddress,
   ReplyPort,
 } from '@clstr/core';
-import { createFrameWriter, decodeFrame, describe } from '@clstr/core';
+import { createFrameWriter, decodeFrame, describe, shortError } from '@clstr/core';
 import type { Endpoint, MemoryBus } from './memory-bus.ts';
 import { payloadTooLarge } from './memory-errors.ts';
 
@@ -64,6 +64,10 @@ class Delivery implements FrameVisitor, ReplyPort {
 
   fail(entry: InboundEntry, error: ClstrError): void {
     writer.failure(entry.attempt, error);
+    if (writer.size > this.#bus.maxPayload) {
+      writer.rollback(0);
+      writer.failure(entry.attempt, shortError(error));
+    }
     this.#bus.transmit(this.#server, this.#sender, writer.take());
   }
 

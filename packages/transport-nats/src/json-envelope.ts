@@ -1,5 +1,5 @@
 /** The JSON wire of the Go implementation: envelopes on shard subjects, replies to their `reply_to`. */
-import type { ErrorRecord, Headers, InboundEntry, OutboundEntry } from '@clstr/core';
+import type { ErrorRecord, Headers, InboundEntry, OutboundEntry, Outcome } from '@clstr/core';
 import { ClstrError, describe, envelopeLimits, errorFromRecord, errorToRecord } from '@clstr/core';
 
 /** Carries the routing key; the other headers that start `x-clstr-` have no meaning yet. */
@@ -34,7 +34,7 @@ export function encodeEnvelope(entry: OutboundEntry, replyTo: string | undefined
  * could be read.
  */
 export function parseEnvelope(bytes: Uint8Array, receivedAtMs: number): ParsedEnvelope {
-  const fields = parseObject(bytes, 'envelope');
+  const fields = parseObject(bytes, 'envelope', 'not-executed');
   const { shard, type, data, reply_to: replyTo, headers, ttl_ms: ttlMs, raw } = fields;
   const fail = (name: string, value: unknown, expected: string): ClstrError =>
     new ClstrError('INVALID_ENVELOPE', `the envelope's ${name} must be ${expected}, got ${describe(value)}`, {
@@ -95,11 +95,13 @@ export interface ParsedReply {
 
 /** @throws INVALID_ENVELOPE, outcome executed, when the text is no reply. */
 export function parseReply(bytes: Uint8Array): ParsedReply {
-  const { data, err, error, raw } = parseObject(bytes, 'reply');
-  if (typeof error === 'object' && error !== null) return failure(errorFromRecord(error));
-  if (typeof err === 'string' && err !== '') {
+  const { data, err, error, raw } = parseObject(bytes, 'reply', 'executed');
+  // Whatever stands where an error belongs is one: a failure must not pass for a reply.
+  if (error !== undefined && error !== null) return failure(errorFromRecord(error));
+  if (err !== undefined && err !== null && err !== '') {
     // A Go peer sends a bare text: nothing tells whether its handler ran.
-    return failure(new ClstrError('HANDLER_ERROR', err, { outcome: 'unknown' }));
+    const text = typeof err === 'string' ? err : `the peer failed with ${describe(err)}`;
+    return failure(new ClstrError('HANDLER_ERROR', text, { outcome: 'unknown' }));
   }
   const payload = fromBase64(data);
   if (payload === undefined) {
@@ -132,16 +134,18 @@ function splitHeaders(headers: unknown, fail: Fail): { key: string | undefined; 
   return { key, own };
 }
 
-function parseObject(bytes: Uint8Array, what: string): Record<string, unknown> {
+function parseObject(bytes: Uint8Array, what: string, outcome: Outcome): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(decoder.decode(bytes));
   } catch (cause) {
-    throw new ClstrError('INVALID_ENVELOPE', `the ${what} is no JSON`, { cause });
+    throw new ClstrError('INVALID_ENVELOPE', `the ${what} is no JSON`, { outcome, cause });
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;
-  throw new ClstrError('INVALID_ENVELOPE', `the ${what} must be an object, got ${describe(value)}`);
+  throw new ClstrError('INVALID_ENVELOPE', `the ${what} must be an object, got ${describe(value)}`, {
+    outcome,
+  });
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true });

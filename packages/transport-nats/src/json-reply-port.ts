@@ -1,6 +1,6 @@
 /** The way back for one envelope of the JSON wire: one message per reply. */
 import type { ClstrError, InboundEntry, ReplyPort } from '@clstr/core';
-import { describe } from '@clstr/core';
+import { describe, shortError } from '@clstr/core';
 import type { Connection } from './connection.ts';
 import { encodeFailure, encodeReply } from './json-envelope.ts';
 import { payloadTooLarge } from './nats-errors.ts';
@@ -32,7 +32,9 @@ export class JsonReplyPort implements ReplyPort {
   }
 
   refuse(error: ClstrError): void {
-    this.#publish(encoder.encode(encodeFailure(error)));
+    const bytes = encoder.encode(encodeFailure(error));
+    const { maxPayload } = this.#connection;
+    this.#publish(bytes.length <= maxPayload ? bytes : encoder.encode(encodeFailure(shortError(error))));
   }
 
   #publish(bytes: Uint8Array): void {

@@ -1,6 +1,6 @@
 /** The native wire at a node: replies that are ready in one turn go back to one client as one message. */
 import type { ClstrError, FrameWriter, InboundEntry, ReplyPort } from '@clstr/core';
-import { createFrameWriter, describe } from '@clstr/core';
+import { createFrameWriter, describe, shortError } from '@clstr/core';
 import { PREFERRED_BATCH_BYTES } from './batching.ts';
 import type { Connection } from './connection.ts';
 import { payloadTooLarge } from './nats-errors.ts';
@@ -37,7 +37,9 @@ export class ReplyRoutes {
 
   /** The way back to the client whose newest batch has this reply subject: all but the last token name the client. */
   routeTo(replySubject: string): ReplyRoute {
-    const client = replySubject.slice(0, replySubject.lastIndexOf('.'));
+    const inbox = replySubject.slice(0, replySubject.lastIndexOf('.'));
+    // An inbox of one token after the prefix has no token for batches: it is the client.
+    const client = this.#inboxPrefixes.includes(inbox) ? replySubject : inbox;
     let route = this.#routes.get(client);
     if (route === undefined) {
       if (this.#routes.size >= MAX_ROUTES) this.#forgetOldest();
@@ -83,12 +85,18 @@ export class ReplyRoute implements ReplyPort {
   }
 
   fail(entry: InboundEntry, error: ClstrError): void {
-    const before = this.#writer.size;
-    this.#writer.failure(entry.attempt, error);
-    if (this.#writer.size > this.#routes.connection.maxPayload) {
-      this.#writer.rollback(before);
+    const { maxPayload } = this.#routes.connection;
+    const writer = this.#writer;
+    const before = writer.size;
+    writer.failure(entry.attempt, error);
+    if (writer.size > maxPayload && writer.count > 1) {
+      writer.rollback(before);
       this.#flush();
-      this.#writer.failure(entry.attempt, error);
+      writer.failure(entry.attempt, error);
+    }
+    if (writer.size > maxPayload) {
+      writer.rollback(0);
+      writer.failure(entry.attempt, shortError(error));
     }
     this.#schedule();
   }

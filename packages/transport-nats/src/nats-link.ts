@@ -214,8 +214,8 @@ export class NatsLink implements ClientLink, WireHost {
 
   #onDenied(error: ClstrError): void {
     this.#denied = error;
-    for (const { entry, sink, batch } of this.pending.clear()) {
-      const outcome = batch === undefined || entry.isNotify ? 'not-executed' : 'unknown';
+    for (const { sink, batch } of this.pending.clear()) {
+      const outcome = batch === undefined ? 'not-executed' : 'unknown';
       sink.onError(new ClstrError(error.code, error.message, { outcome, cause: error.cause }));
     }
   }

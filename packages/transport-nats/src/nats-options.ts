@@ -11,13 +11,17 @@ import {
 } from '@clstr/core';
 import type { Authenticator, ConnectionOptions, NatsConnection, TlsOptions } from 'nats';
 import { credsAuthenticator, nkeyAuthenticator } from 'nats';
+import { readServerUrls } from './server-urls.ts';
 import { isPlainSubject } from './subjects.ts';
 
 /** `native` is the fast binary wire; `json` reaches nodes of the Go implementation. Nodes understand both. */
 export type Wire = 'native' | 'json';
 
 export interface NatsTransportOptions {
-  /** Where to connect, as `host:port` or `nats://host:port`. Default `127.0.0.1:4222`. Not with `connection`. */
+  /**
+   * Where to connect, as `host:port` or `nats://host:port`, the latter also with `user:pass@` or `token@`.
+   * Default `127.0.0.1:4222`. Not with `connection`.
+   */
   servers?: string | readonly string[] | undefined;
   /** A connection of yours, which is never closed here. Open it with `noAsyncTraces: true` for speed. */
   connection?: NatsConnection | undefined;
@@ -156,8 +160,10 @@ function connectionOptions(given: NatsTransportOptions): ConnectionOptions {
     }
     return value;
   };
+  const { servers, login } = readServerUrls(OWNER, checkServers(given.servers ?? defaults.servers));
   const options: ConnectionOptions = {
-    servers: checkServers(given.servers ?? defaults.servers),
+    ...login,
+    servers,
     timeout: milliseconds('connectTimeoutMs'),
     reconnectTimeWait: milliseconds('reconnectWaitMs'),
     reconnectJitter: 50,
@@ -182,11 +188,13 @@ function connectionOptions(given: NatsTransportOptions): ConnectionOptions {
   }
   const authenticators = authenticatorsOf(given);
   if (authenticators.length > 0) options.authenticator = authenticators;
-  const modes = [token, user, ...authenticators].filter((mode) => mode !== undefined);
+  const modes = [login.token, login.user, token, user, ...authenticators].filter(
+    (mode) => mode !== undefined,
+  );
   if (modes.length > 1 && given.authenticator === undefined) {
     throw new ClstrError(
       'INVALID_OPTION',
-      `${OWNER}: give one of token, user, nkeySeed and credentials only`,
+      `${OWNER}: give one of token, user, nkeySeed, credentials and a login in servers only`,
     );
   }
   return options;

@@ -1,7 +1,8 @@
 /** Recognises attempts that arrived before, so that each runs at most once. */
 
-/** Attempts remembered per session: one is forgotten only after another at least this much later has arrived. */
+/** Slots per session. An attempt is forgotten when one that differs by a multiple of this arrives. */
 const WINDOW = 8_192;
+const NONE = -1;
 /** Sessions remembered; the one unused for longest is forgotten first. */
 const SESSIONS = 1_024;
 
@@ -28,7 +29,7 @@ export class AttemptWindow {
           break;
         }
       }
-      seen = new Float64Array(WINDOW);
+      seen = new Float64Array(WINDOW).fill(NONE);
     } else {
       this.#sessions.delete(session);
     }

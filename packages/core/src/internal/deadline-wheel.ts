@@ -89,10 +89,11 @@ export class DeadlineWheel<T extends Deadline> {
     }
     this.#lastTick = tick;
     for (const item of due) this.remove(item);
-    for (const item of due) item.onDeadline();
-    // The timer goes on for one idle tick, so that a steady trickle of items does not arm it anew each time.
+    // The timer goes on for one idle tick, so that a steady trickle of items does not arm it anew each time. Armed
+    // before anything can throw: a wheel that stands still would never end another call.
     if (this.#size > 0 || due.length > 0) this.#arm();
     else this.#cancelTimer = undefined;
+    for (const item of due) item.onDeadline();
   }
 }
 

@@ -1,0 +1,59 @@
+/** A cluster of processes: one per node, the client in this one, nats-server between them. */
+import { randomUUID } from 'node:crypto';
+import type { Client } from '@clstr/core';
+import { createClient } from '@clstr/core';
+import { startNatsServer } from '@clstr/testing';
+import type { NatsTransport } from '@clstr/transport-nats';
+import { natsTransport } from '@clstr/transport-nats';
+import type { Cluster, ClusterOptions } from './cluster.ts';
+import { NUM_SHARDS, nodeIds, placeShards } from './cluster.ts';
+import { forkNode } from './forked-node.ts';
+import type { ForkedNode } from './forked-node.ts';
+import type { NatsAddress } from './nats-url.ts';
+
+export interface NatsClusterOptions extends ClusterOptions {
+  /** Undefined: start a server, and stop it at the end. */
+  natsUrl?: NatsAddress | undefined;
+  /** Hears of a node process that ends on its own. */
+  onDeath: (error: Error) => void;
+}
+
+export async function startNatsCluster(options: NatsClusterOptions): Promise<Cluster> {
+  const { nodes, cacheSize, natsUrl, onDeath } = options;
+  const server = natsUrl === undefined ? await startNatsServer() : undefined;
+  const address = natsUrl ?? { servers: server!.url };
+  // A prefix per run, so that two runs on one server, or a real cluster there, do not meet.
+  const nats = { ...address, subjectPrefix: `counter-demo-${randomUUID()}` };
+  const ids = nodeIds(nodes);
+  const forked: ForkedNode[] = [];
+  let transport: NatsTransport | undefined;
+  let client: Client | undefined;
+
+  const close = async (): Promise<ReadonlyMap<string, number>> => {
+    await client?.close();
+    const counts = await Promise.all(forked.map(async (node) => [node.id, await node.drain()] as const));
+    await transport?.close();
+    await server?.stop();
+    return new Map(counts.filter((entry): entry is [string, number] => entry[1] !== undefined));
+  };
+  let closing: ReturnType<typeof close> | undefined;
+  const closeOnce = (): ReturnType<typeof close> => (closing ??= close());
+
+  try {
+    // The client first: a server that cannot be reached is one error here, not one per node.
+    transport = await natsTransport({ ...nats, name: 'client' });
+    client = createClient({ transport, numShards: NUM_SHARDS });
+    for (const id of ids) forked.push(forkNode({ id, ids, cacheSize, nats }, onDeath));
+    await Promise.all(forked.map(({ ready }) => ready));
+  } catch (error) {
+    await closeOnce();
+    throw error;
+  }
+  const processes = nodes === 1 ? 'node process' : 'node processes';
+  return {
+    title: `${nodes} ${processes} over nats-server at ${address.servers}`,
+    client,
+    members: placeShards(ids),
+    close: closeOnce,
+  };
+}

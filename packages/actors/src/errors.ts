@@ -1,0 +1,17 @@
+/** What the handlers of this package refuse on their own, always before any code of the user handles the message. */
+import type { HandlerRequest } from '@clstr/core';
+import { ClstrError, asRefusal, describe } from '@clstr/core';
+
+/** `what` is where the scope was looked for; `found` what was there instead of a non-empty string. */
+export function missingScope(request: HandlerRequest, what: string, found: unknown): ClstrError {
+  const message = `message ${describe(request.type)} on shard ${request.shard} needs ${what}, got ${describe(found)}`;
+  return asRefusal(new ClstrError('MISSING_KEY_HEADER', message));
+}
+
+export function overloaded(scope: string, reason: string): ClstrError {
+  return asRefusal(new ClstrError('OVERLOADED', `no room for ${describe(scope)}: ${reason}`));
+}
+
+export function closed(scope: string): ClstrError {
+  return asRefusal(new ClstrError('DRAINING', `no handler for ${describe(scope)}: the cache was closed`));
+}

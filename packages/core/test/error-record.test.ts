@@ -1,0 +1,130 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { errorFromRecord, errorToRecord } from '../src/error-record.ts';
+import { ActorError, ClstrError, ERROR_CODES } from '../src/errors.ts';
+import type { ErrorCode, Outcome } from '../src/errors.ts';
+
+const overTheWire = (error: ClstrError): ClstrError =>
+  errorFromRecord(JSON.parse(JSON.stringify(errorToRecord(error))));
+
+describe('an error', () => {
+  test('comes back from its record as it was', () => {
+    const details = fc.option(fc.dictionary(fc.string(), fc.jsonValue(), { noNullPrototype: true }), {
+      nil: undefined,
+    });
+    const outcomes = fc.constantFrom<Outcome>('executed', 'not-executed', 'unknown');
+    const codes = fc.constantFrom(...(Object.keys(ERROR_CODES) as ErrorCode[]));
+    fc.assert(
+      fc.property(codes, fc.string({ unit: 'grapheme' }), outcomes, fc.boolean(), details, (...given) => {
+        const [code, message, outcome, retryable, values] = given;
+        const error = new ClstrError(code, message, { outcome, retryable, details: values });
+        const read = overTheWire(error);
+        expect([read.code, read.message, read.outcome, read.retryable]).toEqual([
+          code,
+          message,
+          outcome,
+          retryable,
+        ]);
+        expect(read.details).toEqual(values === undefined ? undefined : JSON.parse(JSON.stringify(values)));
+      }),
+    );
+  });
+
+  test('thrown as an ActorError comes back as one', () => {
+    const read = overTheWire(new ActorError('NO_SUCH_USER', 'who?', { id: '5' }));
+    expect(read).toBeInstanceOf(ActorError);
+    expect(read).toMatchObject({ actorCode: 'NO_SUCH_USER', message: 'who?', details: { id: '5' } });
+  });
+
+  test('leaves its stack and cause behind', () => {
+    const error = new ClstrError('TIMEOUT', 'late', { cause: new Error('secret') });
+    expect(Object.keys(errorToRecord(error))).toEqual(['code', 'message', 'outcome', 'retryable']);
+    expect(JSON.stringify(errorToRecord(error))).not.toContain('secret');
+  });
+
+  test.each([
+    ['a BigInt', { n: 5n }],
+    [
+      'a cycle',
+      (() => {
+        const cycle: Record<string, unknown> = {};
+        cycle['self'] = cycle;
+        return cycle;
+      })(),
+    ],
+    [
+      'a toJSON that throws',
+      {
+        toJSON: () => {
+          throw new Error('no');
+        },
+      },
+    ],
+    ['a toJSON that returns nothing', { toJSON: () => undefined }],
+    ['16,385 characters of JSON', { text: 'x'.repeat(16_385 - '{"text":""}'.length) }],
+  ])('arrives without details that hold %s', (_name, details) => {
+    const record = errorToRecord(new ClstrError('TIMEOUT', 'late', { details }));
+    expect(record).toEqual({ code: 'TIMEOUT', message: 'late', outcome: 'unknown', retryable: false });
+  });
+
+  test('keeps details of 16,384 characters of JSON', () => {
+    const details = { text: 'x'.repeat(16_384 - '{"text":""}'.length) };
+    expect(errorToRecord(new ClstrError('TIMEOUT', 'late', { details })).details).toBe(details);
+  });
+
+  test('arrives with the first 4,096 characters of its message', () => {
+    const message = errorToRecord(new ClstrError('TIMEOUT', `${'x'.repeat(4_096)}y`)).message;
+    expect(message).toBe('x'.repeat(4_096));
+  });
+});
+
+describe('a record', () => {
+  test.each([undefined, null, 5, 'TIMEOUT', [], {}])(
+    'of the form %j is INTERNAL, outcome unknown',
+    (record) => {
+      expect(errorFromRecord(record)).toMatchObject({
+        code: 'INTERNAL',
+        outcome: 'unknown',
+        retryable: false,
+        message: 'the peer sent an error without a message',
+        details: { code: 'undefined' },
+      });
+    },
+  );
+
+  test.each(['A_LATER_CODE', '__proto__', 'toString', 5, null])(
+    'with the code %j is INTERNAL, keeps its outcome and details, and is never retryable',
+    (code) => {
+      const record = { code, message: 'm', outcome: 'not-executed', retryable: true, details: { a: 1 } };
+      expect(errorFromRecord(record)).toMatchObject({
+        code: 'INTERNAL',
+        message: 'm',
+        outcome: 'not-executed',
+        retryable: false,
+        details: { a: 1, code: String(code) },
+      });
+    },
+  );
+
+  test('with an unknown outcome or retryability gets those of its code', () => {
+    const record = { code: 'OVERLOADED', message: 'm', outcome: 'perhaps', retryable: 'yes' };
+    expect(errorFromRecord(record)).toMatchObject({ outcome: 'not-executed', retryable: true });
+  });
+
+  test.each([[5], ['text'], [null], [[1, 2]]])('with the details %j has none', (details) => {
+    expect(errorFromRecord({ code: 'TIMEOUT', message: 'm', details }).details).toBeUndefined();
+  });
+
+  test('of an ActorError without its code is a plain error', () => {
+    const read = errorFromRecord({ code: 'ACTOR_ERROR', message: 'm', actorCode: 5 });
+    expect(read).not.toBeInstanceOf(ActorError);
+    expect(read.code).toBe('ACTOR_ERROR');
+  });
+
+  test('cannot change Object.prototype', () => {
+    const text =
+      '{"code":"X","message":"m","details":{"__proto__":{"polluted":1}},"__proto__":{"polluted":1}}';
+    errorFromRecord(JSON.parse(text));
+    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});

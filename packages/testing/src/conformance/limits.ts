@@ -1,0 +1,110 @@
+/** Bounds: what is too large or too much is refused by name, and harms nobody else. */
+import { ActorError } from '@clstr/core';
+import { expect } from 'vitest';
+import { deferred } from '../deferred.ts';
+import type { Behaviours } from './behaviour.ts';
+import { expectFailure } from './failure.ts';
+
+export const limits: Behaviours = {
+  async 'refuses a request over the largest message as PAYLOAD_TOO_LARGE, not executed'(stage) {
+    let handled = 0;
+    await stage.node(() => ++handled);
+    const client = await stage.client();
+    const { maxPayload } = stage.subject;
+    for (const payload of [new Uint8Array(maxPayload), 'x'.repeat(maxPayload * 2)]) {
+      const error = await expectFailure(
+        client.requestKey('k', 'Big', payload),
+        'PAYLOAD_TOO_LARGE',
+        'not-executed',
+      );
+      expect(error.details).toMatchObject({ maxPayload });
+      await expectFailure(client.notifyKey('k', 'Big', payload), 'PAYLOAD_TOO_LARGE', 'not-executed');
+    }
+    expect(await client.requestKey('k', 'Next')).toBe(1);
+  },
+
+  async 'answers a reply over the largest message as PAYLOAD_TOO_LARGE, executed'(stage) {
+    await stage.node(({ payload }) => 'x'.repeat(payload as number));
+    const client = await stage.client();
+    const { maxPayload } = stage.subject;
+    const error = await expectFailure(
+      client.requestKey('k', 'Big', maxPayload),
+      'PAYLOAD_TOO_LARGE',
+      'executed',
+    );
+    expect(error.details).toMatchObject({ maxPayload });
+    expect(await client.requestKey('k', 'Small', 3)).toBe('xxx');
+  },
+
+  async 'brings an error that is larger than a message: without its details, its text cut'(stage) {
+    const { maxPayload } = stage.subject;
+    await stage.node(({ type }) => {
+      if (type === 'Next') return 'next';
+      throw new ActorError('BIG', `big ${'x'.repeat(maxPayload)}`, { text: 'x'.repeat(maxPayload) });
+    });
+    const client = await stage.client();
+    const error = await expectFailure(client.requestKey('k', 'Big'), 'ACTOR_ERROR', 'executed');
+    expect(error).toMatchObject({ actorCode: 'BIG', details: undefined });
+    expect(error.message).toMatch(/^big x{1000}/);
+    expect(await client.requestKey('k', 'Next')).toBe('next');
+  },
+
+  async 'fails only the one of many calls and replies of a turn that is too large'(stage) {
+    await stage.node(({ payload }) => new Uint8Array((payload as Uint8Array)[0] === 1 ? maxPayload : 1));
+    const client = await stage.client();
+    const { maxPayload } = stage.subject;
+    await client.requestKey('k', 'Learn', Uint8Array.of(0));
+    const sent = Array.from({ length: 9 }, (_, i) => {
+      if (i === 4) return new Uint8Array(maxPayload + 1);
+      return Uint8Array.of(i === 6 ? 1 : 0);
+    });
+    const ends = await Promise.allSettled(sent.map((payload) => client.requestKey('k', 'Size', payload)));
+    for (const [i, end] of ends.entries()) {
+      const outcome = i === 4 ? 'not-executed' : 'executed';
+      if (i !== 4 && i !== 6) expect(end).toMatchObject({ status: 'fulfilled' });
+      else expect(end).toMatchObject({ reason: { code: 'PAYLOAD_TOO_LARGE', outcome } });
+    }
+  },
+
+  async 'answers OVERLOADED beyond maxInFlight, and accepts again when a handler has ended'(stage) {
+    const gate = deferred<string>();
+    const started = deferred();
+    let running = 0;
+    await stage.node(
+      ({ type }) => {
+        if (type === 'Next') return 'next';
+        if (++running === 3) started.resolve();
+        return gate.promise;
+      },
+      { maxInFlight: 3 },
+    );
+    const client = await stage.client();
+    const accepted = [1, 2, 3].map((i) => client.requestKey(`k${i}`, 'Hang'));
+    await started.promise;
+    const error = await expectFailure(client.requestKey('k4', 'Hang'), 'OVERLOADED', 'not-executed');
+    expect(error.retryable).toBe(true);
+    gate.resolve('done');
+    expect(await Promise.all(accepted)).toEqual(['done', 'done', 'done']);
+    expect(await client.requestKey('k4', 'Next')).toBe('next');
+    expect(running).toBe(3);
+  },
+
+  async 'answers OVERLOADED beyond maxInFlightBytes'(stage) {
+    const gate = deferred<string>();
+    const started = deferred();
+    await stage.node(
+      () => {
+        started.resolve();
+        return gate.promise;
+      },
+      { maxInFlightBytes: 1_000 },
+    );
+    const client = await stage.client();
+    const accepted = client.requestKey('k', 'Hang', new Uint8Array(600));
+    await started.promise;
+    await expectFailure(client.requestKey('k', 'Hang', new Uint8Array(401)), 'OVERLOADED', 'not-executed');
+    const fits = client.requestKey('k', 'Hang', new Uint8Array(400));
+    gate.resolve('done');
+    expect(await Promise.all([accepted, fits])).toEqual(['done', 'done']);
+  },
+};

@@ -1,0 +1,34 @@
+/** A transport that tells what a node refuses, which no handler and no caller gets to see. */
+import type { EntryReceiver, ReplyPort, Transport } from '@clstr/core';
+
+/** Everything served through the returned transport calls `onRefusal` before each refusal leaves. */
+export function observeRefusals(transport: Transport, onRefusal: () => void): Transport {
+  return {
+    name: transport.name,
+    openLink: (options) => transport.openLink(options),
+    serve: (address, receiver, self) => transport.serve(address, observed(receiver, onRefusal), self),
+    onConnection: (listener) => transport.onConnection(listener),
+    close: () => transport.close(),
+    [Symbol.asyncDispose]: () => transport.close(),
+  };
+}
+
+function observed(receiver: EntryReceiver, onRefusal: () => void): EntryReceiver {
+  return {
+    onEntry(entry, port) {
+      const tapped: ReplyPort = {
+        reply(...args) {
+          port.reply(...args);
+        },
+        fail(...args) {
+          onRefusal();
+          port.fail(...args);
+        },
+      };
+      receiver.onEntry(entry, tapped);
+    },
+    onCancel(session, attempt) {
+      receiver.onCancel(session, attempt);
+    },
+  };
+}

@@ -1,0 +1,105 @@
+/** A clock that a test moves by hand: timers fire when `advance` reaches them, and never on their own. */
+import type { Clock } from '@clstr/core';
+import { invalidOption } from '@clstr/core';
+
+export interface FakeClockOptions {
+  /** What `monoMs` reads first. Default 0. */
+  monoMs?: number | undefined;
+  /** What `wallMs` reads first. Default 2026-01-01T00:00:00Z. */
+  wallMs?: number | undefined;
+}
+
+/**
+ * Macrotasks of this clock run in a real later turn of the event loop, without `advance`: they order work and take
+ * no time, so that the memory bus makes progress while time stands still.
+ */
+export interface FakeClock extends Clock {
+  /** Timers that have neither fired nor been cancelled. */
+  readonly timerCount: number;
+  /**
+   * Moves time by `ms` and calls every timer that becomes due, in order of due time, each at exactly its time. After
+   * each timer, and before the first, pending microtasks and macrotasks get a turn. Resolves when time has arrived.
+   */
+  advance(ms: number): Promise<void>;
+}
+
+/** @throws INVALID_OPTION */
+export function fakeClock(options: FakeClockOptions = {}): FakeClock {
+  const { monoMs = 0, wallMs = START_OF_2026 } = options;
+  checkTime('fakeClock', 'monoMs', monoMs);
+  checkTime('fakeClock', 'wallMs', wallMs);
+  return new ManualClock(monoMs, wallMs);
+}
+
+const START_OF_2026 = Date.UTC(2026, 0, 1);
+
+interface Timer {
+  readonly dueMs: number;
+  readonly fn: () => void;
+}
+
+class ManualClock implements FakeClock {
+  readonly #wallOffsetMs: number;
+  /** By due time; equal times in the order they were set. */
+  readonly #timers: Timer[] = [];
+  #nowMs: number;
+
+  constructor(monoMs: number, wallMs: number) {
+    this.#nowMs = monoMs;
+    this.#wallOffsetMs = wallMs - monoMs;
+  }
+
+  get timerCount(): number {
+    return this.#timers.length;
+  }
+
+  monoMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#nowMs + this.#wallOffsetMs;
+  }
+
+  timer(fn: () => void, delayMs: number): () => void {
+    const timer: Timer = { dueMs: this.#nowMs + Math.max(0, delayMs), fn };
+    const after = this.#timers.findIndex((other) => other.dueMs > timer.dueMs);
+    this.#timers.splice(after < 0 ? this.#timers.length : after, 0, timer);
+    return () => {
+      const index = this.#timers.indexOf(timer);
+      if (index >= 0) this.#timers.splice(index, 1);
+    };
+  }
+
+  macrotask(fn: () => void): void {
+    setImmediate(fn);
+  }
+
+  async advance(ms: number): Promise<void> {
+    checkTime('advance', 'ms', ms);
+    const untilMs = this.#nowMs + ms;
+    await turn();
+    for (;;) {
+      const timer = this.#timers[0];
+      if (timer === undefined || timer.dueMs > untilMs) break;
+      this.#timers.shift();
+      this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
+      timer.fn();
+      await turn();
+    }
+    this.#nowMs = Math.max(this.#nowMs, untilMs);
+  }
+}
+
+/** One turn of the event loop: all microtasks run, and the macrotasks that wait now. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+function checkTime(owner: string, name: string, value: unknown): void {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw invalidOption(owner, name, value, 'a time in milliseconds');
+  }
+}

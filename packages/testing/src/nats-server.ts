@@ -1,0 +1,228 @@
+/** A real nats-server for tests: on a free port, in a folder of its own, gone with the process that started it. */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ClstrError, checkInteger, checkKnownOptions, checkString } from '@clstr/core';
+import { findNatsServer } from './nats-binary.ts';
+
+export interface NatsServerOptions {
+  /** Contents of its configuration file; host, port and storage are set besides. */
+  config?: string | undefined;
+  /** Further arguments, e.g. `['-js']`. */
+  args?: readonly string[] | undefined;
+  /** Default: a free one. */
+  port?: number | undefined;
+  /** How long it may take until it answers, in milliseconds. Default 10,000. */
+  startTimeoutMs?: number | undefined;
+}
+
+export interface NatsServer {
+  readonly host: string;
+  readonly port: number;
+  /** `nats://127.0.0.1:<port>` */
+  readonly url: string;
+  /** undefined while it does not run. */
+  readonly pid: number | undefined;
+  /** Its own folder, removed by `stop`. */
+  readonly folder: string;
+  /** Ends it without warning, as a crash does; `restart` brings it back. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port, after `kill` or instead of the running one. @throws CONNECT_FAILED */
+  restart(): Promise<void>;
+  /** Ends it and removes its folder. Idempotent. */
+  stop(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Resolves when the server answers.
+ *
+ * @throws INVALID_OPTION; CONNECT_FAILED when there is no program, or it does not start, with what it printed.
+ */
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const server = new LaunchedServer(resolveOptions(options));
+  try {
+    await server.start();
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  return server;
+}
+
+type ResolvedOptions = ReturnType<typeof resolveOptions>;
+
+function resolveOptions(given: NatsServerOptions) {
+  const owner = 'startNatsServer';
+  checkKnownOptions(owner, given, ['config', 'args', 'port', 'startTimeoutMs']);
+  const { config, args = [], port, startTimeoutMs = START_TIMEOUT_MS } = given;
+  return Object.freeze({
+    program: findNatsServer(),
+    config: config === undefined ? undefined : checkString(owner, 'config', config),
+    args: args.map((arg) => checkString(owner, 'args', arg)),
+    port: port === undefined ? ANY_PORT : checkInteger(owner, 'port', port, 1, 65_535),
+    startTimeoutMs: checkInteger(owner, 'startTimeoutMs', startTimeoutMs, 1, 0x7fff_ffff),
+  });
+}
+
+const HOST = '127.0.0.1';
+/** The server picks a free port itself: asking the system first would leave a gap for somebody else. */
+const ANY_PORT = -1;
+const START_TIMEOUT_MS = 10_000;
+const STOP_TIMEOUT_MS = 2_000;
+const LISTENING = /Listening for client connections on [^\s]*:(\d+)/;
+const READY = /Server is ready/;
+/** What is kept of its log, in characters, for the message when it does not start. */
+const MAX_LOG = 16_384;
+
+class LaunchedServer implements NatsServer {
+  readonly host = HOST;
+  readonly folder: string;
+  readonly #options: ResolvedOptions;
+  #port: number;
+  #child: ChildProcess | undefined;
+
+  constructor(options: ResolvedOptions) {
+    this.#options = options;
+    this.#port = options.port;
+    this.folder = mkdtempSync(join(tmpdir(), 'clstr-nats-'));
+    if (options.config !== undefined) writeFileSync(join(this.folder, 'server.conf'), options.config);
+    leftovers.add(this);
+    if (!process.listeners('exit').includes(endLeftovers)) process.on('exit', endLeftovers);
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get url(): string {
+    return `nats://${HOST}:${this.#port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  async start(): Promise<void> {
+    const { program, args, config, startTimeoutMs } = this.#options;
+    const all = ['-a', HOST, '-p', String(this.#port), '-sd', this.folder, ...args];
+    if (config !== undefined) all.push('-c', join(this.folder, 'server.conf'));
+    const child = spawn(program, all, { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    const forget = (): void => {
+      if (this.#child === child) this.#child = undefined;
+    };
+    child.once('exit', forget);
+    child.once('error', forget);
+    this.#port = await untilReady(child, startTimeoutMs);
+    await untilAnswers(this.#port);
+  }
+
+  async kill(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.start();
+  }
+
+  async stop(): Promise<void> {
+    try {
+      await this.#end('SIGTERM');
+    } finally {
+      this.removeFolder();
+      leftovers.delete(this);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  removeFolder(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  killNow(): void {
+    this.#child?.kill('SIGKILL');
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.#child;
+    if (child === undefined) return;
+    await new Promise<void>((resolve) => {
+      const hurry = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      child.once('exit', () => {
+        clearTimeout(hurry);
+        resolve();
+      });
+      child.kill(signal);
+    });
+  }
+}
+
+/** The port it listens on, once it says that it is ready. */
+function untilReady(child: ChildProcess, timeoutMs: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let log = '';
+    const fail = (why: string): void => {
+      clearTimeout(timer);
+      reject(new ClstrError('CONNECT_FAILED', `nats-server ${why}; it printed:\n${log}`));
+    };
+    const timer = setTimeout(() => {
+      fail(`was not ready within ${timeoutMs} ms`);
+    }, timeoutMs);
+    child.once('error', (error) => {
+      fail(`did not start: ${error.message}`);
+    });
+    child.once('exit', (code, signal) => {
+      fail(`ended with ${signal ?? code}`);
+    });
+    // Read to the end, ready or not: a full pipe would stop the server.
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      if (log.length < MAX_LOG) log += text;
+      const port = LISTENING.exec(log)?.[1];
+      if (port === undefined || !READY.test(log)) return;
+      clearTimeout(timer);
+      resolve(Number(port));
+    });
+  });
+}
+
+/** The server sends INFO to everybody who connects, whatever its authentication and TLS. */
+function untilAnswers(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, HOST);
+    const fail = (why: string): void => {
+      socket.destroy();
+      reject(new ClstrError('CONNECT_FAILED', `nats-server does not answer on ${HOST}:${port}: ${why}`));
+    };
+    socket.setTimeout(STOP_TIMEOUT_MS, () => {
+      fail('no INFO came');
+    });
+    socket.once('error', (error) => {
+      fail(error.message);
+    });
+    socket.once('data', (bytes) => {
+      if (!bytes.toString().startsWith('INFO ')) fail('it is no NATS server');
+      else {
+        socket.destroy();
+        resolve();
+      }
+    });
+  });
+}
+
+/** Servers that nobody stopped yet: they end with this process. */
+const leftovers = new Set<LaunchedServer>();
+
+function endLeftovers(): void {
+  for (const server of leftovers) {
+    server.killNow();
+    server.removeFolder();
+  }
+}

@@ -1,0 +1,43 @@
+/** Servers as users write them, and the credentials in them, which the NATS client would ignore or take for a port. */
+import { ClstrError } from '@clstr/core';
+
+export interface ServerUrls {
+  /** Without credentials. */
+  readonly servers: string[];
+  /** Empty when no server names any. */
+  readonly login: { token?: string; user?: string; pass?: string };
+}
+
+/** @throws INVALID_OPTION when the servers want different credentials: a connection has one set for all of them. */
+export function readServerUrls(owner: string, urls: readonly string[]): ServerUrls {
+  const found = new Set<string>();
+  const servers = urls.map((url) => {
+    const [, scheme = '', userinfo, address = url] = WITH_USERINFO.exec(url) ?? [];
+    found.add(userinfo ?? '');
+    return scheme + address;
+  });
+  if (found.size > 1) {
+    throw new ClstrError('INVALID_OPTION', `${owner}: servers must all have the same credentials, or none`);
+  }
+  const [userinfo = ''] = found;
+  return { servers, login: readUserinfo(owner, userinfo) };
+}
+
+/** To the last `@`: a password may hold one. */
+const WITH_USERINFO = /^([a-z]+:\/\/)?(.*)@(.*)$/is;
+
+/** `user:pass`, or a token alone, as in URLs of the other NATS clients. */
+function readUserinfo(owner: string, userinfo: string): ServerUrls['login'] {
+  if (userinfo === '') return {};
+  const colon = userinfo.indexOf(':');
+  try {
+    if (colon < 0) return { token: decodeURIComponent(userinfo) };
+    return {
+      user: decodeURIComponent(userinfo.slice(0, colon)),
+      pass: decodeURIComponent(userinfo.slice(colon + 1)),
+    };
+  } catch {
+    // Without the cause: it may quote the password.
+    throw new ClstrError('INVALID_OPTION', `${owner}: the credentials in servers are not percent-encoded`);
+  }
+}

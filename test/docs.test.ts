@@ -1,0 +1,355 @@
+/**
+ * Holds the documents against the code. `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` rewrites what is made from it:
+ * docs/reference/defaults.md and the hex blocks of docs/protocol/v1.md.
+ */
+import { ERROR_CODES, shardFromString } from '@clstr/core';
+import type { ErrorCodeInfo } from '@clstr/core';
+import { describe, expect, test } from 'vitest';
+import { codeBlockProblems } from './docs/code-blocks.ts';
+import { renderDefaults } from './docs/defaults-table.ts';
+import { errorsTableProblems } from './docs/errors-table.ts';
+import { DocumentedLayout, meaningOf } from './docs/frame-layout.ts';
+import { decodeVector, encodeVector, fromHex } from './docs/frame-vectors.ts';
+import type { FrameVector } from './docs/frame-vectors.ts';
+import { hexBlockProblems, hexBlocks, withHexBlocks } from './docs/hex-blocks.ts';
+import { brokenLinks } from './docs/links.ts';
+import { anchorsOf, codeBlocksOf, linksOf, tablesOf } from './docs/markdown.ts';
+import { privateNames } from './docs/private-names.ts';
+import { listFiles, readText, writeText } from './docs/repository.ts';
+
+const PROTOCOL = 'docs/protocol/v1.md';
+const ERRORS = 'docs/reference/errors.md';
+const DEFAULTS = 'docs/reference/defaults.md';
+const HOW_TO_UPDATE = 'out of date: "UPDATE_DOCS=1 npx vitest run test/docs.test.ts" rewrites it';
+/** One TypeScript program takes a few seconds on a slow machine. */
+const COMPILE_TIMEOUT_MS = 60_000;
+
+const files = new Map(listFiles().map((path) => [path, readText(path)]));
+const documents = new Map([...files].filter(([path]) => path.endsWith('.md')));
+const vectors = JSON.parse(readText('test/vectors/frames-v1.json')) as FrameVector[];
+
+if (process.env['UPDATE_DOCS'] === '1') {
+  writeText(DEFAULTS, renderDefaults());
+  writeText(PROTOCOL, withHexBlocks(readText(PROTOCOL), vectors, new DocumentedLayout(readText(PROTOCOL))));
+}
+
+describe('the frame vectors', () => {
+  test('have names of their own', () => {
+    expect(new Set(vectors.map(({ name }) => name)).size).toBe(vectors.length);
+  });
+
+  test('cover every kind of entry and every result, malformed ones included', () => {
+    const kinds = vectors.flatMap(({ decoded }) => decoded.map(({ kind }) => kind));
+    const all = ['request', 'notify', 'reply', 'failure', 'cancel', 'batch-error', 'malformed'];
+    expect([...new Set(kinds)].sort()).toEqual(all.sort());
+    expect(new Set(vectors.map(({ result }) => result)).size).toBe(3);
+  });
+
+  test.each(vectors)('$name: is read as it says', ({ hex, result, decoded }) => {
+    expect(decodeVector(hex)).toEqual({ result, decoded });
+  });
+
+  test.each(vectors.filter(({ isWritten }) => isWritten))('$name: is written so', ({ hex, decoded }) => {
+    expect(encodeVector(decoded)).toBe(hex);
+  });
+
+  test.each(vectors.filter(({ name }) => name === 'request'))(
+    '$name: goes to the home of its key',
+    (vector) => {
+      const [entry] = vector.decoded;
+      expect(entry).toMatchObject({ key: 'user-123', shard: shardFromString('user-123', 1024) });
+    },
+  );
+});
+
+describe('docs/protocol/v1.md', () => {
+  const markdown = readText(PROTOCOL);
+  const layout = new DocumentedLayout(markdown);
+  const isWellFormed = ({ result, decoded }: FrameVector): boolean =>
+    result !== 'not-a-frame' && !decoded.some(({ kind }) => kind === 'malformed');
+
+  test('has a table of bytes for every part of a frame', () => {
+    expect(layout.headings).toEqual([
+      ...['Batch header', 'Entry header', 'REQUEST and NOTIFY', 'Headers block', 'One header'],
+      ...['REPLY', 'CANCEL', 'BATCH_ERROR'],
+    ]);
+  });
+
+  test.each(vectors.filter(isWellFormed))('its tables read $name as the code does', ({ hex, decoded }) => {
+    const bytes = fromHex(hex);
+    expect(meaningOf(bytes, layout.read(bytes))).toEqual(decoded);
+  });
+
+  test('shows vectors in its hex blocks, each field as its tables say', () => {
+    expect(hexBlockProblems(markdown, vectors, layout), HOW_TO_UPDATE).toEqual([]);
+  });
+
+  test('shows every kind in a hex block', () => {
+    const shown = hexBlocks(markdown).map(({ name }) => vectors.find((vector) => vector.name === name));
+    const kinds = shown.flatMap((vector) => vector!.decoded.map(({ kind }) => kind));
+    const all = ['request', 'notify', 'reply', 'failure', 'cancel', 'batch-error'];
+    expect([...new Set(kinds)].sort()).toEqual(all.sort());
+  });
+
+  test('has JSON blocks that parse, the Go envelope being one that the Go implementation printed', () => {
+    const blocks = codeBlocksOf(markdown).filter(({ info }) => info.startsWith('json'));
+    const parsed = new Map(blocks.map(({ info, text }) => [info, JSON.parse(text) as unknown]));
+    const { envelopes } = JSON.parse(readText('test/vectors/clstr-go.json')) as {
+      envelopes: { json: string }[];
+    };
+    expect(envelopes.map(({ json }) => JSON.parse(json) as unknown)).toContainEqual(
+      parsed.get('json go-envelope'),
+    );
+  });
+});
+
+describe('the checks of the protocol', () => {
+  const fence = '```';
+  const tables = [
+    ['## Batch header', '0|1|`magic`|', '1|1|`version`|', '2|rest|`entries`|'],
+    ['## Entry header', '0|1|`kind`|', '1|4|`length`|', '5|`length`|`body`|'],
+    ['## REPLY', '0|1|`flags`|', '1|8|`attempt`|', '9|rest|`payload`|'],
+  ].map(([heading, ...rows]) =>
+    [heading, '|offset|size|field|meaning|', '|-|-|-|-|', ...rows.map((row) => `|${row}|`)].join('\n'),
+  );
+  const flags = '|bit|name|meaning|\n|-|-|-|\n|1|`RAW`||\n|2|`ERROR`||\n|4|`FINAL`||';
+  const kinds = '## Kinds\n|kind|name|\n|-|-|\n|3|`REPLY`|';
+  const sample = [...tables, flags, kinds].join('\n\n');
+  const vector = vectors.find(({ name }) => name === 'reply-raw')!;
+  const block = withHexBlocks(`${fence}hex reply-raw\n${fence}`, vectors, new DocumentedLayout(sample));
+
+  test('decode by the tables alone', () => {
+    const bytes = fromHex(vector.hex);
+    expect(meaningOf(bytes, new DocumentedLayout(sample).read(bytes))).toEqual(vector.decoded);
+  });
+
+  test('render one line per field', () => {
+    expect(block.split('\n').map((line) => line.slice(37))).toEqual([
+      ...['', 'magic', 'version 1', 'kind 3 (REPLY)', 'length 12', 'flags RAW FINAL', 'attempt 3'],
+      ...['payload', ''],
+    ]);
+  });
+
+  test.each([
+    ['a gap in the offsets', sample.replace('|9|rest', '|10|rest'), /payload starts at 9, not at 10/],
+    ['a wrong size', sample.replace('|1|8|', '|1|4|'), /payload starts at 5, not at 9/],
+    ['a size that is no field', sample.replace('|5|`length`', '|5|`size`'), /which is no field above it/],
+  ])('find %s', (_, markdown, message) => {
+    expect(() => new DocumentedLayout(markdown)).toThrow(message);
+  });
+
+  test('find a flag with another bit', () => {
+    const layout = new DocumentedLayout(sample.replace('|1|`RAW`', '|8|`RAW`'));
+    const bytes = fromHex(vector.hex);
+    expect(meaningOf(bytes, layout.read(bytes))).not.toEqual(vector.decoded);
+  });
+
+  test.each([
+    ['a changed byte', block.replace('00 ff 10', '00 ff 11')],
+    ['a changed field', block.replace('attempt 3', 'attempt 4')],
+    ['a vector that is not there', block.replace('reply-raw', 'reply-rare')],
+  ])('find %s in a hex block', (_, markdown) => {
+    const layout = new DocumentedLayout(sample);
+    expect(hexBlockProblems(block, vectors, layout)).toEqual([]);
+    expect(hexBlockProblems(markdown, vectors, layout)).toHaveLength(1);
+  });
+});
+
+describe('docs/reference/errors.md', () => {
+  /** Codes that the packages make, read or pass on, as their source spells them. */
+  const raised = new Set(
+    [...files].flatMap(([path, text]) =>
+      /^packages\/(?!testing\/)[^/]+\/src\//.test(path) && path !== 'packages/core/src/errors.ts'
+        ? [...text.matchAll(/'([A-Z_]+)'/g)].map((match) => match[1]!)
+        : [],
+    ),
+  );
+
+  test('has the codes of core, each with its outcome and whether it is retryable', () => {
+    expect(errorsTableProblems(readText(ERRORS), ERROR_CODES, raised)).toEqual([]);
+  });
+});
+
+describe('the check of the errors table', () => {
+  const codes: Record<string, ErrorCodeInfo> = {
+    TIMEOUT: { outcome: 'unknown', retryable: false, text: '' },
+    MOVED: { outcome: 'not-executed', retryable: true, text: '' },
+  };
+  const head = '|Code|When|Default outcome|Retryable|What to do|\n|-|-|-|-|-|\n';
+  const timeout = '|`TIMEOUT`|late|unknown|no|wait|\n';
+  const moved = '|`MOVED`|Reserved: moving|not-executed|yes|again|\n';
+
+  test.each([
+    ['nothing in a table that is right', head + timeout + moved, []],
+    ['a missing table', 'none', ['no table with the columns Code,When,Default outcome,Retryable,What to do']],
+    ['a missing code', head + timeout, ['MOVED has no row']],
+    ['a code that is none', `${head}${timeout}${moved}|\`GONE\`|x|unknown|no|y|`, ['GONE is no code']],
+    ['two rows of one code', head + timeout + timeout + moved, ['a code has two rows']],
+    ['a wrong outcome', head + timeout.replace('unknown', 'executed') + moved, [/outcome/]],
+    ['a wrong retryable', head + timeout.replace('|no|', '|yes|') + moved, [/retryable/]],
+    ['an empty cell', head + timeout.replace('wait', '') + moved, ['TIMEOUT: a cell is empty']],
+    ['a raised code called reserved', head + timeout.replace('late', 'Reserved') + moved, [/is raised/]],
+    ['a reserved code that is not called so', head + timeout + moved.replace('Reserved: ', ''), [/nowhere/]],
+  ] as const)('finds %s', (_, markdown, problems) => {
+    const found = errorsTableProblems(markdown, codes, new Set(['TIMEOUT']));
+    expect(found).toHaveLength(problems.length);
+    for (const [index, problem] of problems.entries()) expect(found[index]).toMatch(problem);
+  });
+});
+
+describe('docs/reference/defaults.md', () => {
+  test('is what the packages say', () => {
+    expect(readText(DEFAULTS), `${DEFAULTS} is ${HOW_TO_UPDATE}`).toBe(renderDefaults());
+  });
+});
+
+describe('links', () => {
+  test.each([...documents.keys()])('of %s lead somewhere', (path) => {
+    expect(brokenLinks(path, files)).toEqual([]);
+  });
+
+  const sample = new Map([
+    ['docs/a.md', ''],
+    ['docs/b.md', '# Two words\n# `code` & more\n# Two words'],
+    ['src/c.ts', ''],
+  ]);
+  const check = (text: string): string[] =>
+    brokenLinks('docs/a.md', new Map([...sample, ['docs/a.md', text]]));
+
+  test.each([
+    ['[b](b.md)'],
+    ['[b](./b.md "title")'],
+    ['[b](<b.md>)'],
+    ['[b](b.md#two-words)'],
+    ['[b](b.md#two-words-1)'],
+    ['[b](b.md#code--more)'],
+    ['# Here\n[b](#here)'],
+    ['[c](../src/c.ts#L3)'],
+    ['[src](../src) [src](../src/)'],
+    ['[b]: b.md'],
+    ['<a href="b.md">'],
+    ['[x](https://example.com/none.md)'],
+    ['`[x](none.md)`'],
+    ['```\n[x](none.md)\n```'],
+  ])('%s is right', (text) => {
+    expect(check(text)).toEqual([]);
+  });
+
+  test.each([
+    ['[x](none.md)', /there is no docs\/none\.md/],
+    ['[x](b.md) and [y](none.md)', /none\.md/],
+    ['![x](<no ne.png>)', /no ne\.png/],
+    ['[x]: none.md', /none\.md/],
+    ['<img src="none.png">', /none\.png/],
+    ['[x](b.md#three-words)', /no heading for #three-words/],
+    ['[x](#nowhere)', /no heading for #nowhere/],
+    ['[x](/docs/b.md)', /relative/],
+    ['[x](../../b.md)', /leaves the repository/],
+    ['```\ncode\n```\n[x](none.md)', /^docs\/a\.md:4 /],
+  ])('%s is found', (text, message) => {
+    expect(check(text)).toEqual([expect.stringMatching(message)]);
+  });
+});
+
+describe('TypeScript in documents', () => {
+  test(
+    'compiles against the packages',
+    () => {
+      expect(codeBlockProblems(documents)).toEqual([]);
+    },
+    COMPILE_TIMEOUT_MS,
+  );
+
+  test(
+    'is found where it does not compile, at its line',
+    () => {
+      const text = [
+        ...['```ts', `import { createClient } from '@clstr/core';`, 'createClient({ nothing: 1 });', '```'],
+        ...['```ts', `import { gone } from '@clstr/core';`, '```'],
+        ...['```ts', `const = 1;`, '```'],
+        ...['```ts', '// @no-compile: a sketch', 'const = 1;', '```'],
+        ...['```ts', '// @no-compile', 'const = 1;', '```'],
+        ...['```ts', '// @no-compile:', 'const = 1;', '```'],
+        ...['```js', 'const = 1;', '```'],
+        ...[
+          '```ts',
+          `import { shardFromString } from '@clstr/core';`,
+          `shardFromString('key', 1024);`,
+          '```',
+        ],
+      ].join('\n');
+      const found = codeBlockProblems(new Map([['docs/sample.md', text]]));
+      expect([...new Set(found.map((problem) => problem.split(' ')[0]))]).toEqual(
+        [16, 20, 3, 6, 9].map((line) => `docs/sample.md:${line}`),
+      );
+      expect(found.join('\n')).toMatch(
+        /needs a reason[^]*'nothing' does not exist[^]*no exported member 'gone'/,
+      );
+    },
+    COMPILE_TIMEOUT_MS,
+  );
+});
+
+describe('the files of the repository', () => {
+  test('name no path of a machine and no registry', () => {
+    expect([...files].flatMap(([path, text]) => privateNames(path, text))).toEqual([]);
+  });
+
+  /** Put together here, so that this file does not hold what it forbids. */
+  const absolute = (...parts: string[]): string => ['', ...parts].join('/');
+  const pieces = (...parts: string[]): string => parts.join('');
+
+  test.each([
+    [`cd ${absolute('work', 'main')}`],
+    [`const a = '${absolute('home', 'ada', 'a.ts')}';`],
+    [`(${absolute('Users', 'ada', 'a.ts')})`],
+    [absolute('root', '.npmrc')],
+    [pieces('C:\\', 'Users\\ada')],
+    [pieces('file:', '///srv/a.ts')],
+    [pieces('"resolved', '": "https://host/a.tgz"')],
+    [pieces('registry', '=https://host')],
+    [pieces('@scope:registry', '=https://host')],
+    [pieces('https://', 'registry.host/a')],
+    [pieces('//host/', ':_authToken=x')],
+  ])('would be found with %s', (text) => {
+    expect(privateNames('a', `first\n${text}`)).toEqual([expect.stringMatching(/^a:2 names /)]);
+  });
+
+  test.each([
+    ['see ./work/main and docs/home/page.md'],
+    ['packages/*/src/home/a.ts'],
+    ['"resolved": "packages/core"'],
+    ['https://docs.nats.io/work/main'],
+    ['the registry of types'],
+    ['omit-lockfile-registry-resolved=true'],
+  ])('are right with %s', (text) => {
+    expect(privateNames('a', text)).toEqual([]);
+  });
+
+  test('are not looked at when they are binary', () => {
+    expect(privateNames('a', `\0 ${absolute('work', 'main')}`)).toEqual([]);
+  });
+});
+
+describe('the reader of Markdown', () => {
+  const text = [
+    ...['# One', 'text [a](b) `[c](d)`', '| x | y |', '|---|---|', '| `1` | a \\| b |', ''],
+    ...['## One', '~~~ts', '# no heading', '```', '| no | table |', '~~~', '````md', '```ts', '```', '````'],
+  ].join('\n');
+
+  test('finds code blocks with their line, nested fences included', () => {
+    expect(codeBlocksOf(text)).toEqual([
+      { info: 'ts', text: '# no heading\n```\n| no | table |', line: 9 },
+      { info: 'md', text: '```ts\n```', line: 14 },
+    ]);
+  });
+
+  test('finds tables under their heading', () => {
+    expect(tablesOf(text)).toEqual([{ heading: 'One', columns: ['x', 'y'], rows: [['`1`', 'a \\| b']] }]);
+  });
+
+  test('finds headings and links outside of code', () => {
+    expect([...anchorsOf(text)]).toEqual(['one', 'one-1']);
+    expect(linksOf(text)).toEqual([{ target: 'b', line: 2 }]);
+  });
+});

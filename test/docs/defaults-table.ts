@@ -1,0 +1,144 @@
+/** Renders docs/reference/defaults.md: values from the packages, words from here. */
+import { defaults as actors } from '@clstr/actors';
+import { defaults as core, envelopeLimits } from '@clstr/core';
+import { createMemoryBus } from '@clstr/transport-memory';
+import { defaults as nats } from '@clstr/transport-nats';
+
+/** Where a default is set, and what it is. A default without words here does not compile. */
+type Words<T> = Readonly<Record<keyof T, readonly [where: string, meaning: string]>>;
+
+const CORE: Words<typeof core> = {
+  numShards: [
+    '`createClient`, `createNode`: `numShards`',
+    'Shards of the cluster. The same at every client and node; it can never change.',
+  ],
+  seed: [
+    '`createClient`, `createNode`: `seed`',
+    'Mixed into every hash. The same at every client and node; it can never change.',
+  ],
+  requestTimeoutMs: [
+    '`createClient`: `timeoutMs`; each call: `timeoutMs`',
+    'Time until a call fails, in milliseconds.',
+  ],
+  handlerTimeoutMs: ['`createNode`: `handlerTimeoutMs`', 'Longest time a handler may run, in milliseconds.'],
+  maxInFlight: [
+    '`createNode`: `maxInFlight`',
+    'Messages a node has accepted and not yet answered; more are `OVERLOADED`.',
+  ],
+  maxInFlightBytes: [
+    '`createNode`: `maxInFlightBytes`',
+    'Payload bytes of those messages together; more is `OVERLOADED`.',
+  ],
+  drainGraceMs: ['`node.drain`: `graceMs`', 'How long running handlers may still take, in milliseconds.'],
+  maxKeyBytes: [
+    '`createClient`, `createNode`: `maxKeyBytes`',
+    'Longest routing key, in bytes of UTF-8; up to 65,535.',
+  ],
+  maxPending: [
+    '`createClient`: `maxPending`',
+    'Calls of one client that have not ended; more are `OVERLOADED`.',
+  ],
+};
+
+const ACTORS: Words<typeof actors> = {
+  cacheSize: [
+    '`keyHandler`, `scopedHandler`: `cacheSize`',
+    'Handlers kept, those in use included; a new one while all are in use is `OVERLOADED`.',
+  ],
+  closeGraceMs: [
+    '`keyHandler`, `scopedHandler`: `closeGraceMs`',
+    'How long `close` waits for handlers in use and for their `dispose`, in milliseconds.',
+  ],
+};
+
+const NATS: Words<typeof nats> = {
+  servers: ['`servers`', 'Where to connect.'],
+  subjectPrefix: ['`subjectPrefix`', 'First part of all subjects. The same at every client and node.'],
+  inboxPrefix: [
+    '`inboxPrefixes`, a list of this one',
+    'Where replies may go. Inboxes of this process start with the first.',
+  ],
+  wire: ['`wire`', 'What clients of this transport speak; nodes understand both.'],
+  connectTimeoutMs: ['`connectTimeoutMs`', 'Longest time one attempt to connect may take, in milliseconds.'],
+  reconnectWaitMs: ['`reconnectWaitMs`', 'Pause between attempts to reconnect, in milliseconds.'],
+  pingIntervalMs: ['`pingIntervalMs`', 'How often the connection is checked, in milliseconds.'],
+  maxWaiting: [
+    '`maxWaiting`',
+    'Messages that may wait for the connection to come back; more are `OVERLOADED`.',
+  ],
+  maxWaitingBytes: ['`maxWaitingBytes`', 'Payloads of those messages together, in bytes.'],
+};
+
+const bus = { maxPayload: createMemoryBus().maxPayload };
+const BUS: Words<typeof bus> = {
+  maxPayload: ['`createMemoryBus`: `maxPayload`', 'Largest message, in bytes of its frame.'],
+};
+
+const LIMITS: Words<typeof envelopeLimits> = {
+  maxTypeBytes: ['', 'Longest message type, in bytes of UTF-8.'],
+  maxKeyBytes: ['', 'Longest routing key that the wire carries, in bytes of UTF-8.'],
+  maxHeaders: ['', 'Most headers of one message.'],
+  maxHeaderBytes: ['', 'Names and values of all headers together, in bytes of UTF-8.'],
+};
+
+/** The whole document, formatted as the formatter wants it. */
+export function renderDefaults(): string {
+  const sections = [
+    '# Defaults',
+    'Made from the `defaults` objects of the packages by `test/docs/defaults-table.ts`, which a test holds equal to\nthis file: change the source, then run `UPDATE_DOCS=1 npx vitest run test/docs.test.ts`.',
+    '## `@clstr/core`',
+    optionTable(core, CORE),
+    '## `@clstr/transport-nats`: `natsTransport`',
+    optionTable(nats, NATS),
+    '## `@clstr/transport-memory`',
+    optionTable(bus, BUS),
+    '## `@clstr/actors`',
+    optionTable(actors, ACTORS),
+    '## Limits that no option changes',
+    'Of every message, on every transport; `envelopeLimits` of `@clstr/core`.',
+    table([
+      ['limit', 'value', 'meaning'],
+      ...entries(LIMITS).map(([name, [, meaning]]) => [
+        `\`${name}\``,
+        valueText(envelopeLimits[name]),
+        meaning,
+      ]),
+    ]),
+  ];
+  return `${sections.join('\n\n')}\n`;
+}
+
+function optionTable<T extends Readonly<Record<string, string | number>>>(
+  values: T,
+  words: Words<T>,
+): string {
+  return table([
+    ['default', 'value', 'set by', 'meaning'],
+    ...entries(words).map(([name, [where, meaning]]) => [
+      `\`${name}\``,
+      valueText(values[name]!),
+      where,
+      meaning,
+    ]),
+  ]);
+}
+
+function entries<T>(words: Words<T>): [keyof T & string, readonly [string, string]][] {
+  return Object.entries(words) as [keyof T & string, readonly [string, string]][];
+}
+
+function valueText(value: string | number): string {
+  if (typeof value === 'string') return value === '' ? 'the empty string' : `\`${value}\``;
+  const text = value.toLocaleString('en-US');
+  return value >= MEBIBYTE && value % MEBIBYTE === 0 ? `${text} (${value / MEBIBYTE} MiB)` : text;
+}
+
+const MEBIBYTE = 1_048_576;
+
+function table(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
+  const [head, ...body] = rows;
+  return [line(head!), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n');
+}
