@@ -1,4 +1,4 @@
 // npm run bench: the measurements, on built packages. See bench; --help lists the options.
 import { runBuilt } from './run-built.mjs';
 
-runBuilt('bench');
+runBuilt('bench', !process.argv.includes('--help'));

@@ -1,4 +1,6 @@
 // npm run demo: the counter example on a cluster. See examples/counter; --help lists the options.
 import { runBuilt } from './run-built.mjs';
 
-runBuilt('examples/counter');
+// Matches `--transport nats` and `--transport=nats`; with a url there is a server already.
+const args = process.argv.slice(2).join(' ');
+runBuilt('examples/counter', /--transport[ =]nats\b/.test(args) && !args.includes('--nats-url'));

@@ -2,13 +2,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { ensureDependencies } from './setup.mjs';
+import { ensureDependencies, ensureNatsServer } from './setup.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
 
-/** Builds the project in `folder` and runs its dist/main.js. */
-export function runBuilt(folder) {
+/** Builds the project in `folder` and runs its dist/main.js; `needsNats` says that it will start a nats-server. */
+export function runBuilt(folder, needsNats) {
   ensureDependencies();
+  if (needsNats) ensureNatsServer();
   build(folder);
   const child = spawn(process.execPath, [path.join(ROOT, folder, 'dist/main.js'), ...process.argv.slice(2)], {
     stdio: 'inherit',

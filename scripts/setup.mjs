@@ -76,7 +76,7 @@ export function ensureNatsServer() {
   if (found.error) fail(found.error);
   const message = `nats-server was not found (NATS_SERVER_BIN, then PATH).\n${installHint()}`;
   if (process.env.CI === 'true') fail(message);
-  say(`${message}\nTests that need a real NATS server will be skipped.`);
+  say(`${message}\nWhat needs a real NATS server cannot run; tests of it are skipped.`);
 }
 
 function canInstallWithApt() {
