@@ -176,7 +176,7 @@ describe.skipIf(!hasNatsServer())('a nats-server that is killed and comes back',
   });
 
   test('repeats requests that find no node yet, as nodes come back later than clients', async () => {
-    await startCluster('native', { reconnectWaitMs: 10 }, { reconnectWaitMs: 500 });
+    await startCluster('native', { reconnectWaitMs: 10 }, { reconnectWaitMs: 1_000 });
     await client.requestKey('k', 'Echo', 'before');
     await killServer();
     const nodeIsBack = nextState(nodeSide, 'connected');

@@ -1,22 +1,5 @@
-/** Calls of a handler as a node makes them, and gates that tests open when they please. */
+/** Calls of a handler as a node makes them. */
 import type { HandlerContext, HandlerRequest, Logger } from '@clstr/core';
-
-/** A promise that the test settles. */
-export interface Gate<T = void> {
-  readonly promise: Promise<T>;
-  open(value: T): void;
-  fail(error: unknown): void;
-}
-
-export function gate<T = void>(): Gate<T> {
-  let open!: (value: T) => void;
-  let fail!: (error: unknown) => void;
-  const promise = new Promise<T>((resolve, reject) => {
-    open = resolve;
-    fail = reject;
-  });
-  return { promise, open, fail };
-}
 
 export function requestOf(key: string | undefined, more: Partial<HandlerRequest> = {}): HandlerRequest {
   return { key, shard: 3, type: 'Add', payload: undefined, headers: {}, isNotify: false, ...more };

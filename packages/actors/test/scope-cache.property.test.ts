@@ -1,10 +1,12 @@
 /** Random schedules of calls, failures and disposals against an oracle that knows only what the user sees. */
 import { isClstrError } from '@clstr/core';
 import { scopedHandler } from '@clstr/actors';
+import { deferred } from '@clstr/testing';
+import type { Deferred } from '@clstr/testing';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { contextOf, gate, microtasks, requestOf } from './handler-call.ts';
-import type { Gate, TestContext } from './handler-call.ts';
+import { contextOf, microtasks, requestOf } from './handler-call.ts';
+import type { TestContext } from './handler-call.ts';
 
 type State = 'creating' | 'live' | 'disposing' | 'gone';
 
@@ -28,9 +30,9 @@ class World {
   readonly cacheSize: number;
   readonly instances: Model[] = [];
   readonly calls: Call[] = [];
-  readonly creating: { gate: Gate; model: Model }[] = [];
-  readonly handling: { gate: Gate; call: Call }[] = [];
-  readonly disposing: { gate: Gate; model: Model }[] = [];
+  readonly creating: { gate: Deferred<void>; model: Model }[] = [];
+  readonly handling: { gate: Deferred<void>; call: Call }[] = [];
+  readonly disposing: { gate: Deferred<void>; model: Model }[] = [];
   readonly handler;
   /** Scopes whose next instance holds a place already, though it waits for the dispose of the one before. */
   readonly promised = new Set<string>();
@@ -49,7 +51,7 @@ class World {
         this.instances.push(model);
         this.promised.delete(scope);
         this.checkInside();
-        const held = gate();
+        const held = deferred();
         this.creating.push({ gate: held, model });
         try {
           await held.promise;
@@ -93,7 +95,7 @@ class World {
     });
     call.handledBy.push(model);
     model.calls++;
-    const held = gate();
+    const held = deferred();
     this.handling.push({ gate: held, call });
     try {
       await held.promise;
@@ -111,7 +113,7 @@ class World {
     model.state = 'disposing';
     model.disposals++;
     this.checkInside();
-    const held = gate();
+    const held = deferred();
     this.disposing.push({ gate: held, model });
     try {
       await held.promise;
@@ -176,9 +178,9 @@ function take<T>(items: T[], at: number): T | undefined {
   return items.splice(at % Math.max(1, items.length), 1)[0];
 }
 
-function settle(held: Gate, error: Error | undefined): void {
-  if (error === undefined) held.open();
-  else held.fail(error);
+function settle(held: Deferred<void>, error: Error | undefined): void {
+  if (error === undefined) held.resolve();
+  else held.reject(error);
 }
 
 async function play(world: World, step: Step): Promise<void> {
@@ -245,7 +247,7 @@ test(
             ...world.handling.splice(0),
             ...world.disposing.splice(0),
           ]) {
-            held.open();
+            held.resolve();
           }
           await microtasks();
           world.check();

@@ -2,9 +2,11 @@ import type { Clock, HandlerContext } from '@clstr/core';
 import { systemClock } from '@clstr/core';
 import { keyHandler } from '@clstr/actors';
 import type { KeyedHandler, KeyHandlerOptions, ScopedHandler } from '@clstr/actors';
+import { deferred } from '@clstr/testing';
+import type { Deferred } from '@clstr/testing';
 import { describe, expect, test, vi } from 'vitest';
-import { contextOf, gate, microtasks, outcomeOf, requestOf } from './handler-call.ts';
-import type { Gate, TestContext } from './handler-call.ts';
+import { contextOf, microtasks, outcomeOf, requestOf } from './handler-call.ts';
+import type { TestContext } from './handler-call.ts';
 
 const call = (handler: ScopedHandler, key: string, context: HandlerContext = contextOf()) =>
   outcomeOf(() => handler(requestOf(key), context));
@@ -12,26 +14,26 @@ const call = (handler: ScopedHandler, key: string, context: HandlerContext = con
 /** A handler whose every step waits for a gate, and what it did so far. */
 function gated(options: KeyHandlerOptions = {}) {
   const events: string[] = [];
-  const creating: Gate<KeyedHandler>[] = [];
-  const handling: Gate<unknown>[] = [];
-  const disposing: Gate[] = [];
+  const creating: Deferred<KeyedHandler>[] = [];
+  const handling: Deferred<unknown>[] = [];
+  const disposing: Deferred<void>[] = [];
   const instance = (key: string): KeyedHandler => ({
     handle() {
       events.push(`handle ${key}`);
-      const held = gate<unknown>();
+      const held = deferred<unknown>();
       handling.push(held);
       return held.promise;
     },
     dispose() {
       events.push(`dispose ${key}`);
-      const held = gate();
+      const held = deferred();
       disposing.push(held);
       return held.promise;
     },
   });
   const handler = keyHandler((key) => {
     events.push(`create ${key}`);
-    const held = gate<KeyedHandler>();
+    const held = deferred<KeyedHandler>();
     creating.push(held);
     return held.promise;
   }, options);
@@ -55,10 +57,10 @@ describe('creation', () => {
     const calls = Array.from({ length: 100 }, () => call(handler, 'k'));
     await microtasks();
     expect(events).toEqual(['create k']);
-    creating[0]!.open(instance('k'));
+    creating[0]!.resolve(instance('k'));
     await microtasks();
     expect(handling).toHaveLength(100);
-    for (const [i, held] of handling.entries()) held.open(i);
+    for (const [i, held] of handling.entries()) held.resolve(i);
     expect(await Promise.all(calls)).toEqual(handling.map((_, i) => ({ value: i })));
     expect(events.filter((event) => event.startsWith('create'))).toHaveLength(1);
   });
@@ -68,13 +70,13 @@ describe('creation', () => {
     const calls = Array.from({ length: 100 }, () => call(handler, 'k'));
     await microtasks();
     const error = new Error('no database');
-    creating[0]!.fail(error);
+    creating[0]!.reject(error);
     for (const result of await Promise.all(calls)) expect(result.error).toBe(error);
     const next = call(handler, 'k');
     await microtasks();
-    creating[1]!.open(instance('k'));
+    creating[1]!.resolve(instance('k'));
     await microtasks();
-    handling[0]!.open('fine');
+    handling[0]!.resolve('fine');
     expect(await next).toEqual({ value: 'fine' });
     expect(events).toEqual(['create k', 'create k', 'handle k']);
   });
@@ -116,11 +118,11 @@ describe('creation', () => {
   });
 
   test('of one key does not hold up another', async () => {
-    const stuck = gate<KeyedHandler>();
+    const stuck = deferred<KeyedHandler>();
     const handler = keyHandler((key) => (key === 'stuck' ? stuck.promise : () => key));
     const waiting = call(handler, 'stuck');
     expect(await call(handler, 'other')).toEqual({ value: 'other' });
-    stuck.open(() => 'at last');
+    stuck.resolve(() => 'at last');
     expect(await waiting).toEqual({ value: 'at last' });
   });
 });
@@ -135,9 +137,9 @@ describe('a message whose caller gives up while its instance is created', () => 
     const reason = new Error('gave up');
     context.abort(reason);
     expect((await leaver).error).toBe(reason);
-    creating[0]!.open(instance('k'));
+    creating[0]!.resolve(instance('k'));
     await microtasks();
-    handling[0]!.open('fine');
+    handling[0]!.resolve('fine');
     expect(await stayer).toEqual({ value: 'fine' });
     expect(events).toEqual(['create k', 'handle k']);
   });
@@ -159,10 +161,10 @@ describe('a message whose caller gives up while its instance is created', () => 
     const removed = [ok, failed].map(({ signal }) => vi.spyOn(signal, 'removeEventListener'));
     const calls = [call(handler, 'ok', ok), call(handler, 'failed', failed)];
     await microtasks();
-    creating[0]!.open(instance('ok'));
-    creating[1]!.fail(new Error('failed'));
+    creating[0]!.resolve(instance('ok'));
+    creating[1]!.reject(new Error('failed'));
     await microtasks();
-    handling[0]!.open(1);
+    handling[0]!.resolve(1);
     await Promise.all(calls);
     for (const i of [0, 1]) {
       expect(added[i]!).toHaveBeenCalledTimes(1);
@@ -178,10 +180,10 @@ describe('a message whose caller gives up while its instance is created', () => 
     context.abort(new Error('gave up'));
     await leaver;
     expect(await call(handler, 'other')).toMatchObject({ error: { code: 'OVERLOADED' } });
-    creating[0]!.open(instance('k'));
+    creating[0]!.resolve(instance('k'));
     await microtasks();
     const next = call(handler, 'k');
-    handling[0]!.open('kept');
+    handling[0]!.resolve('kept');
     expect(await next).toEqual({ value: 'kept' });
     expect(events).toEqual(['create k', 'handle k']);
   });
@@ -194,7 +196,7 @@ describe('a message whose caller gives up while its instance is created', () => 
     context.abort(new Error('gave up'));
     await leaver;
     const err = new Error('no database');
-    creating[0]!.fail(err);
+    creating[0]!.reject(err);
     await microtasks();
     expect(context.lines).toEqual([
       { level: 'error', fields: { err }, message: 'creating a handler failed' },
@@ -212,7 +214,7 @@ describe('eviction', () => {
   });
 
   test('never takes an instance with work in flight', async () => {
-    const held = gate();
+    const held = deferred();
     const disposed: string[] = [];
     const handler = keyHandler(
       (key) => ({
@@ -225,7 +227,7 @@ describe('eviction', () => {
     for (const key of ['a', 'b', 'c']) expect(await call(handler, key)).toEqual({ value: key });
     await microtasks();
     expect(disposed).toEqual(['a', 'b']);
-    held.open();
+    held.resolve();
     await busy;
     for (const key of ['d', 'e']) await call(handler, key);
     await microtasks();
@@ -236,17 +238,17 @@ describe('eviction', () => {
     const { handler, events, creating, handling, instance } = gated({ cacheSize: 1 });
     const [first, second] = [call(handler, 'k'), call(handler, 'k')];
     await microtasks();
-    creating[0]!.open(instance('k'));
+    creating[0]!.resolve(instance('k'));
     await microtasks();
-    handling[0]!.open(1);
+    handling[0]!.resolve(1);
     await first;
     expect(await call(handler, 'other')).toMatchObject({ error: { code: 'OVERLOADED' } });
-    handling[1]!.open(2);
+    handling[1]!.resolve(2);
     await second;
     const other = call(handler, 'other');
     await microtasks();
     expect(events).toEqual(['create k', 'handle k', 'handle k', 'dispose k', 'create other']);
-    creating[1]!.open(() => 'other');
+    creating[1]!.resolve(() => 'other');
     expect(await other).toEqual({ value: 'other' });
   });
 
@@ -301,7 +303,7 @@ describe('a full cache', () => {
     const { handler, creating, handling, instance } = gated({ cacheSize: 1 });
     const first = call(handler, 'k');
     await microtasks();
-    creating[0]!.open(instance('k'));
+    creating[0]!.resolve(instance('k'));
     await microtasks();
     expect(await call(handler, 'new')).toMatchObject({
       error: {
@@ -311,8 +313,8 @@ describe('a full cache', () => {
       },
     });
     const second = call(handler, 'k');
-    handling[0]!.open(1);
-    handling[1]!.open(2);
+    handling[0]!.resolve(1);
+    handling[1]!.resolve(2);
     expect([await first, await second]).toEqual([{ value: 1 }, { value: 2 }]);
   });
 
@@ -326,7 +328,7 @@ describe('a full cache', () => {
   });
 
   test('refuses when as many instances are still in their dispose: that has a bound too', async () => {
-    const disposal = gate();
+    const disposal = deferred();
     const handler = keyHandler((key) => ({ handle: () => key, dispose: () => disposal.promise }), {
       cacheSize: 2,
     });
@@ -335,7 +337,7 @@ describe('a full cache', () => {
       error: { code: 'OVERLOADED', message: 'no room for "e": 2 handlers are still being disposed' },
     });
     expect(await call(handler, 'd')).toEqual({ value: 'd' });
-    disposal.open();
+    disposal.resolve();
     await microtasks();
     expect(await call(handler, 'e')).toEqual({ value: 'e' });
   });
@@ -346,20 +348,20 @@ describe('dispose', () => {
     const { handler, events, creating, handling, disposing, instance } = gated({ cacheSize: 1 });
     const first = call(handler, 'a');
     await microtasks();
-    creating[0]!.open(instance('a'));
+    creating[0]!.resolve(instance('a'));
     await microtasks();
-    handling[0]!.open(1);
+    handling[0]!.resolve(1);
     await first;
     const evicting = call(handler, 'b');
     await microtasks();
-    creating[1]!.fail(new Error('make room'));
+    creating[1]!.reject(new Error('make room'));
     await evicting;
     const again = [call(handler, 'a'), call(handler, 'a')];
     await microtasks();
     expect(events).toEqual(['create a', 'handle a', 'dispose a', 'create b']);
-    disposing[0]!.open();
+    disposing[0]!.resolve();
     await microtasks();
-    creating[2]!.open(() => 'new');
+    creating[2]!.resolve(() => 'new');
     expect(await Promise.all(again)).toEqual([{ value: 'new' }, { value: 'new' }]);
     expect(events).toEqual(['create a', 'handle a', 'dispose a', 'create b', 'create a']);
   });
@@ -440,22 +442,22 @@ describe('close', () => {
     const { handler, events, creating, handling, disposing, instance } = gated();
     const calls = [call(handler, 'used'), call(handler, 'created')];
     await microtasks();
-    creating[0]!.open(instance('used'));
+    creating[0]!.resolve(instance('used'));
     await microtasks();
     let isClosed = false;
     const closing = handler.close().then(() => {
       isClosed = true;
     });
-    creating[1]!.open(instance('created'));
+    creating[1]!.resolve(instance('created'));
     await microtasks();
-    for (const held of handling) held.open(1);
+    for (const held of handling) held.resolve(1);
     expect(await Promise.all(calls)).toEqual([{ value: 1 }, { value: 1 }]);
     await microtasks();
     expect(events.slice(-2).sort()).toEqual(['dispose created', 'dispose used']);
-    disposing[0]!.open();
+    disposing[0]!.resolve();
     await microtasks();
     expect(isClosed).toBe(false);
-    disposing[1]!.open();
+    disposing[1]!.resolve();
     await closing;
   });
 
@@ -464,7 +466,7 @@ describe('close', () => {
     const failing = call(handler, 'k');
     await microtasks();
     const closing = handler.close();
-    creating[0]!.fail(new Error('failed'));
+    creating[0]!.reject(new Error('failed'));
     await Promise.all([failing, closing]);
   });
 
@@ -481,7 +483,7 @@ describe('close', () => {
     const context = contextOf();
     const used = call(handler, 'used', context);
     await microtasks();
-    creating[0]!.open(instance('used'));
+    creating[0]!.resolve(instance('used'));
     await microtasks();
     const closing = handler.close();
     await microtasks();
@@ -494,11 +496,11 @@ describe('close', () => {
         message: 'closed before every handler ended, after 70 ms',
       },
     ]);
-    handling[0]!.open(1);
+    handling[0]!.resolve(1);
     await used;
     await microtasks();
     expect(events).toEqual(['create used', 'handle used', 'dispose used']);
-    disposing[0]!.open();
+    disposing[0]!.resolve();
     await microtasks();
   });
 

@@ -1,18 +1,11 @@
-import { ActorError, ClstrError, createNode } from '@clstr/core';
-import type {
-  Address,
-  EntryReceiver,
-  Handler,
-  InboundEntry,
-  NodeAddress,
-  ReplyPort,
-  Transport,
-} from '@clstr/core';
-import { isNodeAddress } from '@clstr/core';
+import { ActorError, ClstrError } from '@clstr/core';
+import type { Handler } from '@clstr/core';
 import { keyHandler, scopedHandler } from '@clstr/actors';
 import type { KeyedHandler } from '@clstr/actors';
+import { deferred, testCluster } from '@clstr/testing';
+import type { TestCluster } from '@clstr/testing';
 import { describe, expect, test, vi } from 'vitest';
-import { contextOf, gate, outcomeOf, requestOf } from './handler-call.ts';
+import { contextOf, outcomeOf, requestOf } from './handler-call.ts';
 
 describe('keyHandler', () => {
   test('gives each key its own handler, made once', async () => {
@@ -76,13 +69,13 @@ describe('keyHandler', () => {
   });
 
   test('runs messages of one key concurrently', async () => {
-    const gates = [gate<string>(), gate<string>()];
+    const gates = [deferred<string>(), deferred<string>()];
     const waiting = [...gates];
     const handler = keyHandler(() => () => waiting.shift()!.promise);
     const calls = [1, 2].map(() => outcomeOf(() => handler(requestOf('k'), contextOf())));
-    gates[1]!.open('second');
+    gates[1]!.resolve('second');
     expect(await calls[1]).toEqual({ value: 'second' });
-    gates[0]!.open('first');
+    gates[0]!.resolve('first');
     expect(await calls[0]).toEqual({ value: 'first' });
   });
 });
@@ -123,50 +116,51 @@ describe('scopedHandler', () => {
   });
 });
 
-/** What reaches the caller when a real node runs the handler: its dispatch decides about outcomes. */
+/** What reaches the caller through a real client, bus and node: its dispatch decides about outcomes. */
 describe('behind a node', () => {
-  const reachCaller = async (
-    handler: Handler,
-    key: string | undefined = 'k',
-  ): Promise<Record<string, unknown>> => {
-    const bus = oneNodeBus();
-    const node = createNode({ id: 'node-1', transport: bus.transport, numShards: 1, shards: [0], handler });
-    await node.start();
-    const answer = await bus.ask({ key });
-    await node.close();
-    return answer;
-  };
+  const clusterWith = (handler: Handler): Promise<TestCluster> =>
+    testCluster({ nodes: 1, numShards: 4, handler });
+  const refused = (call: Promise<unknown>): Promise<unknown> =>
+    call.then(
+      () => expect.unreachable(),
+      (error: unknown) => error,
+    );
 
   test('a message without a key is refused as not executed', async () => {
-    const handler = keyHandler(() => () => undefined);
-    const [scoped, keyed] = [scopedHandler({ extract: () => '', create: () => () => undefined }), handler];
-    expect(await reachCaller(scoped)).toMatchObject({
+    const cluster = await clusterWith(keyHandler(() => () => undefined));
+    expect(await refused(cluster.client.requestShard(0, 'Add'))).toMatchObject({
       code: 'MISSING_KEY_HEADER',
       outcome: 'not-executed',
     });
-    const bus = oneNodeBus();
-    const node = createNode({ transport: bus.transport, numShards: 1, shards: [0], handler: keyed });
-    await node.start();
-    expect(await bus.ask({ key: undefined })).toMatchObject({
+    await cluster.close();
+  });
+
+  test('a message without a scope is refused as not executed', async () => {
+    const cluster = await clusterWith(scopedHandler({ extract: () => '', create: () => () => undefined }));
+    expect(await refused(cluster.client.requestKey('k', 'Add'))).toMatchObject({
       code: 'MISSING_KEY_HEADER',
       outcome: 'not-executed',
     });
+    await cluster.close();
   });
 
   test('a full cache refuses as not executed and retryable', async () => {
-    const bus = oneNodeBus();
-    const handler = keyHandler(() => () => held.promise, { cacheSize: 1 });
-    const held = gate();
-    const node = createNode({ transport: bus.transport, numShards: 1, shards: [0], handler });
-    await node.start();
-    const first = bus.ask({ key: 'a' });
-    expect(await bus.ask({ key: 'b' })).toMatchObject({
+    const [started, held] = [deferred(), deferred()];
+    const handle = (): Promise<void> => {
+      started.resolve();
+      return held.promise;
+    };
+    const cluster = await clusterWith(keyHandler(() => handle, { cacheSize: 1 }));
+    const first = cluster.client.requestKey('a', 'Add');
+    await started.promise;
+    expect(await refused(cluster.client.requestKey('b', 'Add'))).toMatchObject({
       code: 'OVERLOADED',
       outcome: 'not-executed',
       retryable: true,
     });
-    held.open();
+    held.resolve();
     await first;
+    await cluster.close();
   });
 
   test.each([
@@ -178,46 +172,78 @@ describe('behind a node', () => {
       { code: 'HANDLER_ERROR', outcome: 'executed', retryable: false },
     ],
   ])('%s thrown by create is never not-executed', async (_name, error, expected) => {
-    const handler = keyHandler(() => Promise.reject(error));
-    expect(await reachCaller(handler)).toMatchObject(expected);
+    const cluster = await clusterWith(keyHandler(() => Promise.reject(error)));
+    expect(await refused(cluster.client.requestKey('k', 'Add'))).toMatchObject(expected);
+    await cluster.close();
   });
 
   test('a create that returns no handler is an error that says so', async () => {
-    const handler = keyHandler((() => 5) as unknown as () => KeyedHandler);
-    const answer = await reachCaller(handler);
-    expect(answer).toMatchObject({ code: 'HANDLER_ERROR', outcome: 'executed' });
-    expect(answer['message']).toContain('what create returns must be a function');
+    const cluster = await clusterWith(keyHandler((() => 5) as unknown as () => KeyedHandler));
+    expect(await refused(cluster.client.requestKey('k', 'Add'))).toMatchObject({
+      code: 'HANDLER_ERROR',
+      outcome: 'executed',
+      message: expect.stringContaining('what create returns must be a function'),
+    });
+    await cluster.close();
+  });
+
+  test('1,000 requests over 50 keys and 20 places count exactly, though instances come and go', async () => {
+    const stored = new Map<string, number>();
+    const handler = keyHandler(
+      async (key) => {
+        let value = stored.get(key) ?? 0;
+        await Promise.resolve();
+        return {
+          handle: () => ++value,
+          dispose: async () => {
+            await Promise.resolve();
+            stored.set(key, value);
+          },
+        };
+      },
+      { cacheSize: 20 },
+    );
+    const cluster = await clusterWith(handler);
+    for (let round = 0; round < 100; round++) {
+      const keys = Array.from({ length: 10 }, (_, i) => `key-${(round * 7 + i) % 50}`);
+      await Promise.all(keys.map((key) => cluster.client.requestKey(key, 'Add')));
+    }
+    await cluster.close();
+    expect([...stored.values()].reduce((sum, value) => sum + value)).toBe(1_000);
+    expect(stored.size).toBe(50);
   });
 
   test('draining disposes every instance after its last call', async () => {
-    const bus = oneNodeBus();
     const events: string[] = [];
-    const held = gate();
+    const [started, held] = [deferred(), deferred()];
     const handler = keyHandler((key) => ({
       handle: async () => {
-        if (key === 'slow') await held.promise;
+        if (key === 'slow') {
+          started.resolve();
+          await held.promise;
+        }
         events.push(`handled ${key}`);
       },
       dispose: () => events.push(`disposed ${key}`),
     }));
-    const node = createNode({ transport: bus.transport, numShards: 1, shards: [0], handler });
-    await node.start();
-    await bus.ask({ key: 'quick' });
-    const slow = bus.ask({ key: 'slow' });
-    const drained = node.drain();
-    held.open();
+    const cluster = await clusterWith(handler);
+    await cluster.client.requestKey('quick', 'Add');
+    const slow = cluster.client.requestKey('slow', 'Add');
+    await started.promise;
+    const drained = cluster.nodes[0]!.drain();
+    held.resolve();
     await slow;
     await drained;
     expect(events).toEqual(['handled quick', 'handled slow', 'disposed quick', 'disposed slow']);
+    await cluster.close();
   });
 
   test('closing disposes an instance whose call was cut short once that call has ended', async () => {
-    const bus = oneNodeBus();
     const events: string[] = [];
-    const started = gate();
+    const started = deferred();
     const handler = keyHandler(() => ({
       handle: async (_request, { signal }) => {
-        started.open();
+        started.resolve();
         await new Promise((resolve) => {
           signal.addEventListener('abort', resolve);
         });
@@ -225,59 +251,12 @@ describe('behind a node', () => {
       },
       dispose: () => events.push('disposed'),
     }));
-    const node = createNode({ transport: bus.transport, numShards: 1, shards: [0], handler });
-    await node.start();
-    const call = bus.ask({ key: 'k' });
+    const cluster = await clusterWith(handler);
+    const call = refused(cluster.client.requestKey('k', 'Add'));
     await started.promise;
-    await node.close();
+    await cluster.nodes[0]!.close();
     expect(await call).toMatchObject({ code: 'ABORTED', outcome: 'unknown' });
     expect(events).toEqual(['ended', 'disposed']);
+    await cluster.close();
   });
 });
-
-/** The least of a bus that one node can be served on. */
-function oneNodeBus(): {
-  transport: Transport;
-  ask(message: { key: string | undefined }): Promise<Record<string, unknown>>;
-} {
-  let receiver: EntryReceiver | undefined;
-  const transport: Transport = {
-    name: 'one node',
-    openLink: () => {
-      throw new Error('no clients here');
-    },
-    serve: (address: Address, served: EntryReceiver, _self: NodeAddress) => {
-      if (!isNodeAddress(address)) receiver = served;
-      return Promise.resolve({ close: () => Promise.resolve() });
-    },
-    onConnection: () => () => {},
-    close: () => Promise.resolve(),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-  const ask = ({ key }: { key: string | undefined }): Promise<Record<string, unknown>> =>
-    new Promise((resolve) => {
-      const port: ReplyPort = {
-        reply: (_entry, payload) => {
-          resolve({ reply: payload });
-        },
-        fail: (_entry, { code, outcome, retryable, message }) => {
-          resolve({ code, outcome, retryable, message });
-        },
-      };
-      const entry: InboundEntry = {
-        isNotify: false,
-        session: 0,
-        attempt: 0,
-        shard: 0,
-        type: 'Add',
-        key,
-        headers: undefined,
-        payload: new Uint8Array(0),
-        isRaw: false,
-        ttlMs: undefined,
-        receivedAtMs: 0,
-      };
-      receiver!.onEntry(entry, port);
-    });
-  return { transport, ask };
-}

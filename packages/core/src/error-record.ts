@@ -18,18 +18,20 @@ const MAX_ACTOR_CODE_LENGTH = 256;
 export function errorToRecord(error: ClstrError): ErrorRecord {
   const { code, message, outcome, retryable, details } = error;
   const record: ErrorRecord = { code, message: message.slice(0, MAX_MESSAGE_LENGTH), outcome, retryable };
-  if (error.code === 'ACTOR_ERROR')
-    record.actorCode = (error as ActorError).actorCode.slice(0, MAX_ACTOR_CODE_LENGTH);
+  // An error of this code need not be an ActorError: one that a peer sent without its actorCode is not.
+  const { actorCode } = error as Partial<ActorError>;
+  if (typeof actorCode === 'string') record.actorCode = actorCode.slice(0, MAX_ACTOR_CODE_LENGTH);
   if (details !== undefined && isSmallJson(details)) record.details = details;
   return record;
 }
 
 /** The same failure in few bytes, for a transport that does not carry the whole of it. */
-export function shortError({ code, outcome, retryable }: ClstrError): ClstrError {
-  return new ClstrError(code, 'the rest of this error is larger than the transport carries', {
-    outcome,
-    retryable,
-  });
+export function shortError(error: ClstrError): ClstrError {
+  const { code, outcome, retryable } = error;
+  const message = 'the rest of this error is larger than the transport carries';
+  const { actorCode } = error as Partial<ActorError>;
+  if (typeof actorCode === 'string') return new ActorError(actorCode, message);
+  return new ClstrError(code, message, { outcome, retryable });
 }
 
 /** A code that this version does not know becomes INTERNAL, its name kept in `details.code`. */

@@ -63,6 +63,15 @@ describe('writeText', () => {
     );
   });
 
+  test.each(['\u007f', '\u0080', '\u07ff', '\u0800', '\uffff', '\u{10000}'])(
+    'writes %j, at an edge between lengths of UTF-8',
+    (text) => {
+      const target = new Uint8Array(20);
+      expect(writeText(`a${text}`, target, 0)).toBe(encodeText(text).length + 1);
+      expect(decodeText(target.subarray(1, 1 + encodeText(text).length))).toBe(text);
+    },
+  );
+
   test.each([23, 24, 25])('writes %s characters, plain and with the last one beyond ASCII', (length) => {
     for (const text of ['x'.repeat(length), `${'x'.repeat(length - 1)}ж`]) {
       const target = new Uint8Array(100);

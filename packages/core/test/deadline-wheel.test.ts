@@ -165,6 +165,17 @@ describe('the timer', () => {
     expect(later.firedAtMs).toHaveLength(1);
   });
 
+  test('misses no slot of the wheel after the process stood still for a turn or about one', () => {
+    for (const stallMs of [5_100, 5_110, 5_120, 5_130, 5_140]) {
+      const { clock, wheel } = wheelAt(0);
+      const items = Array.from({ length: 512 }, (_, i) => new Item(clock, i * 10));
+      for (const item of items) wheel.add(item);
+      clock.stall(stallMs);
+      const due = items.filter(({ deadlineMs }) => deadlineMs <= stallMs);
+      expect(due.filter(({ firedAtMs }) => firedAtMs.length === 0)).toEqual([]);
+    }
+  });
+
   test('catches up after the process stood still for longer than a turn of the wheel', () => {
     const { clock, wheel } = wheelAt(0);
     const items = [100, 4_000, 5_120, 9_000, 29_000].map((deadlineMs) => new Item(clock, deadlineMs));

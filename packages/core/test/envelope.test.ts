@@ -6,7 +6,6 @@ import {
   checkType,
   copyHeaders,
   envelopeLimits,
-  isReservedHeader,
 } from '../src/envelope.ts';
 
 const refusal = (code: string, text: string | RegExp = ''): unknown =>
@@ -134,12 +133,10 @@ describe('copyHeaders', () => {
   });
 
   test.each(['x-clstr-', 'x-clstr-key', 'X-Clstr-Key', 'X-CLSTR-ANYTHING'])('refuses the name %s', (name) => {
-    expect(isReservedHeader(name)).toBe(true);
     expect(() => copyHeaders({ a: 'b', [name]: 'c' })).toThrow(refusal('RESERVED_HEADER', /reserved/));
   });
 
   test.each(['x-clstr', 'x-cluster-key', 'key', 'my-x-clstr-key'])('takes the name %s', (name) => {
-    expect(isReservedHeader(name)).toBe(false);
     expect(copyHeaders({ [name]: 'c' })).toBeDefined();
   });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { errorFromRecord, errorToRecord } from '../src/error-record.ts';
+import { errorFromRecord, errorToRecord, shortError } from '../src/error-record.ts';
 import { ActorError, ClstrError, ERROR_CODES } from '../src/errors.ts';
 import type { ErrorCode, Outcome } from '../src/errors.ts';
 
@@ -72,9 +72,46 @@ describe('an error', () => {
     expect(errorToRecord(new ClstrError('TIMEOUT', 'late', { details })).details).toBe(details);
   });
 
+  test('arrives with the first 256 characters of its actorCode', () => {
+    const record = errorToRecord(new ActorError(`${'C'.repeat(256)}D`, 'm'));
+    expect(record.actorCode).toBe('C'.repeat(256));
+  });
+
   test('arrives with the first 4,096 characters of its message', () => {
     const message = errorToRecord(new ClstrError('TIMEOUT', `${'x'.repeat(4_096)}y`)).message;
     expect(message).toBe('x'.repeat(4_096));
+  });
+});
+
+describe('an ACTOR_ERROR that is no ActorError', () => {
+  test('has a record all the same: without one its caller would wait for ever', () => {
+    const error = new ClstrError('ACTOR_ERROR', 'm');
+    expect(errorToRecord(error)).toEqual({
+      code: 'ACTOR_ERROR',
+      message: 'm',
+      outcome: 'executed',
+      retryable: false,
+    });
+    expect(errorToRecord(errorFromRecord(errorToRecord(error)))).toEqual(errorToRecord(error));
+  });
+});
+
+describe('shortError', () => {
+  test('keeps what programs decide by', () => {
+    const error = new ClstrError('TIMEOUT', 'm', { outcome: 'executed', retryable: true, details: { a: 1 } });
+    const short = shortError(error);
+    expect(errorToRecord(short)).toEqual({
+      code: 'TIMEOUT',
+      message: expect.stringContaining('larger than the transport carries'),
+      outcome: 'executed',
+      retryable: true,
+    });
+  });
+
+  test('keeps the code of an ActorError', () => {
+    const short = shortError(new ActorError('NO_SUCH_USER', 'x'.repeat(5_000), { id: '5' }));
+    expect(errorToRecord(short)).toMatchObject({ code: 'ACTOR_ERROR', actorCode: 'NO_SUCH_USER' });
+    expect(short.message.length).toBeLessThan(100);
   });
 });
 

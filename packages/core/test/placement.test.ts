@@ -21,7 +21,7 @@ function ownersOf(placement: Placement, numShards: number): (string | undefined)
 }
 
 describe('shardsForNode', () => {
-  test('equals all 84 vectors of the Go implementation', () => {
+  test('equals all 84 vectors of the Go implementation', { timeout: 30_000 }, () => {
     const vectors = goVectors().shardsForNode;
     expect(vectors).toHaveLength(84);
     for (const { nodeIds: ids, numShards, seed, owners } of vectors) {
@@ -78,31 +78,35 @@ describe('shardsForNode', () => {
 });
 
 describe('createPlacement', () => {
-  test('one node joining 100 with 4,096 shards computes 4,096 hashes and moves shards to the joiner only', () => {
-    let hashes = 0;
-    const hash: typeof hash64 = (text) => {
-      hashes++;
-      return hash64(text);
-    };
-    const placement = placementOf(nodeIds(100), { numShards: 4096, hash });
-    expect(hashes).toBe(100 * 4096);
-    const before = ownersOf(placement, 4096);
-    hashes = 0;
-    placement.addNode('joiner');
-    expect(hashes).toBe(4096);
-    const after = ownersOf(placement, 4096);
-    const moved = after.filter((owner, shard) => owner !== before[shard]);
-    expect(new Set(moved)).toEqual(new Set(['joiner']));
-    // A fair share of 4096 / 101 is 40.6; the hash is fixed, so this number is too.
-    expect(moved.length).toBe(placement.shardsOf('joiner').length);
-    expect(moved.length).toBeGreaterThan(20);
-    expect(moved.length).toBeLessThan(70);
+  test(
+    'one node joining 100 with 4,096 shards computes 4,096 hashes and moves shards to the joiner only',
+    { timeout: 30_000 },
+    () => {
+      let hashes = 0;
+      const hash: typeof hash64 = (text) => {
+        hashes++;
+        return hash64(text);
+      };
+      const placement = placementOf(nodeIds(100), { numShards: 4096, hash });
+      expect(hashes).toBe(100 * 4096);
+      const before = ownersOf(placement, 4096);
+      hashes = 0;
+      placement.addNode('joiner');
+      expect(hashes).toBe(4096);
+      const after = ownersOf(placement, 4096);
+      const moved = after.filter((owner, shard) => owner !== before[shard]);
+      expect(new Set(moved)).toEqual(new Set(['joiner']));
+      // A fair share of 4096 / 101 is 40.6; the hash is fixed, so this number is too.
+      expect(moved.length).toBe(placement.shardsOf('joiner').length);
+      expect(moved.length).toBeGreaterThan(20);
+      expect(moved.length).toBeLessThan(70);
 
-    hashes = 0;
-    placement.removeNode('joiner');
-    expect(hashes).toBe(0);
-    expect(ownersOf(placement, 4096)).toEqual(before);
-  });
+      hashes = 0;
+      placement.removeNode('joiner');
+      expect(hashes).toBe(0);
+      expect(ownersOf(placement, 4096)).toEqual(before);
+    },
+  );
 
   test('a node that leaves gives its shards away and moves no other', () => {
     const placement = placementOf(nodeIds(5), { numShards: 256 });

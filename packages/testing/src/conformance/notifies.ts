@@ -34,7 +34,7 @@ export const notifies: Behaviours = {
   },
 
   async 'tells onNotifyFailed of a notify that was refused until its deadline'(stage) {
-    const { client, gate, started, refused, seen, untilFailed } = await busyNode(stage, 150);
+    const { client, gate, started, refused, seen, untilFailed } = await busyNode(stage, 500);
     const busy = client.requestShard(0, 'Busy', null, { timeoutMs: 5_000 });
     await started.promise;
     await client.notifyShard(0, 'Touch', 'payload');
