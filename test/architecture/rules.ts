@@ -36,5 +36,5 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
   ['client', 'node'],
   ['dispatch', 'membership', 'pending'],
   ['transport', 'frame', 'codec', 'envelope', 'error-record', 'handler', 'placement', 'shard'],
-  ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'internal'],
+  ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'observers', 'internal'],
 ];

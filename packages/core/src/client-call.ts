@@ -33,8 +33,8 @@ export interface CallHost {
   /** Whether nodes may still be coming back after a lost connection. */
   isSettling(): boolean;
   onEnd(call: Call, error: ClstrError | undefined): void;
-  /** A notify left for the bus: it can be refused until its deadline. */
-  onNotifySent(call: Call): void;
+  /** A notify left for the bus for the first time: it can be refused until its deadline. */
+  onNotifyHandedOver(call: Call): void;
   onNotifyFailed(call: Call, error: ClstrError): void;
 }
 
@@ -53,7 +53,10 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
   isDone = false;
   /** The last attempt left, and nothing has said that it was not executed. */
   #isSent = false;
-  #wasHandedOver = false;
+  /** A notify has left once: its promise is resolved, and only a refusal is still of interest. */
+  wasHandedOver = false;
+  /** Why the last attempt that left was refused, until another one leaves. */
+  #refusal: ClstrError | undefined;
   #repeats = 0;
   #to: Address;
   #stopListening: (() => void) | undefined;
@@ -109,10 +112,13 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
 
   onSent(): void {
     this.#isSent = true;
+    this.#refusal = undefined;
     if (this.isNotify) {
-      this.#wasHandedOver = true;
-      this.#host.onNotifySent(this);
-      this.#resolve(undefined);
+      if (!this.wasHandedOver) {
+        this.wasHandedOver = true;
+        this.#host.onNotifyHandedOver(this);
+        this.#resolve(undefined);
+      }
     }
   }
 
@@ -141,14 +147,14 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
     if (error.outcome === 'not-executed') {
       this.#isSent = false;
       if (this.#redirect(error) || this.#repeat(error)) return;
-    }
-    this.#end(error);
+      this.#end(error);
+    } else if (this.wasHandedOver) this.#end(undefined);
+    else this.#end(error);
   }
 
   onDeadline(): void {
-    if (this.isNotify && this.#isSent) {
-      this.#host.link.release(this.attempt);
-      this.#end(undefined);
+    if (this.wasHandedOver) {
+      this.release();
       return;
     }
     this.#host.link.cancel(this.attempt);
@@ -161,18 +167,18 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
 
   /** Ends the call because its client closes. */
   close(): void {
-    if (this.isNotify && this.#isSent) {
-      this.#end(undefined);
+    if (this.wasHandedOver) {
+      this.release();
       return;
     }
     this.#host.link.cancel(this.attempt);
-    this.#end(aborted(this, 'the client was closed', this.#outcome()));
+    this.#end(aborted(this, new Error('the client was closed'), this.#outcome()));
   }
 
-  /** A notify gives up listening for a refusal, so that later ones can. */
+  /** Ends a notify that was handed over: as delivered, unless it was refused and waits to be repeated. */
   release(): void {
     this.#host.link.release(this.attempt);
-    this.#end(undefined);
+    this.#end(this.#refusal);
   }
 
   #send(): void {
@@ -200,6 +206,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
     if (!this.isNotify && !(error.code === 'NO_SUBSCRIBER' && this.#host.isSettling())) return false;
     const delayMs = this.#host.backoffMs(this.#repeats++);
     if (this.#host.clock.monoMs() + delayMs >= this.deadlineMs) return false;
+    this.#refusal = error;
     this.#cancelRepeat = this.#host.clock.timer(() => {
       this.#cancelRepeat = undefined;
       this.#to = this.#host.routes.get(this.shard) ?? { shard: this.shard };
@@ -210,6 +217,10 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
 
   #listenTo(signal: AbortSignal): void {
     const onAbort = (): void => {
+      if (this.wasHandedOver) {
+        this.release();
+        return;
+      }
       this.#host.link.cancel(this.attempt);
       this.#end(aborted(this, signal.reason, this.#outcome()));
     };
@@ -229,10 +240,10 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
     this.#host.deadlines.remove(this);
     this.#cancelRepeat?.();
     this.#stopListening?.();
-    this.#host.onEnd(this, error);
     if (error === undefined) this.#resolve(value);
-    else if (this.#wasHandedOver) this.#host.onNotifyFailed(this, error);
+    else if (this.wasHandedOver) this.#host.onNotifyFailed(this, error);
     else this.#reject(error);
+    this.#host.onEnd(this, error);
   }
 }
 
@@ -244,6 +255,6 @@ function subject(call: Call): string {
 }
 
 function aborted(call: Call, reason: unknown, outcome: 'unknown' | 'not-executed'): ClstrError {
-  const why = reason instanceof Error ? reason.message : String(reason);
+  const why = reason instanceof Error ? reason.message : describe(reason);
   return new ClstrError('ABORTED', `${subject(call)} was aborted: ${why}`, { outcome, cause: reason });
 }

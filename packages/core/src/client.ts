@@ -1,92 +1,17 @@
 /** The client: routes a message by key or shard to the node that owns it, and brings the reply back. */
 import { Call } from './client-call.ts';
 import type { CallHost } from './client-call.ts';
-import type { Clock } from './clock.ts';
-import { systemClock } from './clock.ts';
-import type { Codec } from './codec.ts';
-import { encodePayload, isRawPayload, jsonCodec } from './codec.ts';
+import { checkCallOptions, resolveClientOptions } from './client-options.ts';
+import type { CallOptions, ClientCall, ClientOptions, ResolvedClientOptions } from './client-options.ts';
+import { encodePayload, isRawPayload } from './codec.ts';
 import type { Headers } from './envelope.ts';
-import { NO_HEADERS, checkCallerType, checkKey, copyHeaders, envelopeLimits } from './envelope.ts';
+import { NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
 import { ClstrError, isClstrError } from './errors.ts';
 import { DeadlineWheel } from './internal/deadline-wheel.ts';
-import type { Logger } from './logger.ts';
-import { silentLogger } from './logger.ts';
-import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
-import {
-  MAX_DELAY_MS,
-  MAX_SHARDS,
-  checkFunctions,
-  checkInteger,
-  checkKnownOptions,
-  checkMethods,
-  checkOptionalFunction,
-  checkString,
-  defaults,
-  describe,
-} from './options.ts';
-import type { Random } from './random.ts';
-import { randomSafeInteger, systemRandom } from './random.ts';
+import { MAX_DELAY_MS, checkInteger, describe, invalidOption } from './options.ts';
+import { randomSafeInteger } from './random.ts';
 import { createKeyRouter } from './shard.ts';
-import type { Transport } from './transport.ts';
-
-export interface ClientOptions {
-  /** Borrowed: closing the client leaves it open. */
-  transport: Transport;
-  /** Shards of the cluster; the same at every node and client, for ever. Default 1024. */
-  numShards?: number | undefined;
-  /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
-  seed?: string | undefined;
-  /** Default JSON; the same at every node and client. */
-  codec?: Codec | undefined;
-  /** Time a call may take unless it says otherwise, in milliseconds. Default 5000. */
-  timeoutMs?: number | undefined;
-  /** Sent with every call; a call's own headers win. */
-  headers?: Headers | undefined;
-  /** Longest routing key, in bytes of UTF-8. Default 1024. */
-  maxKeyBytes?: number | undefined;
-  /** Calls that may wait for their end at once; more are `OVERLOADED`. Default 65,536. */
-  maxPending?: number | undefined;
-  /** Run around every call; the first is outermost. */
-  interceptors?: readonly ClientInterceptor[] | undefined;
-  /** Hears of a notify that was handed over, and then refused until its deadline. */
-  onNotifyFailed?: ((failure: NotifyFailure) => void) | undefined;
-  clock?: Clock | undefined;
-  random?: Random | undefined;
-  metrics?: Metrics | undefined;
-  logger?: Logger | undefined;
-}
-
-export interface CallOptions {
-  /** Time until the call fails, in milliseconds; travels with the message as its remaining budget. */
-  timeoutMs?: number | undefined;
-  headers?: Headers | undefined;
-  /** Ends the call as `ABORTED`, and fires the signal of a handler that already runs. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface NotifyFailure {
-  readonly key: string | undefined;
-  readonly shard: number;
-  readonly type: string;
-  readonly error: ClstrError;
-}
-
-/** A call as an interceptor sees it. */
-export interface ClientCall {
-  readonly isNotify: boolean;
-  readonly key: string | undefined;
-  readonly shard: number;
-  readonly type: string;
-  readonly payload: unknown;
-  readonly options: CallOptions;
-}
-
-/** Runs around a call; passes on what it was given, or a copy with another type, payload or options. */
-export type ClientInterceptor = (
-  call: ClientCall,
-  next: (call: ClientCall) => Promise<unknown>,
-) => Promise<unknown>;
 
 export interface NodeInfo {
   readonly nodeId: string;
@@ -140,53 +65,6 @@ export function createClient(options: ClientOptions): Client {
   return new RoutingClient(resolveClientOptions(options));
 }
 
-type ResolvedClientOptions = ReturnType<typeof resolveClientOptions>;
-
-const KNOWN_OPTIONS = [
-  'transport',
-  'numShards',
-  'seed',
-  'codec',
-  'timeoutMs',
-  'headers',
-  'maxKeyBytes',
-  'maxPending',
-  'interceptors',
-  'onNotifyFailed',
-  'clock',
-  'random',
-  'metrics',
-  'logger',
-] as const satisfies readonly (keyof ClientOptions)[];
-
-function resolveClientOptions(given: ClientOptions) {
-  const owner = 'createClient';
-  checkKnownOptions(owner, given, KNOWN_OPTIONS);
-  const integer = (name: keyof ClientOptions, fallback: number, min: number, max: number): number =>
-    checkInteger(owner, name, given[name] ?? fallback, min, max);
-  return Object.freeze({
-    transport: checkMethods(owner, 'transport', given.transport, ['openLink', 'serve', 'onConnection']),
-    numShards: integer('numShards', defaults.numShards, 1, MAX_SHARDS),
-    seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
-    codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
-    timeoutMs: integer('timeoutMs', defaults.requestTimeoutMs, 1, MAX_DELAY_MS),
-    headers: copyHeaders(given.headers),
-    maxKeyBytes: integer('maxKeyBytes', defaults.maxKeyBytes, 1, envelopeLimits.maxKeyBytes),
-    maxPending: integer('maxPending', defaults.maxPending, 1, Number.MAX_SAFE_INTEGER),
-    interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
-    onNotifyFailed: checkOptionalFunction(owner, 'onNotifyFailed', given.onNotifyFailed),
-    clock: checkMethods(owner, 'clock', given.clock ?? systemClock, [
-      'monoMs',
-      'wallMs',
-      'timer',
-      'macrotask',
-    ]),
-    random: checkMethods(owner, 'random', given.random ?? systemRandom, ['bytes']),
-    metrics: checkMethods(owner, 'metrics', given.metrics ?? noMetrics, ['requestEnded', 'transportError']),
-    logger: checkMethods(owner, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
-  });
-}
-
 const NODE_INFO_TYPE = 'clstr.node.info';
 /** Bounds of the notifies that can still be refused; beyond them the oldest counts as delivered. */
 const MAX_TRACKED_NOTIFIES = 16_384;
@@ -209,6 +87,7 @@ class RoutingClient implements Client {
   #attempts = 0;
   #settlingUntilMs = -Infinity;
   #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedClientOptions) {
     const { transport, clock, random, numShards, seed, maxKeyBytes, logger } = options;
@@ -239,14 +118,14 @@ class RoutingClient implements Client {
       onEnd: (call, error) => {
         this.#onEnd(call, error);
       },
-      onNotifySent: (call) => {
+      onNotifyHandedOver: (call) => {
         this.#track(call);
       },
       onNotifyFailed: (call, error) => {
         this.#onNotifyFailed(call, error);
       },
     };
-    let wasLost = false;
+    let wasLost = transport.state === 'disconnected';
     this.#stopListening = transport.onConnection(({ state }) => {
       if (state === 'disconnected') wasLost = true;
       else if (state === 'connected' && wasLost) this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
@@ -283,16 +162,20 @@ class RoutingClient implements Client {
     return this.#router.shardOf(key);
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#stopListening();
-    for (const call of this.#host.deadlines.items()) call.close();
-    await this.#host.link.close();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopListening();
+    for (const call of this.#host.deadlines.items()) call.close();
+    return this.#host.link.close();
   }
 
   #scoped(key: string | undefined, shard: number): ScopedClient {
@@ -355,6 +238,8 @@ class RoutingClient implements Client {
     const { isNotify, key, shard } = original;
     const { interceptors } = this.#options;
     const pass = (index: number, call: ClientCall): Promise<unknown> => {
+      if (typeof (call as unknown) !== 'object')
+        throw invalidOption('interceptor', 'next()', call, 'given a call');
       const interceptor = interceptors[index];
       if (interceptor !== undefined) return interceptor(call, (changed) => pass(index + 1, changed));
       if (call.type !== original.type) checkCallerType(call.type);
@@ -378,6 +263,7 @@ class RoutingClient implements Client {
       }
       let { timeoutMs, headers } = this.#options;
       if (options !== undefined) {
+        checkCallOptions(options);
         timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
         if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
       }
@@ -425,7 +311,9 @@ class RoutingClient implements Client {
     }
   }
 
+  /** A notify that was handed over waits for nobody: it counts here, no longer as pending. */
   #track(call: Call): void {
+    this.#pending--;
     this.#trackedNotifies.add(call);
     this.#trackedNotifyBytes += call.payload.length;
     while (
@@ -438,8 +326,8 @@ class RoutingClient implements Client {
   }
 
   #onEnd(call: Call, error: ClstrError | undefined): void {
-    this.#pending--;
-    if (call.isNotify && this.#trackedNotifies.delete(call)) this.#trackedNotifyBytes -= call.payload.length;
+    if (!call.wasHandedOver) this.#pending--;
+    else if (this.#trackedNotifies.delete(call)) this.#trackedNotifyBytes -= call.payload.length;
     const { metrics, clock } = this.#options;
     if (metrics === noMetrics) return;
     if (call.isNotify) metrics.notifyEnded(call.type, error === undefined);

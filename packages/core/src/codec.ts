@@ -1,5 +1,6 @@
 /** Values to payload bytes and back. JSON unless told otherwise; both ends must use the same codec. */
 import { decodeText } from './internal/bytes.ts';
+import { describe } from './options.ts';
 
 export interface Codec {
   /** For messages, e.g. `json`. */
@@ -30,7 +31,10 @@ export function isRawPayload(value: unknown): value is Uint8Array {
 /** Raw values are copied, as the caller may reuse them; `undefined` is no bytes; the rest goes through the codec. */
 export function encodePayload(codec: Codec, value: unknown): string | Uint8Array {
   if (value === undefined) return EMPTY;
-  return isRawPayload(value) ? new Uint8Array(value) : codec.encode(value);
+  if (isRawPayload(value)) return new Uint8Array(value);
+  const encoded: unknown = codec.encode(value);
+  if (typeof encoded === 'string' || encoded instanceof Uint8Array) return encoded;
+  throw new TypeError(`codec ${codec.name} made ${describe(encoded)} of it, which is neither text nor bytes`);
 }
 
 /** The opposite of {@link encodePayload}; raw bytes are copied out of the buffer they arrived in. */

@@ -44,7 +44,7 @@ export class Dispatch implements EntryReceiver {
   readonly options: DispatchOptions;
   readonly deadlines: DeadlineWheel<Run>;
   readonly #window = new AttemptWindow();
-  /** Running handlers by session and attempt, for cancel; notifies and JSON entries are not in it. */
+  /** Running handlers by session and attempt, for cancel; JSON entries, which have neither, are not in it. */
   readonly #running = new Map<number, Map<number, Run>>();
   readonly #knownTypes = new Set<string>();
   #inFlight = 0;
@@ -76,15 +76,13 @@ export class Dispatch implements EntryReceiver {
     this.#inFlightBytes += run.bytes;
     const { metrics, nodeId, handler } = this.options;
     if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.#inFlight);
-    let result: unknown;
     try {
-      result = entry.type === NODE_INFO_TYPE ? this.#nodeInfo() : handler(request, run);
+      const result = entry.type === NODE_INFO_TYPE ? this.#nodeInfo() : handler(request, run);
+      if (isThenable(result)) this.#await(result, run);
+      else run.succeed(result);
     } catch (error) {
       run.fail(error);
-      return;
     }
-    if (isThenable(result)) this.#await(result, run);
-    else run.succeed(result);
   }
 
   onCancel(session: number, attempt: number): void {

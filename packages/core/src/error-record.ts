@@ -1,6 +1,7 @@
 /** Errors across the wire, native and JSON: a plain record, never the stack, never the cause. */
 import { ActorError, ClstrError, isErrorCode } from './errors.ts';
 import type { Outcome } from './errors.ts';
+import { describe } from './options.ts';
 
 export interface ErrorRecord {
   code: string;
@@ -45,7 +46,7 @@ export function errorFromRecord(record: unknown): ClstrError {
   return new ClstrError(isKnown ? code : 'INTERNAL', text, {
     outcome: isOutcome(outcome) ? outcome : undefined,
     retryable: isKnown && typeof retryable === 'boolean' ? retryable : undefined,
-    details: isKnown ? values : { ...values, code: String(code) },
+    details: isKnown ? values : { ...values, code: typeof code === 'string' ? code : describe(code) },
   });
 }
 

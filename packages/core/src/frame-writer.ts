@@ -112,6 +112,7 @@ class SlabFrameWriter implements FrameWriter {
   rollback(size: number): void {
     this.#end = this.#start + size;
     this.count--;
+    if (size === 0) this.#dropLargeSlab();
   }
 
   take(): Uint8Array {
@@ -120,6 +121,7 @@ class SlabFrameWriter implements FrameWriter {
     const batch = this.#bytes.subarray(this.#start, this.#end);
     this.#start = this.#end;
     this.count = 0;
+    this.#dropLargeSlab();
     return batch;
   }
 
@@ -182,8 +184,14 @@ class SlabFrameWriter implements FrameWriter {
     } else if (this.#end + room > this.#bytes.length) this.#nextSlab(this.size + room);
   }
 
+  /** Slabs double from batch to batch: a writer that is hardly used, one of thousands, stays small. */
   #nextSlab(room: number): void {
-    const bytes = new Uint8Array(Math.max(SLAB_BYTES, room * 2));
+    const usual = Math.min(SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#bytes.length * 2));
+    this.#useSlab(new Uint8Array(Math.max(usual, room)));
+  }
+
+  /** Moves the batch so far into another slab. */
+  #useSlab(bytes: Uint8Array): void {
     const batch = this.#bytes.subarray(this.#start, this.#end);
     bytes.set(batch);
     this.#bytes = bytes;
@@ -191,8 +199,14 @@ class SlabFrameWriter implements FrameWriter {
     this.#start = 0;
     this.#end = batch.length;
   }
+
+  /** A slab made for one large entry is not kept. */
+  #dropLargeSlab(): void {
+    if (this.#bytes.length > SLAB_BYTES) this.#useSlab(new Uint8Array(0));
+  }
 }
 
+const FIRST_SLAB_BYTES = 1_024;
 const SLAB_BYTES = 65_536;
 
 /** The whole-batch refusal of a batch whose version this side does not speak; frozen for all versions. */

@@ -1,14 +1,12 @@
 export { createClient } from './client.ts';
+export type { Client, NodeInfo, ScopedClient } from './client.ts';
 export type {
   CallOptions,
-  Client,
   ClientCall,
   ClientInterceptor,
   ClientOptions,
-  NodeInfo,
   NotifyFailure,
-  ScopedClient,
-} from './client.ts';
+} from './client-options.ts';
 export { createNode } from './node.ts';
 export type { DrainOptions, Node, NodeOptions, NodeState } from './node.ts';
 export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor } from './handler.ts';
@@ -64,6 +62,8 @@ export type { ErrorRecord } from './error-record.ts';
 
 export {
   checkInteger,
+  checkMethods,
+  checkOptionalFunction,
   checkKnownOptions,
   checkString,
   defaults,
@@ -75,6 +75,7 @@ export { systemClock } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { randomId, systemRandom } from './random.ts';
 export type { Random } from './random.ts';
+export { safeLogger } from './observers.ts';
 export { silentLogger } from './logger.ts';
 export type { Logger } from './logger.ts';
 export { noMetrics } from './metrics.ts';

@@ -7,10 +7,10 @@ import { Dispatch } from './dispatch.ts';
 import { checkKey, envelopeLimits } from './envelope.ts';
 import { ClstrError } from './errors.ts';
 import type { Handler, NodeInterceptor } from './handler.ts';
+import { inBackground } from './internal/background.ts';
 import type { Logger } from './logger.ts';
-import { silentLogger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
-import { noMetrics } from './metrics.ts';
+import { checkObservers } from './observers.ts';
 import {
   MAX_DELAY_MS,
   MAX_SHARDS,
@@ -25,7 +25,7 @@ import {
 import type { Random } from './random.ts';
 import { randomId, systemRandom } from './random.ts';
 import { createKeyRouter } from './shard.ts';
-import type { NodeAddress, Subscription, Transport } from './transport.ts';
+import type { Address, NodeAddress, Subscription, Transport } from './transport.ts';
 
 export interface NodeOptions {
   /** Unique in the cluster, of `[A-Za-z0-9_-]{1,64}`. Default `node-<6 random characters>`. */
@@ -51,6 +51,7 @@ export interface NodeOptions {
   maxInFlightBytes?: number | undefined;
   /** Longest routing key, in bytes of UTF-8. Default 1024. */
   maxKeyBytes?: number | undefined;
+  /** The same as the transport's, which stamps what arrives. */
   clock?: Clock | undefined;
   random?: Random | undefined;
   metrics?: Metrics | undefined;
@@ -145,8 +146,7 @@ function resolveNodeOptions(given: NodeOptions) {
       'macrotask',
     ]),
     random,
-    metrics: checkMethods(owner, 'metrics', given.metrics ?? noMetrics, ['handlerEnded', 'transportError']),
-    logger: checkMethods(owner, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
+    ...checkObservers(owner, given),
   });
 }
 
@@ -165,6 +165,8 @@ class ShardNode implements Node {
   #ending: Promise<void> | undefined;
   #direct: Subscription | undefined;
   #subscriptions: Subscription[] = [];
+  /** Resolved when the node begins to end. */
+  readonly #closed = createGate();
   #isGraceOver = false;
   #endGrace: (() => void) | undefined;
 
@@ -201,9 +203,7 @@ class ShardNode implements Node {
 
   start(): Promise<void> {
     if (this.#ending !== undefined) {
-      return Promise.reject(
-        new ClstrError('TRANSPORT_CLOSED', `node ${this.id} was closed; create another one to start again`),
-      );
+      return Promise.reject(this.#closedError());
     }
     this.#starting ??= this.#start();
     return this.#starting;
@@ -237,20 +237,16 @@ class ShardNode implements Node {
   }
 
   async #start(): Promise<void> {
-    const { transport, metrics, logger, random, id } = this.#options;
+    const { metrics, logger, random, id } = this.#options;
     this.#state = 'starting';
     const self: NodeAddress = { nodeId: id, inc: randomId(random, 10) };
     try {
-      this.#direct = await transport.serve(self, this.#dispatch, self);
-      const serving = this.#shards.map(async (shard) => {
-        this.#subscriptions.push(await transport.serve({ shard }, this.#dispatch, self));
-      });
-      await everySettled(serving);
+      await this.#serve(self, self);
+      await everySettled(this.#shards.map((shard) => this.#serve({ shard }, self)));
     } catch (error) {
       this.#ending ??= this.#end(0);
       throw error;
     }
-    if (this.#ending !== undefined) return;
     this.#state = 'serving';
     metrics.shardsOwned(id, this.#shards.length);
     logger.info(
@@ -259,24 +255,58 @@ class ShardNode implements Node {
     );
   }
 
+  /** @throws TRANSPORT_CLOSED as soon as the node is closed, however long the bus takes; what it gives late is closed. */
+  async #serve(address: Address, self: NodeAddress): Promise<void> {
+    const { transport, logger } = this.#options;
+    const serving = transport.serve(address, this.#dispatch, self).then((subscription) => {
+      if (this.#ending !== undefined)
+        inBackground(subscription.close(), 'closing a late subscription', logger);
+      else if (address === self) this.#direct = subscription;
+      else this.#subscriptions.push(subscription);
+    });
+    await Promise.race([serving, this.#closed.promise]);
+    if (this.#ending !== undefined) throw this.#closedError();
+  }
+
+  #closedError(): ClstrError {
+    return new ClstrError(
+      'TRANSPORT_CLOSED',
+      `node ${this.id} was closed; create another one to start again`,
+    );
+  }
+
   /** Admission ends first, the shard subjects next, the direct subject last: a reply needs neither. */
   async #end(graceMs: number): Promise<void> {
-    const { handler, metrics, logger, id } = this.#options;
+    const { metrics, logger, id } = this.#options;
     this.#state = 'draining';
     this.#dispatch.stopAdmitting();
-    await this.#starting?.catch(() => undefined);
+    this.#closed.resolve();
     const closing = everySettled(this.#subscriptions.map((subscription) => subscription.close()));
     await this.#answerAll(graceMs);
     await closing;
     await this.#direct?.close();
-    try {
-      await handler.close?.();
-    } catch (err) {
-      logger.error({ err, nodeId: id }, 'the handler failed to close');
-    }
+    await this.#closeHandler(graceMs);
     this.#state = 'closed';
     metrics.shardsOwned(id, 0);
     logger.info({ nodeId: id }, `node ${id} is closed`);
+  }
+
+  async #closeHandler(graceMs: number): Promise<void> {
+    const { handler, clock, logger, id } = this.#options;
+    const limitMs = Math.max(graceMs, MIN_HANDLER_CLOSE_MS);
+    let stopTimer: () => void = () => undefined;
+    const overdue = new Promise<never>((_resolve, reject) => {
+      stopTimer = clock.timer(() => {
+        reject(new ClstrError('HANDLER_TIMEOUT', `the handler did not close within ${limitMs} ms`));
+      }, limitMs);
+    });
+    try {
+      await Promise.race([handler.close?.(), overdue]);
+    } catch (err) {
+      logger.error({ err, nodeId: id }, 'the handler failed to close');
+    } finally {
+      stopTimer();
+    }
   }
 
   async #answerAll(graceMs: number): Promise<void> {
@@ -300,4 +330,20 @@ class ShardNode implements Node {
 async function everySettled(promises: readonly Promise<unknown>[]): Promise<void> {
   const failed = (await Promise.allSettled(promises)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+}
+
+/** How long a handler may at least take to close, in milliseconds. */
+const MIN_HANDLER_CLOSE_MS = 5_000;
+
+interface Gate {
+  readonly promise: Promise<void>;
+  resolve(): void;
+}
+
+function createGate(): Gate {
+  let resolve: () => void = () => undefined;
+  const promise = new Promise<void>((onResolve) => {
+    resolve = onResolve;
+  });
+  return { promise, resolve };
 }

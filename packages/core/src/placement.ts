@@ -1,6 +1,6 @@
 /** Which node owns a shard: rendezvous hashing, the node with the highest score for the shard wins. */
 import { ClstrError } from './errors.ts';
-import { MAX_SHARDS, checkInteger, checkString, invalidOption } from './options.ts';
+import { checkInteger, checkString, invalidOption } from './options.ts';
 import type { Hash64 } from './shard.ts';
 import { hash64, seeded } from './shard.ts';
 
@@ -53,6 +53,9 @@ export interface Placement {
   shardsOf(nodeId: string): number[];
 }
 
+/** A placement keeps 8 bytes per shard and node: 128 MiB for one node at this count. */
+const MAX_PLACED_SHARDS = 16_777_216;
+
 /** Scores of one node for every shard: the two halves of each hash. */
 interface Scores {
   readonly nodeId: string;
@@ -62,7 +65,7 @@ interface Scores {
 
 /** @throws INVALID_OPTION on a bad shard count or seed. */
 export function createPlacement(options: PlacementOptions): Placement {
-  const numShards = checkInteger('createPlacement', 'numShards', options.numShards, 1, MAX_SHARDS);
+  const numShards = checkInteger('createPlacement', 'numShards', options.numShards, 1, MAX_PLACED_SHARDS);
   const seed = checkString('createPlacement', 'seed', options.seed ?? '');
   const hash = options.hash ?? hash64;
   const members = new Map<string, Scores>();

@@ -121,6 +121,7 @@ export interface LinkOptions {
 /** A bus. Whoever creates a transport closes it; clients and nodes only borrow it. */
 export interface Transport {
   readonly name: string;
+  readonly state: ConnectionState;
   /** @throws TRANSPORT_CLOSED */
   openLink(options: LinkOptions): ClientLink;
   /**

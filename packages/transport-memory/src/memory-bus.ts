@@ -1,6 +1,13 @@
 /** The bus itself: who serves which address, and the order in which packets arrive. */
 import type { Address, Clock, NodeAddress } from '@clstr/core';
-import { checkInteger, checkKnownOptions, invalidOption, isNodeAddress, systemClock } from '@clstr/core';
+import {
+  checkInteger,
+  checkKnownOptions,
+  checkMethods,
+  checkOptionalFunction,
+  isNodeAddress,
+  systemClock,
+} from '@clstr/core';
 import type { NetworkPolicy } from './network-policy.ts';
 
 export interface MemoryBusOptions {
@@ -43,9 +50,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   checkKnownOptions('createMemoryBus', options, ['maxPayload', 'policy', 'clock']);
   const { policy, clock = systemClock, maxPayload = DEFAULT_MAX_PAYLOAD } = options;
   checkInteger('createMemoryBus', 'maxPayload', maxPayload, 64, 0x7fff_ffff);
-  if (policy !== undefined && typeof policy !== 'function') {
-    throw invalidOption('createMemoryBus', 'policy', policy, 'a function');
-  }
+  checkMethods('createMemoryBus', 'clock', clock, ['monoMs', 'wallMs', 'timer', 'macrotask']);
+  checkOptionalFunction('createMemoryBus', 'policy', policy);
   return new QueuedBus(maxPayload, clock, policy);
 }
 
@@ -134,10 +140,21 @@ class QueuedBus implements MemoryBus {
         this.#next = 0;
       }
       this.#doneSinceYield++;
-      this.#current[this.#next++]!.run();
+      this.#run(this.#current[this.#next++]!);
     }
     this.#schedule();
   };
+
+  /** What one piece of work throws must not stop the bus; it surfaces as an uncaught error of its own. */
+  #run(work: BusWork): void {
+    try {
+      work.run();
+    } catch (error) {
+      this.clock.macrotask(() => {
+        throw error;
+      });
+    }
+  }
 }
 
 const AT_ONCE: readonly number[] = [0];

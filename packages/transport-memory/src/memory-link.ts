@@ -102,11 +102,15 @@ export class MemoryLink implements ClientLink, Endpoint {
 
   #leave(outgoing: Outgoing): ClstrError | undefined {
     const { entry } = outgoing;
+    const what = `request ${describe(entry.type)}`;
+    // A text has at least as many bytes as units: what is far too large is not even encoded.
+    if (entry.payload.length > this.#bus.maxPayload)
+      return payloadTooLarge(what, entry.payload.length, this.#bus);
     this.#writer.message(this.#session, entry);
     outgoing.bytes = this.#writer.take();
     const { length } = outgoing.bytes;
     if (length <= this.#bus.maxPayload) return undefined;
-    return payloadTooLarge(`request ${describe(entry.type)}`, length, this.#bus);
+    return payloadTooLarge(what, length, this.#bus);
   }
 }
 

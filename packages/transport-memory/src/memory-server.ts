@@ -52,14 +52,18 @@ class Delivery implements FrameVisitor, ReplyPort {
   }
 
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
-    writer.reply(entry.attempt, payload, isRaw);
-    const bytes = writer.take();
-    if (bytes.length <= this.#bus.maxPayload) this.#bus.transmit(this.#server, this.#sender, bytes);
-    else
-      this.fail(
-        entry,
-        payloadTooLarge(`reply to ${describe(entry.type)}`, bytes.length, this.#bus, 'executed'),
-      );
+    const { maxPayload } = this.#bus;
+    let bytes = payload.length;
+    if (bytes <= maxPayload) {
+      writer.reply(entry.attempt, payload, isRaw);
+      bytes = writer.size;
+      if (bytes <= maxPayload) {
+        this.#bus.transmit(this.#server, this.#sender, writer.take());
+        return;
+      }
+      writer.rollback(0);
+    }
+    this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, bytes, this.#bus, 'executed'));
   }
 
   fail(entry: InboundEntry, error: ClstrError): void {

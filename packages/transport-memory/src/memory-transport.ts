@@ -3,13 +3,14 @@ import type {
   Address,
   ClientLink,
   ConnectionEvent,
+  ConnectionState,
   EntryReceiver,
   LinkOptions,
   NodeAddress,
   Subscription,
   Transport,
 } from '@clstr/core';
-import { ClstrError, checkKnownOptions } from '@clstr/core';
+import { ClstrError, checkKnownOptions, checkMethods } from '@clstr/core';
 import { createMemoryBus } from './memory-bus.ts';
 import type { MemoryBus } from './memory-bus.ts';
 import { MemoryLink } from './memory-link.ts';
@@ -23,7 +24,10 @@ export interface MemoryTransportOptions {
 /** @throws INVALID_OPTION */
 export function memoryTransport(options: MemoryTransportOptions = {}): Transport {
   checkKnownOptions('memoryTransport', options, ['bus']);
-  return new MemoryTransport(options.bus ?? createMemoryBus());
+  const bus = options.bus ?? createMemoryBus();
+  return new MemoryTransport(
+    checkMethods('memoryTransport', 'bus', bus, ['enqueue', 'serversOf', 'transmit']),
+  );
 }
 
 class MemoryTransport implements Transport {
@@ -32,10 +36,14 @@ class MemoryTransport implements Transport {
   readonly #links = new Set<MemoryLink>();
   readonly #subscriptions = new Set<Subscription>();
   readonly #listeners = new Set<(event: ConnectionEvent) => void>();
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(bus: MemoryBus) {
     this.#bus = bus;
+  }
+
+  get state(): ConnectionState {
+    return this.#closing === undefined ? 'connected' : 'closed';
   }
 
   openLink({ session }: LinkOptions): ClientLink {
@@ -71,19 +79,27 @@ class MemoryTransport implements Transport {
     };
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    for (const subscription of [...this.#subscriptions]) await subscription.close();
-    for (const link of [...this.#links]) link.fail();
-    for (const listener of this.#listeners) listener({ state: 'closed', server: undefined });
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
+  async #close(): Promise<void> {
+    for (const subscription of [...this.#subscriptions]) await subscription.close();
+    // What was handed over before has its turn on the bus before this.
+    await new Promise<void>((resolve) => {
+      this.#bus.enqueue({ run: resolve });
+    });
+    for (const link of [...this.#links]) link.fail();
+    for (const listener of this.#listeners) listener({ state: 'closed', server: undefined });
+  }
+
   #checkOpen(): void {
-    if (this.#isClosed) throw new ClstrError('TRANSPORT_CLOSED', 'this memory transport is closed');
+    if (this.#closing !== undefined)
+      throw new ClstrError('TRANSPORT_CLOSED', 'this memory transport is closed');
   }
 }

@@ -1,10 +1,13 @@
 /** The connection below a transport, owned or borrowed: its state, its confirmations, its end. */
-import type { ConnectionEvent } from '@clstr/core';
+import type { Clock, ConnectionEvent, ConnectionState, Logger } from '@clstr/core';
 import { ClstrError, inBackground } from '@clstr/core';
-import type { NatsConnection, NatsError, Status } from 'nats';
+import type { Msg, NatsConnection, NatsError, Status, Subscription } from 'nats';
 import { DebugEvents, Events, connect } from 'nats';
 import { fromConnectError, fromNatsError, withoutCredentials } from './nats-errors.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';
+
+/** What `status()` really returns; the types leave `stop` out. */
+type StatusIterator = AsyncIterable<Status> & { stop(): void };
 
 /** A publish that the server refused: names the subject, long after the publish itself. */
 export type DeniedPublishListener = (subject: string, error: ClstrError) => void;
@@ -12,7 +15,7 @@ export type DeniedPublishListener = (subject: string, error: ClstrError) => void
 /** @throws CONNECT_FAILED, AUTH_FAILED */
 export async function openConnection(options: ResolvedNatsOptions): Promise<Connection> {
   const { connection } = options;
-  if (connection !== undefined) return new Connection(connection, false, options);
+  if (connection !== undefined) return await borrow(connection, options);
   const servers = options.connect.servers as string[];
   try {
     return new Connection(await connect({ ...options.connect, servers }), true, options);
@@ -21,17 +24,35 @@ export async function openConnection(options: ResolvedNatsOptions): Promise<Conn
   }
 }
 
+/** A connection that is lent may be anywhere in its life: it counts as connected once the server has answered. */
+async function borrow(nats: NatsConnection, options: ResolvedNatsOptions): Promise<Connection> {
+  const connection = new Connection(nats, false, options);
+  await connection.confirmWithin(FIRST_ANSWER_MS);
+  return connection;
+}
+
+const FIRST_ANSWER_MS = 250;
+/** How long the end of something waits for a server that does not answer. */
+const LAST_ANSWER_MS = 2_000;
+
 export class Connection {
   readonly nats: NatsConnection;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #status: StatusIterator;
   readonly #isOwned: boolean;
   readonly #stateListeners = new Set<(event: ConnectionEvent) => void>();
   readonly #deniedListeners = new Set<DeniedPublishListener>();
-  #state: ConnectionEvent['state'] = 'connected';
+  #state: ConnectionState;
   #confirmation: Promise<void> | undefined;
 
-  constructor(nats: NatsConnection, isOwned: boolean, { logger }: ResolvedNatsOptions) {
+  constructor(nats: NatsConnection, isOwned: boolean, { clock, logger }: ResolvedNatsOptions) {
     this.nats = nats;
     this.#isOwned = isOwned;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#state = nats.isClosed() ? 'closed' : isOwned ? 'connected' : 'disconnected';
+    this.#status = nats.status() as StatusIterator;
     inBackground(this.#watch(), 'watching the NATS connection', logger);
     inBackground(
       nats.closed().then(() => {
@@ -40,7 +61,10 @@ export class Connection {
       'closing the NATS connection',
       logger,
     );
-    if (nats.isClosed()) this.#state = 'closed';
+  }
+
+  get state(): ConnectionState {
+    return this.nats.isClosed() ? 'closed' : this.#state;
   }
 
   get isConnected(): boolean {
@@ -48,7 +72,7 @@ export class Connection {
   }
 
   get isClosed(): boolean {
-    return this.#state === 'closed' || this.nats.isClosed();
+    return this.state === 'closed';
   }
 
   /** Largest message the server takes, in bytes. */
@@ -73,9 +97,34 @@ export class Connection {
     });
     try {
       await this.#confirmation;
-      return true;
     } catch {
       return false;
+    }
+    if (this.#state === 'disconnected') this.#become('connected');
+    return true;
+  }
+
+  /** As {@link confirm}, but gives up after `limitMs`. */
+  confirmWithin(limitMs: number = LAST_ANSWER_MS): Promise<void> {
+    return this.within(this.confirm(), limitMs);
+  }
+
+  /** Waits for something that needs the server, but not longer than `limitMs`; never rejects. */
+  async within(work: Promise<unknown>, limitMs: number = LAST_ANSWER_MS): Promise<void> {
+    let stopTimer: () => void = () => undefined;
+    const limit = new Promise<void>((resolve) => {
+      stopTimer = this.#clock.timer(resolve, limitMs);
+    });
+    await Promise.race([work.catch(() => undefined), limit]);
+    stopTimer();
+  }
+
+  /** @throws TRANSPORT_CLOSED */
+  subscribe(subject: string, callback: (error: NatsError | null, message: Msg) => void): Subscription {
+    try {
+      return this.nats.subscribe(subject, { callback });
+    } catch (cause) {
+      throw fromNatsError(cause, `subscribe to ${subject}`);
     }
   }
 
@@ -109,13 +158,14 @@ export class Connection {
 
   /** Closes an owned connection; only flushes a borrowed one. */
   async close(): Promise<void> {
-    if (this.isConnected && !this.nats.isClosed()) await this.confirm();
+    if (this.isConnected && !this.isClosed) await this.confirmWithin();
     if (this.#isOwned) await this.nats.close();
     this.#become('closed');
+    this.#status.stop();
   }
 
   async #watch(): Promise<void> {
-    for await (const status of this.nats.status()) {
+    for await (const status of this.#status) {
       if (status.type === Events.Disconnect) this.#become('disconnected');
       else if (status.type === Events.Reconnect) this.#become('connected');
       else if (status.type === Events.Error) this.#onError(status);
@@ -127,14 +177,24 @@ export class Connection {
     const { operation, subject } = status.permissionContext ?? {};
     if (operation !== 'publish' || subject === undefined) return;
     const message = `the NATS server forbids this user to publish to ${subject}`;
-    for (const listener of this.#deniedListeners) listener(subject, new ClstrError('NO_PERMISSION', message));
+    const error = new ClstrError('NO_PERMISSION', message);
+    for (const listener of [...this.#deniedListeners]) this.#tell(() => listener(subject, error));
   }
 
-  #become(state: ConnectionEvent['state']): void {
+  #become(state: ConnectionState): void {
     if (this.#state === state || this.#state === 'closed') return;
     this.#state = state;
     const server = withoutCredentials(this.nats.getServer());
-    for (const listener of [...this.#stateListeners]) listener({ state, server });
+    for (const listener of [...this.#stateListeners]) this.#tell(() => listener({ state, server }));
+  }
+
+  /** What a listener throws would end the watch, and leave this state for ever. */
+  #tell(call: () => void): void {
+    try {
+      call();
+    } catch (err) {
+      this.#logger.error({ err }, 'a listener of the NATS connection threw');
+    }
   }
 }
 

@@ -48,12 +48,15 @@ export class JsonClientWire implements ClientWire {
     const { entry } = outgoing;
     const token = String(outgoing.attempt);
     const replySubject = `${inbox}.${token}`;
+    const { maxPayload } = connection;
+    if (entry.payload.length > maxPayload) {
+      this.#tooLarge(outgoing, entry.payload.length, maxPayload);
+      return;
+    }
     const text = encodeEnvelope(entry, entry.isNotify ? undefined : replySubject, options.clock.wallMs());
     const bytes = encoder.encode(text);
-    const { maxPayload } = connection;
     if (bytes.length > maxPayload) {
-      const what = `message ${describe(entry.type)}`;
-      this.#host.failed(outgoing, payloadTooLarge(what, bytes.length, maxPayload, 'not-executed'));
+      this.#tooLarge(outgoing, bytes.length, maxPayload);
       return;
     }
     const subject = subjectOf(options.subjectPrefix, { shard: entry.shard });
@@ -65,5 +68,10 @@ export class JsonClientWire implements ClientWire {
       return;
     }
     this.#host.sent({ token, subject, entries: [outgoing], open: 1 });
+  }
+
+  #tooLarge(outgoing: Outgoing, bytes: number, maxPayload: number): void {
+    const what = `message ${describe(outgoing.entry.type)}`;
+    this.#host.failed(outgoing, payloadTooLarge(what, bytes, maxPayload, 'not-executed'));
   }
 }

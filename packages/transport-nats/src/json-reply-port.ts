@@ -20,11 +20,17 @@ export class JsonReplyPort implements ReplyPort {
   }
 
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
-    const bytes = encoder.encode(encodeReply(payload, isRaw));
     const { maxPayload } = this.#connection;
-    if (bytes.length <= maxPayload) this.#publish(bytes);
-    else
-      this.refuse(payloadTooLarge(`reply to ${describe(entry.type)}`, bytes.length, maxPayload, 'executed'));
+    let size = payload.length;
+    if (size <= maxPayload) {
+      const bytes = encoder.encode(encodeReply(payload, isRaw));
+      if (bytes.length <= maxPayload) {
+        this.#publish(bytes);
+        return;
+      }
+      size = bytes.length;
+    }
+    this.refuse(payloadTooLarge(`reply to ${describe(entry.type)}`, size, maxPayload, 'executed'));
   }
 
   fail(_entry: InboundEntry, error: ClstrError): void {

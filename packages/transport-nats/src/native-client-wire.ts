@@ -69,22 +69,32 @@ export class NativeClientWire implements ClientWire {
     let batch: Outgoing[] = [];
     for (const outgoing of entries) {
       if (outgoing.isEnded) continue;
+      const { entry } = outgoing;
+      // A text has at least as many bytes as units: what is far too large is not even encoded.
+      if (entry.payload.length > maxPayload) {
+        this.#tooLarge(outgoing, entry.payload.length, maxPayload);
+        continue;
+      }
       const before = writer.size;
-      writer.message(session, outgoing.entry);
+      writer.message(session, entry);
       if (writer.size > limit && batch.length > 0) {
         writer.rollback(before);
         this.#publish(subject, batch);
         batch = [];
-        writer.message(session, outgoing.entry);
+        writer.message(session, entry);
       }
       if (writer.size > maxPayload) {
         const { size } = writer;
         writer.rollback(0);
-        const what = `message ${describe(outgoing.entry.type)}`;
-        this.#host.failed(outgoing, payloadTooLarge(what, size, maxPayload, 'not-executed'));
+        this.#tooLarge(outgoing, size, maxPayload);
       } else batch.push(outgoing);
     }
     if (batch.length > 0) this.#publish(subject, batch);
+  }
+
+  #tooLarge(outgoing: Outgoing, bytes: number, maxPayload: number): void {
+    const what = `message ${describe(outgoing.entry.type)}`;
+    this.#host.failed(outgoing, payloadTooLarge(what, bytes, maxPayload, 'not-executed'));
   }
 
   #publish(subject: string, entries: readonly Outgoing[]): void {

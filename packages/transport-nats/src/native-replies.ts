@@ -7,7 +7,7 @@ import { payloadTooLarge } from './nats-errors.ts';
 import type { NatsTransportStats } from './stats.ts';
 import { isInbox } from './subjects.ts';
 
-/** Clients remembered. Forgetting one is harmless: its next message makes a new route. */
+/** Clients remembered; the one unheard of for longest is forgotten first, and remembered again at its next message. */
 const MAX_ROUTES = 4_096;
 
 /** The ways back to all clients of one node. */
@@ -44,8 +44,8 @@ export class ReplyRoutes {
     if (route === undefined) {
       if (this.#routes.size >= MAX_ROUTES) this.#forgetOldest();
       route = new ReplyRoute(this);
-      this.#routes.set(client, route);
-    }
+    } else this.#routes.delete(client);
+    this.#routes.set(client, route);
     route.subject = replySubject;
     return route;
   }
@@ -71,6 +71,10 @@ export class ReplyRoute implements ReplyPort {
     const { maxPayload } = this.#routes.connection;
     const writer = this.#writer;
     const before = writer.size;
+    if (payload.length > maxPayload) {
+      this.#tooLarge(entry, payload.length, maxPayload);
+      return;
+    }
     writer.reply(entry.attempt, payload, isRaw);
     if (writer.size > Math.min(maxPayload, PREFERRED_BATCH_BYTES) && writer.count > 1) {
       writer.rollback(before);
@@ -80,8 +84,12 @@ export class ReplyRoute implements ReplyPort {
     if (writer.size > maxPayload) {
       const { size } = writer;
       writer.rollback(0);
-      this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, size, maxPayload, 'executed'));
+      this.#tooLarge(entry, size, maxPayload);
     } else this.#schedule();
+  }
+
+  #tooLarge(entry: InboundEntry, bytes: number, maxPayload: number): void {
+    this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, bytes, maxPayload, 'executed'));
   }
 
   fail(entry: InboundEntry, error: ClstrError): void {

@@ -32,6 +32,7 @@ export class NatsLink implements ClientLink, WireHost {
   #turn: Outgoing[] = [];
   #waitingBytes = 0;
   #isClosed = false;
+  #closing: Promise<void> | undefined;
   #denied: ClstrError | undefined;
 
   constructor(
@@ -48,10 +49,8 @@ export class NatsLink implements ClientLink, WireHost {
     this.#onClose = onClose;
     this.inbox = `${options.inboxPrefixes[0]!}.${randomId(systemRandom, 22)}`;
     this.#wire = options.wire === 'native' ? new NativeClientWire(this) : new JsonClientWire(this);
-    this.#subscription = connection.nats.subscribe(`${this.inbox}.*`, {
-      callback: (error, message) => {
-        this.#onMessage(error, message);
-      },
+    this.#subscription = connection.subscribe(`${this.inbox}.*`, (error, message) => {
+      this.#onMessage(error, message);
     });
     this.#stopListening = [
       connection.onState(({ state }) => {
@@ -93,17 +92,9 @@ export class NatsLink implements ClientLink, WireHost {
     this.#forget(attempt);
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    for (const stop of this.#stopListening) stop();
-    this.pending.clear();
-    this.#batches.clear();
-    this.#waiting.clear();
-    this.#onClose();
-    if (this.connection.isClosed) return;
-    this.#subscription.unsubscribe();
-    if (this.connection.isConnected) await this.connection.confirm();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   /** The transport closes: what waits for a reply fails. */
@@ -174,6 +165,18 @@ export class NatsLink implements ClientLink, WireHost {
     });
   }
 
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    for (const stop of this.#stopListening) stop();
+    this.pending.clear();
+    this.#batches.clear();
+    this.#waiting.clear();
+    this.#onClose();
+    if (this.connection.isClosed) return;
+    this.#subscription.unsubscribe();
+    if (this.connection.isConnected) await this.connection.confirmWithin();
+  }
+
   #refusal(): ClstrError {
     if (this.#isClosed || this.connection.isClosed) {
       return new ClstrError('TRANSPORT_CLOSED', 'the NATS transport is closed');
@@ -214,6 +217,9 @@ export class NatsLink implements ClientLink, WireHost {
 
   #onDenied(error: ClstrError): void {
     this.#denied = error;
+    this.#batches.clear();
+    this.#waiting.clear();
+    this.#waitingBytes = 0;
     for (const { sink, batch } of this.pending.clear()) {
       const outcome = batch === undefined ? 'not-executed' : 'unknown';
       sink.onError(new ClstrError(error.code, error.message, { outcome, cause: error.cause }));

@@ -4,8 +4,10 @@ import {
   ClstrError,
   checkInteger,
   checkKnownOptions,
+  checkMethods,
   checkString,
   invalidOption,
+  safeLogger,
   silentLogger,
   systemClock,
 } from '@clstr/core';
@@ -131,14 +133,21 @@ export function resolveNatsOptions(given: NatsTransportOptions): ResolvedNatsOpt
       0,
       Number.MAX_SAFE_INTEGER,
     ),
-    clock: given.clock ?? systemClock,
-    logger: given.logger ?? silentLogger,
+    clock: checkMethods(OWNER, 'clock', given.clock ?? systemClock, [
+      'monoMs',
+      'wallMs',
+      'timer',
+      'macrotask',
+    ]),
+    logger: safeLogger(
+      checkMethods(OWNER, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
+    ),
   });
 }
 
 function checkBorrowed(given: NatsTransportOptions, connection: NatsConnection): void {
   if (typeof (connection as Partial<NatsConnection> | null)?.publish !== 'function') {
-    throw invalidOption(OWNER, 'connection', connection, 'a connection of the nats package');
+    throw wrongType('connection', connection, 'a connection of the nats package');
   }
   const clash = OWNED_OPTIONS.find((name) => given[name] !== undefined);
   if (clash !== undefined) {
@@ -176,7 +185,10 @@ function connectionOptions(given: NatsTransportOptions): ConnectionOptions {
   };
   const name = text('name');
   if (name !== undefined) options.name = name;
-  if (given.tls !== undefined) options.tls = given.tls;
+  if (given.tls !== undefined) {
+    if (typeof (given.tls as unknown) !== 'object') throw wrongType('tls', given.tls, 'an object');
+    options.tls = given.tls;
+  }
   const token = text('token');
   if (token !== undefined) options.token = token;
   const user = text('user');
@@ -203,16 +215,31 @@ function connectionOptions(given: NatsTransportOptions): ConnectionOptions {
 function authenticatorsOf({ nkeySeed, credentials, authenticator }: NatsTransportOptions): Authenticator[] {
   const encoder = new TextEncoder();
   const found: Authenticator[] = [];
-  if (nkeySeed !== undefined) found.push(nkeyAuthenticator(encoder.encode(nkeySeed)));
+  if (nkeySeed !== undefined) {
+    if (typeof (nkeySeed as unknown) !== 'string') throw wrongType('nkeySeed', nkeySeed, 'a string');
+    found.push(nkeyAuthenticator(encoder.encode(nkeySeed)));
+  }
   if (credentials !== undefined) {
+    if (typeof credentials !== 'string' && !((credentials as unknown) instanceof Uint8Array)) {
+      throw wrongType('credentials', credentials, 'the text or the bytes of a .creds file');
+    }
     found.push(
       credsAuthenticator(typeof credentials === 'string' ? encoder.encode(credentials) : credentials),
     );
   }
   if (authenticator !== undefined) {
-    found.push(...(typeof authenticator === 'function' ? [authenticator] : authenticator));
+    const list: unknown = typeof authenticator === 'function' ? [authenticator] : authenticator;
+    if (!Array.isArray(list) || list.some((item) => typeof item !== 'function')) {
+      throw wrongType('authenticator', authenticator, 'a function or a list of functions');
+    }
+    found.push(...(list as Authenticator[]));
   }
   return found;
+}
+
+/** For what may hold a secret: names the type of the value only. */
+function wrongType(name: string, value: unknown, expected: string): ClstrError {
+  return new ClstrError('INVALID_OPTION', `${OWNER}: ${name} must be ${expected}, got a ${typeof value}`);
 }
 
 function checkServers(servers: string | readonly string[]): string[] {
@@ -238,7 +265,7 @@ function checkSubject(name: string, subject: unknown): string {
 
 function checkInboxPrefixes(prefixes: readonly string[]): readonly string[] {
   if (!Array.isArray(prefixes) || prefixes.length === 0) {
-    throw invalidOption(OWNER, 'inboxPrefixes', prefixes, 'a list of at least one subject');
+    throw wrongType('inboxPrefixes', prefixes, 'a list of at least one subject');
   }
   return prefixes.map((prefix: unknown) => checkSubject('inboxPrefixes', prefix));
 }

@@ -42,11 +42,9 @@ export class NatsServing implements Subscription {
     this.#routes = routes;
     this.#onClose = onClose;
     this.#visitor = new Visitor(receiver, stats);
-    this.#subscription = connection.nats.subscribe(this.#subject, {
-      callback: (error, message) => {
-        if (error === null) this.#onMessage(message);
-        else this.#denied = deniedSubscription(error, this.#subject);
-      },
+    this.#subscription = connection.subscribe(this.#subject, (error, message) => {
+      if (error === null) this.#onMessage(message);
+      else this.#denied = deniedSubscription(error, this.#subject);
     });
   }
 
@@ -67,7 +65,7 @@ export class NatsServing implements Subscription {
     this.#onClose();
     if (this.#connection.isClosed) return;
     // Draining hands on what is already on its way here, so that it is answered; unsubscribing would drop it unseen.
-    if (this.#connection.isConnected) await this.#subscription.drain().catch(() => undefined);
+    if (this.#connection.isConnected) await this.#connection.within(this.#subscription.drain());
     else this.#subscription.unsubscribe();
   }
 

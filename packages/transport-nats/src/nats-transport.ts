@@ -3,6 +3,7 @@ import type {
   Address,
   ClientLink,
   ConnectionEvent,
+  ConnectionState,
   EntryReceiver,
   LinkOptions,
   NodeAddress,
@@ -50,6 +51,10 @@ class ConnectedTransport implements NatsTransport {
     this.name = `nats-${options.wire}`;
     this.#connection = connection;
     this.#options = options;
+  }
+
+  get state(): ConnectionState {
+    return this.#closing === undefined ? this.#connection.state : 'closed';
   }
 
   openLink({ session }: LinkOptions): ClientLink {

@@ -93,7 +93,18 @@ export class DeadlineWheel<T extends Deadline> {
     // before anything can throw: a wheel that stands still would never end another call.
     if (this.#size > 0 || due.length > 0) this.#arm();
     else this.#cancelTimer = undefined;
-    for (const item of due) item.onDeadline();
+    for (const item of due) this.#fire(item);
+  }
+
+  /** What one item throws must not cost the others their deadline. */
+  #fire(item: T): void {
+    try {
+      item.onDeadline();
+    } catch (error) {
+      this.#clock.macrotask(() => {
+        throw error;
+      });
+    }
   }
 }
 

@@ -65,7 +65,7 @@ export const aborts: Behaviours = {
       started.resolve();
       return new Promise(() => undefined);
     });
-    const client = await stage.client();
+    const client = await stage.client({ timeoutMs: 60_000 }); // so that no deadline fires a signal
     const controller = new AbortController();
     const answer = client.requestKey('k', 'Aborted', null, { signal: controller.signal });
     await started.promise;
@@ -91,7 +91,7 @@ export const aborts: Behaviours = {
       await gate.promise;
       return payload;
     });
-    const client = await stage.client();
+    const client = await stage.client({ timeoutMs: 60_000 }); // so that no deadline fires a signal
     const controller = new AbortController();
     const first = client.requestKey('k', 'Hang', 0);
     const aborted = client.requestKey('k', 'Hang', 1, { signal: controller.signal });

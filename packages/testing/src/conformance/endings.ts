@@ -75,13 +75,15 @@ export const endings: Behaviours = {
     expect(await handled.promise).toBe('words');
   },
 
-  async 'tells each listener once that the transport has closed'(stage) {
+  async 'says that it is connected, and tells each listener once that it has closed'(stage) {
     const transport = await stage.transport();
     const [heard, unheard]: [ConnectionEvent[], ConnectionEvent[]] = [[], []];
     transport.onConnection((event) => heard.push(event));
     transport.onConnection((event) => unheard.push(event))();
+    expect(transport.state).toBe('connected');
     await transport.close();
     await transport.close();
+    expect(transport.state).toBe('closed');
     expect(heard.map(({ state }) => state)).toEqual(['closed']);
     expect(unheard).toEqual([]);
   },

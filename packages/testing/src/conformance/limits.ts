@@ -49,6 +49,21 @@ export const limits: Behaviours = {
     expect(await client.requestKey('k', 'Next')).toBe('next');
   },
 
+  async 'carries errors of one turn that are together larger than one message'(stage) {
+    const text = 'x'.repeat(12_000);
+    await stage.node(({ payload }) => {
+      throw new ActorError('ONE_OF_MANY', String(payload), { text });
+    });
+    const client = await stage.client();
+    const count = Math.ceil((stage.subject.maxPayload * 2) / text.length);
+    const ends = await Promise.allSettled(
+      Array.from({ length: count }, (_, i) => client.requestKey('k', 'Fail', i)),
+    );
+    for (const [i, end] of ends.entries()) {
+      expect(end).toMatchObject({ reason: { code: 'ACTOR_ERROR', message: String(i), details: { text } } });
+    }
+  },
+
   async 'fails only the one of many calls and replies of a turn that is too large'(stage) {
     await stage.node(({ payload }) => new Uint8Array((payload as Uint8Array)[0] === 1 ? maxPayload : 1));
     const client = await stage.client();

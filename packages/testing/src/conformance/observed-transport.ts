@@ -5,6 +5,9 @@ import type { EntryReceiver, ReplyPort, Transport } from '@clstr/core';
 export function observeRefusals(transport: Transport, onRefusal: () => void): Transport {
   return {
     name: transport.name,
+    get state() {
+      return transport.state;
+    },
     openLink: (options) => transport.openLink(options),
     serve: (address, receiver, self) => transport.serve(address, observed(receiver, onRefusal), self),
     onConnection: (listener) => transport.onConnection(listener),

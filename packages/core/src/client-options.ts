@@ -1,0 +1,166 @@
+/** What a client and its calls are given, checked before anything happens. */
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+import type { Codec } from './codec.ts';
+import { jsonCodec } from './codec.ts';
+import type { Headers } from './envelope.ts';
+import { copyHeaders, envelopeLimits } from './envelope.ts';
+import type { ClstrError } from './errors.ts';
+import type { Logger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import { checkObservers } from './observers.ts';
+import type { Observers } from './observers.ts';
+import {
+  MAX_DELAY_MS,
+  MAX_SHARDS,
+  checkFunctions,
+  checkInteger,
+  checkKnownOptions,
+  checkMethods,
+  checkOptionalFunction,
+  checkString,
+  defaults,
+  invalidOption,
+} from './options.ts';
+import type { Random } from './random.ts';
+import { systemRandom } from './random.ts';
+import type { Transport } from './transport.ts';
+
+export interface ClientOptions {
+  /** Borrowed: closing the client leaves it open. */
+  transport: Transport;
+  /** Shards of the cluster; the same at every node and client, for ever. Default 1024. */
+  numShards?: number | undefined;
+  /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
+  seed?: string | undefined;
+  /** Default JSON; the same at every node and client. */
+  codec?: Codec | undefined;
+  /** Time a call may take unless it says otherwise, in milliseconds. Default 5000. */
+  timeoutMs?: number | undefined;
+  /** Sent with every call; a call's own headers win. */
+  headers?: Headers | undefined;
+  /** Longest routing key, in bytes of UTF-8. Default 1024. */
+  maxKeyBytes?: number | undefined;
+  /** Calls that may wait for their end at once; more are `OVERLOADED`. Default 65,536. */
+  maxPending?: number | undefined;
+  /** Run around every call; the first is outermost. */
+  interceptors?: readonly ClientInterceptor[] | undefined;
+  /** Hears of a notify that was handed over, and then refused until its deadline. */
+  onNotifyFailed?: ((failure: NotifyFailure) => void) | undefined;
+  clock?: Clock | undefined;
+  random?: Random | undefined;
+  metrics?: Metrics | undefined;
+  logger?: Logger | undefined;
+}
+
+export interface CallOptions {
+  /** Time until the call fails, in milliseconds; travels with the message as its remaining budget. */
+  timeoutMs?: number | undefined;
+  headers?: Headers | undefined;
+  /** Ends the call as `ABORTED`, and fires the signal of a handler that already runs. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface NotifyFailure {
+  readonly key: string | undefined;
+  readonly shard: number;
+  readonly type: string;
+  readonly error: ClstrError;
+}
+
+/** A call as an interceptor sees it. */
+export interface ClientCall {
+  readonly isNotify: boolean;
+  readonly key: string | undefined;
+  readonly shard: number;
+  readonly type: string;
+  readonly payload: unknown;
+  readonly options: CallOptions;
+}
+
+/** Runs around a call; passes on what it was given, or a copy with another type, payload or options. */
+export type ClientInterceptor = (
+  call: ClientCall,
+  next: (call: ClientCall) => Promise<unknown>,
+) => Promise<unknown>;
+
+/** Checked and complete. */
+export interface ResolvedClientOptions extends Observers {
+  readonly transport: Transport;
+  readonly numShards: number;
+  readonly seed: string;
+  readonly codec: Codec;
+  readonly timeoutMs: number;
+  readonly headers: Headers | undefined;
+  readonly maxKeyBytes: number;
+  readonly maxPending: number;
+  readonly interceptors: readonly ClientInterceptor[];
+  readonly onNotifyFailed: ((failure: NotifyFailure) => void) | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const KNOWN_OPTIONS = [
+  'transport',
+  'numShards',
+  'seed',
+  'codec',
+  'timeoutMs',
+  'headers',
+  'maxKeyBytes',
+  'maxPending',
+  'interceptors',
+  'onNotifyFailed',
+  'clock',
+  'random',
+  'metrics',
+  'logger',
+] as const satisfies readonly (keyof ClientOptions)[];
+
+/** @throws INVALID_OPTION */
+export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
+  const owner = 'createClient';
+  checkKnownOptions(owner, given, KNOWN_OPTIONS);
+  const integer = (name: keyof ClientOptions, fallback: number, min: number, max: number): number =>
+    checkInteger(owner, name, given[name] ?? fallback, min, max);
+  return Object.freeze({
+    transport: checkMethods(owner, 'transport', given.transport, ['openLink', 'serve', 'onConnection']),
+    numShards: integer('numShards', defaults.numShards, 1, MAX_SHARDS),
+    seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
+    codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
+    timeoutMs: integer('timeoutMs', defaults.requestTimeoutMs, 1, MAX_DELAY_MS),
+    headers: checkHeaders(given.headers),
+    maxKeyBytes: integer('maxKeyBytes', defaults.maxKeyBytes, 1, envelopeLimits.maxKeyBytes),
+    maxPending: integer('maxPending', defaults.maxPending, 1, Number.MAX_SAFE_INTEGER),
+    interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
+    onNotifyFailed: checkOptionalFunction(owner, 'onNotifyFailed', given.onNotifyFailed),
+    clock: checkMethods(owner, 'clock', given.clock ?? systemClock, [
+      'monoMs',
+      'wallMs',
+      'timer',
+      'macrotask',
+    ]),
+    random: checkMethods(owner, 'random', given.random ?? systemRandom, ['bytes']),
+    ...checkObservers(owner, given),
+  });
+}
+
+/** @throws INVALID_OPTION */
+export function checkCallOptions(options: CallOptions): void {
+  checkKnownOptions('call', options, CALL_OPTIONS);
+  const { signal } = options as { signal?: unknown };
+  if (signal === undefined) return;
+  const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>;
+  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
+    throw invalidOption('call', 'signal', signal, 'an AbortSignal');
+  }
+}
+
+const CALL_OPTIONS = ['timeoutMs', 'headers', 'signal'] as const satisfies readonly (keyof CallOptions)[];
+
+function checkHeaders(headers: unknown): Headers | undefined {
+  if (headers !== undefined && (typeof headers !== 'object' || headers === null)) {
+    throw invalidOption('createClient', 'headers', headers, 'an object of strings');
+  }
+  return copyHeaders(headers);
+}

@@ -1,0 +1,59 @@
+/** Metrics and logger as users give them, made safe: what they throw must not reach the calls they watch. */
+import type { Logger } from './logger.ts';
+import { silentLogger } from './logger.ts';
+import type { Metrics } from './metrics.ts';
+import { noMetrics } from './metrics.ts';
+import { checkMethods } from './options.ts';
+
+export interface Observers {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+const LOGGER_METHODS = ['debug', 'info', 'warn', 'error'] as const satisfies readonly (keyof Logger)[];
+const METRICS_METHODS = [
+  'requestEnded',
+  'notifyEnded',
+  'transportError',
+  'handlerEnded',
+  'handlersActive',
+  'shardsOwned',
+] as const satisfies readonly (keyof Metrics)[];
+
+/** @throws INVALID_OPTION when a method is missing. */
+export function checkObservers(
+  owner: string,
+  given: { readonly metrics?: Metrics | undefined; readonly logger?: Logger | undefined },
+): Observers {
+  const logger = safeLogger(checkMethods(owner, 'logger', given.logger ?? silentLogger, LOGGER_METHODS));
+  const metrics = checkMethods(owner, 'metrics', given.metrics ?? noMetrics, METRICS_METHODS);
+  return { logger, metrics: safeMetrics(metrics, logger) };
+}
+
+export function safeLogger(logger: Logger): Logger {
+  if (logger === silentLogger) return logger;
+  const safe = (level: keyof Logger) => (fields: object, message?: string) => {
+    try {
+      logger[level](fields, message);
+    } catch {
+      // There is nowhere left to report it.
+    }
+  };
+  return { debug: safe('debug'), info: safe('info'), warn: safe('warn'), error: safe('error') };
+}
+
+/** No metrics stay what they are, as hot paths compare them by identity. */
+function safeMetrics(metrics: Metrics, logger: Logger): Metrics {
+  if (metrics === noMetrics) return metrics;
+  const safe = Object.create(null) as Record<keyof Metrics, (...values: unknown[]) => void>;
+  for (const name of METRICS_METHODS) {
+    safe[name] = (...values) => {
+      try {
+        (metrics[name] as (...values: unknown[]) => void)(...values);
+      } catch (err) {
+        logger.error({ err }, `metrics.${name}() threw`);
+      }
+    };
+  }
+  return safe;
+}
