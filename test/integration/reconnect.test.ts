@@ -18,6 +18,8 @@ describe.skipIf(!hasNatsServer())('a nats-server that is killed and comes back',
   let nodeSide: NatsTransport;
   let node: Node;
   let client: Client;
+  /** Called in reverse order, after each test. */
+  const closers: (() => Promise<void>)[] = [];
   /** How often each id reached the handler. */
   let handled: Map<unknown, number>;
   /** `Hang` waits for it; `hanging` counts those that wait. */
@@ -27,6 +29,7 @@ describe.skipIf(!hasNatsServer())('a nats-server that is killed and comes back',
 
   beforeEach(async () => {
     server = await startNatsServer();
+    closers.push(() => server.stop());
     handled = new Map();
     gate = deferred();
     hanging = 0;
@@ -35,9 +38,7 @@ describe.skipIf(!hasNatsServer())('a nats-server that is killed and comes back',
 
   afterEach(async () => {
     gate.resolve();
-    await Promise.all([client.close(), node.close()]);
-    await Promise.all([clientSide.close(), nodeSide.close()]);
-    await server.stop();
+    for (const close of closers.splice(0).reverse()) await close();
   });
 
   async function startCluster(
@@ -46,7 +47,9 @@ describe.skipIf(!hasNatsServer())('a nats-server that is killed and comes back',
     nodeOptions: NatsTransportOptions = {},
   ): Promise<void> {
     nodeSide = await natsTransport({ servers: server.url, ...nodeOptions });
+    closers.push(() => nodeSide.close());
     clientSide = await natsTransport({ servers: server.url, wire, ...options });
+    closers.push(() => clientSide.close());
     const shards = Array.from({ length: NUM_SHARDS }, (_, shard) => shard);
     node = createNode({
       transport: nodeSide,
@@ -60,8 +63,10 @@ describe.skipIf(!hasNatsServer())('a nats-server that is killed and comes back',
         return payload;
       },
     });
+    closers.push(() => node.close());
     await node.start();
     client = createClient({ transport: clientSide, numShards: NUM_SHARDS });
+    closers.push(() => client.close());
   }
 
   /** Sends requests that hang in the handler, and resolves when all of them have started. */

@@ -9,3 +9,4 @@ export { fakeClock } from './fake-clock.ts';
 export type { FakeClock, FakeClockOptions } from './fake-clock.ts';
 export { deferred } from './deferred.ts';
 export type { Deferred } from './deferred.ts';
+export { defaults } from './defaults.ts';

@@ -6,7 +6,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClstrError, checkInteger, checkKnownOptions, checkString } from '@clstr/core';
+import { defaults } from './defaults.ts';
 import { findNatsServer } from './nats-binary.ts';
+import { reapLater } from './reaper.ts';
 
 export interface NatsServerOptions {
   /** Contents of its configuration file; host, port and storage are set besides. */
@@ -58,7 +60,7 @@ type ResolvedOptions = ReturnType<typeof resolveOptions>;
 function resolveOptions(given: NatsServerOptions) {
   const owner = 'startNatsServer';
   checkKnownOptions(owner, given, ['config', 'args', 'port', 'startTimeoutMs']);
-  const { config, args = [], port, startTimeoutMs = START_TIMEOUT_MS } = given;
+  const { config, args = [], port, startTimeoutMs = defaults.startTimeoutMs } = given;
   return Object.freeze({
     program: findNatsServer(),
     config: config === undefined ? undefined : checkString(owner, 'config', config),
@@ -71,7 +73,6 @@ function resolveOptions(given: NatsServerOptions) {
 const HOST = '127.0.0.1';
 /** The server picks a free port itself: asking the system first would leave a gap for somebody else. */
 const ANY_PORT = -1;
-const START_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 2_000;
 const LISTENING = /Listening for client connections on [^\s]*:(\d+)/;
 const READY = /Server is ready/;
@@ -90,8 +91,6 @@ class LaunchedServer implements NatsServer {
     this.#port = options.port;
     this.folder = mkdtempSync(join(tmpdir(), 'clstr-nats-'));
     if (options.config !== undefined) writeFileSync(join(this.folder, 'server.conf'), options.config);
-    leftovers.add(this);
-    if (!process.listeners('exit').includes(endLeftovers)) process.on('exit', endLeftovers);
   }
 
   get port(): number {
@@ -112,7 +111,9 @@ class LaunchedServer implements NatsServer {
     if (config !== undefined) all.push('-c', join(this.folder, 'server.conf'));
     const child = spawn(program, all, { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
+    const stopReaper = child.pid === undefined ? undefined : reapLater(child.pid, this.folder);
     const forget = (): void => {
+      stopReaper?.();
       if (this.#child === child) this.#child = undefined;
     };
     child.once('exit', forget);
@@ -134,21 +135,12 @@ class LaunchedServer implements NatsServer {
     try {
       await this.#end('SIGTERM');
     } finally {
-      this.removeFolder();
-      leftovers.delete(this);
+      rmSync(this.folder, { recursive: true, force: true });
     }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
-  }
-
-  removeFolder(): void {
-    rmSync(this.folder, { recursive: true, force: true });
-  }
-
-  killNow(): void {
-    this.#child?.kill('SIGKILL');
   }
 
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
@@ -215,14 +207,4 @@ function untilAnswers(port: number): Promise<void> {
       }
     });
   });
-}
-
-/** Servers that nobody stopped yet: they end with this process. */
-const leftovers = new Set<LaunchedServer>();
-
-function endLeftovers(): void {
-  for (const server of leftovers) {
-    server.killNow();
-    server.removeFolder();
-  }
 }

@@ -15,11 +15,12 @@ import {
   createClient,
   createNode,
   createPlacement,
-  defaults,
+  defaults as core,
   invalidOption,
 } from '@clstr/core';
 import type { MemoryBus, NetworkPolicy } from '@clstr/transport-memory';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
+import { defaults } from './defaults.ts';
 
 /** What the cluster itself decides for all its members. */
 type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'random';
@@ -100,7 +101,6 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
 }
 
 const OWNER = 'testCluster';
-const DEFAULT_NODES = 3;
 const KNOWN_OPTIONS = [
   'nodes',
   'numShards',
@@ -117,7 +117,7 @@ const KNOWN_OPTIONS = [
 
 function resolve(given: TestClusterOptions) {
   checkKnownOptions(OWNER, given, KNOWN_OPTIONS);
-  const { nodes = DEFAULT_NODES, handler, createHandler, ...rest } = given;
+  const { nodes = defaults.nodes, handler, createHandler, ...rest } = given;
   const ids =
     typeof nodes === 'number'
       ? Array.from({ length: checkInteger(OWNER, 'nodes', nodes, 1, MAX_NODES) }, (_, i) => `node-${i + 1}`)
@@ -132,8 +132,8 @@ function resolve(given: TestClusterOptions) {
     ...rest,
     ids,
     handlerOf: createHandler ?? (() => handler!),
-    numShards: given.numShards ?? defaults.numShards,
-    seed: given.seed ?? defaults.seed,
+    numShards: given.numShards ?? core.numShards,
+    seed: given.seed ?? core.seed,
   };
 }
 

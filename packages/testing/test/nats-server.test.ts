@@ -100,16 +100,6 @@ describe.skipIf(!hasNatsServer())('startNatsServer', () => {
     });
   });
 
-  test('ends with the process that started it', async () => {
-    const server = await start();
-    await infoOf(server);
-    const closed = new Promise((resolve) => sockets[0]!.once('close', resolve));
-    const onExit = process.listeners('exit').find(({ name }) => name === 'endLeftovers')!;
-    onExit.call(process, 0);
-    await closed;
-    expect(existsSync(server.folder)).toBe(false);
-  });
-
   test.each([
     [{ prot: 4222 }, /prot/],
     [{ port: 0 }, /port/],
