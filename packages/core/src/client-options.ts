@@ -150,10 +150,12 @@ export function checkCallOptions(options: CallOptions): void {
   checkKnownOptions('call', options, CALL_OPTIONS);
   const { signal } = options as { signal?: unknown };
   if (signal === undefined) return;
-  const { aborted, addEventListener } = (signal ?? {}) as Partial<AbortSignal>;
-  if (typeof aborted !== 'boolean' || typeof addEventListener !== 'function') {
-    throw invalidOption('call', 'signal', signal, 'an AbortSignal');
-  }
+  const { aborted, addEventListener, removeEventListener } = (signal ?? {}) as Partial<AbortSignal>;
+  const isSignal =
+    typeof aborted === 'boolean' &&
+    typeof addEventListener === 'function' &&
+    typeof removeEventListener === 'function';
+  if (!isSignal) throw invalidOption('call', 'signal', signal, 'an AbortSignal');
 }
 
 const CALL_OPTIONS = ['timeoutMs', 'headers', 'signal'] as const satisfies readonly (keyof CallOptions)[];

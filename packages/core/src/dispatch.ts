@@ -296,16 +296,17 @@ class Run extends Deadline implements HandlerContext {
 
   /** The caller gave up: nobody waits for an answer. */
   cancel(): void {
-    this.#fireSignal(new ClstrError('ABORTED', 'the caller gave up'));
     this.#end(false);
+    this.#fireSignal(new ClstrError('ABORTED', 'the caller gave up'));
   }
 
   abort(error: ClstrError): void {
     if (this.#isDone) return;
-    this.#fireSignal(error);
     if (!this.entry.isNotify) this.#port.fail(this.entry, error);
     else this.#logUnheard(error);
     this.#end(false);
+    // Last: who listens may close the node, which aborts everything that has not ended.
+    this.#fireSignal(error);
   }
 
   /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */

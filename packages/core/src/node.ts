@@ -281,14 +281,24 @@ class ShardNode implements Node {
     this.#state = 'draining';
     this.#dispatch.stopAdmitting();
     this.#closed.resolve();
-    const closing = everySettled(this.#subscriptions.map((subscription) => subscription.close()));
+    const closing = Promise.all(this.#subscriptions.map((subscription) => this.#leave(subscription)));
     await this.#answerAll(graceMs);
     await closing;
-    await this.#direct?.close();
+    if (this.#direct !== undefined) await this.#leave(this.#direct);
     await this.#closeHandler(graceMs);
     this.#state = 'closed';
     metrics.shardsOwned(id, 0);
     logger.info({ nodeId: id }, `node ${id} is closed`);
+  }
+
+  /** Never rejects: a bus that does not let go must not keep the handler from closing. */
+  async #leave(subscription: Subscription): Promise<void> {
+    const { logger, id } = this.#options;
+    try {
+      await subscription.close();
+    } catch (err) {
+      logger.error({ err, nodeId: id }, 'a subscription failed to close');
+    }
   }
 
   async #closeHandler(graceMs: number): Promise<void> {

@@ -8,7 +8,7 @@ import {
   isNodeAddress,
   systemClock,
 } from '@clstr/core';
-import type { NetworkPolicy } from './network-policy.ts';
+import type { NetworkPolicy, Packet } from './network-policy.ts';
 
 export interface MemoryBusOptions {
   /** Largest message, in bytes of its frame. Default 1 MiB. */
@@ -102,8 +102,7 @@ class QueuedBus implements MemoryBus {
   }
 
   transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array): void {
-    const delays = this.#policy?.({ from: from.name, to: to.name, bytes }) ?? AT_ONCE;
-    for (const delayMs of delays) {
+    for (const delayMs of this.#delaysOf({ from: from.name, to: to.name, bytes })) {
       const delivery: BusWork = {
         run() {
           to.deliver(bytes, from);
@@ -114,6 +113,16 @@ class QueuedBus implements MemoryBus {
         this.clock.timer(() => {
           this.enqueue(delivery);
         }, delayMs);
+    }
+  }
+
+  /** A packet is lost when the policy throws: whoever sends it must not hear of that. */
+  #delaysOf(packet: Packet): readonly number[] {
+    try {
+      return this.#policy?.(packet) ?? AT_ONCE;
+    } catch (error) {
+      this.#surface(error);
+      return NEVER;
     }
   }
 
@@ -145,19 +154,25 @@ class QueuedBus implements MemoryBus {
     this.#schedule();
   };
 
-  /** What one piece of work throws must not stop the bus; it surfaces as an uncaught error of its own. */
+  /** What one piece of work throws must not stop the bus. */
   #run(work: BusWork): void {
     try {
       work.run();
     } catch (error) {
-      this.clock.macrotask(() => {
-        throw error;
-      });
+      this.#surface(error);
     }
+  }
+
+  /** As an uncaught error of its own: nobody here could handle it. */
+  #surface(error: unknown): void {
+    this.clock.macrotask(() => {
+      throw error;
+    });
   }
 }
 
 const AT_ONCE: readonly number[] = [0];
+const NEVER: readonly number[] = [];
 
 function keyOf(address: Address): string | number {
   return isNodeAddress(address) ? `${address.nodeId}.${address.inc}` : address.shard;

@@ -107,10 +107,13 @@ export class MemoryLink implements ClientLink, Endpoint {
     if (entry.payload.length > this.#bus.maxPayload)
       return payloadTooLarge(what, entry.payload.length, this.#bus);
     this.#writer.message(this.#session, entry);
-    outgoing.bytes = this.#writer.take();
-    const { length } = outgoing.bytes;
-    if (length <= this.#bus.maxPayload) return undefined;
-    return payloadTooLarge(what, length, this.#bus);
+    const { size } = this.#writer;
+    if (size <= this.#bus.maxPayload) {
+      outgoing.bytes = this.#writer.take();
+      return undefined;
+    }
+    this.#writer.rollback(0);
+    return payloadTooLarge(what, size, this.#bus);
   }
 }
 

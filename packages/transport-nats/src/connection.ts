@@ -156,9 +156,13 @@ export class Connection {
     };
   }
 
-  /** Closes an owned connection; only flushes a borrowed one. */
-  async close(): Promise<void> {
-    if (this.isConnected && !this.isClosed) await this.confirmWithin();
+  /**
+   * Closes an owned connection; only flushes a borrowed one. What the end has waited since `startedMs` counts: a
+   * server that does not answer is not waited for once by everything that ends.
+   */
+  async close(startedMs: number): Promise<void> {
+    const leftMs = LAST_ANSWER_MS - (this.#clock.monoMs() - startedMs);
+    if (this.isConnected && !this.isClosed) await this.confirmWithin(Math.max(FIRST_ANSWER_MS, leftMs));
     if (this.#isOwned) await this.nats.close();
     this.#become('closed');
     this.#status.stop();

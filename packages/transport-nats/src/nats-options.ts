@@ -186,7 +186,9 @@ function connectionOptions(given: NatsTransportOptions): ConnectionOptions {
   const name = text('name');
   if (name !== undefined) options.name = name;
   if (given.tls !== undefined) {
-    if (typeof (given.tls as unknown) !== 'object') throw wrongType('tls', given.tls, 'an object');
+    const tls: unknown = given.tls;
+    // The NATS client would take null for no TLS.
+    if (typeof tls !== 'object' || tls === null) throw wrongType('tls', tls, 'an object');
     options.tls = given.tls;
   }
   const token = text('token');

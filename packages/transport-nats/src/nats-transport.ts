@@ -99,10 +99,11 @@ class ConnectedTransport implements NatsTransport {
   }
 
   async #close(): Promise<void> {
+    const startedMs = this.#options.clock.monoMs();
     for (const link of [...this.#links]) link.flush();
     await Promise.all([...this.#serving].map((serving) => serving.close()));
     for (const link of [...this.#links]) link.fail();
-    await this.#connection.close();
+    await this.#connection.close(startedMs);
   }
 
   /** One set of routes per run of a node, so that replies from all its addresses share batches. */

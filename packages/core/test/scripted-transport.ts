@@ -1,0 +1,154 @@
+/** A transport in a test's hand: it keeps what it is given, and answers only when told to. */
+import { deferred } from '@clstr/testing';
+import type { Deferred } from '@clstr/testing';
+import type { ClstrError } from '../src/errors.ts';
+import type {
+  Address,
+  ClientLink,
+  ConnectionEvent,
+  ConnectionState,
+  EntryReceiver,
+  LinkOptions,
+  NodeAddress,
+  OutboundEntry,
+  ReplySink,
+  Subscription,
+  Transport,
+} from '../src/transport.ts';
+
+/** An entry as the client gave it to its link, and the way back. */
+export class Sent {
+  readonly to: Address;
+  readonly entry: OutboundEntry;
+  readonly sink: ReplySink;
+  readonly attempt: number;
+
+  constructor(to: Address, entry: OutboundEntry, sink: ReplySink) {
+    this.to = to;
+    this.entry = entry;
+    this.sink = sink;
+    this.attempt = entry.attempt;
+  }
+
+  leave(): this {
+    this.sink.onSent();
+    return this;
+  }
+
+  /** Leaves, and resolves when what waits for that has run. */
+  async left(): Promise<void> {
+    this.leave();
+    await Promise.resolve();
+  }
+
+  /** Answers with a value as JSON, or with bytes as they are. */
+  reply(value: unknown, from?: NodeAddress): void {
+    const isRaw = value instanceof Uint8Array;
+    const payload = isRaw ? value : new TextEncoder().encode(JSON.stringify(value));
+    this.leave().sink.onReply({ error: undefined, payload, isRaw, from }, true);
+  }
+
+  /** Answers with bytes that claim to be of the codec. */
+  replyEncoded(text: string): void {
+    const payload = new TextEncoder().encode(text);
+    this.leave().sink.onReply({ error: undefined, payload, isRaw: false, from: undefined }, true);
+  }
+
+  /** The node answers with an error. */
+  refuse(error: ClstrError): void {
+    this.leave().sink.onReply({ error, payload: new Uint8Array(0), isRaw: false, from: undefined }, true);
+  }
+
+  /** The transport fails. */
+  fail(error: ClstrError): void {
+    this.sink.onError(error);
+  }
+}
+
+/** One address that a node asked to be served; it is, once `confirmed` resolves. */
+export interface Served {
+  readonly address: Address;
+  readonly receiver: EntryReceiver;
+  readonly self: NodeAddress;
+  readonly confirmed: Deferred<undefined>;
+  isClosed: boolean;
+}
+
+export class ScriptedTransport implements Transport {
+  readonly name = 'scripted';
+  readonly sessions: number[] = [];
+  readonly sent: Sent[] = [];
+  readonly cancelled: number[] = [];
+  readonly released: number[] = [];
+  readonly served: Served[] = [];
+  /** What happened to links and addresses, in order. */
+  readonly events: string[] = [];
+  link: ClientLink | undefined;
+  state: ConnectionState = 'connected';
+  /** Addresses are served at once, unless this is false. */
+  confirmsAtOnce = true;
+  readonly #listeners = new Set<(event: ConnectionEvent) => void>();
+
+  get listenerCount(): number {
+    return this.#listeners.size;
+  }
+
+  /** The newest entry. */
+  get last(): Sent {
+    return this.sent.at(-1)!;
+  }
+
+  openLink({ session }: LinkOptions): ClientLink {
+    this.sessions.push(session);
+    this.link = {
+      send: (to, entry, sink) => {
+        this.sent.push(new Sent(to, entry, sink));
+      },
+      cancel: (attempt) => {
+        this.cancelled.push(attempt);
+      },
+      release: (attempt) => {
+        this.released.push(attempt);
+      },
+      onDuplicateReply: undefined,
+      close: async () => {
+        this.events.push('link closed');
+      },
+    };
+    return this.link;
+  }
+
+  async serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
+    const served: Served = { address, receiver, self, confirmed: deferred<undefined>(), isClosed: false };
+    this.served.push(served);
+    if (this.confirmsAtOnce) served.confirmed.resolve(undefined);
+    await served.confirmed.promise;
+    return {
+      close: async () => {
+        served.isClosed = true;
+        this.events.push(`${'shard' in address ? `shard ${address.shard}` : 'direct'} closed`);
+      },
+    };
+  }
+
+  onConnection(listener: (event: ConnectionEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Tells everybody of a change of the connection. */
+  become(state: ConnectionState): void {
+    this.state = state;
+    for (const listener of [...this.#listeners]) listener({ state, server: undefined });
+  }
+
+  async close(): Promise<void> {
+    this.events.push('transport closed');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

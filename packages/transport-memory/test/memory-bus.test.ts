@@ -1,0 +1,225 @@
+import { createFrameWriter, systemClock } from '@clstr/core';
+import { fakeClock } from '@clstr/testing';
+import { describe, expect, test } from 'vitest';
+import { createMemoryBus, memoryTransport } from '../src/index.ts';
+import type { MemoryBusOptions, Packet } from '../src/index.ts';
+import type { Endpoint } from '../src/memory-bus.ts';
+import { SELF, receiver, send, settle } from './wire.ts';
+
+const refusal = (message: string): unknown =>
+  expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
+
+async function echo(options: MemoryBusOptions) {
+  const bus = createMemoryBus(options);
+  const transport = memoryTransport({ bus });
+  const node = receiver(({ payload }) => payload);
+  await transport.serve({ shard: 1 }, node, SELF);
+  return { bus, transport, node, link: transport.openLink({ session: 5 }) };
+}
+
+describe('the options of createMemoryBus', () => {
+  test.each([
+    ['maxPayload', 63, 'from 64 to 2147483647, got 63'],
+    ['maxPayload', 2 ** 31, 'got 2147483648'],
+    ['maxPayload', NaN, 'got NaN'],
+    ['policy', [0], 'a function, got an array'],
+    ['clock', {}, 'monoMs'],
+  ])('refuses the %s %o', (name, value, why) => {
+    const options = { [name]: value } as unknown as MemoryBusOptions;
+    expect(() => createMemoryBus(options)).toThrow(refusal(`^createMemoryBus: ${name} must be .*${why}`));
+  });
+
+  test('refuses an option that it does not know', () => {
+    expect(() => createMemoryBus({ maxpayload: 5 } as MemoryBusOptions)).toThrow(
+      refusal('^createMemoryBus: unknown option "maxpayload"; known: maxPayload, policy, clock'),
+    );
+  });
+
+  test('are 1 MiB and the clock of the system when not given', () => {
+    const bus = createMemoryBus();
+    expect(bus.maxPayload).toBe(1_048_576);
+    expect(bus.clock).toBe(systemClock);
+  });
+
+  test('clock stamps what arrives', async () => {
+    const clock = fakeClock({ monoMs: 12_345 });
+    const { node, link } = await echo({ clock });
+    send(link);
+    await settle();
+    expect(node.arrivals[0]!.entry.receivedAtMs).toBe(12_345);
+  });
+});
+
+describe('the network policy', () => {
+  test('sees who sends what to whom', async () => {
+    const packets: Packet[] = [];
+    const { link } = await echo({
+      policy: (packet) => {
+        packets.push(packet);
+        return [0];
+      },
+    });
+    send(link);
+    await settle();
+    expect(packets.map(({ from, to }) => `${from} > ${to}`)).toEqual([
+      'client:5 > node:n1.a',
+      'node:n1.a > client:5',
+    ]);
+  });
+
+  test('loses packets without a word to the sender', async () => {
+    const { node, link } = await echo({ policy: () => [] });
+    const fate = send(link);
+    await settle();
+    expect(fate).toEqual(['sent']);
+    expect(node.arrivals).toEqual([]);
+  });
+
+  test('repeats packets: the second reply is reported', async () => {
+    const { link, node } = await echo({ policy: ({ to }) => (to.startsWith('client') ? [0, 0] : [0]) });
+    const duplicates: unknown[] = [];
+    link.onDuplicateReply = (shard, from) => duplicates.push([shard, from]);
+    expect(link.onDuplicateReply).toBeDefined();
+    const fate = send(link);
+    await settle();
+    expect(node.arrivals).toHaveLength(1);
+    expect(fate).toEqual(['sent', 'reply: hello']);
+    expect(duplicates).toEqual([[1, SELF]]);
+  });
+
+  test('delays packets, which then overtake nobody of the same delay', async () => {
+    const clock = fakeClock();
+    let delayMs = 30;
+    const { node, link } = await echo({ clock, policy: ({ to }) => [to.startsWith('node') ? delayMs : 0] });
+    send(link, { type: 'Slow' });
+    await settle();
+    delayMs = 10;
+    send(link, { type: 'Fast' });
+    send(link, { type: 'Faster' });
+    await clock.advance(9);
+    expect(node.arrivals).toEqual([]);
+    await clock.advance(21);
+    await settle();
+    expect(node.arrivals.map(({ type }) => type)).toEqual(['Fast', 'Faster', 'Slow']);
+  });
+});
+
+describe('work on the bus', () => {
+  test('is done in order', async () => {
+    const bus = createMemoryBus();
+    const order: number[] = [];
+    bus.enqueue({
+      run() {
+        order.push(1);
+        bus.enqueue({ run: () => order.push(3) });
+      },
+    });
+    bus.enqueue({ run: () => order.push(2) });
+    expect(order).toEqual([]);
+    await settle();
+    expect(order).toEqual([1, 2, 3]);
+  });
+
+  test('lets timers and I/O have a turn after 256 pieces', async () => {
+    const yields: number[] = [];
+    let done = 0;
+    const clock = {
+      ...systemClock,
+      macrotask: (fn: () => void) => void (yields.push(done), setImmediate(fn)),
+    };
+    const bus = createMemoryBus({ clock });
+    for (let i = 0; i < 600; i++) bus.enqueue({ run: () => done++ });
+    await settle();
+    expect(yields).toEqual([256, 512]);
+    expect(done).toBe(600);
+  });
+
+  test('that throws stops nothing else, and surfaces in a later turn', async () => {
+    const thrown: (() => void)[] = [];
+    const clock = { ...systemClock, macrotask: (fn: () => void) => void thrown.push(fn) };
+    const bus = createMemoryBus({ clock });
+    let isDone = false;
+    const error = new Error('broken');
+    bus.enqueue({
+      run() {
+        throw error;
+      },
+    });
+    bus.enqueue({ run: () => (isDone = true) });
+    await settle();
+    expect(isDone).toBe(true);
+    expect(thrown).toHaveLength(1);
+    expect(thrown[0]).toThrow(error);
+  });
+});
+
+describe('addresses', () => {
+  const endpoint = (name: string): Endpoint => ({ name, self: undefined, deliver() {} });
+
+  test('may have several servers, each once, until they leave', () => {
+    const bus = createMemoryBus();
+    const [a, b] = [endpoint('a'), endpoint('b')];
+    for (const one of [a, b, a]) bus.addServer({ shard: 1 }, one);
+    expect([...bus.serversOf({ shard: 1 })]).toEqual([a, b]);
+    expect(bus.serversOf({ shard: 2 }).size).toBe(0);
+    bus.removeServer({ shard: 1 }, a);
+    bus.removeServer({ shard: 1 }, a);
+    bus.removeServer({ shard: 2 }, a);
+    expect([...bus.serversOf({ shard: 1 })]).toEqual([b]);
+    bus.removeServer({ shard: 1 }, b);
+    expect(bus.serversOf({ shard: 1 }).size).toBe(0);
+  });
+
+  test('of a node are those of one run of it', () => {
+    const bus = createMemoryBus();
+    bus.addServer(SELF, endpoint('a'));
+    expect(bus.serversOf({ ...SELF }).size).toBe(1);
+    expect(bus.serversOf({ nodeId: 'n1', inc: 'b' }).size).toBe(0);
+  });
+});
+
+describe('frames that nobody should send', () => {
+  function frameOf(write: (writer: ReturnType<typeof createFrameWriter>) => void): Uint8Array {
+    const writer = createFrameWriter();
+    write(writer);
+    return writer.take();
+  }
+
+  test('do nothing to a node: replies, garbage', async () => {
+    const { bus, node } = await echo({});
+    const [server] = bus.serversOf({ shard: 1 });
+    const client: Endpoint = { name: 'x', self: undefined, deliver() {} };
+    bus.transmit(
+      client,
+      server!,
+      frameOf((writer) => writer.reply(1, 'x', false)),
+    );
+    bus.transmit(client, server!, Uint8Array.of(1, 2, 3));
+    const cut = frameOf((writer) => writer.cancel(1, 2));
+    bus.transmit(client, server!, cut.subarray(0, cut.length - 1));
+    await settle();
+    expect(node.arrivals).toEqual([]);
+    expect(node.cancels).toEqual([]);
+  });
+
+  test('do nothing to a client: cancels, unknown replies', async () => {
+    const { bus, transport } = await echo({});
+    let client: Endpoint | undefined;
+    const catcher: Endpoint = { name: 'catcher', self: SELF, deliver: (_bytes, from) => (client = from) };
+    bus.addServer({ shard: 9 }, catcher);
+    const fate = send(transport.openLink({ session: 6 }), { shard: 9 }, { shard: 9 });
+    await settle();
+    bus.transmit(
+      catcher,
+      client!,
+      frameOf((writer) => writer.cancel(6, 1)),
+    );
+    bus.transmit(
+      catcher,
+      client!,
+      frameOf((writer) => writer.reply(999_999, 'x', false)),
+    );
+    await settle();
+    expect(fate).toEqual(['sent']);
+  });
+});

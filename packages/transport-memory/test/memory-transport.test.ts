@@ -1,0 +1,164 @@
+import type { ConnectionEvent } from '@clstr/core';
+import { describe, expect, test } from 'vitest';
+import { createMemoryBus, memoryTransport } from '../src/index.ts';
+import type { MemoryTransportOptions } from '../src/index.ts';
+import { SELF, receiver, send, settle } from './wire.ts';
+
+describe('the options of memoryTransport', () => {
+  test.each([
+    [{ bus: {} }, /^memoryTransport: bus must be an object with a method enqueue/],
+    [{ bus: 'bus' }, /^memoryTransport: bus must be .*got "bus"/],
+    [{ maxPayload: 5 }, /^memoryTransport: unknown option "maxPayload"; known: bus/],
+  ])('refuses %o', (options, message) => {
+    expect(() => memoryTransport(options as unknown as MemoryTransportOptions)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) }),
+    );
+  });
+
+  test('without a bus, transports are alone', async () => {
+    const [a, b] = [memoryTransport(), memoryTransport()];
+    await a.serve(
+      { shard: 1 },
+      receiver(() => 'a'),
+      SELF,
+    );
+    const fate = send(b.openLink({ session: 1 }));
+    await settle();
+    expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+  });
+
+  test('on one bus, transports reach each other', async () => {
+    const bus = createMemoryBus();
+    const [a, b] = [memoryTransport({ bus }), memoryTransport({ bus })];
+    await a.serve(
+      { shard: 1 },
+      receiver(() => 'a'),
+      SELF,
+    );
+    const fate = send(b.openLink({ session: 1 }));
+    await settle();
+    expect(fate).toEqual(['sent', 'reply: a']);
+  });
+});
+
+describe('serving', () => {
+  test('ends when its subscription closes, as often as it is closed', async () => {
+    const transport = memoryTransport();
+    const subscription = await transport.serve(
+      { shard: 1 },
+      receiver(() => 'a'),
+      SELF,
+    );
+    await subscription.close();
+    await subscription.close();
+    const fate = send(transport.openLink({ session: 1 }));
+    await settle();
+    expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+  });
+
+  test('answers what had arrived before its subscription closed', async () => {
+    const transport = memoryTransport();
+    const node = receiver(() => undefined);
+    const subscription = await transport.serve({ shard: 1 }, node, SELF);
+    const fate = send(transport.openLink({ session: 1 }));
+    await settle();
+    await subscription.close();
+    const { port, entry } = node.arrivals[0]!;
+    port.reply(entry, 'still', false);
+    await settle();
+    expect(fate).toEqual(['sent', 'reply: still']);
+  });
+});
+
+describe('close', () => {
+  test('sends what was handed over, and fails what waits for a reply as unknown', async () => {
+    const bus = createMemoryBus();
+    const [nodeSide, clientSide] = [memoryTransport({ bus }), memoryTransport({ bus })];
+    const node = receiver(() => undefined);
+    await nodeSide.serve({ shard: 1 }, node, SELF);
+    const link = clientSide.openLink({ session: 1 });
+    const fate = send(link);
+    await clientSide.close();
+    expect(fate).toEqual(['sent', 'error: TRANSPORT_CLOSED unknown']);
+    await settle();
+    expect(node.arrivals).toHaveLength(1);
+    const late = send(link);
+    await settle();
+    expect(late).toEqual(['error: TRANSPORT_CLOSED not-executed']);
+  });
+
+  test('fails as not executed what an entry sends as it leaves', async () => {
+    const transport = memoryTransport();
+    await transport.serve(
+      { shard: 1 },
+      receiver(() => undefined),
+      SELF,
+    );
+    const link = transport.openLink({ session: 1 });
+    const inner: string[][] = [];
+    const closing = transport.close();
+    link.send(
+      { shard: 1 },
+      {
+        ...{ isNotify: true, attempt: 100_000, shard: 1, type: 'Poke', key: undefined, headers: undefined },
+        ...{ payload: '', isRaw: false, remainingMs: () => 1 },
+      },
+      { onSent: () => inner.push(send(link)), onReply() {}, onError() {} },
+    );
+    await closing;
+    await settle();
+    expect(inner).toHaveLength(1);
+    expect(inner[0]!.at(-1)).toMatch(/^error: (TRANSPORT_CLOSED|NO_SUBSCRIBER) not-executed$/);
+  });
+
+  test('tells listeners once, and not those that stopped listening', async () => {
+    const transport = memoryTransport();
+    const events: ConnectionEvent[] = [];
+    const others: ConnectionEvent[] = [];
+    transport.onConnection((event) => events.push(event));
+    transport.onConnection((event) => others.push(event))();
+    expect(transport.state).toBe('connected');
+    await Promise.all([transport.close(), transport.close()]);
+    await transport[Symbol.asyncDispose]();
+    expect(transport.state).toBe('closed');
+    expect(events).toEqual([{ state: 'closed', server: undefined }]);
+    expect(others).toEqual([]);
+  });
+
+  test('refuses what comes later', async () => {
+    const transport = memoryTransport();
+    await transport.close();
+    const closed = expect.objectContaining({ code: 'TRANSPORT_CLOSED', outcome: 'not-executed' });
+    expect(() => transport.openLink({ session: 1 })).toThrow(closed);
+    await expect(
+      transport.serve(
+        { shard: 1 },
+        receiver(() => ''),
+        SELF,
+      ),
+    ).rejects.toEqual(closed);
+  });
+
+  test('leaves the other transports of the bus alone', async () => {
+    const bus = createMemoryBus();
+    const [a, b] = [memoryTransport({ bus }), memoryTransport({ bus })];
+    await a.serve(
+      { shard: 1 },
+      receiver(() => 'a'),
+      SELF,
+    );
+    await b.serve(
+      { shard: 2 },
+      receiver(() => 'b'),
+      { nodeId: 'n2', inc: 'b' },
+    );
+    await a.close();
+    const link = b.openLink({ session: 1 });
+    const fates = [send(link), send(link, { shard: 2 }, { shard: 2 })];
+    await settle();
+    expect(fates).toEqual([
+      ['sent', 'error: NO_SUBSCRIBER not-executed'],
+      ['sent', 'reply: b'],
+    ]);
+  });
+});

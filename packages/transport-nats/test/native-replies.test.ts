@@ -1,0 +1,103 @@
+import { ActorError } from '@clstr/core';
+import { Events } from 'nats';
+import { describe, expect, test } from 'vitest';
+import { openConnection } from '../src/connection.ts';
+import { JsonReplyPort } from '../src/json-reply-port.ts';
+import { ReplyRoutes } from '../src/native-replies.ts';
+import { resolveNatsOptions } from '../src/nats-options.ts';
+import { createStats } from '../src/stats.ts';
+import { scriptedConnection } from './scripted-connection.ts';
+import type { ScriptedConnection } from './scripted-connection.ts';
+import { entryOf, readFrame } from './wire.ts';
+
+async function microtasks(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await Promise.resolve();
+}
+
+async function start() {
+  const scripted = scriptedConnection();
+  const options = resolveNatsOptions({ connection: scripted.nats });
+  const connection = await openConnection(options);
+  const stats = createStats();
+  const routes = new ReplyRoutes(connection, stats, 'clstr.node.n1.a', ['_INBOX', 'my.inbox']);
+  return { scripted, connection, stats, routes };
+}
+
+const inbound = (attempt: number) => ({ ...entryOf({ attempt }), payload: new Uint8Array(0) });
+const entry = (attempt: number) => ({ ...inbound(attempt), session: 1, ttlMs: undefined, receivedAtMs: 0 });
+
+describe('the ways back', () => {
+  test('are one per client, whatever its batch, and one per inbox of one token', async () => {
+    const { routes } = await start();
+    expect(routes.routeTo('_INBOX.a.1')).toBe(routes.routeTo('_INBOX.a.2'));
+    expect(routes.routeTo('_INBOX.a.1')).not.toBe(routes.routeTo('_INBOX.b.1'));
+    expect(routes.routeTo('_INBOX.x')).not.toBe(routes.routeTo('_INBOX.y'));
+    expect(routes.routeTo('my.inbox.x')).not.toBe(routes.routeTo('my.inbox.y'));
+    expect(routes.routeTo('_INBOX.x')).toBe(routes.routeTo('_INBOX.x'));
+  });
+
+  test('are 4,096 at most: the client unheard of for longest is forgotten', async () => {
+    const { routes } = await start();
+    const [first, second] = [routes.routeTo('_INBOX.c0.1'), routes.routeTo('_INBOX.c1.1')];
+    for (let i = 2; i < 4_096; i++) routes.routeTo(`_INBOX.c${i}.1`);
+    expect(routes.routeTo('_INBOX.c0.2')).toBe(first);
+    routes.routeTo('_INBOX.new.1');
+    expect(routes.routeTo('_INBOX.c0.3')).toBe(first);
+    expect(routes.routeTo('_INBOX.c1.2')).not.toBe(second);
+  });
+});
+
+/** Every way in which replies cannot leave. */
+const BROKEN: [string, (scripted: ScriptedConnection) => void][] = [
+  ['is away', ({ become }) => become(Events.Disconnect)],
+  ['is closed', ({ end }) => end()],
+  ['closes in this turn', (scripted) => (scripted.publishError = new Error('closed'))],
+];
+
+describe.each(BROKEN)('a reply while the connection %s', (_, breakIt) => {
+  test('is dropped and counted, and those after the return leave (native)', async () => {
+    const { scripted, routes, stats } = await start();
+    breakIt(scripted);
+    await microtasks(20);
+    const route = routes.routeTo('_INBOX.a.1');
+    route.reply(entry(1), '1', false);
+    route.fail(entry(2), new ActorError('NO', 'no'));
+    await microtasks(5);
+    expect(scripted.published).toEqual([]);
+    expect(stats.lostReplies).toBe(2);
+  });
+
+  test('is dropped and counted (JSON)', async () => {
+    const { scripted, connection, stats } = await start();
+    breakIt(scripted);
+    await microtasks(20);
+    const port = new JsonReplyPort(connection, stats, '_INBOX.a.1');
+    port.reply(entry(1), '1', false);
+    port.fail(entry(2), new ActorError('NO', 'no'));
+    expect(scripted.published).toEqual([]);
+    expect(stats.lostReplies).toBe(2);
+  });
+});
+
+test('replies of one turn leave as one message; later ones as another', async () => {
+  const { scripted, routes } = await start();
+  const route = routes.routeTo('_INBOX.a.1');
+  route.reply(entry(1), '1', false);
+  route.reply(entry(2), '2', false);
+  await microtasks(1);
+  route.reply(entry(3), '3', false);
+  await microtasks(1);
+  expect(scripted.published.map(({ subject, data, reply }) => [subject, readFrame(data), reply])).toEqual([
+    ['_INBOX.a.1', ['reply 1 1', 'reply 2 2'], 'clstr.node.n1.a'],
+    ['_INBOX.a.1', ['reply 3 3'], 'clstr.node.n1.a'],
+  ]);
+});
+
+test('replies beyond 24 KiB leave in several messages at once', async () => {
+  const { scripted, routes } = await start();
+  const route = routes.routeTo('_INBOX.a.1');
+  for (let i = 0; i < 3; i++) route.reply(entry(i), 'x'.repeat(10_000), false);
+  expect(scripted.published.map(({ data }) => readFrame(data).length)).toEqual([2]);
+  await microtasks(1);
+  expect(scripted.published.map(({ data }) => readFrame(data).length)).toEqual([2, 1]);
+});

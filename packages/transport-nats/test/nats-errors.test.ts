@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest';
+import { fromConnectError, fromNatsError, payloadTooLarge, withoutCredentials } from '../src/nats-errors.ts';
+
+function natsError(code: string, message: string, chainedError?: unknown): Error {
+  return Object.assign(new Error(message), { code, chainedError });
+}
+
+describe('an error of the NATS client', () => {
+  test.each([
+    ['AUTHORIZATION_VIOLATION', 'AUTH_FAILED', 'not-executed'],
+    ['AUTHENTICATION_EXPIRED', 'AUTH_FAILED', 'not-executed'],
+    ['BAD_CREDS', 'AUTH_FAILED', 'not-executed'],
+    ['PERMISSIONS_VIOLATION', 'NO_PERMISSION', 'not-executed'],
+    ['CONNECTION_CLOSED', 'TRANSPORT_CLOSED', 'not-executed'],
+    ['CONNECTION_DRAINING', 'TRANSPORT_CLOSED', 'not-executed'],
+    ['DISCONNECT', 'CONNECTION_LOST', 'unknown'],
+    ['503', 'NO_SUBSCRIBER', 'not-executed'],
+    ['MAX_PAYLOAD_EXCEEDED', 'PAYLOAD_TOO_LARGE', 'not-executed'],
+    ['SOMETHING_NEW', 'INTERNAL', 'unknown'],
+  ])('with the code %s becomes %s, %s', (natsCode, code, outcome) => {
+    const cause = natsError(natsCode, 'why');
+    expect(fromNatsError(cause, 'publish to x')).toMatchObject({
+      ...{ code, outcome, cause, message: 'cannot publish to x: why' },
+    });
+  });
+
+  test('has the outcome of whoever knows better', () => {
+    expect(fromNatsError(natsError('DISCONNECT', 'why'), 'publish', 'not-executed')).toMatchObject({
+      code: 'CONNECTION_LOST',
+      outcome: 'not-executed',
+    });
+  });
+
+  test('without a message says its code, and what it was caused by', () => {
+    const inner = new Error('socket hung up');
+    expect(fromNatsError(natsError('DISCONNECT', '', inner), 'publish').message).toBe(
+      'cannot publish: DISCONNECT (socket hung up)',
+    );
+  });
+
+  test('may be no error at all', () => {
+    expect(fromNatsError('odd', 'publish')).toMatchObject({
+      code: 'INTERNAL',
+      message: 'cannot publish: odd',
+    });
+    expect(fromNatsError(new Error('plain'), 'publish')).toMatchObject({ code: 'INTERNAL' });
+  });
+});
+
+describe('a failure to connect', () => {
+  test('is AUTH_FAILED or CONNECT_FAILED, and names the servers without their passwords', () => {
+    const servers = ['nats://bob:s3cret@a:1', 'token@b:2', 'c:3'];
+    const refused = fromConnectError(natsError('AUTHORIZATION_VIOLATION', 'no'), servers);
+    expect(refused).toMatchObject({
+      code: 'AUTH_FAILED',
+      message: 'nats://a:1, b:2, c:3 refused the credentials: no',
+    });
+    expect(fromConnectError(natsError('CONNECTION_REFUSED', 'down'), servers)).toMatchObject({
+      code: 'CONNECT_FAILED',
+      message: 'cannot connect to nats://a:1, b:2, c:3: down',
+    });
+  });
+});
+
+test.each([
+  ['nats://user:secret@host:4222', 'nats://host:4222'],
+  ['tls://a:p@ss@host', 'tls://host'],
+  ['user:secret@host', 'host'],
+  ['host:4222', 'host:4222'],
+])('%s is shown as %s', (server, shown) => {
+  expect(withoutCredentials(server)).toBe(shown);
+});
+
+test('a message that is too large names both sizes', () => {
+  expect(payloadTooLarge('reply to "Get"', 2_000, 1_024, 'executed')).toMatchObject({
+    code: 'PAYLOAD_TOO_LARGE',
+    outcome: 'executed',
+    message: 'the reply to "Get" takes 2000 bytes, more than the 1024 that the NATS server carries',
+    details: { bytes: 2_000, maxPayload: 1_024 },
+  });
+});

@@ -1,0 +1,522 @@
+import type { ClientLink } from '@clstr/core';
+import { ClstrError, FRAME_MAGIC, createFrameWriter, encodeBatchError } from '@clstr/core';
+import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
+import type { NatsServer } from '@clstr/testing';
+import type { Msg, NatsConnection } from 'nats';
+import { Events, connect } from 'nats';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { natsTransport } from '../src/index.ts';
+import type { NatsTransport, NatsTransportOptions } from '../src/index.ts';
+import { scriptedConnection } from './scripted-connection.ts';
+import { SELF, readFrame, receiver, requestFrame, send } from './wire.ts';
+
+async function microtasks(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await Promise.resolve();
+}
+
+/** A link on a scripted connection, connected. */
+async function scripted(options: NatsTransportOptions = {}) {
+  const connection = scriptedConnection();
+  const transport = await natsTransport({ connection: connection.nats, ...options });
+  return { connection, transport, link: transport.openLink({ session: 5 }) };
+}
+
+describe('entries of one turn', () => {
+  test('to one address leave as one message, to others as others', async () => {
+    const { connection, link } = await scripted();
+    for (const shard of [1, 2, 1]) send(link, { shard });
+    send(link, { shard: 3 }, SELF);
+    expect(connection.published).toEqual([]);
+    await microtasks(1);
+    expect(connection.published.map(({ subject, data }) => [subject, readFrame(data).length])).toEqual([
+      ['clstr.shard.1', 2],
+      ['clstr.shard.2', 1],
+      ['clstr.node.n1.a', 1],
+    ]);
+  });
+
+  test('leave in several messages beyond 24 KiB, none split', async () => {
+    const { connection, link } = await scripted();
+    const payload = JSON.stringify('x'.repeat(1_000));
+    const sent = Array.from({ length: 60 }, () => send(link, { payload }));
+    await microtasks(1);
+    expect(connection.published).toHaveLength(3);
+    for (const { data } of connection.published) expect(data.length).toBeLessThanOrEqual(24_576);
+    const attempts = connection.published.flatMap(({ data }) => readFrame(data));
+    expect(attempts).toEqual(sent.map(({ attempt }) => `message ${attempt} Get`));
+    expect(new Set(connection.published.map(({ reply }) => reply)).size).toBe(3);
+  });
+
+  test('that ended before they left do not leave', async () => {
+    const { connection, link } = await scripted();
+    const [kept, dropped] = [send(link), send(link)];
+    link.cancel(dropped.attempt);
+    await microtasks(1);
+    expect(connection.published.map(({ data }) => readFrame(data))).toEqual([
+      [`message ${kept.attempt} Get`],
+    ]);
+    expect(dropped.fate).toEqual([]);
+  });
+
+  test.each(['native', 'json'] as const)('that are too large fail alone (%s)', async (wire) => {
+    const { connection, link } = await scripted({ wire });
+    const sizes = { far: 1_048_577, barely: 1_048_576, fits: 10 };
+    const sent = Object.values(sizes).map((size) => send(link, { payload: 'x'.repeat(size) }));
+    await microtasks(2);
+    expect(sent.map(({ fate }) => fate)).toEqual([
+      ['error: PAYLOAD_TOO_LARGE not-executed'],
+      ['error: PAYLOAD_TOO_LARGE not-executed'],
+      ['sent'],
+    ]);
+    expect(connection.published).toHaveLength(1);
+  });
+
+  test.each(['native', 'json'] as const)(
+    'that cannot be published fail as not executed (%s)',
+    async (wire) => {
+      const { connection, link } = await scripted({ wire });
+      connection.publishError = Object.assign(new Error('closed'), { code: 'CONNECTION_CLOSED' });
+      const sent = [send(link), send(link)];
+      await microtasks(2);
+      const fate = ['error: TRANSPORT_CLOSED not-executed'];
+      expect(sent.map((one) => one.fate)).toEqual([fate, fate]);
+    },
+  );
+
+  test('on the JSON wire leave one by one, and not when they ended before', async () => {
+    const { connection, link } = await scripted({ wire: 'json' });
+    const [dropped] = [send(link), send(link), send(link)];
+    link.cancel(dropped.attempt);
+    await microtasks(1);
+    expect(connection.published.map(({ subject }) => subject)).toEqual(['clstr.shard.1', 'clstr.shard.1']);
+  });
+});
+
+describe('a disconnect in the turn of a send', () => {
+  test.each(Array.from({ length: 12 }, (_, i) => i))(
+    'after %i microtasks loses nothing: what had left is CONNECTION_LOST, the rest leaves later',
+    async (delay) => {
+      const { connection, link } = await scripted();
+      connection.become(Events.Disconnect);
+      await microtasks(delay);
+      const [call, dropped] = [send(link), send(link)];
+      link.cancel(dropped.attempt);
+      await microtasks(20);
+      const hadLeft = connection.published.length > 0;
+      expect(call.fate).toEqual(hadLeft ? ['sent', 'error: CONNECTION_LOST unknown'] : []);
+      connection.become(Events.Reconnect);
+      await microtasks(20);
+      expect(connection.published).toHaveLength(1);
+      expect(readFrame(connection.published[0]!.data)).toEqual([`message ${call.attempt} Get`]);
+      if (!hadLeft) expect(call.fate).toEqual(['sent']);
+      expect(dropped.fate).toEqual([]);
+    },
+  );
+
+  test('and a second one in the turn of the return keeps what waits', async () => {
+    const { connection, link } = await scripted();
+    connection.become(Events.Disconnect);
+    await microtasks(20);
+    const call = send(link);
+    connection.become(Events.Reconnect);
+    connection.become(Events.Disconnect);
+    await microtasks(20);
+    const hadLeft = connection.published.length > 0;
+    connection.become(Events.Reconnect);
+    await microtasks(20);
+    expect(connection.published).toHaveLength(1);
+    expect(call.fate[0]).toBe('sent');
+    expect(call.fate).toHaveLength(hadLeft ? 2 : 1);
+  });
+});
+
+describe('while the connection is away', () => {
+  async function away(options: NatsTransportOptions = {}) {
+    const started = await scripted(options);
+    started.connection.become(Events.Disconnect);
+    await microtasks(20);
+    return started;
+  }
+
+  test('maxWaiting entries wait, and more are refused', async () => {
+    const { link } = await away({ maxWaiting: 2 });
+    const sent = [send(link), send(link), send(link)];
+    await microtasks(2);
+    expect(sent.map(({ fate }) => fate)).toEqual([[], [], ['error: OVERLOADED not-executed']]);
+    link.cancel(sent[0]!.attempt);
+    const next = send(link);
+    await microtasks(2);
+    expect(next.fate).toEqual([]);
+  });
+
+  test('maxWaitingBytes of payload wait, and more are refused', async () => {
+    const { link, connection } = await away({ maxWaitingBytes: 10 });
+    const of = (bytes: number) => send(link, { payload: 'x'.repeat(bytes) });
+    const sent = [of(6), of(5), of(4)];
+    await microtasks(2);
+    expect(sent.map(({ fate }) => fate)).toEqual([[], ['error: OVERLOADED not-executed'], []]);
+    connection.become(Events.Reconnect);
+    await microtasks(20);
+    connection.become(Events.Disconnect);
+    await microtasks(20);
+    const after = of(10);
+    await microtasks(2);
+    expect(after.fate).toEqual([]);
+  });
+
+  test('an entry that is cancelled is forgotten, and no cancel is sent', async () => {
+    const { link, connection } = await away();
+    link.cancel(send(link).attempt);
+    connection.become(Events.Reconnect);
+    await microtasks(20);
+    expect(connection.published).toEqual([]);
+  });
+
+  test('a cancel of what had left is not sent', async () => {
+    const { connection, link } = await scripted();
+    const call = send(link);
+    const notify = send(link, { isNotify: true });
+    await microtasks(1);
+    connection.become(Events.Disconnect);
+    await microtasks(20);
+    link.cancel(call.attempt);
+    link.cancel(notify.attempt);
+    expect(connection.published).toHaveLength(1);
+    expect(call.fate).toEqual(['sent', 'error: CONNECTION_LOST unknown']);
+    expect(notify.fate).toEqual(['sent']);
+  });
+
+  test('closing the transport fails what waits as not executed', async () => {
+    const { link, transport } = await away();
+    const call = send(link);
+    await transport.close();
+    expect(call.fate).toEqual(['error: TRANSPORT_CLOSED not-executed']);
+  });
+
+  test('a connection that counts as stale is away as well', async () => {
+    const { connection, link, transport } = await scripted();
+    connection.status({ type: 'staleConnection' as never, data: '' });
+    await microtasks(20);
+    expect(transport.state).toBe('disconnected');
+    send(link);
+    await microtasks(20);
+    expect(connection.published).toEqual([]);
+  });
+});
+
+describe('a cancel', () => {
+  test('of a request that has left goes the same way', async () => {
+    const { connection, link } = await scripted();
+    const call = send(link, { shard: 4 });
+    await microtasks(1);
+    link.cancel(call.attempt);
+    link.cancel(call.attempt);
+    expect(connection.published.map(({ subject, data }) => [subject, readFrame(data)])).toEqual([
+      ['clstr.shard.4', [`message ${call.attempt} Get`]],
+      ['clstr.shard.4', [`cancel ${call.attempt}`]],
+    ]);
+  });
+
+  test('of a notify, or on the JSON wire, sends nothing', async () => {
+    const native = await scripted();
+    native.link.cancel(send(native.link, { isNotify: true }).attempt);
+    const notify = send(native.link, { isNotify: true });
+    await microtasks(1);
+    native.link.cancel(notify.attempt);
+    expect(native.connection.published).toHaveLength(1);
+    const json = await scripted({ wire: 'json' });
+    const call = send(json.link);
+    await microtasks(1);
+    json.link.cancel(call.attempt);
+    expect(json.connection.published).toHaveLength(1);
+  });
+
+  test('that cannot be published is left out: the node sees the deadline', async () => {
+    const { connection, link } = await scripted();
+    const call = send(link);
+    await microtasks(1);
+    connection.publishError = new Error('closing');
+    expect(() => {
+      link.cancel(call.attempt);
+    }).not.toThrow();
+    expect(call.fate).toEqual(['sent']);
+  });
+
+  test('release forgets a notify and sends nothing', async () => {
+    const { connection, link } = await scripted();
+    const notify = send(link, { isNotify: true });
+    await microtasks(1);
+    link.release(notify.attempt);
+    expect(connection.published).toHaveLength(1);
+  });
+});
+
+describe('a denied publish', () => {
+  test('fails every entry that went to the subject, and no other', async () => {
+    const { connection, link } = await scripted();
+    const [a, b] = [send(link), send(link, { shard: 2 })];
+    await microtasks(1);
+    const c = send(link);
+    await microtasks(1);
+    connection.status({
+      type: Events.Error,
+      data: 'PERMISSIONS_VIOLATION',
+      permissionContext: { operation: 'publish', subject: 'clstr.shard.1' },
+    });
+    await microtasks(20);
+    const denied = ['sent', 'error: NO_PERMISSION not-executed'];
+    expect([a.fate, b.fate, c.fate]).toEqual([denied, ['sent'], denied]);
+  });
+
+  test('is told from other errors of the connection', async () => {
+    const { connection, link } = await scripted();
+    const call = send(link);
+    await microtasks(1);
+    connection.status({ type: Events.Error, data: 'something' });
+    connection.status({
+      type: Events.Error,
+      data: 'PERMISSIONS_VIOLATION',
+      permissionContext: { operation: 'subscription', subject: 'clstr.shard.1' },
+    });
+    connection.status({ type: Events.Update, data: { added: [], deleted: [] } });
+    await microtasks(20);
+    expect(call.fate).toEqual(['sent']);
+  });
+});
+
+test('an inbox that the server forbids fails what has left as unknown, the rest as not executed', async () => {
+  const { connection, link } = await scripted();
+  const left = send(link);
+  await microtasks(1);
+  const waiting = send(link);
+  const [inbox] = [...connection.subscriptions].find(([subject]) => subject.startsWith('_INBOX.'))!;
+  const violation = Object.assign(new Error('denied'), { code: 'PERMISSIONS_VIOLATION' });
+  connection.subscriptions.get(inbox)!(violation as never, undefined as never);
+  const later = send(link);
+  await microtasks(20);
+  expect([left.fate, waiting.fate, later.fate]).toEqual([
+    ['sent', 'error: NO_PERMISSION unknown'],
+    ['error: NO_PERMISSION not-executed'],
+    ['error: NO_PERMISSION not-executed'],
+  ]);
+});
+
+describe('a closed link', () => {
+  test('fails what comes later, and forgets what waits', async () => {
+    const { connection, link } = await scripted();
+    const call = send(link);
+    await Promise.all([link.close(), link.close()]);
+    expect([...connection.subscriptions.keys()]).toEqual([]);
+    const late = send(link);
+    await microtasks(5);
+    expect(late.fate).toEqual(['error: TRANSPORT_CLOSED not-executed']);
+    expect(call.fate).not.toContain('error: TRANSPORT_CLOSED unknown');
+  });
+
+  test('leaves the connection alone when that is away or gone', async () => {
+    for (const leave of ['disconnect', 'end'] as const) {
+      const { connection, link } = await scripted();
+      let flushes = 0;
+      connection.flush = async () => {
+        flushes++;
+      };
+      if (leave === 'end') connection.end();
+      else connection.become(Events.Disconnect);
+      await microtasks(20);
+      await link.close();
+      expect(flushes).toBe(0);
+    }
+  });
+});
+
+describe.skipIf(!hasNatsServer())('a peer that answers', () => {
+  let server: NatsServer;
+  let transport: NatsTransport;
+  let peer: NatsConnection;
+  let link: ClientLink;
+  let answer: (message: Msg) => void;
+
+  beforeAll(async () => {
+    server = await startNatsServer();
+  });
+  afterAll(() => server.stop());
+
+  async function start(wire: 'native' | 'json'): Promise<void> {
+    transport = await natsTransport({ servers: server.url, wire });
+    link = transport.openLink({ session: 5 });
+  }
+
+  beforeEach(async () => {
+    peer = await connect({ servers: server.url });
+    peer.subscribe('clstr.shard.1', {
+      callback: (_error, message) => {
+        answer(message);
+      },
+    });
+    await peer.flush();
+  });
+
+  afterEach(async () => {
+    await transport.close();
+    await peer.close();
+  });
+
+  /** The reply that a good node would give to the one entry of a message. */
+  function goodReply({ data }: Msg): Uint8Array {
+    const attempt = Number(readFrame(data)[0]!.split(' ')[1]);
+    const writer = createFrameWriter();
+    writer.reply(attempt, '"good"', false);
+    return writer.take();
+  }
+
+  test('with a batch error fails every entry of the batch as not executed, and no other', async () => {
+    await start('native');
+    answer = (message) => message.respond(encodeBatchError('UNSUPPORTED_VERSION'));
+    const [a, b] = [send(link), send(link)];
+    for (const { answer: end } of [a, b]) {
+      expect((await end).error).toMatchObject({ code: 'UNSUPPORTED_VERSION', outcome: 'not-executed' });
+    }
+    expect(transport.stats.unsupportedVersions).toBe(0);
+  });
+
+  test('with garbage, another version or frames of requests is counted, and the good reply after it still counts', async () => {
+    await start('native');
+    answer = (message) => {
+      message.respond(Uint8Array.of(1, 2, 3));
+      message.respond(Uint8Array.of(FRAME_MAGIC, 9));
+      const writer = createFrameWriter();
+      writer.cancel(1, 2);
+      message.respond(writer.take());
+      message.respond(requestFrame({}));
+      message.respond(requestFrame({}).subarray(0, 20));
+      message.respond(goodReply(message));
+    };
+    const call = send(link);
+    expect(await call.answer).toEqual({ error: undefined, from: undefined });
+    expect(transport.stats).toMatchObject({ malformed: 4, unsupportedVersions: 1 });
+  });
+
+  test('for an attempt that nobody made is ignored', async () => {
+    await start('native');
+    answer = (message) => {
+      const writer = createFrameWriter();
+      writer.reply(999_999_999, '"bad"', false);
+      message.respond(writer.take());
+      message.respond(encodeBatchError('INTERNAL'));
+    };
+    const call = send(link);
+    expect((await call.answer).error).toMatchObject({ code: expect.any(String) });
+    expect(call.fate).toHaveLength(2);
+  });
+
+  test('under the name of a node teaches its address; under any other subject none', async () => {
+    await start('native');
+    answer = (message) => {
+      peer.publish(message.reply!, goodReply(message), { reply: 'clstr.node.n7.x' });
+    };
+    expect((await send(link).answer).from).toEqual({ nodeId: 'n7', inc: 'x' });
+    answer = (message) => {
+      peer.publish(message.reply!, goodReply(message), { reply: 'clstr.shard.1' });
+    };
+    expect((await send(link).answer).from).toBeUndefined();
+  });
+
+  test('twice reports the second reply', async () => {
+    await start('native');
+    const duplicate = deferred<number>();
+    link.onDuplicateReply = (shard) => {
+      duplicate.resolve(shard);
+    };
+    expect(link.onDuplicateReply).toBeDefined();
+    answer = (message) => {
+      message.respond(goodReply(message));
+      message.respond(goodReply(message));
+    };
+    const call = send(link);
+    expect(await duplicate.promise).toBe(1);
+    expect(call.fate).toEqual(['sent', 'reply: "good"']);
+  });
+
+  test('nothing at all to a shard that nobody serves is NO_SUBSCRIBER, for the whole batch', async () => {
+    await start('native');
+    const sent = [send(link, { shard: 9 }), send(link, { shard: 9 })];
+    await Promise.all(sent.map((one) => one.answer));
+    for (const { fate } of sent) expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+  });
+
+  test('with a 503 that no batch waits for changes nothing', async () => {
+    await start('native');
+    const call = send(link, { shard: 9 });
+    link.cancel(call.attempt);
+    const gone = send(link, { shard: 9 });
+    await gone.left;
+    link.cancel(gone.attempt);
+    answer = (message) => message.respond(goodReply(message));
+    await send(link).answer;
+    expect(gone.fate).toEqual(['sent']);
+  });
+
+  test('with garbage on the JSON wire fails the call, which was executed', async () => {
+    await start('json');
+    answer = (message) => {
+      message.respond('no json');
+      message.respond('{}');
+      message.respond('no json either');
+    };
+    const call = send(link);
+    const { error } = await call.answer;
+    expect(error).toMatchObject({ code: 'INVALID_ENVELOPE', outcome: 'executed' });
+    await peer.flush();
+    expect((await send(link, { shard: 9 }).answer).error).toMatchObject({ code: 'NO_SUBSCRIBER' });
+    expect(call.fate).toHaveLength(2);
+    expect(transport.stats.malformed).toBe(2);
+  });
+
+  test('whose reader throws is logged, and the connection lives', async () => {
+    const err = new Error('sink');
+    const lines: unknown[] = [];
+    const log = (fields: object): void => void lines.push(fields);
+    transport = await natsTransport({
+      servers: server.url,
+      logger: { debug: log, info: log, warn: log, error: log },
+    });
+    link = transport.openLink({ session: 5 });
+    answer = (message) => message.respond(goodReply(message));
+    const isThrown = deferred();
+    const entry = { ...{ isNotify: false, attempt: 50_001, shard: 1, type: 'Get', key: undefined } };
+    link.send(
+      { shard: 1 },
+      { ...entry, headers: undefined, payload: '1', isRaw: false, remainingMs: () => 1_000 },
+      {
+        onSent() {},
+        onReply() {
+          isThrown.resolve();
+          throw err;
+        },
+        onError() {},
+      },
+    );
+    await isThrown.promise;
+    expect((await send(link).answer).error).toBeUndefined();
+    expect(lines).toEqual([{ err }]);
+  });
+
+  test('is served by a node of the same transport as well', async () => {
+    await start('native');
+    answer = () => undefined;
+    const subscription = await transport.serve(
+      { shard: 3 },
+      receiver(({ entry, port }) => {
+        port.fail(entry, new ClstrError('DRAINING', 'later'));
+      }),
+      SELF,
+    );
+    const call = send(link, { shard: 3 });
+    const { error, from } = await call.answer;
+    expect(error).toMatchObject({ code: 'DRAINING' });
+    expect(from).toEqual(SELF);
+    await subscription.close();
+    await subscription.close();
+    expect((await send(link, { shard: 3 }).answer).error).toMatchObject({ code: 'NO_SUBSCRIBER' });
+  });
+});
