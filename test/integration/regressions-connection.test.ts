@@ -6,7 +6,7 @@ import { deferred, fakeClock, hasNatsServer, startNatsServer } from '@clstr/test
 import type { NatsTransport, NatsTransportOptions } from '@clstr/transport-nats';
 import { natsTransport } from '@clstr/transport-nats';
 import type { NatsConnection } from 'nats';
-import { connect } from 'nats';
+import { Events, connect } from 'nats';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 const CLOSED = { name: 'ClstrError', code: 'TRANSPORT_CLOSED' };
@@ -164,7 +164,6 @@ describe.skipIf(!hasNatsServer())('over NATS', () => {
         const transport = await natsTransport({ connection });
         expect(listeners).toHaveLength(before + 1);
         await transport.close();
-        await Promise.resolve();
       }
       expect(listeners).toHaveLength(before);
       expect(connection.isClosed()).toBe(false);
@@ -227,5 +226,5 @@ function nextState(transport: Transport, state: string): Promise<void> {
 }
 
 async function disconnected(connection: NatsConnection): Promise<void> {
-  for await (const { type } of connection.status()) if (String(type) === 'disconnect') return;
+  for await (const { type } of connection.status()) if (type === Events.Disconnect) return;
 }
