@@ -6,6 +6,8 @@ export interface Contender {
   name: string;
   /** As shown in the table. */
   title: string;
+  /** `--quick` runs it only when it is named: it is slow, and a peer rather than a baseline. */
+  isLeftOutOfQuick?: true;
   /** Resolves when the node can answer. Left out when `startClient` holds the node too. */
   startNode?: (site: Site) => Promise<Side>;
   /** Resolves when a request would be answered. */
@@ -18,6 +20,8 @@ export interface Site {
   numShards: number;
   /** First token of every subject, different for each contender. */
   prefix: string;
+  /** Free on this machine, for a contender whose node listens by itself. */
+  port: number;
 }
 
 export interface Side {

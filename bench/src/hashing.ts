@@ -2,34 +2,29 @@
 import { performance } from 'node:perf_hooks';
 import { createClient, createPlacement, shardFromString, shardsForNode } from '@clstr/core';
 import { memoryTransport } from '@clstr/transport-memory';
+import type { Figure } from './figure.ts';
 import { KEY_COUNT } from './payload.ts';
 import type { Spread } from './statistics.ts';
 import { spreadOf } from './statistics.ts';
-
-export interface HashingLine {
-  what: string;
-  unit: 'ns' | 'ms';
-  spread: Spread;
-}
 
 const NODES = 100;
 const SHARDS = 4_096;
 const ROUTING_SHARDS = 1_024;
 const CACHED_ROUTES = 1_000_000;
 
-export function measureHashing(): HashingLine[] {
+export function measureHashing(runs: number): Figure[] {
   return [
-    { what: 'shardFromString, any key', unit: 'ns', spread: coldShard() },
-    { what: 'key → shard, cached', unit: 'ns', spread: cachedShard() },
-    { what: `shardsForNode, ${NODES} nodes, ${SHARDS} shards`, unit: 'ms', spread: placeAll() },
-    { what: `adding a node to ${NODES}, ${SHARDS} shards`, unit: 'ms', spread: addOne() },
+    { what: 'shardFromString, any key', unit: 'ns', spread: coldShard(runs) },
+    { what: 'key → shard, cached', unit: 'ns', spread: cachedShard(runs) },
+    { what: `shardsForNode, ${NODES} nodes, ${SHARDS} shards`, unit: 'ms', spread: placeAll(runs) },
+    { what: `adding a node to ${NODES}, ${SHARDS} shards`, unit: 'ms', spread: addOne(runs) },
   ];
 }
 
-function coldShard(): Spread {
+function coldShard(runs: number): Spread {
   let run = 0;
   return timesOf(
-    20,
+    runs,
     () => {
       run += 1;
       for (let i = 0; i < KEY_COUNT; i += 1) use(shardFromString(`user-${run}-${i}`, ROUTING_SHARDS));
@@ -38,11 +33,11 @@ function coldShard(): Spread {
   );
 }
 
-function cachedShard(): Spread {
+function cachedShard(runs: number): Spread {
   const client = createClient({ transport: memoryTransport(), numShards: ROUTING_SHARDS });
   const keys = Array.from({ length: KEY_COUNT }, (_, i) => `user-${i}`);
   return timesOf(
-    20,
+    runs,
     () => {
       for (let i = 0; i < CACHED_ROUTES; i += 1) use(client.shardOf(keys[i % KEY_COUNT]!));
     },
@@ -50,16 +45,16 @@ function cachedShard(): Spread {
   );
 }
 
-function placeAll(): Spread {
+function placeAll(runs: number): Spread {
   const nodes = nodeIds(NODES);
-  return timesOf(3, () => use(shardsForNode(nodes[0]!, nodes, SHARDS).length));
+  return timesOf(Math.ceil(runs / 7), () => use(shardsForNode(nodes[0]!, nodes, SHARDS).length));
 }
 
-function addOne(): Spread {
+function addOne(runs: number): Spread {
   const placement = createPlacement({ numShards: SHARDS });
   for (const id of nodeIds(NODES)) placement.addNode(id);
   return timesOf(
-    20,
+    runs,
     (run) => placement.addNode(`joiner-${run}`),
     1,
     (run) => placement.removeNode(`joiner-${run}`),

@@ -18,6 +18,8 @@ export interface Measurement {
   requestsPerSecond: number;
   p50Ms: number;
   p99Ms: number;
+  /** Processor time of the client process per request; of both sides when there is one process. */
+  cpuUs: number;
 }
 
 // Exact up to this many requests in one measurement; beyond, the newest ones count for p50 and p99.
@@ -29,6 +31,7 @@ const nextQuestion = createQuestions();
 /** @throws Error when a request fails or is answered with anything but its own answer. */
 export async function measure(client: ClientSide, load: Load): Promise<Measurement> {
   let requests = 0;
+  const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const endsAt = startedAt + load.seconds * 1_000;
 
@@ -46,6 +49,7 @@ export async function measure(client: ClientSide, load: Load): Promise<Measureme
   await Promise.all(Array.from({ length: load.inFlight }, keepOneInFlight));
 
   const elapsedMs = performance.now() - startedAt;
+  const cpu = process.cpuUsage(cpuBefore);
   const sorted = latencies.slice(0, Math.min(requests, KEPT_LATENCIES)).sort();
   return {
     requests,
@@ -53,5 +57,6 @@ export async function measure(client: ClientSide, load: Load): Promise<Measureme
     requestsPerSecond: (requests / elapsedMs) * 1_000,
     p50Ms: percentile(sorted, 0.5),
     p99Ms: percentile(sorted, 0.99),
+    cpuUs: (cpu.user + cpu.system) / requests,
   };
 }

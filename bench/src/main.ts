@@ -1,7 +1,10 @@
 /** `npm run bench`: starts everything, plays the rounds, prints the table, writes the JSON, stops everything. */
+import { measureActors } from './actor-figures.ts';
+import { compareActors } from './comparisons.ts';
 import { contenderNamed } from './contenders/index.ts';
 import type { Contestant } from './contestant.ts';
 import { startContestant } from './contestant.ts';
+import { freePort } from './free-port.ts';
 import { measureHashing } from './hashing.ts';
 import { startNatsServer } from './nats-server.ts';
 import type { Options } from './options.ts';
@@ -10,7 +13,7 @@ import { showProgress } from './progress.ts';
 import { writeResults } from './results-file.ts';
 import { playRounds } from './rounds.ts';
 import { summarise } from './summary.ts';
-import { formatHashing, formatSummary } from './table.ts';
+import { formatComparisons, formatFigures, formatSummary } from './table.ts';
 
 const NUM_SHARDS = 1024;
 
@@ -46,17 +49,35 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
     for (const name of options.contenders) {
       signal.throwIfAborted();
       showProgress(`starting ${name}`);
-      const site = { servers: server.servers, numShards: NUM_SHARDS, prefix: `bench-${name}` };
+      const site = {
+        servers: server.servers,
+        numShards: NUM_SHARDS,
+        prefix: `bench-${name}`,
+        port: await freePort(),
+      };
       contestants.push(await startContestant(contenderNamed(name), site));
     }
     const samples = await playRounds(contestants, options, signal, showProgress);
+    signal.throwIfAborted();
+    const actors = await measureActors(options.figureRuns, signal, showProgress);
     showProgress('hashing and placement');
-    const hashing = measureHashing();
+    const hashing = measureHashing(options.figureRuns);
     showProgress('');
     const summary = summarise(samples);
+    const comparisons = compareActors(samples);
     console.log(formatSummary(summary));
-    console.log(formatHashing(hashing));
-    await writeResults({ options, natsServerVersion: server.version, summary, hashing, samples });
+    if (comparisons.length > 0) console.log(formatComparisons(comparisons));
+    console.log(formatFigures('actors, in memory', actors));
+    console.log(formatFigures('hashing and placement', hashing));
+    await writeResults({
+      options,
+      natsServerVersion: server.version,
+      summary,
+      comparisons,
+      actors,
+      hashing,
+      samples,
+    });
     console.log(`Every reply was checked. All samples: ${options.out}`);
   } finally {
     showProgress('');

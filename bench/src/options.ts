@@ -8,20 +8,26 @@ export interface Options {
   rounds: number;
   seconds: number;
   warmUpSeconds: number;
+  /** Runs of each figure beside the table of contenders; of the slow ones fewer. */
+  figureRuns: number;
   out: string;
 }
 
-const FULL = { rounds: 10, seconds: 2, warmUpSeconds: 2 };
-const QUICK = { rounds: 4, seconds: 0.3, warmUpSeconds: 0.5 };
+const FULL = { rounds: 10, seconds: 2, warmUpSeconds: 2, figureRuns: 20 };
+const QUICK = { rounds: 4, seconds: 0.2, warmUpSeconds: 0.3, figureRuns: 3 };
 const IN_FLIGHT = [1, 64, 256, 1024];
 
 const names = contenders.map((contender) => contender.name).join(',');
+const quickNames = contenders
+  .filter((contender) => contender.isLeftOutOfQuick !== true)
+  .map((contender) => contender.name)
+  .join(',');
 
 const HELP = `Measures requests per second and latency of every contender over one nats-server.
 
 Usage: npm run bench -- [options]
 
-  --quick             ${QUICK.rounds} rounds of ${QUICK.seconds} s: under a minute, rough figures
+  --quick             ${QUICK.rounds} rounds of ${QUICK.seconds} s, without Effect: under a minute, rough figures
   --rounds <n>        rounds, each runs every contender once (default ${FULL.rounds})
   --seconds <s>       seconds per contender and round (default ${FULL.seconds})
   --in-flight <list>  requests kept in flight (default ${IN_FLIGHT.join(',')})
@@ -54,13 +60,16 @@ export function readOptions(args: readonly string[]): Options | null {
   }
   const defaults = values.quick ? QUICK : FULL;
   return {
-    contenders: list(values.contenders ?? names).map((name) => contenderNamed(name).name),
+    contenders: list(values.contenders ?? (values.quick ? quickNames : names)).map(
+      (name) => contenderNamed(name).name,
+    ),
     inFlight: list(values['in-flight'] ?? IN_FLIGHT.join(',')).map((item) =>
       wholeNumber('--in-flight', item),
     ),
     rounds: values.rounds === undefined ? defaults.rounds : wholeNumber('--rounds', values.rounds),
     seconds: values.seconds === undefined ? defaults.seconds : positive('--seconds', values.seconds),
     warmUpSeconds: defaults.warmUpSeconds,
+    figureRuns: defaults.figureRuns,
     out: values.out ?? new URL('../results/latest.json', import.meta.url).pathname,
   };
 }

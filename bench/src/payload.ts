@@ -16,6 +16,11 @@ const TEXT = 'x'.repeat(20);
 const FIRST_SEQ = 10_000_000;
 const LAST_SEQ = 99_999_998;
 
+/** The question with a number of the caller's own, for a key of nine characters. */
+export function questionOf(number: number, key: string): Payload {
+  return { seq: FIRST_SEQ + number, key, text: TEXT };
+}
+
 /** Builds questions with rising numbers, over all keys in turn. */
 export function createQuestions(): () => Payload {
   let seq = FIRST_SEQ;

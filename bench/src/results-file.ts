@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname } from 'node:path';
-import type { HashingLine } from './hashing.ts';
+import type { Comparison } from './comparisons.ts';
+import type { Figure } from './figure.ts';
 import type { Options } from './options.ts';
 import { PAYLOAD_BYTES } from './payload.ts';
 import type { Sample } from './rounds.ts';
@@ -12,7 +13,9 @@ export interface Results {
   options: Options;
   natsServerVersion: string;
   summary: readonly SummaryLine[];
-  hashing: readonly HashingLine[];
+  comparisons: readonly Comparison[];
+  actors: readonly Figure[];
+  hashing: readonly Figure[];
   samples: readonly Sample[];
 }
 

@@ -36,9 +36,9 @@ export function summarise(samples: readonly Sample[]): SummaryLine[] {
         requestsPerSecond: spreadOf(own.map(rate)),
         p50Ms: spreadOf(own.map((sample) => sample.p50Ms)),
         p99Ms: spreadOf(own.map((sample) => sample.p99Ms)),
-        timesRequest: ratio(own, of(REQUEST_BASELINE), rate),
-        timesBatch: ratio(own, of(BATCH_BASELINE), rate),
-        p50TimesRequest: ratio(own, of(REQUEST_BASELINE), (sample) => sample.p50Ms),
+        timesRequest: ratioOf(own, of(REQUEST_BASELINE), rate),
+        timesBatch: ratioOf(own, of(BATCH_BASELINE), rate),
+        p50TimesRequest: ratioOf(own, of(REQUEST_BASELINE), (sample) => sample.p50Ms),
       };
     }),
   );
@@ -46,9 +46,13 @@ export function summarise(samples: readonly Sample[]): SummaryLine[] {
 
 const rate = (sample: Sample): number => sample.requestsPerSecond;
 
-/** Both sides of a ratio come from one round, seconds apart, so that a noisy neighbour hits both. */
-function ratio(own: Sample[], baseline: Sample[], figure: (sample: Sample) => number): Spread | null {
-  if (baseline.length === 0) return null;
+/** Both sides of a ratio come from one round, seconds apart, so that a noisy neighbour hits both; null without them. */
+export function ratioOf(
+  own: readonly Sample[],
+  baseline: readonly Sample[],
+  figure: (sample: Sample) => number,
+): Spread | null {
+  if (own.length === 0 || baseline.length === 0) return null;
   const byRound = new Map(baseline.map((sample) => [sample.round, figure(sample)]));
   return spreadOf(own.map((sample) => figure(sample) / byRound.get(sample.round)!));
 }

@@ -1,7 +1,8 @@
 /** The tables on the terminal. */
 import Table from 'cli-table3';
+import type { Comparison } from './comparisons.ts';
 import { contenderNamed } from './contenders/index.ts';
-import type { HashingLine } from './hashing.ts';
+import type { Figure } from './figure.ts';
 import type { Spread } from './statistics.ts';
 import type { SummaryLine } from './summary.ts';
 
@@ -21,16 +22,42 @@ export function formatSummary(lines: readonly SummaryLine[]): string {
   );
 }
 
-export function formatHashing(lines: readonly HashingLine[]): string {
+/** Whose figure is divided needs no column: actors over NATS, but actors in memory against what is in memory. */
+export function formatComparisons(comparisons: readonly Comparison[]): string {
+  const levels = comparisons[0]?.ratios.map(({ inFlight }) => `${inFlight} in flight`) ?? [];
   return formatTable(
-    ['hashing and placement', 'median', 'q1..q3'],
-    lines.map(({ what, unit, spread }) => {
-      const digits = unit === 'ns' ? 0 : 1;
-      const figure = (value: number): string => `${value.toFixed(digits)} ${unit}`;
+    ['clstr actors ÷ others (q1..q3)', ...levels],
+    comparisons.map(({ against, figure, ratios }) => [
+      `${COMPARED[figure]} ÷ ${contenderNamed(against).title}`,
+      ...ratios.map(({ ratio }) => formatRatio(ratio)),
+    ]),
+    1,
+  );
+}
+
+const COMPARED: Record<Comparison['figure'], string> = {
+  requestsPerSecond: 'requests/s',
+  p50Ms: 'p50',
+  cpuUs: 'CPU per request',
+};
+
+export function formatFigures(title: string, figures: readonly Figure[]): string {
+  return formatTable(
+    [title, 'median', 'q1..q3'],
+    figures.map(({ what, unit, spread }) => {
+      const figure = (value: number): string => formatFigure(value, unit);
       return [what, figure(spread.median), `${figure(spread.q1)}..${figure(spread.q3)}`];
     }),
     1,
   );
+}
+
+const DIGITS: Record<Figure['unit'], number> = { ns: 0, ms: 1, '/s': 0, bytes: 0, '×': 2 };
+
+function formatFigure(value: number, unit: Figure['unit']): string {
+  const digits = DIGITS[unit];
+  const number = value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return unit === '/s' ? `${number}/s` : `${number} ${unit}`;
 }
 
 /** @param labels is how many columns on the left hold words; the others hold figures. */

@@ -70,7 +70,8 @@ function siblingProblem(files: Files, home: Home, specifier: string): string | u
   if (!(door in exports)) return `imports ${specifier}, which is no door of @clstr/${name}`;
   if (home.pkg === undefined) return undefined;
   if (home.pkg === name) return home.isTest ? undefined : `imports its own package by name`;
-  const allowed = [...(PACKAGES[home.pkg]?.siblings ?? []), ...(home.isTest ? TEST_SIBLINGS : [])];
+  const { siblings = [], tests = [] } = PACKAGES[home.pkg] ?? {};
+  const allowed = [...siblings, ...(home.isTest ? [...tests, ...TEST_SIBLINGS] : [])];
   return allowed.includes(name!) ? undefined : `imports ${specifier}, which ${home.pkg} may not`;
 }
 
@@ -83,7 +84,8 @@ function builtinProblem(home: Home, specifier: string): string | undefined {
 function libraryProblem(path: string, home: Home, library: string): string | undefined {
   if (home.pkg === undefined) return undefined;
   if (TOOL_DOORS[library]?.some((door) => path.startsWith(door))) return undefined;
-  const allowed = [...(PACKAGES[home.pkg]?.libraries ?? []), ...(home.isTest ? TEST_LIBRARIES : [])];
+  const { libraries = [], tests = [] } = PACKAGES[home.pkg] ?? {};
+  const allowed = [...libraries, ...(home.isTest ? [...tests, ...TEST_LIBRARIES] : [])];
   return allowed.includes(library) ? undefined : `imports ${library}, which ${home.pkg} may not`;
 }
 

@@ -8,13 +8,26 @@ interface PackageRule {
   readonly libraries: readonly string[];
   /** Whether `node:*` may be imported. */
   readonly node: boolean;
+  /** Siblings and libraries that only its tests import, besides TEST_SIBLINGS and TEST_LIBRARIES. */
+  readonly tests?: readonly string[];
 }
 
 export const PACKAGES: Readonly<Record<string, PackageRule>> = {
   core: { siblings: [], libraries: ['@noble/hashes', 'nanoid'], node: false },
   'transport-memory': { siblings: ['core'], libraries: [], node: false },
   'transport-nats': { siblings: ['core'], libraries: ['nats'], node: true },
-  actors: { siblings: ['core'], libraries: ['lru-cache'], node: false },
+  actors: {
+    siblings: ['core'],
+    libraries: ['lru-cache', '@standard-schema/spec'],
+    node: false,
+    tests: ['zod', 'valibot', 'arktype'],
+  },
+  app: {
+    siblings: ['core', 'actors'],
+    libraries: [],
+    node: true,
+    tests: ['transport-memory', 'transport-nats'],
+  },
   testing: { siblings: ['core', 'transport-memory', 'actors'], libraries: [], node: true },
 };
 
@@ -35,6 +48,6 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
   ['index'],
   ['client', 'node'],
   ['dispatch', 'membership', 'pending'],
-  ['transport', 'frame', 'codec', 'envelope', 'error-record', 'handler', 'placement', 'shard'],
+  ['transport', 'frame', 'codec', 'envelope', 'call-chain', 'error-record', 'handler', 'placement', 'shard'],
   ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'observers', 'internal'],
 ];

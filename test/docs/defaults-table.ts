@@ -1,5 +1,6 @@
 /** Renders docs/reference/defaults.md: values from the packages, words from here. */
 import { defaults as actors } from '@clstr/actors';
+import { defaults as appDefaults } from '@clstr/app';
 import { defaults as core, envelopeLimits } from '@clstr/core';
 import { createMemoryBus } from '@clstr/transport-memory';
 import { defaults as nats } from '@clstr/transport-nats';
@@ -42,12 +43,31 @@ const CORE: Words<typeof core> = {
 
 const ACTORS: Words<typeof actors> = {
   cacheSize: [
-    '`keyHandler`, `scopedHandler`: `cacheSize`',
-    'Handlers kept, those in use included; a new one while all are in use is `OVERLOADED`.',
+    '`actorHandler`, `createApp`, `keyHandler`, `scopedHandler`: `cacheSize`',
+    'Actors kept per type, or handlers kept, those in use included; a new one while all are in use is `OVERLOADED`.',
   ],
   closeGraceMs: [
     '`keyHandler`, `scopedHandler`: `closeGraceMs`',
     'How long `close` waits for handlers in use and for their `dispose`, in milliseconds.',
+  ],
+  idleMs: [
+    '`implement`: `idleMs`',
+    'Time without a message after which an actor passivates, in milliseconds; at most a quarter later.',
+  ],
+  mailbox: ['`implement`: `mailbox`', 'Messages that may wait for one key; more are `OVERLOADED`.'],
+  timers: ['', 'Timers that one actor may have.'],
+  onError: ['`implement`: `onError`', 'What happens to the state after a handler failed.'],
+  passivateMs: ['', 'Longest time `passivate` and `discard` may take, in milliseconds.'],
+  firstBackoffMs: ['', 'First pause before `setup` or `passivate` is tried again, in milliseconds.'],
+  maxBackoffMs: ['', 'Longest such pause, in milliseconds.'],
+};
+
+const app = { ...appDefaults, signals: appDefaults.signals.join(', ') };
+const APP: Words<typeof app> = {
+  signals: ['`createApp`: `signals`', 'Signals on which the app drains.'],
+  drainMs: [
+    '`createApp`: `drainMs`',
+    'How long running handlers may still take when it does, in milliseconds.',
   ],
 };
 
@@ -94,6 +114,8 @@ export function renderDefaults(): string {
     optionTable(bus, BUS),
     '## `@clstr/actors`',
     optionTable(actors, ACTORS),
+    '## `@clstr/app`',
+    optionTable(app, APP),
     '## Limits that no option changes',
     'Of every message, on every transport; `envelopeLimits` of `@clstr/core`.',
     table([

@@ -1,6 +1,8 @@
 /** Every contender, in the order of the table. */
 import type { Contender } from '../contender.ts';
+import { clstrActors, clstrActorsMemory } from './clstr-actors.ts';
 import { clstr, clstrMemory } from './clstr.ts';
+import { effectMemory, effectSocket } from './effect-cluster.ts';
 import { moleculer } from './moleculer.ts';
 import { natsBatch } from './nats-batch.ts';
 import { natsMux } from './nats-mux.ts';
@@ -11,8 +13,12 @@ export const contenders: readonly Contender[] = [
   natsMux,
   natsBatch,
   moleculer,
+  effectSocket,
   clstr,
+  clstrActors,
+  effectMemory,
   clstrMemory,
+  clstrActorsMemory,
 ];
 
 /** Ratios are against these two. */

@@ -1,5 +1,6 @@
 /** Holds what the cluster shows against what the client was told: every difference, as a sentence for people. */
 import type { Client } from '@clstr/core';
+import { Counter } from './contract.ts';
 import { inFlight } from './in-flight.ts';
 import type { Account, LoadResult } from './load.ts';
 
@@ -12,7 +13,8 @@ export async function auditCounters(
   const differences: string[] = [];
   await inFlight(accounts.length, concurrency, async (index) => {
     const { key, acknowledged, uncertain } = accounts[index]!;
-    const value = await client.requestKey<unknown>(key, 'Get');
+    // Whatever the contract says: this is a check.
+    const value: unknown = await Counter.ref(client, key).get();
     const isRight = typeof value === 'number' && value >= acknowledged && value <= acknowledged + uncertain;
     if (isRight) return;
     const expected = uncertain === 0 ? `${acknowledged}` : `${acknowledged} to ${acknowledged + uncertain}`;

@@ -18,7 +18,7 @@ export function createCountingNode(member: Member, transport: Transport, handler
     handler,
     interceptors: [
       (request, _context, next) => {
-        if (request.type === 'Increment') increments++;
+        if (request.type === 'counter.increment') increments++;
         return next(request);
       },
     ],

@@ -7,7 +7,8 @@ import { ClstrError, isClstrError } from '@clstr/core';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import type { Increment } from './counter.ts';
+import { Counter } from './contract.ts';
+import type { Increment } from './contract.ts';
 
 export interface HttpFace {
   /** `http://127.0.0.1:<port>` */
@@ -62,11 +63,11 @@ function counterApp(client: Client, isClosing: () => boolean): Hono {
   app.post('/counter/:id/increment', limit, async (c) => {
     const id = c.req.param('id');
     const increment = parseIncrement(await c.req.text());
-    return c.json({ id, value: await client.requestKey<number>(id, 'Increment', increment) });
+    return c.json({ id, value: await Counter.ref(client, id).increment(increment) });
   });
   app.get('/counter/:id', async (c) => {
     const id = c.req.param('id');
-    return c.json({ id, value: await client.requestKey<number>(id, 'Get') });
+    return c.json({ id, value: await Counter.ref(client, id).get() });
   });
   app.notFound((c) => c.json(problem('NOT_FOUND', `there is no ${c.req.method} ${c.req.path}`), 404));
   app.onError((error, c) => {

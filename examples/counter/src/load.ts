@@ -4,7 +4,8 @@ import { createHistogram } from 'node:perf_hooks';
 import type { ErrorCode } from '@clstr/core';
 import { isClstrError } from '@clstr/core';
 import type { Cluster, Member } from './cluster.ts';
-import type { Increment } from './counter.ts';
+import { Counter } from './contract.ts';
+import type { Increment } from './contract.ts';
 import { inFlight } from './in-flight.ts';
 
 export interface Load {
@@ -76,7 +77,7 @@ export async function driveLoad(cluster: Cluster, load: Load, hooks: LoadHooks):
     const increment: Increment = { amount: 1 + randomBelow(9) };
     const sentMs = performance.now();
     try {
-      await client.requestKey(account.key, 'Increment', increment);
+      await Counter.ref(client, account.key).increment(increment);
       account.acknowledged += increment.amount;
     } catch (error) {
       if (!isClstrError(error)) throw error;

@@ -1,56 +1,68 @@
 import type { TestCluster } from '@clstr/testing';
-import { testCluster } from '@clstr/testing';
+import { testActor, testCluster } from '@clstr/testing';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { MAX_AMOUNT, counterHandler } from '../src/counter.ts';
+import { Counter, MAX_AMOUNT } from '../src/contract.ts';
+import type { Increment } from '../src/contract.ts';
+import { counter } from '../src/counter.ts';
 
 let cluster: TestCluster;
 beforeEach(async () => {
-  cluster = await testCluster({ createHandler: () => counterHandler(100) });
+  cluster = await testCluster({ actors: [counter], cacheSize: 100 });
 });
 afterEach(() => cluster.close());
 
 test('a counter starts at 0 and answers each increment with its new value', async () => {
-  const apples = cluster.client.key('apples');
-  expect(await apples.request('Get')).toBe(0);
-  expect(await apples.request('Increment', { amount: 5 })).toBe(5);
-  expect(await apples.request('Increment', { amount: 2 })).toBe(7);
-  expect(await apples.request('Get')).toBe(7);
+  const apples = cluster.ref(Counter, 'apples');
+  expect(await apples.get()).toBe(0);
+  expect(await apples.increment({ amount: 5 })).toBe(5);
+  expect(await apples.increment({ amount: 2 })).toBe(7);
+  expect(await apples.get()).toBe(7);
 });
 
 test('keys do not share a counter', async () => {
-  await cluster.client.requestKey('apples', 'Increment', { amount: 5 });
-  await cluster.client.requestKey('pears', 'Increment', { amount: 3 });
-  expect(await cluster.client.requestKey('apples', 'Get')).toBe(5);
-  expect(await cluster.client.requestKey('pears', 'Get')).toBe(3);
+  await cluster.ref(Counter, 'apples').increment({ amount: 5 });
+  await cluster.ref(Counter, 'pears').increment({ amount: 3 });
+  expect(await cluster.ref(Counter, 'apples').get()).toBe(5);
+  expect(await cluster.ref(Counter, 'pears').get()).toBe(3);
 });
 
 test('loses none of 1,000 increments that arrive at once, first request of the key included', async () => {
-  const amounts = Array.from({ length: 1_000 }, (_, index) => index + 1);
-  await Promise.all(amounts.map((amount) => cluster.client.requestKey('apples', 'Increment', { amount })));
-  expect(await cluster.client.requestKey('apples', 'Get')).toBe(500_500);
+  const apples = cluster.ref(Counter, 'apples');
+  await Promise.all(Array.from({ length: 1_000 }, (_, index) => apples.increment({ amount: index + 1 })));
+  expect(await apples.get()).toBe(500_500);
 });
 
 test.each([undefined, null, {}, { amount: 0 }, { amount: -1 }, { amount: 1.5 }, { amount: '5' }, 5])(
   'refuses %j as VALIDATION_FAILED and keeps its value',
   async (payload) => {
-    await expect(cluster.client.requestKey('apples', 'Increment', payload)).rejects.toMatchObject({
+    const apples = cluster.ref(Counter, 'apples');
+    await expect(apples.increment(payload as Increment)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
+      outcome: 'not-executed',
     });
-    expect(await cluster.client.requestKey('apples', 'Get')).toBe(0);
+    expect(await apples.get()).toBe(0);
   },
 );
 
-test('refuses an amount just over the limit, and takes the limit', async () => {
-  const apples = cluster.client.key('apples');
-  await expect(apples.request('Increment', { amount: MAX_AMOUNT + 1 })).rejects.toMatchObject({
+test('refuses an amount just over the limit, saying what would do, and takes the limit', async () => {
+  const apples = cluster.ref(Counter, 'apples');
+  await expect(apples.increment({ amount: MAX_AMOUNT + 1 })).rejects.toMatchObject({
     code: 'VALIDATION_FAILED',
+    message: expect.stringContaining('amount: must be a whole number from 1 to 1000000000') as string,
   });
-  expect(await apples.request('Increment', { amount: MAX_AMOUNT })).toBe(MAX_AMOUNT);
+  expect(await apples.increment({ amount: MAX_AMOUNT })).toBe(MAX_AMOUNT);
 });
 
 test('tells the caller of a message type it does not know', async () => {
-  await expect(cluster.client.requestKey('apples', 'Double')).rejects.toMatchObject({
+  await expect(cluster.client.requestKey('apples', 'counter.double')).rejects.toMatchObject({
     code: 'UNKNOWN_TYPE',
-    message: 'a counter knows no message type "Double"',
+    message: expect.stringContaining('"counter.double"') as string,
   });
+});
+
+test('keeps its value through a day without a request', async () => {
+  const t = testActor(Counter, counter);
+  await t.call.increment({ amount: 5 });
+  await t.clock.advance(24 * 60 * 60 * 1_000);
+  expect(await t.call.get()).toBe(5);
 });

@@ -2,6 +2,7 @@ import type { Handler, HandlerContext, HandlerRequest } from '@clstr/core';
 import { expect, test } from 'vitest';
 import { startMemoryCluster } from '../src/cluster-memory.ts';
 import type { Cluster } from '../src/cluster.ts';
+import { Counter } from '../src/contract.ts';
 import { counterHandler } from '../src/counter.ts';
 import { runDemo } from '../src/run.ts';
 import { collectOutput } from './collected-output.ts';
@@ -16,10 +17,11 @@ function faultyCluster(
   return startMemoryCluster({ ...NODES, nodes: 1 }, () => {
     const inner = counterHandler(LOAD.keys);
     let increments = 0;
-    return (request, context) => {
-      const isHit = request.type === 'Increment' && ++increments === 100;
+    const handler: Handler = (request, context) => {
+      const isHit = request.type === 'counter.increment' && ++increments === 100;
       return isHit ? fault(inner, request, context) : inner(request, context);
     };
+    return Object.assign(handler, { close: inner.close });
   });
 }
 
@@ -47,7 +49,7 @@ test('finds every counter exact, and prints one table', async () => {
 
 test('reports a lost increment, with the key, what it must show and what it shows', async () => {
   const cluster = await faultyCluster((inner, request, context) =>
-    inner({ ...request, type: 'Get' }, context),
+    inner({ ...request, type: 'counter.get', payload: undefined }, context),
   );
   const { isExact, text } = await run(cluster);
   expect(isExact).toBe(false);
@@ -98,7 +100,7 @@ test('gives up when nothing works, and still closes the cluster', async () => {
   const { isExact, text } = await run(cluster);
   expect(isExact).toBe(false);
   expect(text).toMatch(/gave up, too many requests failed: 5\d\d × INTERNAL\n$/);
-  await expect(cluster.client.requestKey('a', 'Get')).rejects.toMatchObject({ code: 'TRANSPORT_CLOSED' });
+  await expect(Counter.ref(cluster.client, 'a').get()).rejects.toMatchObject({ code: 'TRANSPORT_CLOSED' });
 });
 
 test('ends with the reason when it is stopped', async () => {

@@ -1,15 +1,8 @@
 /** The options of the keyed handlers, checked once. */
 import type { Clock, HandlerRequest, Logger } from '@clstr/core';
 import { checkInteger, checkKnownOptions, invalidOption, systemClock } from '@clstr/core';
+import { defaults } from './defaults.ts';
 import type { KeyedHandler } from './keyed-handler.ts';
-
-export const defaults = {
-  /** Handlers kept, those in use included. */
-  cacheSize: 1_024,
-  /** How long `close` waits for handlers still in use and for their `dispose`, in milliseconds. */
-  closeGraceMs: 2_000,
-} as const;
-Object.freeze(defaults);
 
 /** What `create` is told about where its handler will live. Not about the message: 100 of them may wait for it. */
 export interface CreateContext {

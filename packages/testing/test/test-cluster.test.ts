@@ -1,6 +1,8 @@
-import type { Handler } from '@clstr/core';
+import { defineActor, request } from '@clstr/actors';
+import type { ClstrError, Handler } from '@clstr/core';
 import { shardsForNode } from '@clstr/core';
-import { expect, test } from 'vitest';
+import { describe, expect, expectTypeOf, test } from 'vitest';
+import { deferred } from '../src/deferred.ts';
 import { fakeClock } from '../src/fake-clock.ts';
 import { testCluster } from '../src/test-cluster.ts';
 import type { TestClusterOptions } from '../src/test-cluster.ts';
@@ -46,6 +48,89 @@ test('makes a handler for each node', async () => {
   expect(made).toEqual(['node-1', 'node-2']);
   const { id } = cluster.nodeOf('k');
   expect(await cluster.client.requestKey('k', 'Who')).toBe(`made for ${id}`);
+});
+
+describe('with actors', () => {
+  const Visitor = defineActor('visitor', {
+    whereAreYou: request<void, string>({ readonly: true }),
+    visit: request<{ key: string }, string[]>(),
+    wait: request<void, string>(),
+  });
+
+  function createVisitor() {
+    const waiting = deferred();
+    const gate = deferred<string>();
+    const ends: string[] = [];
+    const actor = Visitor.implement({
+      setup: () => null,
+      handlers: {
+        whereAreYou: (_state, _input, { nodeId }) => nodeId,
+        visit: async (_state, { key }, ctx) => [ctx.nodeId, await ctx.ref(Visitor, key).whereAreYou()],
+        wait() {
+          waiting.resolve();
+          return gate.promise;
+        },
+      },
+      passivate: async (_state, ctx) => {
+        const neighbour = await ctx.ref(Visitor, `next to ${ctx.key}`).whereAreYou().catch(codeOf);
+        ends.push(`${ctx.key} ${ctx.reason} ${neighbour}`);
+      },
+    });
+    return { actor, waiting, gate, ends };
+  }
+
+  const codeOf = (error: unknown): string => (error as ClstrError).code;
+
+  test('reaches the actor of a key on the node that owns it, typed, from outside and from another actor', async () => {
+    await using cluster = await testCluster({ nodes: 3, actors: [createVisitor().actor] });
+    const homes = new Set<string>();
+    for (let i = 0; i < 20; i++) {
+      const key = `key-${i}`;
+      const home = await cluster.ref(Visitor, key).whereAreYou();
+      expectTypeOf(home).toEqualTypeOf<string>();
+      expect(home).toBe(cluster.nodeOf(key).id);
+      expect(await cluster.ref(Visitor, 'guest').visit({ key })).toEqual([cluster.nodeOf('guest').id, home]);
+      homes.add(home);
+    }
+    expect(homes.size).toBe(3);
+  });
+
+  test('gives them services, a cache of the size asked for, and the clock of the cluster', async () => {
+    const Shop = defineActor('shop', { look: request<void, unknown>() });
+    const ends: string[] = [];
+    const shop = Shop.implement({
+      setup: () => null,
+      handlers: { look: (_state, _input, { services }) => services },
+      passivate: (_state, { key, reason }) => ends.push(`${key} ${reason}`),
+      idleMs: 1_000,
+    });
+    const clock = fakeClock();
+    const services = { stock: 5 } as never;
+    await using cluster = await testCluster({ nodes: 1, actors: [shop], services, cacheSize: 1, clock });
+    expect(await cluster.ref(Shop, 'a').look()).toEqual({ stock: 5 });
+    await cluster.ref(Shop, 'b').look();
+    expect(ends).toEqual(['a evicted']);
+    await clock.advance(1_500);
+    expect(ends).toEqual(['a evicted', 'b idle']);
+  });
+
+  test('passivates them when it closes', async () => {
+    const { actor, ends } = createVisitor();
+    const cluster = await testCluster({ nodes: 1, actors: [actor] });
+    await cluster.ref(Visitor, 'a').whereAreYou();
+    await cluster.close();
+    // Whether its neighbour still answers is the node's business: the client they call through is open.
+    expect(ends).toEqual([expect.stringMatching(/^a drain (?!TRANSPORT_CLOSED)/)]);
+  });
+
+  test('closes under a clock that stands still, a handler still at its gate', async () => {
+    const { actor, waiting } = createVisitor();
+    const cluster = await testCluster({ nodes: 1, actors: [actor], clock: fakeClock() });
+    const call = expect(cluster.ref(Visitor, 'a').wait()).rejects.toMatchObject({ code: 'ABORTED' });
+    await waiting.promise;
+    await cluster.close();
+    await call;
+  });
 });
 
 test('passes options on to the client and to every node', async () => {
@@ -132,6 +217,10 @@ test.each([
   [{ handler: whoAmI, client: { timeoutMs: 0 } }, /timeoutMs/],
   [{ nodes: 2 }, /handler/],
   [{ handler: whoAmI, createHandler: () => whoAmI }, /handler/],
+  [{ handler: whoAmI, actors: [] }, /give one of handler, createHandler and actors/],
+  [{ handler: whoAmI, cacheSize: 5 }, /services and cacheSize are for actors/],
+  [{ handler: whoAmI, services: {} }, /services and cacheSize are for actors/],
+  [{ actors: [] }, /actors/],
 ])('refuses %j', async (options, message) => {
   await expect(testCluster(options as TestClusterOptions)).rejects.toMatchObject({
     code: 'INVALID_OPTION',

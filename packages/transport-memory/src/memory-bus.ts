@@ -102,7 +102,11 @@ class QueuedBus implements MemoryBus {
   }
 
   transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array): void {
-    for (const delayMs of this.#delaysOf({ from: from.name, to: to.name, bytes })) {
+    // No packet is made for a bus without a policy.
+    const policy = this.#policy;
+    const delays =
+      policy === undefined ? AT_ONCE : this.#delaysBy(policy, { from: from.name, to: to.name, bytes });
+    for (const delayMs of delays) {
       const delivery: BusWork = {
         run() {
           to.deliver(bytes, from);
@@ -117,9 +121,9 @@ class QueuedBus implements MemoryBus {
   }
 
   /** A packet is lost when the policy throws: whoever sends it must not hear of that. */
-  #delaysOf(packet: Packet): readonly number[] {
+  #delaysBy(policy: NetworkPolicy, packet: Packet): readonly number[] {
     try {
-      return this.#policy?.(packet) ?? AT_ONCE;
+      return policy(packet);
     } catch (error) {
       this.#surface(error);
       return NEVER;

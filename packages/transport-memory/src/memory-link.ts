@@ -102,10 +102,8 @@ export class MemoryLink implements ClientLink, Endpoint {
 
   #leave(outgoing: Outgoing): ClstrError | undefined {
     const { entry } = outgoing;
-    const what = `request ${describe(entry.type)}`;
     // A text has at least as many bytes as units: what is far too large is not even encoded.
-    if (entry.payload.length > this.#bus.maxPayload)
-      return payloadTooLarge(what, entry.payload.length, this.#bus);
+    if (entry.payload.length > this.#bus.maxPayload) return tooLarge(entry, entry.payload.length, this.#bus);
     this.#writer.message(this.#session, entry);
     const { size } = this.#writer;
     if (size <= this.#bus.maxPayload) {
@@ -113,8 +111,12 @@ export class MemoryLink implements ClientLink, Endpoint {
       return undefined;
     }
     this.#writer.rollback(0);
-    return payloadTooLarge(what, size, this.#bus);
+    return tooLarge(entry, size, this.#bus);
   }
+}
+
+function tooLarge(entry: OutboundEntry, bytes: number, bus: MemoryBus): ClstrError {
+  return payloadTooLarge(`request ${describe(entry.type)}`, bytes, bus);
 }
 
 /** An entry between `send` and its last reply. */

@@ -1,0 +1,43 @@
+/** The actors against whoever does the same with less, or in another way: ratios taken within each round. */
+import { clstrActors, clstrActorsMemory } from './contenders/clstr-actors.ts';
+import { clstr, clstrMemory } from './contenders/clstr.ts';
+import { effectMemory, effectSocket } from './contenders/effect-cluster.ts';
+import { moleculer } from './contenders/moleculer.ts';
+import { natsBatch } from './contenders/nats-batch.ts';
+import { natsRequest } from './contenders/nats-request.ts';
+import type { Sample } from './rounds.ts';
+import type { Spread } from './statistics.ts';
+import { ratioOf } from './summary.ts';
+
+export interface Comparison {
+  own: string;
+  against: string;
+  figure: 'requestsPerSecond' | 'p50Ms' | 'cpuUs';
+  /** Own over the other's, at each number in flight. */
+  ratios: readonly { inFlight: number; ratio: Spread }[];
+}
+
+/** Leaves out what did not run. */
+export function compareActors(samples: readonly Sample[]): Comparison[] {
+  const levels = [...new Set(samples.map((sample) => sample.inFlight))];
+  const compare = (figure: Comparison['figure'], own: string, against: string): Comparison => {
+    const ratios = levels.flatMap((inFlight) => {
+      const of = (contender: string): Sample[] =>
+        samples.filter((sample) => sample.contender === contender && sample.inFlight === inFlight);
+      const ratio = ratioOf(of(own), of(against), (sample) => sample[figure]);
+      return ratio === null ? [] : { inFlight, ratio };
+    });
+    return { own, against, figure, ratios };
+  };
+
+  return [
+    ...OVER_NATS.map((other) => compare('requestsPerSecond', clstrActors.name, other.name)),
+    compare('p50Ms', clstrActors.name, natsRequest.name),
+    ...IN_MEMORY.map((other) => compare('requestsPerSecond', clstrActorsMemory.name, other.name)),
+    ...IN_MEMORY.map((other) => compare('cpuUs', clstrActorsMemory.name, other.name)),
+  ].filter(({ ratios }) => ratios.length > 0);
+}
+
+/** Who does the same as the actors with less, or in its own way. */
+const OVER_NATS = [clstr, natsRequest, natsBatch, moleculer, effectSocket];
+const IN_MEMORY = [clstrMemory, effectMemory];

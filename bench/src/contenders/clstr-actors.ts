@@ -1,0 +1,38 @@
+/** The product with typed actors: an actor per key, activated by its first message; over NATS and in memory. */
+import { actorHandler, defineActor, request } from '@clstr/actors';
+import type { Client } from '@clstr/core';
+import type { ClientSide, Contender } from '../contender.ts';
+import type { Payload } from '../payload.ts';
+import { answer } from '../payload.ts';
+import { memoryClient, natsClient, natsNode } from './clstr-sides.ts';
+
+export const clstrActors: Contender = {
+  name: 'clstr-actors',
+  title: 'clstr actors',
+  startNode: (site) => natsNode(site, actorHandler([oracle])),
+  startClient: (site) => natsClient(site, ask),
+};
+
+export const clstrActorsMemory: Contender = {
+  name: 'clstr-actors-memory',
+  title: 'clstr actors, in memory',
+  startClient: ({ numShards }) => memoryClient(numShards, actorHandler([oracle]), ask),
+};
+
+/** Types alone: no other contender but Effect validates what it is sent. */
+export const Oracle = defineActor('oracle', { ask: request<Payload, Payload>() });
+
+/** Answers as every node does, and counts, so that there is a state. */
+export const oracle = Oracle.implement({
+  setup: () => ({ asked: 0 }),
+  handlers: {
+    ask: (state, question) => {
+      state.asked += 1;
+      return answer(question);
+    },
+  },
+});
+
+function ask(client: Client): ClientSide['request'] {
+  return (key, question) => Oracle.ref(client, key).ask(question);
+}

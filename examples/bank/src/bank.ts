@@ -1,0 +1,80 @@
+/** The run: opens accounts, sends all transfers at once, and counts the money before and after. */
+import { createApp } from '@clstr/app';
+import type { App, AppOptions } from '@clstr/app';
+import { createAccount } from './account.ts';
+import { Account, Transfer } from './contracts.ts';
+import type { Order, Receipt } from './contracts.ts';
+import { createFaults, sabotaged } from './sabotage.ts';
+import { transfer } from './transfer.ts';
+
+export interface BankOptions {
+  transport: AppOptions['transport'];
+  accounts: number;
+  transfers: number;
+  /** Taking back does nothing: money must be missing at the end. */
+  isBroken: boolean;
+}
+
+export interface BankResult {
+  readonly receipts: readonly Receipt[];
+  /** Transfers that never gave a receipt. */
+  readonly unsettled: number;
+  readonly centsBefore: number;
+  readonly centsAfter: number;
+  readonly seconds: number;
+}
+
+const OPENING_CENTS = 100_000;
+const MAX_CENTS = 20_000;
+/** Of twenty transfers, one goes to an account that nobody opened. */
+const CLOSED_SHARE = 1 / 20;
+const MAX_TRIES = 20;
+
+export async function runBank(options: BankOptions): Promise<BankResult> {
+  const { transport, accounts, transfers, isBroken } = options;
+  const account = sabotaged(createAccount(new Map()), createFaults(isBroken));
+  const app = await createApp({
+    transport,
+    actors: [account, transfer],
+    cacheSize: Math.max(accounts, transfers),
+    client: { timeoutMs: 30_000 },
+  });
+  try {
+    const ids = Array.from({ length: accounts }, (_, index) => `account-${index}`);
+    await Promise.all(ids.map((id) => app.ref(Account, id).open({ cents: OPENING_CENTS })));
+    const centsBefore = await countMoney(app, ids);
+    const startMs = performance.now();
+    const settled = await Promise.all(
+      Array.from({ length: transfers }, (_, index) => settle(app, `transfer-${index}`, randomOrder(ids))),
+    );
+    const seconds = (performance.now() - startMs) / 1_000;
+    const receipts = settled.filter((one) => one !== undefined);
+    const unsettled = settled.length - receipts.length;
+    return { receipts, unsettled, centsBefore, centsAfter: await countMoney(app, ids), seconds };
+  } finally {
+    await app.close();
+  }
+}
+
+/** A transfer that failed is sent again under the same id, which is harmless: so its caller learns how it ended. */
+async function settle(app: App, id: string, order: Order): Promise<Receipt | undefined> {
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    try {
+      return await app.ref(Transfer, id).run(order);
+    } catch {
+      // Whatever it was: the next answer says how it ended.
+    }
+  }
+  return undefined;
+}
+
+async function countMoney(app: App, ids: readonly string[]): Promise<number> {
+  const balances = await Promise.all(ids.map((id) => app.ref(Account, id).balance()));
+  return balances.reduce((sum, cents) => sum + cents, 0);
+}
+
+function randomOrder(ids: readonly string[]): Order {
+  const pick = (): string => ids[Math.floor(Math.random() * ids.length)]!;
+  const to = Math.random() < CLOSED_SHARE ? 'nobody' : pick();
+  return { from: pick(), to, cents: 1 + Math.floor(Math.random() * MAX_CENTS) };
+}

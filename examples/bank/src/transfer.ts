@@ -1,0 +1,79 @@
+/**
+ * A transfer: withdraws from one account, deposits to another, and takes both back when it cannot finish.
+ *
+ * Its trap is the answer that never comes: a deposit that failed may have happened all the same. So nothing is guessed.
+ * Both entries are reverted, which is right whether or not they were made.
+ */
+import type { LifecycleContext } from '@clstr/actors';
+import { ActorError, isClstrError } from '@clstr/core';
+import { Account, Transfer } from './contracts.ts';
+import type { Order, Receipt } from './contracts.ts';
+
+interface TransferState {
+  order: Order | undefined;
+  /** Why it is being taken back. */
+  failure: string | undefined;
+  /** How it ended; kept as long as the actor is in memory. */
+  receipt: Receipt | undefined;
+}
+
+const RETRY_MS = 50;
+
+export const transfer = Transfer.implement({
+  setup: (): TransferState => ({ order: undefined, failure: undefined, receipt: undefined }),
+  handlers: {
+    async run(state, order, ctx) {
+      state.order ??= order;
+      if (!isSame(order, state.order)) {
+        throw new ActorError('ID_REUSED', `transfer ${ctx.key} was ordered with other values before`);
+      }
+      if (state.receipt === undefined && state.failure === undefined) await move(state, order, ctx);
+      if (state.receipt === undefined) await takeBack(state, order, ctx);
+      if (state.receipt === undefined) throw new ActorError('PENDING', 'it is being taken back: ask again');
+      return state.receipt;
+    },
+  },
+});
+
+/** Leaves a receipt, or the reason why the transfer must be taken back. */
+async function move(state: TransferState, { from, to, cents }: Order, ctx: LifecycleContext): Promise<void> {
+  const entry = { id: ctx.key, cents };
+  if (from === to) {
+    state.receipt = { outcome: 'refused', reason: 'SAME_ACCOUNT' };
+    return;
+  }
+  try {
+    await ctx.ref(Account, from).withdraw(entry);
+  } catch (error) {
+    // An ActorError is the account's own word that nothing has changed.
+    if (error instanceof ActorError) state.receipt = { outcome: 'refused', reason: reasonOf(error) };
+    else state.failure = reasonOf(error);
+    return;
+  }
+  try {
+    await ctx.ref(Account, to).deposit(entry);
+    state.receipt = { outcome: 'done', reason: '' };
+  } catch (error) {
+    state.failure = reasonOf(error);
+  }
+}
+
+/** Until it succeeds: in turns of its own, so that the time of the caller does not limit it. */
+async function takeBack(state: TransferState, { from, to }: Order, ctx: LifecycleContext): Promise<void> {
+  if (state.receipt !== undefined) return;
+  try {
+    for (const account of [to, from]) await ctx.ref(Account, account).revert({ id: ctx.key });
+    state.receipt = { outcome: 'compensated', reason: state.failure! };
+  } catch {
+    ctx.after(RETRY_MS, (later) => takeBack(state, { from, to, cents: 0 }, later));
+  }
+}
+
+function isSame(one: Order, other: Order): boolean {
+  return one.from === other.from && one.to === other.to && one.cents === other.cents;
+}
+
+function reasonOf(error: unknown): string {
+  if (!isClstrError(error)) return String(error);
+  return error instanceof ActorError ? error.actorCode : error.code;
+}

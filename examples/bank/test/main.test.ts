@@ -1,0 +1,101 @@
+/** The built program, as a reader would run it. */
+import { execFile, execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { beforeAll, expect, test } from 'vitest';
+
+const FOLDER = join(import.meta.dirname, '..');
+const BUILD_TIMEOUT_MS = 120_000;
+const RUN_TIMEOUT_MS = 60_000;
+
+beforeAll(() => {
+  // Does nothing where the build is up to date.
+  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
+  execFileSync(process.execPath, [tsc, '-b', FOLDER], { stdio: 'inherit' });
+}, BUILD_TIMEOUT_MS);
+
+interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function run(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      [join(FOLDER, 'dist/main.js'), ...args],
+      (_error, stdout, stderr) => {
+        resolve({ code: child.exitCode, stdout, stderr });
+      },
+    );
+  });
+}
+
+/** The number in the row of `name`. */
+function rowOf(stdout: string, name: string): number {
+  const [, value] = new RegExp(`^ *${name} +([\\d,.]+)`, 'm').exec(stdout)!;
+  return Number(value!.replaceAll(',', ''));
+}
+
+function expectConserved({ code, stdout, stderr }: Ended): void {
+  expect(stderr).toBe('');
+  expect(stdout).toMatch(/\nconserved: not a cent was lost or made\n$/);
+  expect(code).toBe(0);
+  expect(rowOf(stdout, 'money before')).toBe(100_000);
+  expect(rowOf(stdout, 'money after')).toBe(100_000);
+  const [done, refused, compensated] = ['done', 'refused', 'compensated'].map((name) => rowOf(stdout, name));
+  expect(done! + refused! + compensated!).toBe(1_000);
+  expect(rowOf(stdout, 'unsettled')).toBe(0);
+  // Of a thousand, about two hundred meet a handler that fails, and fifty an account that is not there.
+  expect(done).toBeGreaterThan(200);
+  expect(compensated).toBeGreaterThan(50);
+  expect(stdout).toMatch(/compensated .*INTERNAL \d+/);
+  expect(stdout).toMatch(/compensated .*NOT_OPEN \d+/);
+  expect(stdout).toMatch(/refused .*OVERDRAWN \d+/);
+}
+
+test(
+  'conserves money through 1,000 transfers at once, of which many fail',
+  { timeout: RUN_TIMEOUT_MS },
+  async () => {
+    expectConserved(await run());
+  },
+);
+
+test(
+  'exits 1 and names what is missing when nothing is taken back',
+  { timeout: RUN_TIMEOUT_MS },
+  async () => {
+    const { code, stdout } = await run('--break');
+    expect(code).toBe(1);
+    expect(rowOf(stdout, 'money after')).not.toBe(100_000);
+    expect(stdout).toMatch(/\nNOT conserved: [-+][\d,.]+, 0 transfers unsettled\n$/);
+  },
+);
+
+test.skipIf(!hasNatsServer())(
+  'conserves money over a real nats-server',
+  { timeout: RUN_TIMEOUT_MS },
+  async () => {
+    const server = await startNatsServer();
+    try {
+      expectConserved(await run('--transport', 'nats', '--nats-url', server.url));
+    } finally {
+      await server.stop();
+    }
+  },
+);
+
+test('exits 2 on a wrong option, naming it', async () => {
+  expect(await run('--transport', 'pigeon')).toEqual({
+    code: 2,
+    stdout: '',
+    stderr: '--transport must be memory or nats, got pigeon\n',
+  });
+  expect(await run('--brake')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('--brake') as string,
+  });
+});

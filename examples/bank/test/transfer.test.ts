@@ -1,0 +1,99 @@
+import { ActorError, ClstrError } from '@clstr/core';
+import { deferred, fakeRef, testActor } from '@clstr/testing';
+import type { FakeMethods, SentCall } from '@clstr/testing';
+import { expect, test } from 'vitest';
+import { Account, Transfer } from '../src/contracts.ts';
+import { transfer } from '../src/transfer.ts';
+
+const order = { from: 'alice', to: 'bob', cents: 100 };
+
+function createTest(account: FakeMethods<(typeof Account)['methods']> = {}) {
+  const answers = { withdraw: () => 0, deposit: () => 0, revert: () => 0, ...account };
+  return testActor(Transfer, transfer, { key: 't-1', refs: [fakeRef(Account, answers)] });
+}
+
+const summary = (sent: readonly SentCall[]): string[] => sent.map(({ method, key }) => `${method} ${key}`);
+const fail = (error: Error) => (): never => {
+  throw error;
+};
+
+test('withdraws, then deposits, under its own id', async () => {
+  const t = createTest();
+  expect(await t.call.run(order)).toEqual({ outcome: 'done', reason: '' });
+  expect(summary(t.sent)).toEqual(['withdraw alice', 'deposit bob']);
+  expect(t.sent.map(({ input }) => input)).toEqual(Array(2).fill({ id: 't-1', cents: 100 }));
+});
+
+test('gives its receipt again without moving money again, however many ask at once', async () => {
+  const t = createTest();
+  const receipts = await Promise.all([t.call.run(order), t.call.run(order)]);
+  expect([...receipts, await t.call.run(order)]).toEqual(Array(3).fill({ outcome: 'done', reason: '' }));
+  expect(t.sent).toHaveLength(2);
+});
+
+test('refuses other values under the same id', async () => {
+  const t = createTest();
+  await t.call.run(order);
+  await expect(t.call.run({ ...order, cents: 5 })).rejects.toMatchObject({ actorCode: 'ID_REUSED' });
+});
+
+test('is refused as the first account refuses, which leaves nothing to take back', async () => {
+  const t = createTest({ withdraw: fail(new ActorError('OVERDRAWN', 'no money')) });
+  expect(await t.call.run(order)).toEqual({ outcome: 'refused', reason: 'OVERDRAWN' });
+  expect(summary(t.sent)).toEqual(['withdraw alice']);
+});
+
+test('from an account to itself is refused, and moves nothing', async () => {
+  const t = createTest();
+  expect(await t.call.run({ ...order, to: 'alice' })).toEqual({ outcome: 'refused', reason: 'SAME_ACCOUNT' });
+  expect(t.sent).toEqual([]);
+});
+
+test.each([
+  ['NOT_OPEN', new ActorError('NOT_OPEN', 'who is bob?')],
+  ['TIMEOUT', new ClstrError('TIMEOUT', 'too slow')],
+  ['INTERNAL', new Error('disk full')],
+])('takes both entries back when the deposit fails as %s', async (reason, error) => {
+  const t = createTest({ deposit: fail(error) });
+  expect(await t.call.run(order)).toEqual({ outcome: 'compensated', reason });
+  expect(summary(t.sent)).toEqual(['withdraw alice', 'deposit bob', 'revert bob', 'revert alice']);
+});
+
+test('takes the withdrawal back when nobody can tell whether it happened', async () => {
+  const t = createTest({ withdraw: fail(new Error('failed after it was done')) });
+  expect(await t.call.run(order)).toEqual({ outcome: 'compensated', reason: 'INTERNAL' });
+  expect(summary(t.sent)).toEqual(['withdraw alice', 'revert bob', 'revert alice']);
+});
+
+test('goes on taking back by itself until that succeeds', async () => {
+  let failures = 2;
+  const t = createTest({
+    deposit: fail(new Error('disk full')),
+    revert() {
+      if (failures-- > 0) throw new Error('disk still full');
+      return 0;
+    },
+  });
+  await expect(t.call.run(order)).rejects.toMatchObject({ actorCode: 'PENDING' });
+  await t.clock.advance(100);
+  expect(await t.call.run(order)).toEqual({ outcome: 'compensated', reason: 'INTERNAL' });
+  expect(summary(t.sent).slice(2)).toEqual(['revert bob', 'revert bob', 'revert bob', 'revert alice']);
+});
+
+test('takes back also when its caller has given up meanwhile', async () => {
+  const depositing = deferred();
+  const t = createTest({
+    deposit() {
+      depositing.resolve();
+      return new Promise(() => undefined);
+    },
+  });
+  const stop = new AbortController();
+  const call = expect(t.call.run(order, { signal: stop.signal })).rejects.toMatchObject({ code: 'ABORTED' });
+  await depositing.promise;
+  stop.abort();
+  await call;
+  await t.clock.advance(50);
+  expect(await t.call.run(order)).toEqual({ outcome: 'compensated', reason: 'ABORTED' });
+  expect(summary(t.sent).slice(-2)).toEqual(['revert bob', 'revert alice']);
+});

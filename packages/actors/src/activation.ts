@@ -1,0 +1,331 @@
+/**
+ * One actor in memory: what it does with a message, and its way from `setup` to its end.
+ *
+ *   starting ── setup ──▶ active ── idle, evicted, drain, failed ──▶ stopping ──▶ gone
+ *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
+ */
+import type { CallChain, HandlerContext, HandlerRequest } from '@clstr/core';
+import { ClstrError, asRefusal, dispositionOf, isClstrError } from '@clstr/core';
+import type { TimerHandler } from './actor-context.ts';
+import type { Home, Inhabitant, Job, Method } from './actor-home.ts';
+import { ActorTimers } from './actor-timers.ts';
+import { backoffMs } from './backoff.ts';
+import { MessageContext } from './contexts.ts';
+import { defaults } from './defaults.ts';
+import { discarded, passivated } from './ending.ts';
+import type { PassivateReason } from './implementation.ts';
+import { Mailbox } from './mailbox.ts';
+import { MessageJob } from './message-job.ts';
+import { Setup } from './setup.ts';
+import { isThenable } from './thenable.ts';
+
+type Phase = 'new' | 'starting' | 'active' | 'stopping' | 'gone';
+
+/** Turns without a promise that one actor takes before other keys, timers and I/O get theirs. */
+const TURNS_PER_YIELD = 256;
+/** Before any sweep: of an actor that has not been used since `passivate` was rejected. */
+const UNUSED = -Infinity;
+
+/** Hot path: a message that finds its actor idle runs in the very call that brings it. */
+export class Activation implements Inhabitant {
+  readonly home: Home;
+  readonly key: string;
+  /** The sweep at which a message last came or ended: cheaper than a clock reading per message. */
+  usedAtSweep: number;
+  readonly #mailbox = new Mailbox<Job>();
+  #phase: Phase = 'new';
+  #state: unknown = undefined;
+  /** Its mailbox is being emptied already, further up the stack or after a pause for others. */
+  #isPumping = false;
+  /** Promises given to `waitUntil` that have not settled. */
+  #background = 0;
+  /** What is to be done once nothing runs; {@link #settle} looks at it. */
+  #wish: 'none' | 'restart' | 'idle' | 'evicted' = 'none';
+  /** `passivate` was rejected, and is not to be tried yet. */
+  #isKept = false;
+  #passivateFailures = 0;
+  #fullError: ClstrError | undefined;
+  #setup: Setup | undefined;
+  #timers: ActorTimers | undefined;
+  #life: AbortController | undefined;
+  /** Told when it comes to rest, or is gone, once its node closes. */
+  #onRest: (() => void) | undefined;
+
+  constructor(home: Home, key: string) {
+    this.home = home;
+    this.key = key;
+    this.usedAtSweep = home.sweep;
+  }
+
+  /** Runs the message now or in its turn, and gives what its handler returns. Throws refusals. */
+  accept(method: Method, request: HandlerRequest, context: HandlerContext): unknown {
+    this.usedAtSweep = this.home.sweep;
+    if (this.#mailbox.canRun(method.isReadonly)) return this.run(method, request, context);
+    const { mailbox } = this.home.actor;
+    if (this.#mailbox.size >= mailbox) throw this.#full(mailbox);
+    return new Promise((resolve, reject) => {
+      this.enqueue(new MessageJob(this, method, request, context, resolve, reject));
+      if (this.#phase === 'new') this.#start(request.callChain);
+    });
+  }
+
+  /** One for all: under a flood, taking a stack for each would cost more than all the rest. */
+  #full(mailbox: number): ClstrError {
+    const message = `${this.#name} has ${mailbox} messages waiting (mailbox)`;
+    this.#fullError ??= asRefusal(new ClstrError('OVERLOADED', message));
+    return this.#fullError;
+  }
+
+  run(method: Method, request: HandlerRequest, context: HandlerContext): unknown {
+    const { isReadonly } = method;
+    let result: unknown;
+    this.#mailbox.started(isReadonly);
+    try {
+      result = method.call(this.#state, request.payload, new MessageContext(this, request, context));
+      if (isThenable(result)) return this.#running(result, isReadonly);
+    } catch (error) {
+      this.failed(error);
+      this.#ended(isReadonly);
+      throw error;
+    }
+    this.#ended(isReadonly);
+    return result;
+  }
+
+  #running(result: PromiseLike<unknown>, isReadonly: boolean): Promise<unknown> {
+    return Promise.resolve(result).then(
+      (value) => {
+        this.#ended(isReadonly);
+        return value;
+      },
+      (error: unknown) => {
+        this.failed(error);
+        this.#ended(isReadonly);
+        throw error;
+      },
+    );
+  }
+
+  #ended(isReadonly: boolean): void {
+    if (this.usedAtSweep !== this.home.sweep) this.home.touch(this);
+    this.#mailbox.ended(isReadonly);
+    this.#pump();
+  }
+
+  /** An error thrown on purpose, or before the handler saw the message, leaves the state as good as it was. */
+  failed(error: unknown): void {
+    if (this.home.actor.onError === 'keep') return;
+    if (isClstrError(error) && (error.code === 'ACTOR_ERROR' || dispositionOf(error) === 'refusal')) return;
+    this.#wish = 'restart';
+    this.#mailbox.isOpen = false;
+  }
+
+  /** Runs what may run now, in order. */
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    let turns = 0;
+    for (let job = this.#mailbox.next(); job !== undefined; job = this.#mailbox.next()) {
+      job.run();
+      if (++turns < TURNS_PER_YIELD) continue;
+      this.home.host.clock.macrotask(() => {
+        this.#isPumping = false;
+        this.#pump();
+      });
+      return;
+    }
+    this.#isPumping = false;
+    this.#settle();
+  }
+
+  /** Does what was wished for, once nothing runs. */
+  #settle(): void {
+    if (this.#phase !== 'active' || this.#mailbox.isRunning) return;
+    if (this.#wish === 'restart') {
+      void this.#restart();
+      return;
+    }
+    if (!this.#isAtRest) return;
+    this.home.isPacked = false;
+    if (this.#onRest !== undefined) this.#onRest();
+    else if (this.#wish !== 'none') void this.stop(this.#wish);
+  }
+
+  enqueue(job: Job): void {
+    this.#mailbox.push(job);
+    this.#pump();
+  }
+
+  /** What waited behind the job may run now. */
+  forget(job: Job): void {
+    if (this.#mailbox.remove(job)) this.#pump();
+  }
+
+  timerStarted(): void {
+    this.#mailbox.started(false);
+  }
+
+  /** No activity: an actor whose timers always run when idle ones are looked for leaves after one of them. */
+  timerEnded(): void {
+    this.#mailbox.ended(false);
+    if (!this.#isKept && this.#wish === 'none' && this.home.isOverdue(this)) this.#wish = 'idle';
+    this.#pump();
+  }
+
+  addTimer(delayMs: number, isRepeated: boolean, handler: TimerHandler): () => void {
+    if (this.#phase === 'gone') return () => undefined;
+    this.#timers ??= new ActorTimers(this);
+    if (this.#timers.size >= defaults.timers) {
+      throw new ClstrError('OVERLOADED', `${this.#name} has ${defaults.timers} timers`);
+    }
+    return this.#timers.add(delayMs, isRepeated, handler);
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.#background++;
+    const ended = (): void => {
+      this.#background--;
+      this.#settle();
+    };
+    Promise.resolve(work).then(ended, (err: unknown) => {
+      const { host, actor } = this.home;
+      host.logger.error({ err, actor: actor.name, key: this.key }, 'waitUntil: the work failed');
+      ended();
+    });
+  }
+
+  passivateSoon(): void {
+    if (this.#wish === 'none') this.#wish = 'idle';
+    this.#settle();
+  }
+
+  get signal(): AbortSignal {
+    this.#life ??= new AbortController();
+    return this.#life.signal;
+  }
+
+  /** Whether it may be stopped. */
+  get isIdle(): boolean {
+    return this.#phase === 'active' && !this.#isKept && this.#isAtRest;
+  }
+
+  /** Ends an actor at rest. Resolves when it is gone, starts again, or stays because `passivate` failed. */
+  async stop(reason: PassivateReason): Promise<void> {
+    this.#enter('stopping');
+    const { passivate } = this.home.actor;
+    const mayGo = passivate === undefined || (await passivated(this, passivate, this.#state, reason));
+    if (mayGo || reason === 'drain') this.#leave();
+    else this.#stay(reason);
+  }
+
+  /** The state may be the only copy, so the actor goes on. Unless a message comes, it tries again later. */
+  #stay(reason: 'idle' | 'evicted'): void {
+    this.#isKept = true;
+    if (this.#mailbox.size === 0) this.usedAtSweep = UNUSED;
+    this.#timers ??= new ActorTimers(this);
+    this.#timers.add(backoffMs(this.#passivateFailures++), false, () => {
+      this.#isKept = false;
+      if (this.usedAtSweep === UNUSED) this.#wish = reason;
+    });
+    this.#wish = 'none';
+    this.#enter('active');
+    this.#pump();
+  }
+
+  async #restart(): Promise<void> {
+    this.#enter('stopping');
+    await discarded(this, this.#state, 'failed');
+    this.#leave();
+  }
+
+  /** Ends the actor with its node. */
+  async close(): Promise<void> {
+    const { host, actor } = this.home;
+    await this.#whenAtRest(defaults.passivateMs);
+    if (this.#phase === 'active' && !this.#mailbox.isRunning) {
+      await this.stop('drain');
+    } else if (this.#phase !== 'gone') {
+      host.logger.error({ actor: actor.name, key: this.key }, `${this.#name} did not come to rest in time`);
+      this.#setup?.callOff();
+      if (this.#phase === 'active') {
+        this.#enter('stopping');
+        await discarded(this, this.#state, 'failed');
+      }
+      this.#giveUp(asRefusal(new ClstrError('DRAINING', `node ${host.nodeId} is shutting down`)));
+    }
+  }
+
+  async #whenAtRest(limitMs: number): Promise<void> {
+    if (this.#phase === 'gone' || (this.#phase === 'active' && this.#isAtRest)) return;
+    await new Promise<void>((resolve) => {
+      const stopTimer = this.home.host.clock.timer(resolve, limitMs);
+      this.#onRest = () => {
+        stopTimer();
+        resolve();
+      };
+    });
+  }
+
+  #start(callChain: CallChain): void {
+    this.#enter('starting');
+    this.#setup = new Setup(
+      this,
+      callChain,
+      (state) => {
+        this.#setup = undefined;
+        this.#state = state;
+        this.#enter('active');
+        this.#pump();
+      },
+      (error) => this.#giveUp(error),
+    );
+    this.#setup.begin();
+  }
+
+  /** Tells all that wait that their turn will never come. */
+  #giveUp(error: unknown): void {
+    const waiting: Job[] = [];
+    for (let job = this.#mailbox.first; job !== undefined; job = this.#mailbox.first) {
+      this.#mailbox.remove(job);
+      waiting.push(job);
+    }
+    this.#leave();
+    for (const job of waiting) job.abandon(error);
+  }
+
+  /** The end of this life; messages that came meanwhile begin another. */
+  #leave(): void {
+    this.#timers?.cancelAll();
+    this.#life?.abort(new ClstrError('ABORTED', `${this.#name} left memory`));
+    this.#state = undefined;
+    this.#wish = 'none';
+    this.#isKept = false;
+    this.#passivateFailures = 0;
+    this.#timers = undefined;
+    this.#life = undefined;
+    const { first } = this.#mailbox;
+    if (first !== undefined) {
+      this.#start(first.callChain);
+      return;
+    }
+    this.#enter('gone');
+    this.home.remove(this.key);
+    this.#onRest?.();
+  }
+
+  #enter(phase: Phase): void {
+    if (this.#phase === 'stopping') this.home.stopping--;
+    if (phase === 'stopping') this.home.stopping++;
+    this.#phase = phase;
+    this.#mailbox.isOpen = phase === 'active';
+  }
+
+  /** Whether nothing runs, waits or is awaited. */
+  get #isAtRest(): boolean {
+    return !this.#mailbox.isRunning && this.#mailbox.size === 0 && this.#background === 0;
+  }
+
+  get #name(): string {
+    return `${this.home.actor.name}/${this.key}`;
+  }
+}

@@ -1,0 +1,44 @@
+/** What actor code is given besides its state and input. */
+import type { Headers, Logger } from '@clstr/core';
+import type { Methods } from './method.ts';
+import type { Ref, Referable } from './ref.ts';
+
+/**
+ * What handlers need from outside: a database, a client. Give it to `actorHandler` as `services`, and declare its
+ * type once: `declare module '@clstr/actors' { interface Services { db: Database } }`.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- users add to it
+export interface Services {}
+
+/** Given to `setup`, `passivate`, `discard` and timers, which run for no caller. */
+export interface LifecycleContext {
+  readonly actor: string;
+  readonly key: string;
+  readonly nodeId: string;
+  readonly services: Services;
+  /** Bound to actor and key. */
+  readonly log: Logger;
+  /** Fires when the time is over or the actor leaves memory by force. */
+  readonly signal: AbortSignal;
+  /** What is left of the time, in milliseconds; Infinity where there is no limit. */
+  remainingMs(): number;
+  /** Another actor, or this one by notify; calls pass on the time that is left, the trace and the call chain. */
+  ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
+  /** Runs `handler` through the mailbox every `periodMs`, until the returned function is called or the actor stops. */
+  every(periodMs: number, handler: TimerHandler): () => void;
+  /** Runs `handler` through the mailbox once, after `delayMs`. */
+  after(delayMs: number, handler: TimerHandler): () => void;
+  /** The actor does not passivate, and its node does not end its drain, before `work` has settled. */
+  waitUntil(work: Promise<unknown>): void;
+  /** Passivates the actor as soon as it has nothing to do. */
+  passivate(): void;
+}
+
+export type TimerHandler = (context: LifecycleContext) => unknown;
+
+/** Given to the handler of a message. `signal` also fires when the caller gives up. */
+export interface ActorContext extends LifecycleContext {
+  readonly headers: Headers;
+  /** The caller waits for no reply. */
+  readonly isNotify: boolean;
+}

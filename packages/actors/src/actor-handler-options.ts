@@ -1,0 +1,84 @@
+/** The options of `actorHandler`, checked once, and what all its actors share. */
+import type { Clock, Logger } from '@clstr/core';
+import {
+  checkInteger,
+  checkKnownOptions,
+  checkMethods,
+  invalidOption,
+  silentLogger,
+  systemClock,
+} from '@clstr/core';
+import type { Services } from './actor-context.ts';
+import type { Host } from './actor-home.ts';
+import { noActorMetrics } from './actor-metrics.ts';
+import type { ActorMetrics } from './actor-metrics.ts';
+import { defaults } from './defaults.ts';
+import type { Actor } from './implementation.ts';
+import type { Caller } from './ref.ts';
+
+export interface ActorHandlerOptions {
+  /**
+   * Actors kept in memory per type, from 1 to 8,388,607. As many again may be on their way out. When all are busy,
+   * messages for other keys are `OVERLOADED`. Default 1024.
+   */
+  cacheSize?: number | undefined;
+  /** Given to actor code as `ctx.services`. */
+  services?: Services | undefined;
+  /** What `ctx.ref` calls through. Borrowed. */
+  client?: Caller | undefined;
+  clock?: Clock | undefined;
+  metrics?: ActorMetrics | undefined;
+  logger?: Logger | undefined;
+}
+
+const KNOWN = [
+  'cacheSize',
+  'services',
+  'client',
+  'clock',
+  'metrics',
+  'logger',
+] as const satisfies readonly (keyof ActorHandlerOptions)[];
+
+/** Twice as many and one more have to fit into a Map of V8, which holds 2^24. */
+const MAX_CACHE_SIZE = 0x7f_ffff;
+
+/** @throws INVALID_OPTION */
+export function resolveActorHandlerOptions(
+  actors: readonly Actor[],
+  given: ActorHandlerOptions,
+): { host: Host; cacheSize: number } {
+  const owner = 'actorHandler';
+  checkActors(owner, actors);
+  checkKnownOptions(owner, given, KNOWN);
+  const { cacheSize = defaults.cacheSize, services = {}, client, clock = systemClock } = given;
+  const { metrics = noActorMetrics, logger = silentLogger } = given;
+  return {
+    cacheSize: checkInteger(owner, 'cacheSize', cacheSize, 1, MAX_CACHE_SIZE),
+    host: {
+      nodeId: '',
+      services: checkServices(owner, services),
+      client:
+        client === undefined ? undefined : checkMethods(owner, 'client', client, ['requestKey', 'notifyKey']),
+      clock: checkMethods(owner, 'clock', clock, ['monoMs', 'timer', 'macrotask']),
+      metrics: checkMethods(owner, 'metrics', metrics, ['active', 'panicked']),
+      logger: checkMethods(owner, 'logger', logger, ['debug', 'info', 'warn', 'error']),
+    },
+  };
+}
+
+function checkServices(owner: string, services: unknown): Services {
+  if (typeof services === 'object' && services !== null) return services;
+  throw invalidOption(owner, 'services', services, 'an object');
+}
+
+function checkActors(owner: string, actors: unknown): void {
+  if (!Array.isArray(actors) || actors.length === 0) {
+    throw invalidOption(owner, 'actors', actors, 'a list of actors');
+  }
+  for (const actor of actors as readonly (Partial<Actor> | null | undefined)[]) {
+    if (typeof actor?.setup !== 'function') {
+      throw invalidOption(owner, 'actors', actor, 'made by implement() of a contract, each of them');
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/** What the parts of one actor in memory know of each other, and of the host they live in. */
+import type { CallChain, Clock, HandlerContext, HandlerRequest, Logger } from '@clstr/core';
+import type { Services, TimerHandler } from './actor-context.ts';
+import type { ActorMetrics } from './actor-metrics.ts';
+import type { Actor, ErasedHandler } from './implementation.ts';
+import type { Turn } from './mailbox.ts';
+import type { Caller } from './ref.ts';
+import type { SetupFailures } from './setup-failures.ts';
+
+/** What all actors of one node share. */
+export interface Host {
+  /** Known from the first message on. */
+  nodeId: string;
+  readonly services: Services;
+  readonly client: Caller | undefined;
+  readonly clock: Clock;
+  readonly metrics: ActorMetrics;
+  readonly logger: Logger;
+}
+
+/** What all actors of one type share. */
+export interface Home {
+  readonly host: Host;
+  readonly actor: Actor;
+  readonly setupFailures: SetupFailures;
+  /** Counts the looks for idle actors: what was used before the last few of them is idle. */
+  readonly sweep: number;
+  /** Actors on their way out of memory. */
+  stopping: number;
+  /** No actor was idle at the last look for one to evict, and none has come to rest since. */
+  isPacked: boolean;
+  /** An actor was used after the sweep that it was used at before. */
+  touch(activation: Swept): void;
+  /** Whether no message came for `idleMs`. */
+  isOverdue(activation: Swept): boolean;
+  /** The actor of `key` has left memory. */
+  remove(key: string): void;
+}
+
+export interface Swept {
+  readonly key: string;
+  usedAtSweep: number;
+}
+
+export interface Method {
+  readonly isReadonly: boolean;
+  /** The handler with its validators around it. */
+  readonly call: ErasedHandler;
+}
+
+/** One actor, as its contexts and jobs see it. */
+export interface Inhabitant {
+  readonly home: Home;
+  readonly key: string;
+  /** Fires when the actor leaves memory. */
+  readonly signal: AbortSignal;
+  /** Runs a message whose turn it is. */
+  run(method: Method, request: HandlerRequest, context: HandlerContext): unknown;
+  /** A timer's turn begins; pair with `timerEnded`. */
+  timerStarted(): void;
+  timerEnded(): void;
+  /** Code of the user threw in a turn. */
+  failed(error: unknown): void;
+  enqueue(job: Job): void;
+  /** Takes out a job, if it waits. */
+  forget(job: Job): void;
+  waitUntil(work: Promise<unknown>): void;
+  passivateSoon(): void;
+  addTimer(delayMs: number, isRepeated: boolean, handler: TimerHandler): () => void;
+}
+
+/** What waits in a mailbox. */
+export interface Job extends Turn<Job> {
+  /** The actors this came through; empty when it came from outside. */
+  readonly callChain: CallChain;
+  /** Its turn has come. Never throws. */
+  run(): void;
+  /** Its turn will never come. */
+  abandon(error: unknown): void;
+}

@@ -1,0 +1,138 @@
+/** All actors of one type on one node: who is in memory, who makes room, who has been idle for too long. */
+import { ClstrError, asRefusal } from '@clstr/core';
+import { LRUCache } from 'lru-cache';
+import { Activation } from './activation.ts';
+import type { Home, Host, Method, Swept } from './actor-home.ts';
+import type { Actor } from './implementation.ts';
+import { SetupFailures } from './setup-failures.ts';
+import { withValidators } from './validation.ts';
+
+/** A method, and where its actors live. */
+export interface BoundMethod extends Method {
+  readonly type: ActorType;
+}
+
+/** Sweeps per `idleMs`: an actor passivates after `idleMs`, and at most a quarter of it later. */
+const SWEEPS_PER_IDLE = 4;
+
+export class ActorType implements Home {
+  readonly host: Host;
+  readonly actor: Actor;
+  readonly setupFailures: SetupFailures;
+  sweep = 0;
+  stopping = 0;
+  isPacked = false;
+  readonly #cacheSize: number;
+  /**
+   * By last use. Larger than `cacheSize`, as many again may be on their way out; so it never evicts by itself, which
+   * it would do without asking whether the least recently used is busy.
+   */
+  readonly #activations: LRUCache<string, Activation>;
+  #cancelSweep: (() => void) | undefined;
+  #noRoomError: ClstrError | undefined;
+
+  constructor(host: Host, actor: Actor, cacheSize: number) {
+    this.host = host;
+    this.actor = actor;
+    this.setupFailures = new SetupFailures(host.clock);
+    this.#cacheSize = cacheSize;
+    this.#activations = new LRUCache({ max: 2 * cacheSize + 1 });
+  }
+
+  /** The methods under their wire names. */
+  *methods(): Iterable<[string, BoundMethod]> {
+    const { name, methods, handlers } = this.actor;
+    for (const [method, { isReadonly, input, output }] of Object.entries(methods)) {
+      const type = `${name}.${method}`;
+      yield [type, { type: this, isReadonly, call: withValidators(type, input, output, handlers[method]!) }];
+    }
+  }
+
+  /** The actor of `key`, made when it is not in memory. Throws the refusal `OVERLOADED` when there is no room. */
+  activation(key: string): Activation {
+    return this.#activations.get(key) ?? this.#activate(key);
+  }
+
+  touch(activation: Swept): void {
+    activation.usedAtSweep = this.sweep;
+    this.#activations.get(activation.key);
+  }
+
+  isOverdue(activation: Swept): boolean {
+    return this.sweep - activation.usedAtSweep > SWEEPS_PER_IDLE;
+  }
+
+  remove(key: string): void {
+    this.#activations.delete(key);
+    this.#reportSize();
+  }
+
+  /** Ends all actors; the caller brings no more messages. */
+  async close(): Promise<void> {
+    this.#cancelSweep?.();
+    await Promise.all([...this.#longestAgoFirst()].map((activation) => activation.close()));
+  }
+
+  #activate(key: string): Activation {
+    // With as many on their way out as the cache holds, another one that leaves would make no room now.
+    if (this.stopping >= this.#cacheSize) throw this.#noRoom();
+    const excess = this.#activations.size - this.stopping - this.#cacheSize + 1;
+    if (excess > 0) this.#evict(excess);
+    if (this.#activations.size >= 2 * this.#cacheSize) throw this.#noRoom();
+    const activation = new Activation(this, key);
+    this.#activations.set(key, activation);
+    this.#reportSize();
+    this.#cancelSweep ??= this.#armSweep();
+    return activation;
+  }
+
+  /**
+   * The idle actors used longest ago leave: one, or more when some that were to leave have stayed. Busy ones before
+   * them are moved up, so that nobody looks at them in vain again.
+   */
+  #evict(count: number): void {
+    const victims: Activation[] = [];
+    const busy: Activation[] = [];
+    for (const activation of this.isPacked ? [] : this.#longestAgoFirst()) {
+      (activation.isIdle ? victims : busy).push(activation);
+      if (victims.length === count) break;
+    }
+    for (const { key } of busy) this.#activations.get(key);
+    this.isPacked = victims.length === 0;
+    const isInVain = victims.length < count && this.#activations.size >= 2 * this.#cacheSize;
+    if (this.isPacked || isInVain) throw this.#noRoom();
+    for (const victim of victims) void victim.stop('evicted');
+  }
+
+  /** One for all, as it has to be cheap when there are many. */
+  #noRoom(): ClstrError {
+    const message = `all actors of type ${this.actor.name} are busy or leaving (cacheSize ${this.#cacheSize})`;
+    this.#noRoomError ??= asRefusal(new ClstrError('OVERLOADED', message));
+    return this.#noRoomError;
+  }
+
+  #armSweep(): () => void {
+    return this.host.clock.timer(() => {
+      this.sweep++;
+      for (const activation of this.#overdue()) if (activation.isIdle) void activation.stop('idle');
+      this.#cancelSweep = this.#activations.size > 0 ? this.#armSweep() : undefined;
+    }, this.actor.idleMs / SWEEPS_PER_IDLE);
+  }
+
+  #overdue(): Activation[] {
+    const found: Activation[] = [];
+    for (const activation of this.#longestAgoFirst()) {
+      if (!this.isOverdue(activation)) break;
+      found.push(activation);
+    }
+    return found;
+  }
+
+  #longestAgoFirst(): Iterable<Activation> {
+    return this.#activations.rvalues() as Iterable<Activation>;
+  }
+
+  #reportSize(): void {
+    this.host.metrics.active(this.actor.name, this.#activations.size);
+  }
+}

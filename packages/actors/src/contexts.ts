@@ -1,0 +1,209 @@
+/** The contexts that actor code is given, made as cheap as what they are asked for. */
+import type { CallChain, HandlerContext, HandlerRequest, Headers, Logger } from '@clstr/core';
+import { ClstrError, checkInteger } from '@clstr/core';
+import type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
+import type { Inhabitant } from './actor-home.ts';
+import { defaults } from './defaults.ts';
+import type { Methods } from './method.ts';
+import { NestedCaller } from './nested-caller.ts';
+import type { Ref, Referable } from './ref.ts';
+import { isThenable } from './thenable.ts';
+
+const MAX_DELAY_MS = 0x7fff_ffff;
+
+/** What all contexts share. */
+abstract class BaseContext implements LifecycleContext {
+  protected readonly self: Inhabitant;
+  #log: Logger | undefined;
+
+  constructor(self: Inhabitant) {
+    this.self = self;
+  }
+
+  abstract readonly signal: AbortSignal;
+  abstract remainingMs(): number;
+
+  get actor(): string {
+    return this.self.home.actor.name;
+  }
+
+  get key(): string {
+    return this.self.key;
+  }
+
+  get nodeId(): string {
+    return this.self.home.host.nodeId;
+  }
+
+  get services(): Services {
+    return this.self.home.host.services;
+  }
+
+  get log(): Logger {
+    this.#log ??= boundLogger(this.self.home.host.logger, { actor: this.actor, key: this.key });
+    return this.#log;
+  }
+
+  ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M> {
+    return contract.ref(this.caller(), key);
+  }
+
+  every(periodMs: number, handler: TimerHandler): () => void {
+    return this.self.addTimer(checkInteger('every', 'periodMs', periodMs, 1, MAX_DELAY_MS), true, handler);
+  }
+
+  after(delayMs: number, handler: TimerHandler): () => void {
+    return this.self.addTimer(checkInteger('after', 'delayMs', delayMs, 0, MAX_DELAY_MS), false, handler);
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.self.waitUntil(work);
+  }
+
+  passivate(): void {
+    this.self.passivateSoon();
+  }
+
+  protected abstract caller(): NestedCaller;
+}
+
+/** For the handler of a message. */
+export class MessageContext extends BaseContext implements ActorContext {
+  readonly #request: HandlerRequest;
+  readonly #context: HandlerContext;
+
+  constructor(self: Inhabitant, request: HandlerRequest, context: HandlerContext) {
+    super(self);
+    this.#request = request;
+    this.#context = context;
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal;
+  }
+
+  get headers(): Headers {
+    return this.#request.headers;
+  }
+
+  get isNotify(): boolean {
+    return this.#request.isNotify;
+  }
+
+  remainingMs(): number {
+    return this.#context.remainingMs();
+  }
+
+  protected override caller(): NestedCaller {
+    const { callChain, headers } = this.#request;
+    return new NestedCaller(this.self, callChain, headers, this);
+  }
+}
+
+/** For setup and timers, which may take as long as they need. */
+export class LifeContext extends BaseContext {
+  readonly #callChain: CallChain;
+
+  constructor(self: Inhabitant, callChain: CallChain) {
+    super(self);
+    this.#callChain = callChain;
+  }
+
+  get signal(): AbortSignal {
+    return this.self.signal;
+  }
+
+  remainingMs(): number {
+    return Infinity;
+  }
+
+  protected override caller(): NestedCaller {
+    return new NestedCaller(this.self, this.#callChain, {}, this);
+  }
+}
+
+/** For `passivate` and `discard`, which have to end in time. */
+export class EndContext<Reason extends string> extends BaseContext {
+  readonly reason: Reason;
+  /** What goes on after its time was over. */
+  unfinished: Promise<unknown> | undefined = undefined;
+  readonly #deadlineMs: number;
+  readonly #work: Promise<unknown>[] = [];
+  #controller: AbortController | undefined;
+  #overdue: ClstrError | undefined;
+
+  constructor(self: Inhabitant, reason: Reason) {
+    super(self);
+    this.reason = reason;
+    this.#deadlineMs = self.home.host.clock.monoMs() + defaults.passivateMs;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#overdue !== undefined) this.#controller.abort(this.#overdue);
+    return this.#controller.signal;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.#deadlineMs - this.self.home.host.clock.monoMs());
+  }
+
+  /** Part of the end itself, which is what would otherwise wait for it. */
+  override waitUntil(work: Promise<unknown>): void {
+    this.#work.push(work);
+    // It may fail before anybody waits for it; whoever does then hears of it all the same.
+    Promise.resolve(work).catch(() => undefined);
+  }
+
+  /** It is about to leave, or has just said that it cannot. */
+  override passivate(): void {
+    /* nothing to wish for */
+  }
+
+  /** Runs `step` and waits for it, and for the work it began, until the time is over; rejects then. */
+  async within(step: () => unknown): Promise<void> {
+    const result = step();
+    if (!isThenable(result) && this.#work.length === 0) return;
+    const work = this.#ended(result);
+    let stopTimer: (() => void) | undefined;
+    const overdue = new Promise<never>((_resolve, reject) => {
+      stopTimer = this.self.home.host.clock.timer(() => {
+        this.#overdue = new ClstrError('HANDLER_TIMEOUT', `it took longer than ${defaults.passivateMs} ms`);
+        this.unfinished = work;
+        this.#controller?.abort(this.#overdue);
+        reject(this.#overdue);
+      }, defaults.passivateMs);
+    });
+    try {
+      await Promise.race([work, overdue]);
+    } finally {
+      stopTimer?.();
+    }
+  }
+
+  protected override caller(): NestedCaller {
+    return new NestedCaller(this.self, [], {}, this);
+  }
+
+  async #ended(result: unknown): Promise<void> {
+    await result;
+    await Promise.all(this.#work);
+  }
+}
+
+function boundLogger(logger: Logger, bound: object): Logger {
+  return {
+    debug: (fields, message) => {
+      logger.debug({ ...bound, ...fields }, message);
+    },
+    info: (fields, message) => {
+      logger.info({ ...bound, ...fields }, message);
+    },
+    warn: (fields, message) => {
+      logger.warn({ ...bound, ...fields }, message);
+    },
+    error: (fields, message) => {
+      logger.error({ ...bound, ...fields }, message);
+    },
+  };
+}

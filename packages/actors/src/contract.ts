@@ -1,0 +1,76 @@
+/**
+ * The contract of an actor: its name and methods, and nothing that only a node needs. Clients import contracts, so
+ * nothing here may pull in the host.
+ */
+import { invalidOption } from '@clstr/core';
+import type { Actor, Implementation } from './implementation.ts';
+import { checkImplementation } from './implementation.ts';
+import type { AnyMethod, Methods } from './method.ts';
+import type { Ref, Referable } from './ref.ts';
+import { refFactory } from './ref.ts';
+
+export interface Contract<Name extends string, M extends Methods> extends Referable<M> {
+  readonly name: Name;
+  readonly methods: M;
+  /**
+   * Joins the contract with the code that runs on nodes, as data for `actorHandler`.
+   *
+   * @throws INVALID_OPTION when a handler is missing, or one is given that the contract does not name.
+   */
+  implement<State>(implementation: Implementation<M, State>): Actor;
+}
+
+/**
+ * Describes an actor. On the wire its methods are `<name>.<method>`.
+ *
+ * @throws INVALID_OPTION for a name or a method name that cannot be one.
+ */
+export function defineActor<const Name extends string, M extends Methods>(
+  name: Name,
+  methods: M,
+): Contract<Name, M> {
+  const owner = 'defineActor';
+  if (typeof name !== 'string' || !ACTOR_NAME.test(name)) {
+    throw invalidOption(
+      owner,
+      'name',
+      name,
+      'a letter, then letters, digits, _ and -, 64 at most, not "clstr"',
+    );
+  }
+  const given: unknown = methods;
+  if (typeof given !== 'object' || given === null || Object.keys(given).length === 0) {
+    throw invalidOption(owner, 'methods', methods, 'an object with a method at least');
+  }
+  const table = Object.create(null) as Record<string, AnyMethod>;
+  for (const method of Object.keys(methods)) {
+    checkMethodName(name, method);
+    table[method] = checkMethod(name, method, methods[method]);
+  }
+  Object.freeze(table);
+  const toRef = refFactory(name, table);
+  const contract: Contract<Name, M> = {
+    name,
+    methods: table as M,
+    ref: (caller, key) => toRef(caller, key) as Ref<M>,
+    implement: (implementation) => checkImplementation(contract, implementation),
+  };
+  return Object.freeze(contract);
+}
+
+/** Message types that start with `clstr.` are the framework's own. */
+const ACTOR_NAME = /^(?!clstr$)[A-Za-z][A-Za-z0-9_-]{0,63}$/;
+const METHOD_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
+
+/** Names that every object has would be found without being declared; `then` would make a ref look like a promise. */
+function checkMethodName(actor: string, method: string): void {
+  if (METHOD_NAME.test(method) && method !== 'then' && !(method in Object.prototype)) return;
+  const expected = 'a letter, then letters, digits and _, not "then" and no name that every object has';
+  throw invalidOption(`actor ${actor}`, 'the name of a method', method, expected);
+}
+
+function checkMethod(actor: string, name: string, method: unknown): AnyMethod {
+  const { kind } = (method ?? {}) as Partial<AnyMethod>;
+  if (kind === 'request' || kind === 'notify') return method as AnyMethod;
+  throw invalidOption(`actor ${actor}`, `method ${name}`, method, 'made by request() or notify()');
+}

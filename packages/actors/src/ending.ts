@@ -1,0 +1,43 @@
+/** How the state of an actor leaves memory: saved by `passivate` or dropped by `discard`, each in bounded time. */
+import type { Inhabitant } from './actor-home.ts';
+import { EndContext } from './contexts.ts';
+import type { Actor, DiscardReason, PassivateReason } from './implementation.ts';
+
+/** Whether the state may go: false when `passivate` was rejected or took too long. Never rejects. */
+export async function passivated(
+  self: Inhabitant,
+  passivate: NonNullable<Actor['passivate']>,
+  state: unknown,
+  reason: PassivateReason,
+): Promise<boolean> {
+  const context = new EndContext(self, reason);
+  try {
+    await context.within(() => passivate(state, context));
+    return true;
+  } catch (err) {
+    report(self, err, 'passivate', reason);
+    // Two that save the same state at a time could leave the older one behind.
+    if (context.unfinished !== undefined) self.waitUntil(context.unfinished);
+    return false;
+  }
+}
+
+/** Never rejects. */
+export async function discarded(self: Inhabitant, state: unknown, reason: DiscardReason): Promise<void> {
+  const { discard } = self.home.actor;
+  if (discard === undefined) return;
+  const context = new EndContext(self, reason);
+  try {
+    await context.within(() => discard(state, context));
+  } catch (err) {
+    report(self, err, 'discard', reason);
+  }
+}
+
+function report({ home, key }: Inhabitant, err: unknown, what: string, reason: string): void {
+  const { host, actor } = home;
+  host.logger.error(
+    { err, actor: actor.name, key, reason },
+    `${what} of ${actor.name}/${key} (${reason}) failed`,
+  );
+}

@@ -1,0 +1,104 @@
+/** The code of an actor: plain functions over a state, joined to a contract as data. */
+import { checkInteger, checkKnownOptions, checkOptionalFunction, invalidOption } from '@clstr/core';
+import type { ActorContext, LifecycleContext } from './actor-context.ts';
+import { defaults } from './defaults.ts';
+import type { AnyMethod, HandlerInputOf, HandlerOutputOf, Methods } from './method.ts';
+
+export type PassivateReason = 'idle' | 'evicted' | 'drain';
+export type DiscardReason = 'failed' | 'lost-ownership';
+
+/** One handler per method of the contract. */
+export type Handlers<M extends Methods, State> = {
+  readonly [Name in keyof M]: (
+    state: State,
+    input: HandlerInputOf<M[Name]>,
+    context: ActorContext,
+  ) => HandlerOutputOf<M[Name]> | Promise<HandlerOutputOf<M[Name]>>;
+};
+
+export interface Implementation<M extends Methods, State> {
+  /** Makes the state of one key before its first message; give it before `handlers`, which take their types from it. */
+  setup: (context: LifecycleContext) => State | Promise<State>;
+  handlers: Handlers<M, State>;
+  /** The actor leaves memory: save what must stay. Rejecting keeps it, unless the node drains. */
+  passivate?: ((state: State, context: PassivateContext) => unknown) | undefined;
+  /** The state is dropped: release handles, save nothing. */
+  discard?: ((state: State, context: DiscardContext) => unknown) | undefined;
+  /** Time without a message after which the actor passivates, in milliseconds. Default 60,000. */
+  idleMs?: number | undefined;
+  /** Messages that may wait for one key; more are `OVERLOADED`. Default 1024. */
+  mailbox?: number | undefined;
+  /** After a handler failed: keep the state, or discard it and run `setup` for the next message. Default `keep`. */
+  onError?: 'keep' | 'restart' | undefined;
+}
+
+export interface PassivateContext extends LifecycleContext {
+  readonly reason: PassivateReason;
+}
+
+export interface DiscardContext extends LifecycleContext {
+  readonly reason: DiscardReason;
+}
+
+/** What `actorHandler` takes: an actor whose types have done their work. */
+export interface Actor {
+  readonly name: string;
+  readonly methods: Methods;
+  readonly setup: (context: LifecycleContext) => unknown;
+  readonly handlers: Readonly<Record<string, ErasedHandler>>;
+  readonly passivate: ((state: unknown, context: PassivateContext) => unknown) | undefined;
+  readonly discard: ((state: unknown, context: DiscardContext) => unknown) | undefined;
+  readonly idleMs: number;
+  readonly mailbox: number;
+  readonly onError: 'keep' | 'restart';
+}
+
+export type ErasedHandler = (state: unknown, input: unknown, context: ActorContext) => unknown;
+
+const KNOWN = ['setup', 'handlers', 'passivate', 'discard', 'idleMs', 'mailbox', 'onError'];
+
+/** @throws INVALID_OPTION */
+export function checkImplementation<M extends Methods, State>(
+  contract: { readonly name: string; readonly methods: M },
+  given: Implementation<M, State>,
+): Actor {
+  const owner = `actor ${contract.name}`;
+  checkKnownOptions(owner, given, KNOWN);
+  if (typeof given.setup !== 'function') throw invalidOption(owner, 'setup', given.setup, 'a function');
+  const { idleMs = defaults.idleMs, mailbox = defaults.mailbox } = given;
+  const { onError = defaults.onError }: { onError?: unknown } = given;
+  if (onError !== 'keep' && onError !== 'restart') {
+    throw invalidOption(owner, 'onError', onError, "'keep' or 'restart'");
+  }
+  return Object.freeze({
+    name: contract.name,
+    methods: contract.methods,
+    setup: given.setup,
+    handlers: checkHandlers(owner, contract.methods, given.handlers),
+    passivate: checkOptionalFunction(owner, 'passivate', given.passivate) as Actor['passivate'],
+    discard: checkOptionalFunction(owner, 'discard', given.discard) as Actor['discard'],
+    idleMs: checkInteger(owner, 'idleMs', idleMs, 1, 2 ** 31 - 1),
+    mailbox: checkInteger(owner, 'mailbox', mailbox, 1, 2 ** 31),
+    onError,
+  });
+}
+
+function checkHandlers(
+  owner: string,
+  methods: Readonly<Record<string, AnyMethod>>,
+  handlers: object,
+): Record<string, ErasedHandler> {
+  const given: unknown = handlers;
+  if (typeof given !== 'object' || given === null) throw invalidOption(owner, 'handlers', given, 'an object');
+  const table = Object.create(null) as Record<string, ErasedHandler>;
+  for (const name of Object.keys(methods)) {
+    const handler: unknown = Object.hasOwn(given, name)
+      ? (given as Record<string, unknown>)[name]
+      : undefined;
+    if (typeof handler !== 'function') throw invalidOption(owner, `handler ${name}`, handler, 'a function');
+    table[name] = handler as ErasedHandler;
+  }
+  const extra = Object.keys(given).find((name) => !(name in table));
+  if (extra !== undefined) throw invalidOption(owner, 'a handler', extra, 'for a method of the contract');
+  return Object.freeze(table);
+}

@@ -1,0 +1,78 @@
+/** A message that waits for its turn; it leaves the mailbox when its caller gives up or its time is over. */
+import type { CallChain, ClstrErrorOptions, HandlerContext, HandlerRequest } from '@clstr/core';
+import { ClstrError, asRefusal, describe } from '@clstr/core';
+import type { Inhabitant, Job, Method } from './actor-home.ts';
+
+export class MessageJob implements Job {
+  readonly isReadonly: boolean;
+  isWaiting = false;
+  next: Job | undefined = undefined;
+  previous: Job | undefined = undefined;
+  readonly #actor: Inhabitant;
+  readonly #method: Method;
+  readonly #request: HandlerRequest;
+  readonly #context: HandlerContext;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+
+  constructor(
+    actor: Inhabitant,
+    method: Method,
+    request: HandlerRequest,
+    context: HandlerContext,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.isReadonly = method.isReadonly;
+    this.#actor = actor;
+    this.#method = method;
+    this.#request = request;
+    this.#context = context;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    context.onAbort = (reason) => {
+      actor.forget(this);
+      const refusal = reason.code === 'ABORTED' ? this.#gaveUp(reason) : this.#expired();
+      context.refuse(refusal);
+      reject(asRefusal(refusal));
+    };
+  }
+
+  get callChain(): CallChain {
+    return this.#request.callChain;
+  }
+
+  run(): void {
+    this.#context.onAbort = undefined;
+    if (this.#context.remainingMs() <= 0) {
+      this.#reject(asRefusal(this.#expired()));
+      return;
+    }
+    try {
+      this.#resolve(this.#actor.run(this.#method, this.#request, this.#context));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  abandon(error: unknown): void {
+    this.#context.onAbort = undefined;
+    this.#reject(error);
+  }
+
+  #expired(): ClstrError {
+    return this.#neverRan('ENVELOPE_EXPIRED', 'until its time was over');
+  }
+
+  #gaveUp(reason: ClstrError): ClstrError {
+    return this.#neverRan('ABORTED', `until it was called off: ${reason.message}`, {
+      outcome: 'not-executed',
+    });
+  }
+
+  #neverRan(code: 'ENVELOPE_EXPIRED' | 'ABORTED', how: string, options?: ClstrErrorOptions): ClstrError {
+    const { type, key } = this.#request;
+    const message = `${describe(type)} waited in the mailbox of key ${describe(key)} ${how}`;
+    return new ClstrError(code, message, options);
+  }
+}

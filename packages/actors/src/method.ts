@@ -1,0 +1,99 @@
+/** The methods of a contract: what they take and give, by types alone or by validators. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { checkKnownOptions, invalidOption } from '@clstr/core';
+
+/** A method that answers. `In` and `Out` are the caller's view; validators may give the handler another one. */
+export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {
+  readonly kind: 'request';
+  readonly isReadonly: boolean;
+  readonly input: StandardSchemaV1 | undefined;
+  readonly output: StandardSchemaV1 | undefined;
+  /** Types only, never set. */
+  readonly '~types'?: { in: In; handlerIn: HandlerIn; handlerOut: HandlerOut; out: Out };
+}
+
+/** A method without an answer. */
+export interface NotifyMethod<In, HandlerIn> {
+  readonly kind: 'notify';
+  readonly isReadonly: false;
+  readonly input: StandardSchemaV1 | undefined;
+  readonly output: undefined;
+  /** Types only, never set. */
+  readonly '~types'?: { in: In; handlerIn: HandlerIn; handlerOut: unknown; out: void };
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- only `any` matches methods of all types
+export type AnyMethod = RequestMethod<any, any, any, any> | NotifyMethod<any, any>;
+
+export type Methods = Readonly<Record<string, AnyMethod>>;
+
+type TypesOf<M extends AnyMethod> = NonNullable<M['~types']>;
+/** What a caller passes to a method, what its handler gets and may return, and what the caller gets. */
+export type InputOf<M extends AnyMethod> = TypesOf<M>['in'];
+export type HandlerInputOf<M extends AnyMethod> = TypesOf<M>['handlerIn'];
+export type HandlerOutputOf<M extends AnyMethod> = TypesOf<M>['handlerOut'];
+export type OutputOf<M extends AnyMethod> = TypesOf<M>['out'];
+
+export interface RequestFlags {
+  /** Runs together with other readonly requests of the key, never with one that is not. Default false. */
+  readonly?: boolean | undefined;
+}
+
+type In<S extends StandardSchemaV1> = StandardSchemaV1.InferInput<S>;
+type Out<S extends StandardSchemaV1> = StandardSchemaV1.InferOutput<S>;
+
+/**
+ * Declares a method that answers. Types alone: `request<Input, Output>()`. Checked on the node, input before the
+ * handler and output before the reply, by any Standard Schema validator: `request({ input, output })`.
+ *
+ * @throws INVALID_OPTION
+ */
+export function request<I = void, O = void>(flags?: RequestFlags): RequestMethod<I, I, O, O>;
+export function request<I extends StandardSchemaV1, O extends StandardSchemaV1>(
+  schemas: RequestFlags & { input: I; output: O },
+): RequestMethod<In<I>, Out<I>, In<O>, Out<O>>;
+export function request<I extends StandardSchemaV1>(
+  schemas: RequestFlags & { input: I; output?: undefined },
+): RequestMethod<In<I>, Out<I>, void, void>;
+export function request<O extends StandardSchemaV1>(
+  schemas: RequestFlags & { input?: undefined; output: O },
+): RequestMethod<void, void, In<O>, Out<O>>;
+export function request(
+  options: RequestFlags & {
+    input?: StandardSchemaV1 | undefined;
+    output?: StandardSchemaV1 | undefined;
+  } = {},
+): RequestMethod<unknown, unknown, unknown, unknown> {
+  checkKnownOptions('request', options, ['readonly', 'input', 'output']);
+  const { readonly: isReadonly = false, input, output } = options;
+  if (typeof isReadonly !== 'boolean') throw invalidOption('request', 'readonly', isReadonly, 'a boolean');
+  checkSchema('request', 'input', input);
+  checkSchema('request', 'output', output);
+  return Object.freeze({ kind: 'request', isReadonly, input, output });
+}
+
+/**
+ * Declares a method without an answer, by a type alone, `notify<Input>()`, or by a validator, `notify({ input })`.
+ *
+ * @throws INVALID_OPTION
+ */
+export function notify<I = void>(): NotifyMethod<I, I>;
+export function notify<I extends StandardSchemaV1>(schemas: { input: I }): NotifyMethod<In<I>, Out<I>>;
+export function notify(
+  options: { input?: StandardSchemaV1 | undefined } = {},
+): NotifyMethod<unknown, unknown> {
+  checkKnownOptions('notify', options, ['input']);
+  checkSchema('notify', 'input', options.input);
+  return Object.freeze({ kind: 'notify', isReadonly: false, input: options.input, output: undefined });
+}
+
+/** A type without a check, for the side of a method that needs no validator: `request({ input, output: type<User>() })`. */
+export function type<T>(): StandardSchemaV1<T, T> {
+  return { '~standard': { version: 1, vendor: 'clstr', validate: (value) => ({ value: value as T }) } };
+}
+
+function checkSchema(owner: string, name: string, schema: StandardSchemaV1 | undefined): void {
+  if (schema === undefined) return;
+  const { validate } = (schema as Partial<StandardSchemaV1> | null)?.['~standard'] ?? {};
+  if (typeof validate !== 'function') throw invalidOption(owner, name, schema, 'a Standard Schema validator');
+}

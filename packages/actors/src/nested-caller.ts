@@ -1,0 +1,82 @@
+/** Calls from one actor to another: they pass on the time that is left, the trace, and the chain of callers. */
+import type { CallChain, CallOptions, Headers } from '@clstr/core';
+import { ClstrError, MAX_CALL_DEPTH, forCaller, isClstrError } from '@clstr/core';
+import type { LifecycleContext } from './actor-context.ts';
+import type { Inhabitant } from './actor-home.ts';
+import type { Caller } from './ref.ts';
+
+/** Headers of the W3C trace context, which go with every nested call. */
+const TRACE_HEADERS = ['traceparent', 'tracestate'];
+
+export class NestedCaller implements Caller {
+  readonly #self: Inhabitant;
+  readonly #callChain: CallChain;
+  readonly #headers: Headers;
+  readonly #context: Pick<LifecycleContext, 'signal' | 'remainingMs'>;
+
+  constructor(
+    self: Inhabitant,
+    callChain: CallChain,
+    headers: Headers,
+    context: Pick<LifecycleContext, 'signal' | 'remainingMs'>,
+  ) {
+    this.#self = self;
+    this.#callChain = callChain;
+    this.#headers = headers;
+    this.#context = context;
+  }
+
+  async requestKey<T>(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<T> {
+    const chain = [...this.#callChain, `${this.#self.home.actor.name}/${this.#self.key}`];
+    const target = `${type.slice(0, type.lastIndexOf('.'))}/${key}`;
+    const path = [...chain, target].join(' → ');
+    const isCycle = chain.includes(target);
+    if (isCycle || chain.length >= MAX_CALL_DEPTH) {
+      const what = isCycle ? 'the call would wait for itself' : `calls are nested ${chain.length} deep`;
+      throw forCaller(
+        new ClstrError('CALL_CYCLE', `${what}: ${path}`, { details: { chain: [...chain, target] } }),
+      );
+    }
+    const { signal } = this.#context;
+    try {
+      return await this.#client().requestKey<T>(key, type, payload, {
+        ...this.#passedOn(options),
+        signal: options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]),
+        callChain: chain,
+      });
+    } catch (error) {
+      // A mistake in the program: it should reach whoever made the first call, chain and all.
+      throw isClstrError(error, 'CALL_CYCLE') ? forCaller(error) : error;
+    }
+  }
+
+  /** A notify waits for nobody, so it cannot close a cycle: it starts a chain of its own. */
+  async notifyKey(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<void> {
+    await this.#client().notifyKey(key, type, payload, this.#passedOn(options));
+  }
+
+  #passedOn(options: CallOptions): CallOptions {
+    const remainingMs = this.#context.remainingMs();
+    if (remainingMs <= 0) {
+      throw new ClstrError('TIMEOUT', 'no time is left for another call', { outcome: 'not-executed' });
+    }
+    const trace: Record<string, string> = {};
+    for (const name of TRACE_HEADERS) {
+      const value = this.#headers[name];
+      if (value !== undefined) trace[name] = value;
+    }
+    const passed: CallOptions = { ...options, headers: { ...trace, ...options.headers } };
+    if (remainingMs === Infinity) return passed;
+    const leftMs = Math.max(1, Math.floor(remainingMs));
+    return { ...passed, timeoutMs: Math.min(leftMs, options.timeoutMs ?? leftMs) };
+  }
+
+  #client(): Caller {
+    const { client } = this.#self.home.host;
+    if (client !== undefined) return client;
+    throw new ClstrError(
+      'INVALID_OPTION',
+      'actorHandler was given no client, which ctx.ref needs to reach other actors',
+    );
+  }
+}

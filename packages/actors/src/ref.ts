@@ -1,0 +1,74 @@
+/** The caller's view of one actor: its methods as functions. */
+import type { CallOptions } from '@clstr/core';
+import type { AnyMethod, InputOf, Methods, OutputOf } from './method.ts';
+
+/** What a ref calls through: a client, or the context of another actor. */
+export interface Caller {
+  requestKey<T>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T>;
+  notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+}
+
+/** A contract, as far as making refs goes. */
+export interface Referable<M extends Methods> {
+  /** The actor of `key` as an object with the contract's methods. Makes no call, and costs next to nothing. */
+  ref(caller: Caller, key: string): Ref<M>;
+}
+
+/** One function per method; a method without an input may leave it out. */
+export type Ref<M extends Methods> = {
+  readonly [Name in keyof M]: (...args: CallArguments<InputOf<M[Name]>>) => Promise<OutputOf<M[Name]>>;
+};
+
+export type CallArguments<In> =
+  IsAny<In> extends true
+    ? [input?: In, options?: CallOptions]
+    : [In] extends [void]
+      ? [input?: undefined, options?: CallOptions]
+      : undefined extends In
+        ? [input?: In, options?: CallOptions]
+        : [input: In, options?: CallOptions];
+
+/** `any` would pass for `void` otherwise. */
+type IsAny<T> = 0 extends 1 & T ? true : false;
+
+type Call = (input?: unknown, options?: CallOptions) => Promise<unknown>;
+
+/**
+ * Makes refs of one contract. They share one object of getters without a prototype, so that a ref has exactly the
+ * methods of its contract, costs two fields, and its methods can be taken off it.
+ */
+export function refFactory(actor: string, methods: Methods): (caller: Caller, key: string) => object {
+  const getters = Object.create(null) as object;
+  for (const [name, method] of Object.entries(methods)) {
+    const type = `${actor}.${name}`;
+    Object.defineProperty(getters, name, {
+      enumerable: true,
+      get(this: ActorRef): Call {
+        return callOf(this, type, method);
+      },
+    });
+  }
+  Object.defineProperty(getters, Symbol.toStringTag, { value: `Ref ${actor}` });
+  Object.freeze(getters);
+  return (caller, key) => {
+    const ref = Object.create(getters) as ActorRef;
+    ref[CALLER] = caller;
+    ref[KEY] = key;
+    return ref;
+  };
+}
+
+const CALLER = Symbol('caller');
+const KEY = Symbol('key');
+
+interface ActorRef {
+  [CALLER]: Caller;
+  [KEY]: string;
+}
+
+function callOf(ref: ActorRef, type: string, method: AnyMethod): Call {
+  const { [CALLER]: caller, [KEY]: key } = ref;
+  return method.kind === 'request'
+    ? (input, options) => caller.requestKey(key, type, input, options)
+    : (input, options) => caller.notifyKey(key, type, input, options);
+}

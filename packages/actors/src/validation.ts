@@ -1,0 +1,84 @@
+/** Validators around a handler: the input before it, the output before the reply. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import { ClstrError, asRefusal, describe, forCaller } from '@clstr/core';
+import type { ErasedHandler } from './implementation.ts';
+import { isThenable } from './thenable.ts';
+
+/** `type` names the method in errors. Without validators the handler itself is returned. */
+export function withValidators(
+  type: string,
+  input: StandardSchemaV1 | undefined,
+  output: StandardSchemaV1 | undefined,
+  handler: ErasedHandler,
+): ErasedHandler {
+  const checkInput = input && ((value: unknown) => check(input, value, (issues) => badInput(type, issues)));
+  const checkOutput =
+    output && ((value: unknown) => check(output, value, (issues) => badOutput(type, issues)));
+  if (checkInput === undefined && checkOutput === undefined) return handler;
+  const answer = checkOutput === undefined ? handler : pipe(handler, checkOutput);
+  if (checkInput === undefined) return answer;
+  return (state, value, context) => {
+    const checked = checkInput(value);
+    if (isThenable(checked)) return checked.then((good) => answer(state, good, context));
+    return answer(state, checked, context);
+  };
+}
+
+function pipe(handler: ErasedHandler, checkOutput: (value: unknown) => unknown): ErasedHandler {
+  return (state, value, context) => {
+    const result = handler(state, value, context);
+    return isThenable(result) ? result.then(checkOutput) : checkOutput(result);
+  };
+}
+
+type Issues = readonly { readonly message: string; readonly path: string }[];
+
+/** The validated value, or a promise of it when the validator is asynchronous. A validator that throws refuses. */
+function check(schema: StandardSchemaV1, value: unknown, toError: (issues: Issues) => ClstrError): unknown {
+  const crashed = (error: unknown): never => {
+    const why = error instanceof Error ? error.message : describe(error);
+    throw toError([{ message: `the validator threw: ${why}`, path: '' }]);
+  };
+  const finish = (result: StandardSchemaV1.Result<unknown>): unknown => {
+    let issues: Issues | undefined;
+    try {
+      issues = result.issues?.slice(0, MAX_ISSUES).map(toIssue);
+    } catch (error) {
+      return crashed(error);
+    }
+    if (issues !== undefined) throw toError(issues);
+    return (result as StandardSchemaV1.SuccessResult<unknown>).value;
+  };
+  let result;
+  try {
+    result = schema['~standard'].validate(value);
+  } catch (error) {
+    return crashed(error);
+  }
+  return isThenable(result) ? result.then(finish, crashed) : finish(result);
+}
+
+const MAX_ISSUES = 16;
+
+function toIssue({ message, path = [] }: StandardSchemaV1.Issue): { message: string; path: string } {
+  return { message, path: path.map((part) => String(typeof part === 'object' ? part.key : part)).join('.') };
+}
+
+function badInput(type: string, issues: Issues): ClstrError {
+  return asRefusal(
+    new ClstrError('VALIDATION_FAILED', `the input of ${describe(type)} ${text(issues)}`, {
+      details: { issues },
+    }),
+  );
+}
+
+function badOutput(type: string, issues: Issues): ClstrError {
+  const message = `the output of ${describe(type)} ${text(issues)}`;
+  return forCaller(
+    new ClstrError('VALIDATION_FAILED', message, { outcome: 'executed', details: { issues } }),
+  );
+}
+
+function text(issues: Issues): string {
+  return `is not valid: ${issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ')}`;
+}

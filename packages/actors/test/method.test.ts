@@ -1,0 +1,83 @@
+import { notify, request, type } from '@clstr/actors';
+import { type as arktype } from 'arktype';
+import * as v from 'valibot';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+
+const refusal = (message: RegExp): unknown =>
+  expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
+
+describe('request', () => {
+  test('by types alone has no validators, and is not readonly', () => {
+    expect(request<number, string>()).toEqual({
+      kind: 'request',
+      isReadonly: false,
+      input: undefined,
+      output: undefined,
+    });
+  });
+
+  test('can be readonly, by types and by validators', () => {
+    expect(request<void, number>({ readonly: true }).isReadonly).toBe(true);
+    expect(request({ input: z.string(), readonly: true }).isReadonly).toBe(true);
+  });
+
+  test.each([
+    ['zod', z.number()],
+    ['valibot', v.number()],
+    ['arktype', arktype('number')],
+    ['a type without a check', type<number>()],
+  ])('keeps validators of %s as they are', (_library, schema) => {
+    expect(request({ input: schema, output: schema })).toMatchObject({ input: schema, output: schema });
+  });
+
+  test.each([null, 'number', 5, {}, { '~standard': {} }, { '~standard': null }, () => true])(
+    'refuses %j as a validator, and says of which side',
+    (schema) => {
+      const bad = schema as never;
+      expect(() => request({ input: bad })).toThrow(
+        refusal(/^request: input must be a Standard Schema validator/),
+      );
+      expect(() => request({ output: bad })).toThrow(refusal(/^request: output must be a Standard/));
+      expect(() => notify({ input: bad })).toThrow(refusal(/^notify: input must be a Standard/));
+    },
+  );
+
+  test.each(['true', 1, null])('refuses %j for readonly', (readonly) => {
+    expect(() => request({ readonly: readonly as never })).toThrow(
+      refusal(/^request: readonly must be a boolean, got/),
+    );
+  });
+
+  test('refuses options it does not know, and none at all', () => {
+    expect(() => request({ readOnly: true } as never)).toThrow(
+      refusal(/unknown option "readOnly"; known: readonly, input, output/),
+    );
+    expect(() => request(null as never)).toThrow(refusal(/options must be an object/));
+  });
+});
+
+describe('notify', () => {
+  test('has no output and is never readonly', () => {
+    expect(notify<string>()).toEqual({
+      kind: 'notify',
+      isReadonly: false,
+      input: undefined,
+      output: undefined,
+    });
+  });
+
+  test('refuses an output, which nobody would see', () => {
+    expect(() => notify({ output: z.number() } as never)).toThrow(refusal(/unknown option "output"/));
+  });
+});
+
+test('methods are frozen', () => {
+  expect(Object.isFrozen(request())).toBe(true);
+  expect(Object.isFrozen(notify())).toBe(true);
+});
+
+test('a type without a check lets any value pass as it is', () => {
+  const value = { any: 'thing' };
+  expect(type<string>()['~standard'].validate(value)).toEqual({ value });
+});

@@ -1,0 +1,129 @@
+/** One call for a process that both runs actors and calls them: transport, node, actors and client together. */
+import process from 'node:process';
+import { actorHandler } from '@clstr/actors';
+import type { Methods, Ref, Referable } from '@clstr/actors';
+import { ClstrError, createClient, createNode, invalidOption } from '@clstr/core';
+import type { Client, Logger, Node, Transport } from '@clstr/core';
+import { resolveAppOptions } from './options.ts';
+import type { AppOptions, ResolvedAppOptions } from './options.ts';
+
+export interface App {
+  readonly client: Client;
+  readonly node: Node;
+  /** The actor of `key`, wherever it lives. */
+  ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
+  /** Drains the node, then closes client and transport: all of it, whatever fails. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Starts an app; resolves when its node serves. On a signal it closes itself and leaves no handle behind, so that the
+ * process ends once nothing else keeps it.
+ *
+ * @throws INVALID_OPTION, what the transport and the node throw when they start, and ABORTED when a signal came
+ * meanwhile; whatever had been started is closed then
+ */
+export async function createApp(options: AppOptions): Promise<App> {
+  const resolved = resolveAppOptions(options);
+  const ending = new Ending(resolved.logger);
+  try {
+    return await startApp(resolved, ending);
+  } catch (error) {
+    await ending.close().catch((err: unknown) => {
+      resolved.logger.error({ err }, 'closing what had been started failed');
+    });
+    throw error;
+  }
+}
+
+async function startApp(options: ResolvedAppOptions, ending: Ending): Promise<App> {
+  const { actors, nodeId, shards, services, cacheSize, numShards, seed, drainMs } = options;
+  const { clock, metrics, logger } = options;
+  const transport = checkTransport(await options.transport());
+  ending.add(() => transport.close());
+  const shared = { transport, numShards, seed, clock, metrics, logger };
+  const client = createClient({ ...options.client, ...shared });
+  ending.add(() => client.close());
+  const handler = actorHandler(actors, { client, services, cacheSize, clock, metrics, logger });
+  const node = createNode({ ...options.node, ...shared, id: nodeId, shards, handler });
+  ending.add(() => node.drain({ graceMs: drainMs }));
+  ending.listen(options.signals);
+  try {
+    await node.start();
+  } catch (error) {
+    ending.throwIfSignalled();
+    throw error;
+  }
+  ending.throwIfSignalled();
+  const close = (): Promise<void> => ending.close();
+  return {
+    client,
+    node,
+    ref: (contract, key) => contract.ref(client, key),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function checkTransport(made: unknown): Transport {
+  if (typeof (made as Partial<Transport> | undefined)?.close === 'function') return made as Transport;
+  throw invalidOption('createApp', 'transport', made, 'a function that makes a transport');
+}
+
+/** How the app ends: its parts in the opposite order of their start, once, by a call or by a signal. */
+class Ending {
+  readonly #logger: Logger;
+  readonly #steps: (() => Promise<void>)[] = [];
+  #signals: readonly NodeJS.Signals[] = [];
+  #closing: Promise<void> | undefined;
+  /** The signal that ended the app, if one did. */
+  #signal: NodeJS.Signals | undefined;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  add(step: () => Promise<void>): void {
+    this.#steps.unshift(step);
+  }
+
+  /** Further signals change nothing until all is closed: a terminal's Ctrl-C may arrive twice, by way of npm. */
+  listen(signals: readonly NodeJS.Signals[]): void {
+    this.#signals = signals;
+    for (const signal of signals) process.on(signal, this.#onSignal);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** @throws ABORTED when a signal ended the app while it was starting. */
+  throwIfSignalled(): void {
+    if (this.#signal === undefined) return;
+    const message = `createApp: ${this.#signal} came while the app was starting`;
+    throw new ClstrError('ABORTED', message, { outcome: 'not-executed' });
+  }
+
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    this.#signal ??= signal;
+    this.close().catch((err: unknown) => {
+      this.#logger.error({ err, signal }, `closing the app on ${signal} failed`);
+      process.exitCode = 1;
+    });
+  };
+
+  async #close(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const step of this.#steps) {
+      try {
+        await step();
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    for (const signal of this.#signals) process.off(signal, this.#onSignal);
+    if (failures.length > 0) throw failures[0];
+  }
+}

@@ -1,0 +1,212 @@
+/** One run of the node that an actor under test lives on: its host, watched, and ended in every way there is. */
+import { actorHandler, request } from '@clstr/actors';
+import type { Actor, ActorHandler, ActorHandlerOptions, Caller, PassivateReason } from '@clstr/actors';
+import type { Clock, Logger } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { deferred } from './deferred.ts';
+import type { Deferred } from './deferred.ts';
+import { TestMessage } from './test-message.ts';
+import { turn } from './turn.ts';
+
+export interface ActorLifeHost {
+  readonly nodeId: string;
+  readonly services: ActorHandlerOptions['services'];
+  readonly client: Caller;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** A method that only the test kit calls: it passivates the actor it reaches. */
+const LEAVE = '~leave';
+const FOR_EVER_MS = 2 ** 31 - 1;
+
+export class ActorLife {
+  /** Undefined while the actor is not in memory. */
+  state: unknown = undefined;
+  readonly #actor: Actor;
+  readonly #key: string;
+  readonly #host: ActorLifeHost;
+  readonly #handler: ActorHandler;
+  readonly #delivered = new Set<TestMessage>();
+  #isInMemory = false;
+  #isOver = false;
+  #lodgers = 0;
+  /** Hears how the passivation ends that the test asked for. */
+  #asked: Deferred<void> | undefined;
+
+  constructor(actor: Actor, key: string, host: ActorLifeHost) {
+    this.#actor = actor;
+    this.#key = key;
+    this.#host = host;
+    this.#handler = actorHandler([this.#watched()], {
+      cacheSize: 1,
+      services: host.services,
+      client: this.#mortalClient(),
+      clock: this.#mortalClock(),
+      logger: host.logger,
+    });
+  }
+
+  deliver(message: TestMessage): void {
+    const forget = (): void => {
+      this.#delivered.delete(message);
+    };
+    this.#delivered.add(message);
+    message.answer.then(forget, forget);
+    message.deliver(this.#handler);
+  }
+
+  /** Resolves when the actor has left memory. @throws what `passivate` threw */
+  async passivate(reason: PassivateReason): Promise<void> {
+    if (this.#isInMemory) {
+      this.#asked ??= deferred();
+      const { promise } = this.#asked;
+      this.#ask(reason);
+      try {
+        await promise;
+      } finally {
+        this.#asked = undefined;
+      }
+    }
+    await turn();
+  }
+
+  /** Nothing of it is heard of again. */
+  crash(): void {
+    this.#isOver = true;
+    this.#left();
+    for (const message of this.#delivered) message.end(new ClstrError('ABORTED', 'the node died'));
+  }
+
+  #ask(reason: PassivateReason): void {
+    switch (reason) {
+      case 'idle':
+        this.#tellToLeave(this.#key);
+        break;
+      case 'evicted':
+        // With room for one actor, a lodger makes the host evict this one.
+        this.#tellToLeave(`${this.#key}~${++this.#lodgers}`);
+        break;
+      case 'drain':
+        void this.#handler.close().then(() => {
+          this.#left();
+        });
+    }
+  }
+
+  #tellToLeave(key: string): void {
+    const { nodeId, clock, logger } = this.#host;
+    const message = new TestMessage({
+      key,
+      type: `${this.#actor.name}.${LEAVE}`,
+      input: undefined,
+      isNotify: false,
+      options: { timeoutMs: FOR_EVER_MS },
+      nodeId,
+      clock,
+      log: logger,
+    });
+    this.deliver(message);
+    message.answer.catch((error: unknown) => {
+      // One that was never set up need not leave.
+      if (this.#isInMemory) this.#asked?.reject(error);
+      else this.#asked?.resolve();
+    });
+  }
+
+  /** The actor as it is, with an eye on its state and its ends. */
+  #watched(): Actor {
+    const { methods, handlers, setup, passivate, discard } = this.#actor;
+    return {
+      ...this.#actor,
+      methods: { ...methods, [LEAVE]: request() },
+      handlers: {
+        ...handlers,
+        [LEAVE]: (_state, _input, context) => {
+          context.passivate();
+        },
+      },
+      setup: (context) => (context.key === this.#key ? this.#setUp(() => setup(context)) : undefined),
+      passivate: async (state, context) => {
+        if (context.key !== this.#key) return;
+        try {
+          await Promise.race([passivate?.(state, context), aborted(context.signal)]);
+        } catch (error) {
+          this.#asked?.reject(error);
+          throw error;
+        }
+        this.#left();
+      },
+      discard: (state, context) => {
+        this.#left();
+        return discard?.(state, context);
+      },
+    };
+  }
+
+  /** Stays synchronous where `setup` is. */
+  #setUp(setup: () => unknown): unknown {
+    const keep = (state: unknown): unknown => {
+      if (!this.#isOver) this.state = state;
+      return state;
+    };
+    const fail = (error: unknown): never => {
+      this.#isInMemory = false;
+      throw error;
+    };
+    this.#isInMemory = true;
+    try {
+      const made = setup();
+      return made instanceof Promise ? made.then(keep, fail) : keep(made);
+    } catch (error) {
+      return fail(error);
+    }
+  }
+
+  #left(): void {
+    this.state = undefined;
+    this.#isInMemory = false;
+    this.#asked?.resolve();
+  }
+
+  #mortalClock(): Clock {
+    const { clock } = this.#host;
+    return {
+      monoMs: () => clock.monoMs(),
+      wallMs: () => clock.wallMs(),
+      timer: (fn, delayMs) =>
+        clock.timer(() => {
+          if (!this.#isOver) fn();
+        }, delayMs),
+      macrotask: (fn) => {
+        clock.macrotask(fn);
+      },
+    };
+  }
+
+  #mortalClient(): Caller {
+    const { client } = this.#host;
+    const checkAlive = (): void => {
+      if (this.#isOver) throw new ClstrError('TRANSPORT_CLOSED', 'the node died');
+    };
+    return {
+      requestKey: async (...args) => {
+        checkAlive();
+        return client.requestKey(...args);
+      },
+      notifyKey: async (...args) => {
+        checkAlive();
+        await client.notifyKey(...args);
+      },
+    };
+  }
+}
+
+/** Rejects with the reason of `signal`. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener('abort', () => {
+      reject(signal.reason as Error);
+    });
+  });
+}

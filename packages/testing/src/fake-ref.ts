@@ -1,0 +1,108 @@
+/** Stands in for other actors: answers what an actor under test calls, and keeps book of it. */
+import type { Caller, Contract, InputOf, Methods, OutputOf } from '@clstr/actors';
+import type { CallOptions, Clock } from '@clstr/core';
+import { ClstrError, defaults, isClstrError } from '@clstr/core';
+
+/** A call that the actor under test made. */
+export interface SentCall {
+  readonly actor: string;
+  readonly key: string;
+  readonly method: string;
+  readonly input: unknown;
+  readonly isNotify: boolean;
+  readonly options: CallOptions;
+}
+
+/** The answers of one contract; a request to a method without one fails as `NO_SUBSCRIBER`. */
+export type FakeMethods<M extends Methods> = {
+  readonly [Name in keyof M]?: (
+    input: InputOf<M[Name]>,
+    call: SentCall,
+  ) => OutputOf<M[Name]> | Promise<OutputOf<M[Name]>>;
+};
+
+/** What `testActor` takes as `refs`. */
+export interface FakeRef {
+  readonly actor: string;
+  readonly methods: Readonly<Record<string, ((input: unknown, call: SentCall) => unknown) | undefined>>;
+}
+
+/**
+ * Answers calls to the actors of `contract`, whatever their key, which `call.key` tells. What a method throws reaches
+ * the caller as it would over a bus: a `ClstrError` as it is, anything else as `INTERNAL`.
+ */
+export function fakeRef<M extends Methods>(contract: Contract<string, M>, methods: FakeMethods<M>): FakeRef {
+  return { actor: contract.name, methods };
+}
+
+/** What `ctx.ref` of an actor under test calls through. */
+export class FakeCaller implements Caller {
+  readonly sent: SentCall[] = [];
+  readonly #refs: ReadonlyMap<string, FakeRef>;
+  readonly #clock: Clock;
+
+  constructor(refs: readonly FakeRef[], clock: Clock) {
+    this.#refs = new Map(refs.map((ref) => [ref.actor, ref]));
+    this.#clock = clock;
+  }
+
+  async requestKey<T>(key: string, type: string, input?: unknown, options: CallOptions = {}): Promise<T> {
+    const call = this.#record(key, type, input, false, options);
+    const answer = this.#refs.get(call.actor)?.methods[call.method];
+    if (answer === undefined) {
+      const what = `testActor was given no fake for ${type}`;
+      throw new ClstrError('NO_SUBSCRIBER', `${what}: refs: [fakeRef(…, { ${call.method}: … })]`);
+    }
+    return (await this.#inTime(call, run(answer, call))) as T;
+  }
+
+  /** One without a fake is only kept: its sender would never hear of it either. */
+  async notifyKey(key: string, type: string, input?: unknown, options: CallOptions = {}): Promise<void> {
+    const call = this.#record(key, type, input, true, options);
+    const answer = this.#refs.get(call.actor)?.methods[call.method];
+    if (answer !== undefined) await run(answer, call).catch(() => undefined);
+  }
+
+  #record(key: string, type: string, input: unknown, isNotify: boolean, options: CallOptions): SentCall {
+    const dot = type.lastIndexOf('.');
+    const call = { actor: type.slice(0, dot), key, method: type.slice(dot + 1), input, isNotify, options };
+    this.sent.push(call);
+    return call;
+  }
+
+  /** As a client does: nobody waits beyond the deadline, or once the caller gave up. */
+  async #inTime(call: SentCall, answer: Promise<unknown>): Promise<unknown> {
+    const { timeoutMs = defaults.requestTimeoutMs, signal } = call.options;
+    const what = `${call.actor}.${call.method} of ${JSON.stringify(call.key)}`;
+    let stop = (): void => undefined;
+    const overdue = new Promise<never>((_resolve, reject) => {
+      const stopTimer = this.#clock.timer(() => {
+        reject(new ClstrError('TIMEOUT', `${what} did not answer within ${timeoutMs} ms`));
+      }, timeoutMs);
+      const onAbort = (): void => {
+        reject(new ClstrError('ABORTED', `the caller of ${what} gave up`));
+      };
+      if (signal?.aborted === true) onAbort();
+      signal?.addEventListener('abort', onAbort);
+      stop = () => {
+        stopTimer();
+        signal?.removeEventListener('abort', onAbort);
+      };
+    });
+    try {
+      return await Promise.race([answer, overdue]);
+    } finally {
+      stop();
+    }
+  }
+}
+
+async function run(answer: (input: unknown, call: SentCall) => unknown, call: SentCall): Promise<unknown> {
+  try {
+    return await answer(call.input, call);
+  } catch (cause) {
+    if (isClstrError(cause)) throw cause;
+    const message = `the fake of ${call.actor}.${call.method} threw: ${String(cause)}`;
+    throw new ClstrError('INTERNAL', message, { outcome: 'executed', cause });
+  }
+}

@@ -1,0 +1,143 @@
+/** A message without a bus: what a node would make of it, and where its answer goes. */
+import type { CallOptions, Clock, Handler, HandlerContext, HandlerRequest, Logger } from '@clstr/core';
+import { ClstrError, asRefusal, defaults, jsonCodec, shardFromString } from '@clstr/core';
+
+export interface TestMessageOptions {
+  readonly key: string;
+  readonly type: string;
+  readonly input: unknown;
+  readonly isNotify: boolean;
+  readonly options: CallOptions;
+  readonly nodeId: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Travels as JSON, both ways, so that a test sees what a handler and its caller would see over a bus. */
+export class TestMessage implements HandlerContext {
+  readonly request: HandlerRequest;
+  readonly nodeId: string;
+  readonly log: Logger;
+  onAbort: ((reason: ClstrError) => void) | undefined = undefined;
+  /** Settles with the answer, or with what the handler threw. */
+  readonly answer: Promise<unknown>;
+  #resolve!: (value: unknown) => void;
+  #reject!: (error: unknown) => void;
+  readonly #controller = new AbortController();
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
+  #isDelivered = false;
+  #isDone = false;
+  #stopWaiting: () => void = () => undefined;
+
+  /** @throws INVALID_ENVELOPE when the input has no JSON form. */
+  constructor({ key, type, input, isNotify, options, nodeId, clock, log }: TestMessageOptions) {
+    const { timeoutMs = defaults.requestTimeoutMs, headers = {}, signal, callChain = [] } = options;
+    const shard = shardFromString(key, defaults.numShards);
+    const payload = asReceived(input, `the input of ${type}`);
+    this.request = { key, shard, type, payload, headers: { ...headers }, isNotify, callChain };
+    this.nodeId = nodeId;
+    this.log = log;
+    this.#clock = clock;
+    this.#deadlineMs = clock.monoMs() + timeoutMs;
+    this.answer = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    const stopTimer = clock.timer(() => {
+      this.end(new ClstrError('TIMEOUT', `${type} was not answered within ${timeoutMs} ms`));
+    }, timeoutMs);
+    const onAbort = (): void => {
+      this.end(new ClstrError('ABORTED', `the caller of ${type} gave up`));
+    };
+    this.#stopWaiting = () => {
+      stopTimer();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    signal?.addEventListener('abort', onAbort);
+    if (signal?.aborted === true) onAbort();
+  }
+
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.#deadlineMs - this.#clock.monoMs());
+  }
+
+  /** The actor answers before its code has seen the message. */
+  refuse(error: ClstrError): void {
+    this.#fail(asRefusal(error));
+  }
+
+  deliver(handler: Handler): void {
+    this.#isDelivered = true;
+    let result: unknown;
+    try {
+      result = handler(this.request, this);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    void Promise.resolve(result).then(
+      (value) => {
+        this.#succeed(value);
+      },
+      (error: unknown) => {
+        this.#fail(error);
+      },
+    );
+  }
+
+  /** Nobody waits for the answer any longer. What waits in the mailbox leaves it; what runs has its signal fired. */
+  end(reason: ClstrError): void {
+    if (this.#isDone) return;
+    const { code, message } = reason;
+    const isTimeout = code === 'TIMEOUT';
+    const fired = isTimeout ? new ClstrError('HANDLER_TIMEOUT', message) : reason;
+    this.#controller.abort(fired);
+    this.onAbort?.(fired);
+    this.#fail(this.#isDelivered ? reason : new ClstrError(code, message, { outcome: 'not-executed' }));
+  }
+
+  #succeed(value: unknown): void {
+    let output: unknown;
+    try {
+      output = this.request.isNotify ? undefined : asReceived(value, `the output of ${this.request.type}`);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    if (this.#finish()) this.#resolve(output);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#finish()) this.#reject(error);
+  }
+
+  /** False when the message had an answer before. */
+  #finish(): boolean {
+    if (this.#isDone) return false;
+    this.#isDone = true;
+    this.#stopWaiting();
+    return true;
+  }
+}
+
+const encoder = new TextEncoder();
+
+function asReceived(value: unknown, what: string): unknown {
+  if (value === undefined) return undefined;
+  if (value instanceof Uint8Array) return new Uint8Array(value);
+  try {
+    const bytes = jsonCodec.encode(value);
+    return jsonCodec.decode(typeof bytes === 'string' ? encoder.encode(bytes) : bytes);
+  } catch (cause) {
+    throw new ClstrError('INVALID_ENVELOPE', `${what} has no JSON form`, { cause });
+  }
+}

@@ -1,0 +1,226 @@
+/**
+ * What the types of actors promise and refuse. `tsc` is the judge: it fails when an `@ts-expect-error` finds no error,
+ * or anything else finds one. What is behind an arrow is compiled and never run.
+ */
+import type { Client } from '@clstr/core';
+import { defineActor, notify, request, type } from '@clstr/actors';
+import type { Actor, InputOf, OutputOf, Ref } from '@clstr/actors';
+import { describe, expectTypeOf, test } from 'vitest';
+import { z } from 'zod';
+
+const Counter = defineActor('counter', {
+  add: request({ input: z.object({ by: z.number() }), output: z.number() }),
+  get: request<void, number>({ readonly: true }),
+  reset: notify<{ reason: string }>(),
+});
+
+const handlers = {
+  add: (state: { value: number }, { by }: { by: number }) => (state.value += by),
+  get: (state: { value: number }) => state.value,
+  reset: (state: { value: number }) => {
+    state.value = 0;
+  },
+};
+const setup = (): { value: number } => ({ value: 0 });
+
+declare const client: Client;
+
+/** Compiled, never run. */
+const compiled = (_use: () => unknown): void => {};
+
+describe('a ref', () => {
+  test('has the methods of its contract, with their inputs and outputs', () => {
+    type CounterRef = Ref<typeof Counter.methods>;
+    expectTypeOf<Parameters<CounterRef['add']>[0]>().toEqualTypeOf<{ by: number }>();
+    expectTypeOf<ReturnType<CounterRef['add']>>().toEqualTypeOf<Promise<number>>();
+    expectTypeOf<ReturnType<CounterRef['get']>>().toEqualTypeOf<Promise<number>>();
+    expectTypeOf<ReturnType<CounterRef['reset']>>().toEqualTypeOf<Promise<void>>();
+    expectTypeOf<InputOf<typeof Counter.methods.reset>>().toEqualTypeOf<{ reason: string }>();
+    expectTypeOf<OutputOf<typeof Counter.methods.add>>().toEqualTypeOf<number>();
+  });
+
+  test('takes options behind the input, and no input where there is none', () => {
+    compiled(() => Counter.ref(client, 'k').add({ by: 2 }, { timeoutMs: 5, headers: { a: 'b' } }));
+    compiled(() => Counter.ref(client, 'k').get());
+    compiled(() => Counter.ref(client, 'k').get(undefined, { timeoutMs: 5 }));
+  });
+
+  test('refuses a wrong input, a missing one, one too many, and options that are none', () => {
+    // @ts-expect-error -- `by` is a number
+    compiled(() => Counter.ref(client, 'k').add({ by: '2' }));
+    // @ts-expect-error -- `by` is missing
+    compiled(() => Counter.ref(client, 'k').add({}));
+    // @ts-expect-error -- there is no `times`
+    compiled(() => Counter.ref(client, 'k').add({ by: 2, times: 3 }));
+    // @ts-expect-error -- the input is missing
+    compiled(() => Counter.ref(client, 'k').add());
+    // @ts-expect-error -- `get` takes nothing
+    compiled(() => Counter.ref(client, 'k').get(5));
+    // @ts-expect-error -- a reason, not text
+    compiled(() => Counter.ref(client, 'k').reset('why'));
+    // @ts-expect-error -- it is `timeoutMs`
+    compiled(() => Counter.ref(client, 'k').get(undefined, { timeout: 5 }));
+  });
+
+  test('refuses a method that its contract does not have', () => {
+    // @ts-expect-error -- no such method
+    compiled(() => Counter.ref(client, 'k').subtract({ by: 2 }));
+    // @ts-expect-error -- no promise either
+    compiled(() => Counter.ref(client, 'k').then(() => 1));
+  });
+
+  test('refuses to use an output as what it is not', () => {
+    compiled(async () => {
+      // @ts-expect-error -- a number
+      const text: string = await Counter.ref(client, 'k').get();
+      return text;
+    });
+    compiled(async () => {
+      // @ts-expect-error -- nothing comes back
+      const done: number = await Counter.ref(client, 'k').reset({ reason: 'x' });
+      return done;
+    });
+  });
+
+  test('shows the caller what goes in, and the handler what the validator made of it', () => {
+    const Dates = defineActor('dates', {
+      day: request({ input: z.string().transform((text) => new Date(text)), output: type<number>() }),
+    });
+    expectTypeOf<InputOf<typeof Dates.methods.day>>().toEqualTypeOf<string>();
+    compiled(() =>
+      Dates.implement({ setup: () => null, handlers: { day: (_state, date) => date.getUTCDate() } }),
+    );
+  });
+
+  test('takes an input that may be anything, or may be left out', () => {
+    const Loose = defineActor('loose', {
+      anything: request({ input: z.any(), output: z.any() }),
+      unknown: request<unknown, unknown>(),
+      optional: request<string | undefined, void>(),
+    });
+    compiled(() => Loose.ref(client, 'k').anything({ any: 'thing' }));
+    compiled(() => Loose.ref(client, 'k').anything());
+    compiled(() => Loose.ref(client, 'k').unknown(5));
+    compiled(() => Loose.ref(client, 'k').optional());
+    compiled(() => Loose.ref(client, 'k').optional('text'));
+    // @ts-expect-error -- text or nothing
+    compiled(() => Loose.ref(client, 'k').optional(5));
+  });
+});
+
+describe('an implementation', () => {
+  test('infers state, inputs and context', () => {
+    const counter = Counter.implement({
+      setup: async (ctx) => {
+        expectTypeOf(ctx.key).toEqualTypeOf<string>();
+        return { value: 0 };
+      },
+      handlers: {
+        add: (state, input, ctx) => {
+          expectTypeOf(state).toEqualTypeOf<{ value: number }>();
+          expectTypeOf(input).toEqualTypeOf<{ by: number }>();
+          expectTypeOf(ctx.signal).toEqualTypeOf<AbortSignal>();
+          return (state.value += input.by);
+        },
+        get: async (state) => state.value,
+        reset: (state, { reason }) => {
+          expectTypeOf(reason).toEqualTypeOf<string>();
+          state.value = 0;
+        },
+      },
+      passivate: (state, ctx) => {
+        expectTypeOf(state).toEqualTypeOf<{ value: number }>();
+        expectTypeOf(ctx.reason).toEqualTypeOf<'idle' | 'evicted' | 'drain'>();
+      },
+      discard: (state, ctx) => {
+        expectTypeOf(ctx.reason).toEqualTypeOf<'failed' | 'lost-ownership'>();
+      },
+    });
+    expectTypeOf(counter).toEqualTypeOf<Actor>();
+  });
+
+  test('refuses a missing handler and one too many', () => {
+    const { add, get } = handlers;
+    // @ts-expect-error -- `reset` is missing
+    compiled(() => Counter.implement({ setup, handlers: { add, get } }));
+    // @ts-expect-error -- the contract has no `subtract`
+    compiled(() => Counter.implement({ setup, handlers: { ...handlers, subtract: add } }));
+    // @ts-expect-error -- no setup
+    compiled(() => Counter.implement({ handlers }));
+    // @ts-expect-error -- it is `idleMs`
+    compiled(() => Counter.implement({ setup, handlers, idle: 5 }));
+    // @ts-expect-error -- keep or restart
+    compiled(() => Counter.implement({ setup, handlers, onError: 'stop' }));
+  });
+
+  test('refuses an output of the wrong type, also in a promise', () => {
+    // @ts-expect-error -- a number, not text
+    compiled(() => Counter.implement({ setup, handlers: { ...handlers, add: () => 'two' } }));
+    // @ts-expect-error -- a number, not text
+    compiled(() => Counter.implement({ setup, handlers: { ...handlers, get: async () => 'two' } }));
+    // @ts-expect-error -- a number, not nothing
+    compiled(() => Counter.implement({ setup, handlers: { ...handlers, get: () => undefined } }));
+  });
+
+  test('refuses a handler that wants another input or another state', () => {
+    const wantsText = (_state: unknown, { by }: { by: string }): number => by.length;
+    // @ts-expect-error -- `by` is a number
+    compiled(() => Counter.implement({ setup, handlers: { ...handlers, add: wantsText } }));
+    const wantsTotal = (state: { total: number }): number => state.total;
+    // @ts-expect-error -- setup makes no `total`
+    compiled(() => Counter.implement({ setup, handlers: { ...handlers, get: wantsTotal } }));
+  });
+});
+
+describe('a contract', () => {
+  test('refuses methods that were not made by request or notify', () => {
+    // @ts-expect-error -- no method
+    compiled(() => defineActor('counter', { add: (by: number) => by }));
+    // @ts-expect-error -- a notify has no output
+    compiled(() => defineActor('counter', { add: notify({ output: z.number() }) }));
+    // @ts-expect-error -- a notify changes something
+    compiled(() => defineActor('counter', { add: notify({ readonly: true }) }));
+  });
+
+  test('is no actor yet: a host takes implementations only', () => {
+    // @ts-expect-error -- a contract has no handlers
+    const actor: Actor = Counter;
+    compiled(() => actor);
+  });
+});
+
+describe('two contracts', () => {
+  test('can call each other without any annotation', () => {
+    const Ping = defineActor('ping', { hit: request<{ left: number }, string>() });
+    const Pong = defineActor('pong', { hit: request<{ left: number }, string>() });
+    const ping = Ping.implement({
+      setup: () => ({ hits: 0 }),
+      handlers: {
+        hit: async (state, { left }, ctx) => {
+          state.hits++;
+          return left === 0 ? 'ping' : `ping ${await ctx.ref(Pong, `${ctx.key}'`).hit({ left: left - 1 })}`;
+        },
+      },
+    });
+    const pong = Pong.implement({
+      setup: () => ({ hits: 0 }),
+      handlers: {
+        hit: async (state, { left }, ctx) => {
+          state.hits++;
+          return left === 0 ? 'pong' : `pong ${await ctx.ref(Ping, `${ctx.key}'`).hit({ left: left - 1 })}`;
+        },
+      },
+    });
+    expectTypeOf(ping).toEqualTypeOf<Actor>();
+    expectTypeOf(pong).toEqualTypeOf<Actor>();
+    compiled(() =>
+      Pong.implement({
+        setup: () => null,
+        handlers: {
+          // @ts-expect-error -- the other one wants `left`, also from inside
+          hit: (_state, _input, ctx) => ctx.ref(Ping, 'k').hit({ right: 1 }),
+        },
+      }),
+    );
+  });
+});
