@@ -235,7 +235,7 @@ export class Activation implements Inhabitant {
   async #restart(): Promise<void> {
     this.#enter('stopping');
     await discarded(this, this.#state, 'failed');
-    this.#leave();
+    if (this.#phase === 'stopping') this.#leave(); // a node that closes waits no longer than it must
   }
 
   /** Ends the actor with its node. */

@@ -546,6 +546,24 @@ describe('a drain', () => {
     expect(script.context('passivate').reason).toBe('drain');
   });
 
+  test('discards once an actor that was about to restart, however long its discard takes', async () => {
+    const script = cell({ onError: 'restart' });
+    const node = await actorNode([script.actor]);
+    const gate = script.hold('a');
+    void answerOf(node.ref(Cell, 'k').write('a'));
+    await node.settled();
+    const draining = node.node.drain({ graceMs: 0 });
+    await node.clock.advance(1_000);
+    const discard = script.hold('discard');
+    gate.reject(new Error('boom'));
+    await node.clock.advance(1_000);
+    await draining;
+    expect(node.active.get('cell')).toBe(0);
+    discard.resolve();
+    await node.settled();
+    expect(script.events).toEqual(['+setup', '-setup', '+a', '+discard', '-discard']);
+  });
+
   test('does not grow by an idle passivation that hangs: each end has its 2 s', async () => {
     const script = cell({ idleMs: IDLE_MS });
     const node = await actorNode([script.actor]);

@@ -1,11 +1,12 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type as arktype } from 'arktype';
-import { defineActor, notify, request, type } from '@clstr/actors';
+import { actorHandler, defineActor, notify, request, type } from '@clstr/actors';
 import { deferred } from '@clstr/testing';
 import * as v from 'valibot';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { actorNode, answerOf, watch } from './actor-node.ts';
+import { contextOf, requestOf } from './handler-call.ts';
 
 /** The same contract in three libraries: text in, turned into a number; a number up to 100 out. */
 const libraries: [
@@ -256,6 +257,12 @@ test('the output of a handler that returns a promise of a library is checked whe
   const node = await actorNode([actor]);
   expect(await node.ref(Echo, 'k').say('abc')).toBe('abc');
   expect(await answerOf(node.ref(Echo, 'k').say('abcd'))).toMatchObject({ code: 'VALIDATION_FAILED' });
+});
+
+test('an output that does not fit is executed also where no node is in between', async () => {
+  const { actor } = echo({ output: z.string().max(3) });
+  const call = actorHandler([actor])(requestOf('k', { type: 'echo.say', payload: 'long' }), contextOf());
+  await expect(call).rejects.toMatchObject({ code: 'VALIDATION_FAILED', outcome: 'executed' });
 });
 
 describe('under onError restart', () => {
