@@ -48,7 +48,7 @@ const SIMULATED_PROPERTIES = [
 ];
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', 'coverage/**', '**/*.d.ts'] },
+  { ignores: ['**/dist/**', '**/node_modules/**', 'coverage/**', '**/*.d.ts', 'test/consumers/**'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
 
   {

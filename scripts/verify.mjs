@@ -20,6 +20,7 @@ const STEPS = [
   },
   { name: 'unused code', run: node('node_modules/knip/bin/knip.js', '--no-config-hints') },
   { name: 'packed types', run: node('scripts/turbo.mjs', 'packed'), needs: 'build' },
+  { name: 'consumers', run: node('scripts/consumers.mjs'), needs: 'build' },
   {
     name: 'tests',
     run: node(

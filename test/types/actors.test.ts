@@ -5,6 +5,7 @@
 import type { Client } from '@clstr/core';
 import { defineActor, notify, request, type } from '@clstr/actors';
 import type { Actor, InputOf, OutputOf, Ref } from '@clstr/actors';
+import { testActor } from '@clstr/testing';
 import { describe, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 
@@ -136,7 +137,17 @@ describe('an implementation', () => {
         expectTypeOf(ctx.reason).toEqualTypeOf<'failed' | 'lost-ownership'>();
       },
     });
-    expectTypeOf(counter).toEqualTypeOf<Actor>();
+    expectTypeOf(counter).toEqualTypeOf<Actor<{ value: number }>>();
+    expectTypeOf(counter).toExtend<Actor>();
+  });
+
+  test('keeps the type of its state for testActor', () => {
+    const counter = Counter.implement({ setup: async () => ({ value: 0 }), handlers });
+    compiled(() => {
+      const { call, state } = testActor(Counter, counter);
+      expectTypeOf(state).returns.toEqualTypeOf<{ value: number } | undefined>();
+      expectTypeOf(call.get).returns.toEqualTypeOf<Promise<number>>();
+    });
   });
 
   test('refuses a missing handler and one too many', () => {
@@ -211,8 +222,8 @@ describe('two contracts', () => {
         },
       },
     });
-    expectTypeOf(ping).toEqualTypeOf<Actor>();
-    expectTypeOf(pong).toEqualTypeOf<Actor>();
+    expectTypeOf(ping).toEqualTypeOf<Actor<{ hits: number }>>();
+    expectTypeOf(pong).toEqualTypeOf<Actor<{ hits: number }>>();
     compiled(() =>
       Pong.implement({
         setup: () => null,

@@ -10,7 +10,14 @@ import type { Ref, Referable } from './ref.ts';
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- users add to it
 export interface Services {}
 
-/** Given to `setup`, `passivate`, `discard` and timers, which run for no caller. */
+/** The option `services`: it may be left out as long as every member of `Services` may. */
+export type ServicesOption =
+  Partial<Services> extends Services ? { services?: Services | undefined } : { services: Services };
+
+/**
+ * Given to `setup`, `passivate`, `discard` and timers, which run for no caller. Its methods stay on it: one that is
+ * taken off, as in `({ remainingMs })`, has lost its context, since binding them would cost every message.
+ */
 export interface LifecycleContext {
   readonly actor: string;
   readonly key: string;
@@ -22,7 +29,10 @@ export interface LifecycleContext {
   readonly signal: AbortSignal;
   /** What is left of the time, in milliseconds; Infinity where there is no limit. */
   remainingMs(): number;
-  /** Another actor, or this one by notify; calls pass on the time that is left, the trace and the call chain. */
+  /**
+   * Another actor, or this one by notify; calls pass on the time that is left, the trace and the call chain. No call
+   * outlives the caller's time: to take something back after a timeout, use `after`, whose handler has time of its own.
+   */
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
   /** Runs `handler` through the mailbox every `periodMs`, until the returned function is called or the actor stops. */
   every(periodMs: number, handler: TimerHandler): () => void;

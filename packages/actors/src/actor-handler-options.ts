@@ -8,7 +8,7 @@ import {
   silentLogger,
   systemClock,
 } from '@clstr/core';
-import type { Services } from './actor-context.ts';
+import type { Services, ServicesOption } from './actor-context.ts';
 import type { Host } from './actor-home.ts';
 import { noActorMetrics } from './actor-metrics.ts';
 import type { ActorMetrics } from './actor-metrics.ts';
@@ -16,20 +16,25 @@ import { defaults } from './defaults.ts';
 import type { Actor } from './implementation.ts';
 import type { Caller } from './ref.ts';
 
-export interface ActorHandlerOptions {
+/** `services` are given to actor code as `ctx.services`. */
+export interface ActorHandlerOptions extends ServicesOption {
   /**
    * Actors kept in memory per type, from 1 to 8,388,607. As many again may be on their way out. When all are busy,
    * messages for other keys are `OVERLOADED`. Default 1024.
    */
   cacheSize?: number | undefined;
-  /** Given to actor code as `ctx.services`. */
-  services?: Services | undefined;
   /** What `ctx.ref` calls through. Borrowed. */
   client?: Caller | undefined;
   clock?: Clock | undefined;
   metrics?: ActorMetrics | undefined;
   logger?: Logger | undefined;
 }
+
+/** May be left out where `services` may. */
+export type ActorHandlerArguments =
+  Partial<ActorHandlerOptions> extends ActorHandlerOptions
+    ? [options?: ActorHandlerOptions]
+    : [options: ActorHandlerOptions];
 
 const KNOWN = [
   'cacheSize',

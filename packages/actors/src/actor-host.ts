@@ -1,7 +1,7 @@
 /** The core handler that runs actors: finds the method and the actor of each message, and ends all with its node. */
 import type { Handler, HandlerContext, HandlerRequest } from '@clstr/core';
 import { ClstrError, asRefusal, describe } from '@clstr/core';
-import type { ActorHandlerOptions } from './actor-handler-options.ts';
+import type { ActorHandlerArguments } from './actor-handler-options.ts';
 import { resolveActorHandlerOptions } from './actor-handler-options.ts';
 import { ActorType } from './actor-type.ts';
 import type { BoundMethod } from './actor-type.ts';
@@ -22,7 +22,10 @@ export interface ActorHandler extends Handler {
  *
  * @throws INVALID_OPTION
  */
-export function actorHandler(actors: readonly Actor[], options: ActorHandlerOptions = {}): ActorHandler {
+export function actorHandler(
+  actors: readonly Actor[],
+  ...[options = {}]: ActorHandlerArguments
+): ActorHandler {
   const { host, cacheSize } = resolveActorHandlerOptions(actors, options);
   const types = actors.map((actor) => new ActorType(host, actor, cacheSize));
   const methods = bindMethods(types);

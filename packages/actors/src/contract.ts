@@ -17,7 +17,7 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
    *
    * @throws INVALID_OPTION when a handler is missing, or one is given that the contract does not name.
    */
-  implement<State>(implementation: Implementation<M, State>): Actor;
+  implement<State>(implementation: Implementation<M, State>): Actor<State>;
 }
 
 /**

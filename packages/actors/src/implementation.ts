@@ -20,7 +20,10 @@ export interface Implementation<M extends Methods, State> {
   /** Makes the state of one key before its first message; give it before `handlers`, which take their types from it. */
   setup: (context: LifecycleContext) => State | Promise<State>;
   handlers: Handlers<M, State>;
-  /** The actor leaves memory: save what must stay. Rejecting keeps it, unless the node drains. */
+  /**
+   * The actor leaves memory: save what must stay, within 2 s. Rejecting keeps it, unless the node drains. Calls to actors
+   * of the same node find nobody then, so save to a store, not to another actor.
+   */
   passivate?: ((state: State, context: PassivateContext) => unknown) | undefined;
   /** The state is dropped: release handles, save nothing. */
   discard?: ((state: State, context: DiscardContext) => unknown) | undefined;
@@ -40,8 +43,8 @@ export interface DiscardContext extends LifecycleContext {
   readonly reason: DiscardReason;
 }
 
-/** What `actorHandler` takes: an actor whose types have done their work. */
-export interface Actor {
+/** What `actorHandler` takes: an actor whose types have done their work, all but that of its state for `testActor`. */
+export interface Actor<State = unknown> {
   readonly name: string;
   readonly methods: Methods;
   readonly setup: (context: LifecycleContext) => unknown;
@@ -51,6 +54,8 @@ export interface Actor {
   readonly idleMs: number;
   readonly mailbox: number;
   readonly onError: 'keep' | 'restart';
+  /** Types only, never set. */
+  readonly '~state'?: State;
 }
 
 export type ErasedHandler = (state: unknown, input: unknown, context: ActorContext) => unknown;
@@ -61,7 +66,7 @@ const KNOWN = ['setup', 'handlers', 'passivate', 'discard', 'idleMs', 'mailbox',
 export function checkImplementation<M extends Methods, State>(
   contract: { readonly name: string; readonly methods: M },
   given: Implementation<M, State>,
-): Actor {
+): Actor<State> {
   const owner = `actor ${contract.name}`;
   checkKnownOptions(owner, given, KNOWN);
   if (typeof given.setup !== 'function') throw invalidOption(owner, 'setup', given.setup, 'a function');

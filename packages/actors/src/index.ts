@@ -20,11 +20,17 @@ export type {
   PassivateContext,
   PassivateReason,
 } from './implementation.ts';
-export type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
+export type {
+  ActorContext,
+  LifecycleContext,
+  Services,
+  ServicesOption,
+  TimerHandler,
+} from './actor-context.ts';
 
 export { actorHandler } from './actor-host.ts';
 export type { ActorHandler } from './actor-host.ts';
-export type { ActorHandlerOptions } from './actor-handler-options.ts';
+export type { ActorHandlerArguments, ActorHandlerOptions } from './actor-handler-options.ts';
 export { noActorMetrics } from './actor-metrics.ts';
 export type { ActorMetrics } from './actor-metrics.ts';
 export { defaults } from './defaults.ts';

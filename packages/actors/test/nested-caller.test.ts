@@ -215,6 +215,27 @@ const cycleOf = async (call: Promise<unknown>): Promise<ClstrError> => {
   return error as ClstrError;
 };
 
+describe('a passivate in a drain', () => {
+  test('is refused its calls at once: by then the actors of its node take no more', async () => {
+    const ends: unknown[] = [];
+    const Owner = defineActor('owner', { go: request() });
+    const owner = Owner.implement({
+      setup: () => null,
+      handlers: { go: () => undefined },
+      passivate: async (_state, ctx) => void ends.push(await answerOf(ctx.ref(Relay, 'b').go())),
+    });
+    const relay = Relay.implement({
+      setup: () => null,
+      handlers: { go: () => 'went', look: () => undefined, tell: () => undefined },
+    });
+    const node = await actorNode([owner, relay]);
+    await node.ref(Owner, 'a').go();
+    await node.node.drain();
+    expect(ends).toMatchObject([{ code: 'NO_SUBSCRIBER', outcome: 'not-executed' }]);
+    expect(node.clock.monoMs()).toBe(0);
+  });
+});
+
 describe('a cycle of requests', () => {
   test('of an actor with itself fails at once, naming the chain', async () => {
     const node = await relays({ a: goTo('a') });

@@ -238,6 +238,16 @@ describe('a validator that fails itself', () => {
   });
 });
 
+test('an output is checked also where the input is not', async () => {
+  const Half = defineActor('half', { take: request({ output: z.int() }) });
+  let taken = 2;
+  const half = Half.implement({ setup: () => null, handlers: { take: () => (taken /= 2) } });
+  const node = await actorNode([half]);
+  const ref = node.ref(Half, 'k');
+  expect(await ref.take()).toBe(1);
+  expect(await answerOf(ref.take())).toMatchObject({ code: 'VALIDATION_FAILED', outcome: 'executed' });
+});
+
 test('at most 16 issues are told', async () => {
   const issues = Array.from({ length: 50 }, (_, i) => ({ message: `issue ${i}` }));
   const { Echo, actor } = echo({ input: validator(() => ({ issues })) });

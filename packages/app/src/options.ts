@@ -1,6 +1,6 @@
 /** The options of an app, checked before anything is started; the rest is checked by the parts it belongs to. */
 import { constants } from 'node:os';
-import type { Actor, ActorHandlerOptions, ActorMetrics } from '@clstr/actors';
+import type { Actor, ActorMetrics, Services, ServicesOption } from '@clstr/actors';
 import {
   ClstrError,
   checkInteger,
@@ -26,7 +26,8 @@ Object.freeze(defaults);
 /** What the app gives to its parts itself. */
 type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'metrics' | 'logger';
 
-export interface AppOptions {
+/** `services` are given to actor code as `ctx.services`. */
+export interface AppOptions extends ServicesOption {
   /** Makes the transport; the app owns it and closes it. */
   transport: () => Transport | Promise<Transport>;
   actors: readonly Actor[];
@@ -38,8 +39,6 @@ export interface AppOptions {
   numShards?: number | undefined;
   /** Default ''; the same in every process, for ever. */
   seed?: string | undefined;
-  /** Given to actor code as `ctx.services`. */
-  services?: ActorHandlerOptions['services'];
   /** Actors kept in memory per type. Default 1024. */
   cacheSize?: number | undefined;
   /** How long running handlers may still take when the app closes, in milliseconds. Default 10,000. */
@@ -63,7 +62,7 @@ export interface ResolvedAppOptions {
   readonly shards: readonly number[];
   readonly numShards: number;
   readonly seed: string;
-  readonly services: ActorHandlerOptions['services'];
+  readonly services: Services | undefined;
   readonly cacheSize: number | undefined;
   readonly drainMs: number;
   readonly signals: readonly NodeJS.Signals[];

@@ -1,6 +1,6 @@
 /** One run of the node that an actor under test lives on: its host, watched, and ended in every way there is. */
 import { actorHandler, request } from '@clstr/actors';
-import type { Actor, ActorHandler, ActorHandlerOptions, Caller, PassivateReason } from '@clstr/actors';
+import type { Actor, ActorHandler, Caller, PassivateReason, Services } from '@clstr/actors';
 import type { Clock, Logger } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
 import { deferred } from './deferred.ts';
@@ -10,7 +10,7 @@ import { turn } from './turn.ts';
 
 export interface ActorLifeHost {
   readonly nodeId: string;
-  readonly services: ActorHandlerOptions['services'];
+  readonly services: Services | undefined;
   readonly client: Caller;
   readonly clock: Clock;
   readonly logger: Logger;

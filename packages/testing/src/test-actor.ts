@@ -1,13 +1,5 @@
 /** One actor without a bus: its real mailbox and life, driven message by message on a clock that stands still. */
-import type {
-  Actor,
-  ActorHandlerOptions,
-  Caller,
-  Contract,
-  Methods,
-  PassivateReason,
-  Ref,
-} from '@clstr/actors';
+import type { Actor, Caller, Contract, Methods, PassivateReason, Ref, Services } from '@clstr/actors';
 import type { CallOptions, Logger } from '@clstr/core';
 import { checkKnownOptions, inBackground, invalidOption } from '@clstr/core';
 import { ActorLife } from './actor-life.ts';
@@ -24,7 +16,7 @@ export interface TestActorOptions {
   /** Default `test`. */
   key?: string | undefined;
   /** Given to the actor's code as `ctx.services`. */
-  services?: ActorHandlerOptions['services'];
+  services?: Services | undefined;
   /** Default: a new one. */
   clock?: FakeClock | undefined;
   /** Who answers what the actor calls through `ctx.ref`, made by `fakeRef`. */
@@ -36,7 +28,7 @@ export interface TestActorOptions {
   delivery?: 'at-once' | 'by-step' | undefined;
 }
 
-export interface ActorUnderTest<M extends Methods> {
+export interface ActorUnderTest<M extends Methods, State> {
   /**
    * The actor, as a caller has it. A call fails with the very error that the handler threw, where a caller over a bus
    * sees `INTERNAL`; that of a notify too, where such a caller sees nothing.
@@ -50,7 +42,7 @@ export interface ActorUnderTest<M extends Methods> {
   /** Calls that no `step` has brought to the actor yet. */
   readonly waiting: number;
   /** Its state, the object itself; undefined while it is not in memory. */
-  state(): unknown;
+  state(): State | undefined;
   /**
    * Brings one call to the mailbox, and lets the actor go on as far as it can without another one and without time.
    * False when none waited.
@@ -77,11 +69,11 @@ export interface ActorUnderTest<M extends Methods> {
  *
  * @throws INVALID_OPTION
  */
-export function testActor<M extends Methods>(
+export function testActor<M extends Methods, State>(
   contract: Contract<string, M>,
-  actor: Actor,
+  actor: Actor<State>,
   options: TestActorOptions = {},
-): ActorUnderTest<M> {
+): ActorUnderTest<M, State> {
   checkKnownOptions(OWNER, options, KNOWN_OPTIONS);
   const { key = 'test', clock = fakeClock() } = options;
   const delivery: unknown = options.delivery ?? 'at-once';
@@ -112,7 +104,7 @@ type Resolved<M extends Methods> = TestActorOptions & {
   clock: FakeClock;
 };
 
-class Stage<M extends Methods> implements ActorUnderTest<M> {
+class Stage<M extends Methods, State> implements ActorUnderTest<M, State> {
   readonly call: Ref<M>;
   readonly clock: FakeClock;
   readonly logged: LogRecord[] = [];
@@ -147,8 +139,8 @@ class Stage<M extends Methods> implements ActorUnderTest<M> {
     return this.#waiting.filter((message) => !message.isDone).length;
   }
 
-  state(): unknown {
-    return this.#life.state;
+  state(): State | undefined {
+    return this.#life.state as State | undefined;
   }
 
   async step(): Promise<boolean> {

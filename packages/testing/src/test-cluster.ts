@@ -1,6 +1,6 @@
 /** A whole cluster in one process: nodes on a memory bus, each with its share of the shards, and a client. */
 import { actorHandler, defaults as actorDefaults } from '@clstr/actors';
-import type { Actor, ActorHandlerOptions, Methods, Ref, Referable } from '@clstr/actors';
+import type { Actor, Methods, Ref, Referable, Services } from '@clstr/actors';
 import type {
   Client,
   ClientOptions,
@@ -43,7 +43,7 @@ export interface TestClusterOptions {
   /** Instead of either: what lives on the nodes; `ref` reaches it. */
   actors?: readonly Actor[] | undefined;
   /** Given to the code of `actors` as `ctx.services`. */
-  services?: ActorHandlerOptions['services'];
+  services?: Services | undefined;
   /** Actors that a node keeps in memory per type. Default 1024. */
   cacheSize?: number | undefined;
   /** Of the bus, the nodes and the client. */

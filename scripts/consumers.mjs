@@ -1,0 +1,93 @@
+// Compiles the projects of test/consumers against the packages as npm would publish them, with every TypeScript that
+// test/consumers/typescript-* names. Wants a build. The hello example is compiled as part of the Node project.
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const ROOT = path.dirname(import.meta.dirname);
+const SOURCES = path.join(ROOT, 'test/consumers');
+const PACKAGES = ['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing'];
+const PROJECTS = ['node', 'services', 'browser'];
+/** What the projects depend on besides. */
+const OWN_DEPENDENCIES = ['zod', '@types/node'];
+
+const folder = mkdtempSync(path.join(tmpdir(), 'clstr-consumers-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
+
+writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ type: 'module' }));
+for (const name of PROJECTS) cpSync(path.join(SOURCES, name), path.join(folder, name), { recursive: true });
+cpSync(path.join(ROOT, 'examples/hello/src/main.ts'), path.join(folder, 'node/hello.ts'));
+for (const name of OWN_DEPENDENCIES) linkDependency(name, ROOT);
+installPackages();
+
+for (const compiler of readdirSync(SOURCES).filter((name) => name.startsWith('typescript-'))) {
+  const tsc = path.join(findDependency('typescript', path.join(SOURCES, compiler)), 'bin/tsc');
+  const version = execFileSync(process.execPath, [tsc, '--version'], { encoding: 'utf8' }).trim();
+  if (!version.startsWith(`Version ${compiler.slice('typescript-'.length)}.`)) {
+    throw new Error(`test/consumers/${compiler} runs ${version}: install again`);
+  }
+  const outcomes = await Promise.all(PROJECTS.map((project) => compile(tsc, project)));
+  for (const { project, status, output } of outcomes) {
+    if (status === 0) continue;
+    console.error(`${version} refuses test/consumers/${project}:\n${output}`);
+    process.exitCode = 1;
+  }
+}
+
+/** Unpacked rather than installed: a package finds what it declares, and the network is not asked. */
+function installPackages() {
+  const workspaces = PACKAGES.flatMap((name) => ['--workspace', `packages/${name}`]);
+  const packed = JSON.parse(
+    execFileSync('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...workspaces], {
+      cwd: ROOT,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      shell: process.platform === 'win32',
+    }),
+  );
+  for (const { name, filename } of packed) {
+    const target = path.join(folder, 'node_modules', name);
+    mkdirSync(target, { recursive: true });
+    execFileSync('tar', ['-xzf', filename, '--strip-components=1', '-C', target], { cwd: folder });
+    const { dependencies = {} } = JSON.parse(readFileSync(path.join(target, 'package.json'), 'utf8'));
+    const source = path.join(ROOT, 'packages', path.basename(name));
+    for (const dependency of Object.keys(dependencies)) {
+      if (!dependency.startsWith('@clstr/')) linkDependency(dependency, source);
+    }
+  }
+}
+
+function linkDependency(name, from) {
+  const link = path.join(folder, 'node_modules', name);
+  mkdirSync(path.dirname(link), { recursive: true });
+  if (!existsSync(link)) symlinkSync(findDependency(name, from), link, 'junction');
+}
+
+/** A workspace has a node_modules of its own when it needs another version than the rest. */
+function findDependency(name, workspace) {
+  const own = path.join(workspace, 'node_modules', name);
+  return existsSync(own) ? own : path.join(ROOT, 'node_modules', name);
+}
+
+function compile(tsc, project) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [tsc, '-p', path.join(folder, project), '--pretty', 'false'], {
+      cwd: folder,
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
+    child.on('close', (status) => resolve({ project, status, output }));
+  });
+}
