@@ -6,14 +6,14 @@ import { ensureDependencies, ensureNatsServer } from './setup.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
 
-/** Builds the project in `folder` and runs its dist/main.js; `needsNats` says that it will start a nats-server. */
-export function runBuilt(folder, needsNats) {
+/** Builds the project in `folder` and runs `main` of its dist; `needsNats` says that it will start a nats-server. */
+export function runBuilt(folder, needsNats, main = 'main.js') {
+  const program = path.join(ROOT, folder, 'dist', main);
   ensureDependencies();
   if (needsNats) ensureNatsServer();
+  if (!existsSync(program)) console.error(`building ${folder}`);
   build(folder);
-  const child = spawn(process.execPath, [path.join(ROOT, folder, 'dist/main.js'), ...process.argv.slice(2)], {
-    stdio: 'inherit',
-  });
+  const child = spawn(process.execPath, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
   // Ctrl-C in a terminal reaches the child by itself (same process group); here it must only not end us first.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
@@ -38,7 +38,6 @@ export function runBuilt(folder, needsNats) {
 
 /** tsc itself rather than turbo: with nothing changed it is done in a fraction of a second. */
 function build(folder) {
-  if (!existsSync(path.join(ROOT, folder, 'dist/main.js'))) console.error(`building ${folder}`);
   const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [tsc, '-b', path.join(ROOT, folder)], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);

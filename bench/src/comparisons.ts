@@ -1,5 +1,6 @@
-/** The actors against whoever does the same with less, or in another way: ratios taken within each round. */
+/** What actors and membership cost, against whoever does the same with less or in another way: within each round. */
 import { clstrActors, clstrActorsMemory } from './contenders/clstr-actors.ts';
+import { clstrLiving, clstrLiving3 } from './contenders/clstr-living.ts';
 import { clstr, clstrMemory } from './contenders/clstr.ts';
 import { effectMemory, effectSocket } from './contenders/effect-cluster.ts';
 import { moleculer } from './contenders/moleculer.ts';
@@ -31,6 +32,9 @@ export function compareActors(samples: readonly Sample[]): Comparison[] {
   };
 
   return [
+    compare('requestsPerSecond', clstrLiving.name, clstr.name),
+    compare('p50Ms', clstrLiving.name, clstr.name),
+    compare('requestsPerSecond', clstrLiving3.name, clstrLiving.name),
     ...OVER_NATS.map((other) => compare('requestsPerSecond', clstrActors.name, other.name)),
     compare('p50Ms', clstrActors.name, natsRequest.name),
     ...IN_MEMORY.map((other) => compare('requestsPerSecond', clstrActorsMemory.name, other.name)),

@@ -1,5 +1,8 @@
 /** One nats-server of our own, on a free port of this machine. */
 import { spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { endOf } from './child-end.ts';
 
@@ -14,7 +17,9 @@ const READY_WITHIN_MS = 10_000;
 /** @throws Error when there is no nats-server or it does not get ready. */
 export async function startNatsServer(): Promise<NatsServer> {
   const bin = process.env['NATS_SERVER_BIN'] ?? 'nats-server';
-  const child = spawn(bin, ['--addr', '127.0.0.1', '--port', '-1'], {
+  const folder = await mkdtemp(path.join(tmpdir(), 'clstr-bench-'));
+  // JetStream, where living clusters meet.
+  const child = spawn(bin, ['--addr', '127.0.0.1', '--port', '-1', '-js', '-sd', folder], {
     stdio: ['ignore', 'ignore', 'pipe'],
     // Out of reach of Ctrl-C: its clients could not close without it.
     detached: true,
@@ -22,6 +27,7 @@ export async function startNatsServer(): Promise<NatsServer> {
   const close = async (): Promise<void> => {
     child.kill('SIGTERM');
     await endOf(child);
+    await rm(folder, { recursive: true, force: true });
   };
 
   const lines = createInterface({ input: child.stderr });

@@ -47,7 +47,7 @@ export const TEST_LIBRARIES: readonly string[] = ['vitest', 'fast-check', 'types
 export const CORE_FLOORS: readonly (readonly string[])[] = [
   ['index'],
   ['client', 'node'],
-  ['dispatch', 'membership', 'pending'],
-  ['transport', 'frame', 'codec', 'envelope', 'call-chain', 'error-record', 'handler', 'placement', 'shard'],
+  ['dispatch', 'membership', 'pending', 'placement'],
+  ['transport', 'frame', 'codec', 'envelope', 'call-chain', 'error-record', 'handler', 'shard'],
   ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'observers', 'internal'],
 ];

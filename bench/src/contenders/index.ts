@@ -1,6 +1,7 @@
 /** Every contender, in the order of the table. */
 import type { Contender } from '../contender.ts';
 import { clstrActors, clstrActorsMemory } from './clstr-actors.ts';
+import { clstrLiving, clstrLiving3 } from './clstr-living.ts';
 import { clstr, clstrMemory } from './clstr.ts';
 import { effectMemory, effectSocket } from './effect-cluster.ts';
 import { moleculer } from './moleculer.ts';
@@ -15,6 +16,8 @@ export const contenders: readonly Contender[] = [
   moleculer,
   effectSocket,
   clstr,
+  clstrLiving,
+  clstrLiving3,
   clstrActors,
   effectMemory,
   clstrMemory,

@@ -4,7 +4,7 @@
  *   starting ── setup ──▶ active ── idle, evicted, drain, failed ──▶ stopping ──▶ gone
  *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
  */
-import type { CallChain, HandlerContext, HandlerRequest } from '@clstr/core';
+import type { CallChain, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
 import { ClstrError, asRefusal, dispositionOf, isClstrError } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Home, Inhabitant, Job, Method } from './actor-home.ts';
@@ -13,7 +13,9 @@ import { backoffMs } from './backoff.ts';
 import { MessageContext } from './contexts.ts';
 import { defaults } from './defaults.ts';
 import { discarded, passivated } from './ending.ts';
-import type { PassivateReason } from './implementation.ts';
+import { draining } from './errors.ts';
+import type { DiscardReason, PassivateReason } from './implementation.ts';
+import { limited } from './limited.ts';
 import { Mailbox } from './mailbox.ts';
 import { MessageJob } from './message-job.ts';
 import { Setup } from './setup.ts';
@@ -30,6 +32,8 @@ const UNUSED = -Infinity;
 export class Activation implements Inhabitant {
   readonly home: Home;
   readonly key: string;
+  readonly shard: number;
+  tenure: ShardTenure | undefined = undefined;
   /** The sweep at which a message last came or ended: cheaper than a clock reading per message. */
   usedAtSweep: number;
   readonly #mailbox = new Mailbox<Job>();
@@ -51,9 +55,10 @@ export class Activation implements Inhabitant {
   /** Told when it comes to rest, or is gone, once its node closes. */
   #onRest: (() => void) | undefined;
 
-  constructor(home: Home, key: string) {
+  constructor(home: Home, key: string, shard: number) {
     this.home = home;
     this.key = key;
+    this.shard = shard;
     this.usedAtSweep = home.sweep;
   }
 
@@ -65,7 +70,7 @@ export class Activation implements Inhabitant {
     if (this.#mailbox.size >= mailbox) throw this.#full(mailbox);
     return new Promise((resolve, reject) => {
       this.enqueue(new MessageJob(this, method, request, context, resolve, reject));
-      if (this.#phase === 'new') this.#start(request.callChain);
+      if (this.#phase === 'new') this.#start(request.callChain, context.tenure);
     });
   }
 
@@ -214,6 +219,7 @@ export class Activation implements Inhabitant {
     this.#enter('stopping');
     const { passivate } = this.home.actor;
     const mayGo = passivate === undefined || (await passivated(this, passivate, this.#state, reason));
+    if (this.#phase !== 'stopping') return; // what overtook it has ended the actor
     if (mayGo || reason === 'drain') this.#leave();
     else this.#stay(reason);
   }
@@ -238,35 +244,44 @@ export class Activation implements Inhabitant {
     if (this.#phase === 'stopping') this.#leave(); // a node that closes waits no longer than it must
   }
 
-  /** Ends the actor with its node. */
-  async close(): Promise<void> {
+  /** Ends the actor with its node, or before its shard moves; what waits is refused then. */
+  async close(limitMs: number = defaults.passivateMs, refusal?: unknown): Promise<void> {
     const { host, actor } = this.home;
-    await this.#whenAtRest(defaults.passivateMs);
-    if (this.#phase === 'active' && !this.#mailbox.isRunning) {
-      await this.stop('drain');
-    } else if (this.#phase !== 'gone') {
+    if (refusal !== undefined) for (const job of this.#mailbox.takeAll()) job.abandon(refusal);
+    await this.#whenAtRest(limitMs);
+    if (this.#phase === 'active' && !this.#mailbox.isRunning) await this.stop('drain');
+    else if (this.#phase !== 'gone') {
       host.logger.error({ actor: actor.name, key: this.key }, `${this.#name} did not come to rest in time`);
-      this.#setup?.callOff();
-      if (this.#phase === 'active') {
-        this.#enter('stopping');
-        await discarded(this, this.#state, 'failed');
-      }
-      this.#giveUp(asRefusal(new ClstrError('DRAINING', `node ${host.nodeId} is shutting down`)));
+      await this.#drop('failed', refusal ?? draining(host.nodeId));
     }
+  }
+
+  /** Its shard is another node's: nothing is saved. Until what runs has stopped, the key has no other actor here. */
+  async lose(refusal: unknown): Promise<void> {
+    for (const job of this.#mailbox.takeAll()) job.abandon(refusal);
+    this.#timers?.cancelAll();
+    this.#mailbox.isOpen = false;
+    this.#life?.abort(new ClstrError('FENCED', `${this.#name} was lost to another node`));
+    await this.#whenAtRest(defaults.passivateMs);
+    if (this.#phase !== 'gone') await this.#drop('lost-ownership', refusal);
+  }
+
+  async #drop(reason: DiscardReason, refusal: unknown): Promise<void> {
+    this.#setup?.callOff();
+    if (this.#phase === 'active') {
+      this.#enter('stopping');
+      await discarded(this, this.#state, reason);
+    }
+    this.#giveUp(refusal);
   }
 
   async #whenAtRest(limitMs: number): Promise<void> {
     if (this.#phase === 'gone' || (this.#phase === 'active' && this.#isAtRest)) return;
-    await new Promise<void>((resolve) => {
-      const stopTimer = this.home.host.clock.timer(resolve, limitMs);
-      this.#onRest = () => {
-        stopTimer();
-        resolve();
-      };
-    });
+    await limited(this.home.host.clock, limitMs, (resolve) => (this.#onRest = resolve));
   }
 
-  #start(callChain: CallChain): void {
+  #start(callChain: CallChain, tenure: ShardTenure | undefined): void {
+    this.tenure = tenure;
     this.#enter('starting');
     this.#setup = new Setup(
       this,
@@ -282,13 +297,9 @@ export class Activation implements Inhabitant {
     this.#setup.begin();
   }
 
-  /** Tells all that wait that their turn will never come. */
+  /** The end, also for all that wait: their turn will never come. */
   #giveUp(error: unknown): void {
-    const waiting: Job[] = [];
-    for (let job = this.#mailbox.first; job !== undefined; job = this.#mailbox.first) {
-      this.#mailbox.remove(job);
-      waiting.push(job);
-    }
+    const waiting = this.#mailbox.takeAll();
     this.#leave();
     for (const job of waiting) job.abandon(error);
   }
@@ -305,7 +316,7 @@ export class Activation implements Inhabitant {
     this.#life = undefined;
     const { first } = this.#mailbox;
     if (first !== undefined) {
-      this.#start(first.callChain);
+      this.#start(first.callChain, first.tenure);
       return;
     }
     this.#enter('gone');

@@ -23,6 +23,15 @@ export interface LifecycleContext {
   readonly key: string;
   readonly nodeId: string;
   readonly services: Services;
+  /** How many owners the actor's shard has had, this node included; undefined in a static cluster. */
+  readonly epoch: number | undefined;
+  /**
+   * The epoch, for a store that refuses writes with a lower one: read it right before each write, as it is then that the
+   * lease is tested.
+   *
+   * @throws FENCED when another node may own the actor by now
+   */
+  readonly fencingToken: number | undefined;
   /** Bound to actor and key. */
   readonly log: Logger;
   /** Fires when the time is over or the actor leaves memory by force. */

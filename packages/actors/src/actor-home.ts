@@ -1,5 +1,5 @@
 /** What the parts of one actor in memory know of each other, and of the host they live in. */
-import type { CallChain, Clock, HandlerContext, HandlerRequest, Logger } from '@clstr/core';
+import type { CallChain, Clock, HandlerContext, HandlerRequest, Logger, ShardTenure } from '@clstr/core';
 import type { Services, TimerHandler } from './actor-context.ts';
 import type { ActorMetrics } from './actor-metrics.ts';
 import type { Actor, ErasedHandler } from './implementation.ts';
@@ -52,6 +52,8 @@ export interface Method {
 export interface Inhabitant {
   readonly home: Home;
   readonly key: string;
+  /** Of the message the actor was set up for; undefined in a static cluster. */
+  readonly tenure: ShardTenure | undefined;
   /** Fires when the actor leaves memory. */
   readonly signal: AbortSignal;
   /** Runs a message whose turn it is. */
@@ -73,6 +75,7 @@ export interface Inhabitant {
 export interface Job extends Turn<Job> {
   /** The actors this came through; empty when it came from outside. */
   readonly callChain: CallChain;
+  readonly tenure: ShardTenure | undefined;
   /** Its turn has come. Never throws. */
   run(): void;
   /** Its turn will never come. */

@@ -1,10 +1,11 @@
 /** The core handler that runs actors: finds the method and the actor of each message, and ends all with its node. */
-import type { Handler, HandlerContext, HandlerRequest } from '@clstr/core';
-import { ClstrError, asRefusal, describe } from '@clstr/core';
+import type { ClstrError, Handler, HandlerContext, HandlerRequest } from '@clstr/core';
+import { asRefusal } from '@clstr/core';
 import type { ActorHandlerArguments } from './actor-handler-options.ts';
 import { resolveActorHandlerOptions } from './actor-handler-options.ts';
+import { bindMethods } from './actor-methods.ts';
 import { ActorType } from './actor-type.ts';
-import type { BoundMethod } from './actor-type.ts';
+import { draining, missingKey, unknownType } from './errors.ts';
 import type { Actor } from './implementation.ts';
 
 export interface ActorHandler extends Handler {
@@ -37,38 +38,19 @@ export function actorHandler(
     if (request.key === undefined) throw missingKey(request.type);
     if (closing !== undefined) throw draining(context.nodeId);
     host.nodeId = context.nodeId;
-    return method.type.activation(request.key).accept(method, request, context);
+    return method.type.activation(request.key, request.shard).accept(method, request, context);
   };
   const close = async (): Promise<void> => {
     closing ??= Promise.all(types.map((type) => type.close()));
     await closing;
   };
-  return Object.assign(handle, { close, [Symbol.asyncDispose]: close });
-}
-
-function bindMethods(types: readonly ActorType[]): Map<string, BoundMethod> {
-  const methods = new Map<string, BoundMethod>();
-  for (const type of types) {
-    for (const [name, method] of type.methods()) {
-      if (methods.has(name)) {
-        throw new ClstrError('INVALID_OPTION', `actorHandler: two actors are named "${type.actor.name}"`);
-      }
-      methods.set(name, method);
-    }
-  }
-  return methods;
-}
-
-function unknownType(type: string): ClstrError {
-  return asRefusal(new ClstrError('UNKNOWN_TYPE', `no actor on this node has a method ${describe(type)}`));
-}
-
-function missingKey(type: string): ClstrError {
-  return asRefusal(
-    new ClstrError('MISSING_KEY_HEADER', `${describe(type)} came without a key: actors live under keys`),
-  );
-}
-
-function draining(nodeId: string): ClstrError {
-  return asRefusal(new ClstrError('DRAINING', `node ${nodeId} is shutting down`));
+  const release = async (shard: number, refusal: ClstrError, limitMs: number): Promise<void> => {
+    const marked = asRefusal(refusal);
+    await Promise.all(types.map((type) => type.release(shard, marked, limitMs)));
+  };
+  const discard = (shard: number, refusal: ClstrError): void => {
+    const marked = asRefusal(refusal);
+    for (const type of types) type.discard(shard, marked);
+  };
+  return Object.assign(handle, { close, release, discard, [Symbol.asyncDispose]: close });
 }

@@ -36,6 +36,7 @@ export class ActorTimers {
 class TimerJob implements Job {
   readonly isReadonly = false;
   readonly callChain: CallChain = [];
+  readonly tenure = undefined;
   isWaiting = false;
   next: Job | undefined = undefined;
   previous: Job | undefined = undefined;
@@ -76,6 +77,11 @@ class TimerJob implements Job {
   run(): void {
     if (!this.#isRepeated) this.#live.delete(this);
     this.#self.timerStarted();
+    if (this.#self.tenure?.isHeld === false) {
+      // The node's lease is over for the moment: whatever the timer would do, another node may be doing.
+      this.#ended();
+      return;
+    }
     let result: unknown;
     try {
       result = this.#handler(new LifeContext(this.#self, []));

@@ -49,8 +49,8 @@ export class ActorType implements Home {
   }
 
   /** The actor of `key`, made when it is not in memory. Throws the refusal `OVERLOADED` when there is no room. */
-  activation(key: string): Activation {
-    return this.#activations.get(key) ?? this.#activate(key);
+  activation(key: string, shard: number): Activation {
+    return this.#activations.get(key) ?? this.#activate(key, shard);
   }
 
   touch(activation: Swept): void {
@@ -73,13 +73,28 @@ export class ActorType implements Home {
     await Promise.all([...this.#longestAgoFirst()].map((activation) => activation.close()));
   }
 
-  #activate(key: string): Activation {
+  /** Ends the actors of a shard that moves to another node, saved. */
+  async release(shard: number, refusal: unknown, limitMs: number): Promise<void> {
+    await Promise.all(this.#of(shard).map((activation) => activation.close(limitMs, refusal)));
+  }
+
+  /** Ends the actors of a shard that another node owns already, unsaved. */
+  discard(shard: number, refusal: unknown): void {
+    for (const activation of this.#of(shard)) void activation.lose(refusal);
+  }
+
+  /** A look at all of them: an index by shard would cost memory per idle actor, and shards move rarely. */
+  #of(shard: number): Activation[] {
+    return [...this.#longestAgoFirst()].filter((activation) => activation.shard === shard);
+  }
+
+  #activate(key: string, shard: number): Activation {
     // With as many on their way out as the cache holds, another one that leaves would make no room now.
     if (this.stopping >= this.#cacheSize) throw this.#noRoom();
     const excess = this.#activations.size - this.stopping - this.#cacheSize + 1;
     if (excess > 0) this.#evict(excess);
     if (this.#activations.size >= 2 * this.#cacheSize) throw this.#noRoom();
-    const activation = new Activation(this, key);
+    const activation = new Activation(this, key, shard);
     this.#activations.set(key, activation);
     this.#reportSize();
     this.#cancelSweep ??= this.#armSweep();

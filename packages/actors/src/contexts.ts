@@ -1,5 +1,5 @@
 /** The contexts that actor code is given, made as cheap as what they are asked for. */
-import type { CallChain, HandlerContext, HandlerRequest, Headers, Logger } from '@clstr/core';
+import type { CallChain, HandlerContext, HandlerRequest, Headers, Logger, ShardTenure } from '@clstr/core';
 import { ClstrError, checkInteger } from '@clstr/core';
 import type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
 import type { Inhabitant } from './actor-home.ts';
@@ -21,6 +21,8 @@ abstract class BaseContext implements LifecycleContext {
   }
 
   abstract readonly signal: AbortSignal;
+  /** Of when this context was made: what outlives its tenure must not be given the next one's token. */
+  protected abstract readonly tenure: ShardTenure | undefined;
   abstract remainingMs(): number;
 
   get actor(): string {
@@ -33,6 +35,14 @@ abstract class BaseContext implements LifecycleContext {
 
   get nodeId(): string {
     return this.self.home.host.nodeId;
+  }
+
+  get epoch(): number | undefined {
+    return this.tenure?.epoch;
+  }
+
+  get fencingToken(): number | undefined {
+    return this.tenure?.fencingToken;
   }
 
   get services(): Services {
@@ -86,6 +96,10 @@ export class MessageContext extends BaseContext implements ActorContext {
     return this.#request.headers;
   }
 
+  protected override get tenure(): ShardTenure | undefined {
+    return this.#context.tenure;
+  }
+
   get isNotify(): boolean {
     return this.#request.isNotify;
   }
@@ -102,10 +116,12 @@ export class MessageContext extends BaseContext implements ActorContext {
 
 /** For setup and timers, which may take as long as they need. */
 export class LifeContext extends BaseContext {
+  protected override readonly tenure: ShardTenure | undefined;
   readonly #callChain: CallChain;
 
   constructor(self: Inhabitant, callChain: CallChain) {
     super(self);
+    this.tenure = self.tenure;
     this.#callChain = callChain;
   }
 
@@ -125,6 +141,7 @@ export class LifeContext extends BaseContext {
 /** For `passivate` and `discard`, which have to end in time. */
 export class EndContext<Reason extends string> extends BaseContext {
   readonly reason: Reason;
+  protected override readonly tenure: ShardTenure | undefined;
   /** What goes on after its time was over. */
   unfinished: Promise<unknown> | undefined = undefined;
   readonly #deadlineMs: number;
@@ -135,6 +152,7 @@ export class EndContext<Reason extends string> extends BaseContext {
   constructor(self: Inhabitant, reason: Reason) {
     super(self);
     this.reason = reason;
+    this.tenure = self.tenure;
     this.#deadlineMs = self.home.host.clock.monoMs() + defaults.passivateMs;
   }
 

@@ -15,3 +15,17 @@ export function overloaded(scope: string, reason: string): ClstrError {
 export function closed(scope: string): ClstrError {
   return asRefusal(new ClstrError('DRAINING', `no handler for ${describe(scope)}: the cache was closed`));
 }
+
+export function unknownType(type: string): ClstrError {
+  return asRefusal(new ClstrError('UNKNOWN_TYPE', `no actor on this node has a method ${describe(type)}`));
+}
+
+export function missingKey(type: string): ClstrError {
+  return asRefusal(
+    new ClstrError('MISSING_KEY_HEADER', `${describe(type)} came without a key: actors live under keys`),
+  );
+}
+
+export function draining(nodeId: string): ClstrError {
+  return asRefusal(new ClstrError('DRAINING', `node ${nodeId} is shutting down`));
+}

@@ -72,6 +72,16 @@ export class Mailbox<T extends Turn<T>> {
     return true;
   }
 
+  /** Takes out all that wait. */
+  takeAll(): T[] {
+    const turns: T[] = [];
+    for (let turn = this.#first; turn !== undefined; turn = this.#first) {
+      this.remove(turn);
+      turns.push(turn);
+    }
+    return turns;
+  }
+
   /** A turn begins; pair with {@link ended}. */
   started(isReadonly: boolean): void {
     if (isReadonly) this.#readers++;

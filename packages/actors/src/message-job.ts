@@ -1,5 +1,5 @@
 /** A message that waits for its turn; it leaves the mailbox when its caller gives up or its time is over. */
-import type { CallChain, ClstrErrorOptions, HandlerContext, HandlerRequest } from '@clstr/core';
+import type { CallChain, ClstrErrorOptions, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
 import { ClstrError, asRefusal, describe } from '@clstr/core';
 import type { Inhabitant, Job, Method } from './actor-home.ts';
 
@@ -32,7 +32,7 @@ export class MessageJob implements Job {
     this.#reject = reject;
     context.onAbort = (reason) => {
       actor.forget(this);
-      const refusal = reason.code === 'ABORTED' ? this.#gaveUp(reason) : this.#expired();
+      const refusal = this.#neverStarted(reason);
       context.refuse(refusal);
       reject(asRefusal(refusal));
     };
@@ -42,10 +42,19 @@ export class MessageJob implements Job {
     return this.#request.callChain;
   }
 
+  get tenure(): ShardTenure | undefined {
+    return this.#context.tenure;
+  }
+
   run(): void {
     this.#context.onAbort = undefined;
     if (this.#context.remainingMs() <= 0) {
       this.#reject(asRefusal(this.#expired()));
+      return;
+    }
+    // Tested here and not by a timer: after a pause of the process this may be the first thing that happens.
+    if (this.tenure?.isHeld === false) {
+      this.#reject(asRefusal(this.#lost()));
       return;
     }
     try {
@@ -60,6 +69,15 @@ export class MessageJob implements Job {
     this.#reject(error);
   }
 
+  #neverStarted(reason: ClstrError): ClstrError {
+    if (reason.code === 'FENCED') return this.#lost();
+    return reason.code === 'ABORTED' ? this.#gaveUp(reason) : this.#expired();
+  }
+
+  #lost(): ClstrError {
+    return this.#neverRan('NOT_OWNER', 'until its node lost the shard');
+  }
+
   #expired(): ClstrError {
     return this.#neverRan('ENVELOPE_EXPIRED', 'until its time was over');
   }
@@ -70,7 +88,11 @@ export class MessageJob implements Job {
     });
   }
 
-  #neverRan(code: 'ENVELOPE_EXPIRED' | 'ABORTED', how: string, options?: ClstrErrorOptions): ClstrError {
+  #neverRan(
+    code: 'ENVELOPE_EXPIRED' | 'ABORTED' | 'NOT_OWNER',
+    how: string,
+    options?: ClstrErrorOptions,
+  ): ClstrError {
     const { type, key } = this.#request;
     const message = `${describe(type)} waited in the mailbox of key ${describe(key)} ${how}`;
     return new ClstrError(code, message, options);

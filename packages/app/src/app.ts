@@ -38,15 +38,15 @@ export async function createApp(options: AppOptions): Promise<App> {
 }
 
 async function startApp(options: ResolvedAppOptions, ending: Ending): Promise<App> {
-  const { actors, nodeId, shards, services, cacheSize, numShards, seed, drainMs } = options;
+  const { actors, nodeId, ownership, routing, services, cacheSize, numShards, seed, drainMs } = options;
   const { clock, metrics, logger } = options;
   const transport = checkTransport(await options.transport());
   ending.add(() => transport.close());
   const shared = { transport, numShards, seed, clock, metrics, logger };
-  const client = createClient({ ...options.client, ...shared });
+  const client = createClient({ ...options.client, ...shared, routing });
   ending.add(() => client.close());
   const handler = actorHandler(actors, { client, services, cacheSize, clock, metrics, logger });
-  const node = createNode({ ...options.node, ...shared, id: nodeId, shards, handler });
+  const node = createNode({ ...options.node, ...shared, ...ownership, id: nodeId, handler });
   ending.add(() => node.drain({ graceMs: drainMs }));
   ending.listen(options.signals);
   try {

@@ -12,7 +12,16 @@ import {
   silentLogger,
   systemClock,
 } from '@clstr/core';
-import type { ClientOptions, Clock, Logger, Metrics, NodeOptions, Transport } from '@clstr/core';
+import type {
+  ClientOptions,
+  Clock,
+  Logger,
+  Membership,
+  Metrics,
+  NodeOptions,
+  Routing,
+  Transport,
+} from '@clstr/core';
 
 export const defaults = {
   /** Signals on which the app drains. */
@@ -31,9 +40,15 @@ export interface AppOptions extends ServicesOption {
   /** Makes the transport; the app owns it and closes it. */
   transport: () => Transport | Promise<Transport>;
   actors: readonly Actor[];
+  /**
+   * A living cluster: nodes come and go, and shards move with them. Default: a static cluster, as `nodeIds` says.
+   */
+  membership?: Membership | undefined;
   /** This process in the cluster. Needed with `nodeIds`; default `node-<6 random characters>`. */
   nodeId?: string | undefined;
-  /** All nodes of the cluster, this one included. Default: this one alone, which then serves every shard. */
+  /**
+   * All nodes of a static cluster, this one included. Default: this one alone, which then serves every shard.
+   */
   nodeIds?: readonly string[] | undefined;
   /** Default 1024; the same in every process, for ever. */
   numShards?: number | undefined;
@@ -46,9 +61,9 @@ export interface AppOptions extends ServicesOption {
   /** Signals on which the app drains; the process then ends by itself. `[]` for none. Default SIGTERM and SIGINT. */
   signals?: readonly NodeJS.Signals[] | undefined;
   /** Further options of the client, as {@link ClientOptions} has them. */
-  client?: Omit<ClientOptions, Shared> | undefined;
+  client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
   /** Further options of the node, as {@link NodeOptions} has them. */
-  node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'handler'> | undefined;
+  node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'membership' | 'handler'> | undefined;
   /** Of the client, the node and the actors, as are the next two. */
   clock?: Clock | undefined;
   metrics?: (Metrics & ActorMetrics) | undefined;
@@ -59,7 +74,8 @@ export interface ResolvedAppOptions {
   readonly transport: () => Transport | Promise<Transport>;
   readonly actors: readonly Actor[];
   readonly nodeId: string | undefined;
-  readonly shards: readonly number[];
+  readonly ownership: Pick<NodeOptions, 'shards' | 'membership'>;
+  readonly routing: Routing;
   readonly numShards: number;
   readonly seed: string;
   readonly services: Services | undefined;
@@ -77,6 +93,7 @@ const OWNER = 'createApp';
 const KNOWN = [
   'transport',
   'actors',
+  'membership',
   'nodeId',
   'nodeIds',
   'numShards',
@@ -99,13 +116,16 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 /** @throws INVALID_OPTION */
 export function resolveAppOptions(given: AppOptions): ResolvedAppOptions {
   checkKnownOptions(OWNER, given, KNOWN);
-  const { transport, actors, nodeId, nodeIds } = given;
+  const { transport, actors, nodeId, nodeIds, membership } = given;
   if (typeof transport !== 'function') {
     throw invalidOption(OWNER, 'transport', transport, 'a function that makes one');
   }
   const list: unknown = actors;
   if (!Array.isArray(list) || list.length === 0) {
     throw invalidOption(OWNER, 'actors', list, 'a list of at least one actor');
+  }
+  if (membership !== undefined && nodeIds !== undefined) {
+    throw invalidOption(OWNER, 'nodeIds', nodeIds, 'left out with membership');
   }
   const numShards = checkInteger(
     OWNER,
@@ -119,15 +139,17 @@ export function resolveAppOptions(given: AppOptions): ResolvedAppOptions {
     transport,
     actors,
     nodeId,
-    shards: ownShards(nodeId, nodeIds, numShards, seed),
+    ownership:
+      membership === undefined ? { shards: ownShards(nodeId, nodeIds, numShards, seed) } : { membership },
+    routing: membership === undefined ? 'static' : 'topology',
     numShards,
     seed,
     services: given.services,
     cacheSize: given.cacheSize,
     drainMs: checkInteger(OWNER, 'drainMs', given.drainMs ?? defaults.drainMs, 0, MAX_DELAY_MS),
     signals: checkSignals(given.signals ?? defaults.signals),
-    client: checkPart('client', given.client ?? {}, SHARED),
-    node: checkPart('node', given.node ?? {}, [...SHARED, 'id', 'shards', 'handler']),
+    client: checkPart('client', given.client ?? {}, [...SHARED, 'routing']),
+    node: checkPart('node', given.node ?? {}, [...SHARED, 'id', 'shards', 'membership', 'handler']),
     clock: given.clock ?? systemClock,
     metrics: given.metrics,
     logger: given.logger ?? silentLogger,

@@ -73,7 +73,7 @@ test.each([
 test('has a default for everything but transport and actors', () => {
   const resolved = resolveAppOptions({ transport, actors });
   expect(resolved).toMatchObject({ numShards: 1_024, seed: '', ...defaults });
-  expect(resolved.shards).toHaveLength(1_024);
+  expect(resolved.ownership.shards).toHaveLength(1_024);
   expect(Object.isFrozen(resolved)).toBe(true);
   expect(Object.isFrozen(defaults)).toBe(true);
 });

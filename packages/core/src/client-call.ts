@@ -1,4 +1,6 @@
 /** One request or notify, from the call to its end: deadline, abort, redirect, repeat. */
+import type { Redeliverable, Redelivery } from './client-redelivery.ts';
+import type { ClientTopology } from './client-topology.ts';
 import type { Clock } from './clock.ts';
 import type { Codec } from './codec.ts';
 import { decodePayload } from './codec.ts';
@@ -25,6 +27,8 @@ export interface CallHost {
   readonly deadlines: DeadlineWheel<Call>;
   /** Learned shard → node routes. */
   readonly routes: Map<number, NodeAddress>;
+  /** Undefined in a static cluster, where a shard without a node stays without one. */
+  readonly living: LivingCluster | undefined;
   /** False once the server has forbidden this client the direct subjects of nodes. */
   mayRouteDirectly: boolean;
   nextAttempt(): number;
@@ -38,8 +42,14 @@ export interface CallHost {
   onNotifyFailed(call: Call, error: ClstrError): void;
 }
 
+/** What a client needs to follow shards from node to node. */
+export interface LivingCluster {
+  readonly topology: ClientTopology;
+  readonly redelivery: Redelivery;
+}
+
 /** Hot path: one object is the entry on the wire, the sink of its reply and the item in the deadline wheel. */
-export class Call extends Deadline implements OutboundEntry, ReplySink {
+export class Call extends Deadline implements OutboundEntry, ReplySink, Redeliverable {
   readonly #host: CallHost;
   readonly isNotify: boolean;
   readonly shard: number;
@@ -49,6 +59,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
   readonly payload: string | Uint8Array;
   readonly isRaw: boolean;
   readonly timeoutMs: number;
+  readonly isIdempotent: boolean;
+  order = 0;
   attempt = 0;
   isDone = false;
   /** The last attempt left, and nothing has said that it was not executed. */
@@ -75,6 +87,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
     payload: string | Uint8Array,
     isRaw: boolean,
     timeoutMs: number,
+    isIdempotent: boolean,
     resolve: (value: unknown) => void,
     reject: (error: ClstrError) => void,
   ) {
@@ -88,6 +101,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
     this.payload = payload;
     this.isRaw = isRaw;
     this.timeoutMs = timeoutMs;
+    this.isIdempotent = isIdempotent;
     this.deadlineMs = host.clock.monoMs() + timeoutMs;
     this.#to = host.routes.get(shard) ?? { shard };
     this.#resolve = resolve;
@@ -103,7 +117,24 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
       this.#listenTo(signal);
     }
     this.#host.deadlines.add(this);
+    if (this.#host.living === undefined) this.#send();
+    else this.#sendInOrder(this.#host.living);
+  }
+
+  resend(): void {
+    this.#to = this.#host.routes.get(this.shard) ?? { shard: this.shard };
     this.#send();
+  }
+
+  #sendInOrder({ redelivery }: LivingCluster): void {
+    this.order = this.#host.nextAttempt();
+    if (!redelivery.isHeld(this.key)) {
+      this.#send();
+    } else if (redelivery.isFull) {
+      this.#end(
+        new ClstrError('OVERLOADED', 'too many calls of this client wait for shards that are moving'),
+      );
+    } else redelivery.hold(this);
   }
 
   remainingMs(): number {
@@ -128,9 +159,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
       this.onError(error);
       return;
     }
-    const { routes, codec, mayRouteDirectly } = this.#host;
-    if (from !== undefined && mayRouteDirectly && routes.get(this.shard) !== from)
-      routes.set(this.shard, from);
+    const { routes, codec, mayRouteDirectly, living } = this.#host;
+    if (from !== undefined && mayRouteDirectly) {
+      const known = routes.get(this.shard);
+      // In a living cluster an answer may come late, from an owner before the one that is known.
+      if (known !== from && (living === undefined || known === undefined)) routes.set(this.shard, from);
+    }
     let value: unknown;
     try {
       value = decodePayload(codec, reply.payload, reply.isRaw);
@@ -148,6 +182,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
       this.#isSent = false;
       if (this.#redirect(error) || this.#repeat(error)) return;
       this.#end(error);
+    } else if (this.isIdempotent && REPEATED_WHEN_IDEMPOTENT.has(error.code)) {
+      if (!this.#repeat(error)) this.#end(error);
     } else if (this.wasHandedOver) this.#end(undefined);
     else this.#end(error);
   }
@@ -189,29 +225,56 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
   /** A learned route that turns out wrong is forgotten; the shard subject finds the owner. */
   #redirect(error: ClstrError): boolean {
     if (!isNodeAddress(this.#to)) return false;
-    const { routes } = this.#host;
+    const { routes, living } = this.#host;
     if (error.code === 'NO_PERMISSION') {
       this.#host.mayRouteDirectly = false;
       routes.clear();
-    } else if (error.code !== 'NO_SUBSCRIBER' && error.code !== 'NOT_OWNER') return false;
+    } else if (living !== undefined) return false;
+    else if (error.code !== 'NO_SUBSCRIBER' && error.code !== 'NOT_OWNER') return false;
     else if (routes.get(this.shard) === this.#to) routes.delete(this.shard);
     this.#to = { shard: this.shard };
     this.#send();
     return true;
   }
 
-  /** Notifies are repeated within their deadline; requests only while nodes come back after a lost connection. */
+  /**
+   * In a living cluster all that did not run is repeated within its deadline. In a static one notifies are; requests
+   * only while nodes come back after a lost connection.
+   */
   #repeat(error: ClstrError): boolean {
-    if (!error.retryable) return false;
-    if (!this.isNotify && !(error.code === 'NO_SUBSCRIBER' && this.#host.isSettling())) return false;
+    const { living } = this.#host;
+    if (!error.retryable && error.outcome === 'not-executed') return false;
+    if (living !== undefined) return this.#hold(error, living);
+    if (
+      !this.isNotify &&
+      error.outcome !== 'unknown' &&
+      !(error.code === 'NO_SUBSCRIBER' && this.#host.isSettling())
+    )
+      return false;
     const delayMs = this.#host.backoffMs(this.#repeats++);
     if (this.#host.clock.monoMs() + delayMs >= this.deadlineMs) return false;
     this.#refusal = error;
     this.#cancelRepeat = this.#host.clock.timer(() => {
       this.#cancelRepeat = undefined;
-      this.#to = this.#host.routes.get(this.shard) ?? { shard: this.shard };
-      this.#send();
+      this.resend();
     }, delayMs);
+    return true;
+  }
+
+  #hold(error: ClstrError, { topology, redelivery }: LivingCluster): boolean {
+    if (redelivery.isFull) return false;
+    const from = this.#to;
+    this.#refusal = error;
+    redelivery.hold(this);
+    if (error.code === 'OVERLOADED') return true;
+    topology.learnFrom(this.shard, error);
+    if (!isNodeAddress(from)) topology.refresh();
+    else {
+      topology.forget(this.shard, from);
+      // Elsewhere it may be there already; while it moves, it is nowhere.
+      if (error.code === 'MOVED') topology.refresh();
+      else redelivery.onMoved(this.shard);
+    }
     return true;
   }
 
@@ -240,12 +303,16 @@ export class Call extends Deadline implements OutboundEntry, ReplySink {
     this.#host.deadlines.remove(this);
     this.#cancelRepeat?.();
     this.#stopListening?.();
+    this.#host.living?.redelivery.ended(this);
     if (error === undefined) this.#resolve(value);
     else if (this.wasHandedOver) this.#host.onNotifyFailed(this, error);
     else this.#reject(error);
     this.#host.onEnd(this, error);
   }
 }
+
+/** Endings that leave open whether the handler ran: an idempotent call may run again. */
+const REPEATED_WHEN_IDEMPOTENT: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'FENCED', 'ABORTED']);
 
 /** The call as messages name it. */
 function subject(call: Call): string {

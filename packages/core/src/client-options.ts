@@ -27,6 +27,8 @@ import type { Random } from './random.ts';
 import { systemRandom } from './random.ts';
 import type { Transport } from './transport.ts';
 
+export type Routing = 'static' | 'topology';
+
 export interface ClientOptions {
   /** Borrowed: closing the client leaves it open. */
   transport: Transport;
@@ -34,6 +36,12 @@ export interface ClientOptions {
   numShards?: number | undefined;
   /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
   seed?: string | undefined;
+  /**
+   * `static`: a shard without a node is an error at once. `topology`: shards move between nodes, and a call that was
+   * refused because of that is repeated within its deadline. As the nodes: with a `membership`, `topology`. Default
+   * `static`.
+   */
+  routing?: Routing | undefined;
   /** Default JSON; the same at every node and client. */
   codec?: Codec | undefined;
   /** Time a call may take unless it says otherwise, in milliseconds. Default 5000. */
@@ -60,6 +68,8 @@ export interface CallOptions {
   headers?: Headers | undefined;
   /** Ends the call as `ABORTED`, and fires the signal of a handler that already runs. */
   signal?: AbortSignal | undefined;
+  /** Running it twice does no harm: the call is also repeated when it may have run, within its deadline. */
+  idempotent?: boolean | undefined;
   /** For layers that call on behalf of an actor: the actors the call came through. */
   callChain?: CallChain | undefined;
 }
@@ -92,6 +102,7 @@ export interface ResolvedClientOptions extends Observers {
   readonly transport: Transport;
   readonly numShards: number;
   readonly seed: string;
+  readonly routing: Routing;
   readonly codec: Codec;
   readonly timeoutMs: number;
   readonly headers: Headers | undefined;
@@ -107,6 +118,7 @@ const KNOWN_OPTIONS = [
   'transport',
   'numShards',
   'seed',
+  'routing',
   'codec',
   'timeoutMs',
   'headers',
@@ -130,6 +142,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     transport: checkMethods(owner, 'transport', given.transport, ['openLink', 'serve', 'onConnection']),
     numShards: integer('numShards', defaults.numShards, 1, MAX_SHARDS),
     seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
+    routing: checkRouting(given.routing ?? 'static'),
     codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
     timeoutMs: integer('timeoutMs', defaults.requestTimeoutMs, 1, MAX_DELAY_MS),
     headers: checkHeaders(given.headers),
@@ -151,7 +164,10 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
 /** @throws INVALID_OPTION */
 export function checkCallOptions(options: CallOptions): void {
   checkKnownOptions('call', options, CALL_OPTIONS);
-  const { signal } = options as { signal?: unknown };
+  const { signal, idempotent } = options as { signal?: unknown; idempotent?: unknown };
+  if (idempotent !== undefined && typeof idempotent !== 'boolean') {
+    throw invalidOption('call', 'idempotent', idempotent, 'true or false');
+  }
   if (signal === undefined) return;
   const { aborted, addEventListener, removeEventListener } = (signal ?? {}) as Partial<AbortSignal>;
   const isSignal =
@@ -165,8 +181,14 @@ const CALL_OPTIONS = [
   'timeoutMs',
   'headers',
   'signal',
+  'idempotent',
   'callChain',
 ] as const satisfies readonly (keyof CallOptions)[];
+
+function checkRouting(routing: unknown): Routing {
+  if (routing === 'static' || routing === 'topology') return routing;
+  throw invalidOption('createClient', 'routing', routing, "'static' or 'topology'");
+}
 
 function checkHeaders(headers: unknown): Headers | undefined {
   if (headers !== undefined && (typeof headers !== 'object' || headers === null)) {

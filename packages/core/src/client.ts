@@ -2,9 +2,12 @@
 import { CALL_CHAIN_HEADER, encodeCallChain } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
 import { Call } from './client-call.ts';
-import type { CallHost } from './client-call.ts';
+import type { CallHost, LivingCluster } from './client-call.ts';
 import { checkCallOptions, resolveClientOptions } from './client-options.ts';
 import type { CallOptions, ClientCall, ClientOptions, ResolvedClientOptions } from './client-options.ts';
+import { Redelivery } from './client-redelivery.ts';
+import { ClientTopology } from './client-topology.ts';
+import type { ClientTopologyOptions } from './client-topology.ts';
 import { encodePayload, isRawPayload } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
@@ -14,6 +17,7 @@ import { noMetrics } from './metrics.ts';
 import { MAX_DELAY_MS, checkInteger, describe, invalidOption } from './options.ts';
 import { randomSafeInteger } from './random.ts';
 import { createKeyRouter } from './shard.ts';
+import type { NodeAddress } from './transport.ts';
 
 export interface NodeInfo {
   readonly nodeId: string;
@@ -104,18 +108,25 @@ class RoutingClient implements Client {
         `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
       );
     };
+    const routes = new Map<number, NodeAddress>();
+    const nextAttempt = (): number => ++this.#attempts;
+    const backoffMs = (repeat: number): number => {
+      const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
+      return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
+    };
     this.#host = {
       link,
       codec: options.codec,
       clock,
       deadlines: new DeadlineWheel(clock),
-      routes: new Map(),
+      routes,
+      living:
+        options.routing === 'static'
+          ? undefined
+          : followCluster({ link, codec: options.codec, clock, routes, nextAttempt }, backoffMs),
       mayRouteDirectly: true,
-      nextAttempt: () => ++this.#attempts,
-      backoffMs: (repeat) => {
-        const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
-        return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
-      },
+      nextAttempt,
+      backoffMs,
       isSettling: () => clock.monoMs() < this.#settlingUntilMs,
       onEnd: (call, error) => {
         this.#onEnd(call, error);
@@ -127,6 +138,7 @@ class RoutingClient implements Client {
         this.#onNotifyFailed(call, error);
       },
     };
+    this.#host.living?.topology.refresh();
     let wasLost = transport.state === 'disconnected';
     this.#stopListening = transport.onConnection(({ state }) => {
       if (state === 'disconnected') wasLost = true;
@@ -176,6 +188,7 @@ class RoutingClient implements Client {
   #close(): Promise<void> {
     this.#isClosed = true;
     this.#stopListening();
+    this.#host.living?.topology.close();
     for (const call of this.#host.deadlines.items()) call.close();
     return this.#host.link.close();
   }
@@ -283,6 +296,7 @@ class RoutingClient implements Client {
         bytes,
         isRaw,
         timeoutMs,
+        options?.idempotent ?? false,
         resolve,
         reject,
       ).start(options?.signal);
@@ -358,6 +372,15 @@ class RoutingClient implements Client {
       logger.error({ err }, 'onNotifyFailed threw');
     }
   }
+}
+
+function followCluster(
+  options: Omit<ClientTopologyOptions, 'onMoved'>,
+  backoffMs: (repeat: number) => number,
+): LivingCluster {
+  const redelivery = new Redelivery({ clock: options.clock, backoffMs });
+  const topology = new ClientTopology({ ...options, onMoved: (shard) => redelivery.onMoved(shard) });
+  return { topology, redelivery };
 }
 
 const TRANSPORT_ERROR_KINDS = new Map([

@@ -11,7 +11,7 @@ import type { Codec } from './codec.ts';
 import { decodePayload, encodePayload, isRawPayload } from './codec.ts';
 import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
 import { ClstrError, asRefusal, dispositionOf, isClstrError } from './errors.ts';
-import type { Handler, HandlerContext, HandlerRequest } from './handler.ts';
+import type { Handler, HandlerContext, HandlerRequest, ShardTenure } from './handler.ts';
 import { AttemptWindow } from './internal/attempt-window.ts';
 import { Deadline, DeadlineWheel } from './internal/deadline-wheel.ts';
 import type { Logger } from './logger.ts';
@@ -20,12 +20,13 @@ import { noMetrics } from './metrics.ts';
 import { describe } from './options.ts';
 import type { Random } from './random.ts';
 import { randomId } from './random.ts';
+import type { ShardGate } from './shard-gate.ts';
 import type { KeyRouter } from './shard.ts';
 import type { EntryReceiver, InboundEntry, ReplyPort } from './transport.ts';
 
 export interface DispatchOptions {
   readonly nodeId: string;
-  readonly shards: ReadonlySet<number>;
+  readonly gate: ShardGate;
   readonly router: KeyRouter;
   /** The user's handler with all interceptors around it. */
   readonly handler: Handler;
@@ -42,6 +43,8 @@ export interface DispatchOptions {
 const NO_CHAIN: CallChain = Object.freeze([]);
 const MAX_KNOWN_TYPES = 1_024;
 const NODE_INFO_TYPE = 'clstr.node.info';
+/** Answered by any node, whatever shard it comes for. */
+export const TOPOLOGY_TYPE = 'clstr.topology';
 
 type Admission = 'all' | 'nested' | 'none';
 
@@ -56,6 +59,19 @@ export class Dispatch implements EntryReceiver {
   #inFlightBytes = 0;
   #admission: Admission = 'all';
   #onIdle: (() => void) | undefined;
+  /** Told of each run that ends, while shards are being vacated. */
+  readonly #runEndListeners = new Set<(run: Run) => void>();
+  /**
+   * For the shards' subjects: who has lost a shard, or may have, says nothing there, because its owner answers too.
+   */
+  readonly onShardSubjects: EntryReceiver = {
+    onEntry: (entry, port) => {
+      if (this.options.gate.holds(entry.shard, undefined)) this.onEntry(entry, port);
+    },
+    onCancel: (session, attempt) => {
+      this.onCancel(session, attempt);
+    },
+  };
 
   constructor(options: DispatchOptions) {
     this.options = options;
@@ -68,6 +84,11 @@ export class Dispatch implements EntryReceiver {
   }
 
   onEntry(entry: InboundEntry, port: ReplyPort): void {
+    if (entry.type === TOPOLOGY_TYPE) {
+      const { codec, gate } = this.options;
+      port.reply(entry, encodePayload(codec, gate.topology()), false);
+      return;
+    }
     let request: HandlerRequest;
     try {
       if (!this.#admit(entry)) return;
@@ -116,6 +137,28 @@ export class Dispatch implements EntryReceiver {
     for (const item of this.deadlines.items()) item.abort(error);
   }
 
+  /** Answers what runs with an error, and fires its signal; admission goes on. */
+  abortRuns(error: ClstrError, shard?: number): void {
+    for (const run of this.deadlines.items()) {
+      if (shard === undefined || run.entry.shard === shard) run.abort(error);
+    }
+  }
+
+  /** Resolves when nothing of the shard runs any more; the caller has ended its admission. */
+  async whenVacant(shard: number): Promise<void> {
+    const left = new Set<Run>();
+    for (const run of this.deadlines.items()) if (run.entry.shard === shard) left.add(run);
+    if (left.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const onEnd = (run: Run): void => {
+        if (!left.delete(run) || left.size > 0) return;
+        this.#runEndListeners.delete(onEnd);
+        resolve();
+      };
+      this.#runEndListeners.add(onEnd);
+    });
+  }
+
   /** A run ended: called once for each. */
   onRunEnd(run: Run, isSuccess: boolean): void {
     this.#inFlight--;
@@ -134,6 +177,7 @@ export class Dispatch implements EntryReceiver {
       metrics.handlersActive(nodeId, this.#inFlight);
       metrics.handlerEnded(type, isSuccess, clock.monoMs() - run.startedMs);
     }
+    if (this.#runEndListeners.size > 0) for (const onEnd of this.#runEndListeners) onEnd(run);
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
@@ -143,13 +187,11 @@ export class Dispatch implements EntryReceiver {
    */
   #admit(entry: InboundEntry): boolean {
     if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt)) return false;
-    const { nodeId, shards, clock, maxInFlight, maxInFlightBytes } = this.options;
+    const { nodeId, gate, clock, maxInFlight, maxInFlightBytes } = this.options;
     if (this.#admission !== 'all' && !(this.#admission === 'nested' && isNested(entry))) {
       throw new ClstrError('DRAINING', `node ${nodeId} is shutting down`);
     }
-    if (!shards.has(entry.shard)) {
-      throw new ClstrError('NOT_OWNER', `node ${nodeId} does not serve shard ${entry.shard}`);
-    }
+    if (!gate.admits(entry.shard)) throw gate.refusal(entry.shard);
     if (entry.ttlMs !== undefined && clock.monoMs() - entry.receivedAtMs >= entry.ttlMs) {
       const message = `the budget of ${entry.ttlMs} ms for ${describe(entry.type)} ran out before node ${nodeId} could start`;
       throw new ClstrError('ENVELOPE_EXPIRED', message);
@@ -209,7 +251,7 @@ export class Dispatch implements EntryReceiver {
   }
 
   #nodeInfo(): { node_id: string; shards: number[] } {
-    return { node_id: this.options.nodeId, shards: [...this.options.shards].sort((a, b) => a - b) };
+    return { node_id: this.options.nodeId, shards: [...this.options.gate.shards()] };
   }
 
   #await(result: PromiseLike<unknown>, run: Run): void {
@@ -239,6 +281,7 @@ class Run extends Deadline implements HandlerContext {
   readonly #port: ReplyPort;
   readonly bytes: number;
   readonly startedMs: number;
+  readonly epoch: number | undefined;
   isAsync = false;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
   #isDone = false;
@@ -254,6 +297,7 @@ class Run extends Deadline implements HandlerContext {
     this.#port = port;
     this.bytes = entry.payload.length;
     this.startedMs = clock.monoMs();
+    this.epoch = dispatch.options.gate.epochOf(entry.shard);
     const limitMs = this.startedMs + handlerTimeoutMs;
     this.deadlineMs =
       entry.ttlMs === undefined ? limitMs : Math.min(limitMs, entry.receivedAtMs + entry.ttlMs);
@@ -265,6 +309,10 @@ class Run extends Deadline implements HandlerContext {
       if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
     }
     return this.#controller.signal;
+  }
+
+  get tenure(): ShardTenure | undefined {
+    return this.epoch === undefined ? undefined : new Tenure(this.#dispatch, this.entry.shard, this.epoch);
   }
 
   get nodeId(): string {
@@ -285,6 +333,10 @@ class Run extends Deadline implements HandlerContext {
 
   succeed(value: unknown): void {
     if (this.#isDone) return;
+    if (!this.#mayAnswer()) {
+      this.abort(fenced(this.nodeId, this.entry.shard));
+      return;
+    }
     if (this.entry.isNotify) {
       this.#end(true);
       return;
@@ -303,6 +355,10 @@ class Run extends Deadline implements HandlerContext {
   fail(thrown: unknown): void {
     if (this.#isDone) return;
     const error = this.#toAnswer(thrown);
+    if (error.outcome !== 'not-executed' && !this.#mayAnswer()) {
+      this.abort(fenced(this.nodeId, this.entry.shard));
+      return;
+    }
     // The sender of a notify hears only of what did not run, so that it may send it again.
     if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
     else if (error.code !== 'INTERNAL') this.#logUnheard(error);
@@ -334,6 +390,11 @@ class Run extends Deadline implements HandlerContext {
     this.#answerAborted(error);
     // Last: who listens may close the node, which aborts everything that has not ended.
     this.#controller?.abort(error);
+  }
+
+  /** The lease is tested before each reply: another node may have gone on from an older state. */
+  #mayAnswer(): boolean {
+    return this.#dispatch.options.gate.holds(this.entry.shard, this.epoch);
   }
 
   #answerAborted(error: ClstrError): void {
@@ -374,6 +435,31 @@ class Run extends Deadline implements HandlerContext {
       details: { id, nodeId },
     });
   }
+}
+
+class Tenure implements ShardTenure {
+  readonly #dispatch: Dispatch;
+  readonly #shard: number;
+  readonly epoch: number;
+
+  constructor(dispatch: Dispatch, shard: number, epoch: number) {
+    this.#dispatch = dispatch;
+    this.#shard = shard;
+    this.epoch = epoch;
+  }
+
+  get isHeld(): boolean {
+    return this.#dispatch.options.gate.holds(this.#shard, this.epoch);
+  }
+
+  get fencingToken(): number {
+    if (this.isHeld) return this.epoch;
+    throw fenced(this.#dispatch.options.nodeId, this.#shard);
+  }
+}
+
+function fenced(nodeId: string, shard: number): ClstrError {
+  return new ClstrError('FENCED', `shard ${shard} may have another owner than node ${nodeId} by now`);
 }
 
 /** `unknown` stays: a handler may say that it cannot tell. */

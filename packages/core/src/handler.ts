@@ -17,10 +17,27 @@ export interface HandlerRequest {
   readonly callChain: CallChain;
 }
 
+/** The time during which a node owns a shard. */
+export interface ShardTenure {
+  /** How many owners the shard has had: higher than in every tenure before. */
+  readonly epoch: number;
+  /** Whether the shard is still this node's, at this moment. */
+  readonly isHeld: boolean;
+  /**
+   * The epoch, for a store that refuses writes with a lower one: read it right before the write, as it is then that the
+   * lease is tested.
+   *
+   * @throws FENCED when the shard may have another owner by now
+   */
+  readonly fencingToken: number;
+}
+
 export interface HandlerContext {
   /** Aborted when the caller gives up, the time is over, or the node closes. */
   readonly signal: AbortSignal;
   readonly nodeId: string;
+  /** This node's stay with the shard, as of when the message was admitted; undefined in a static cluster. */
+  readonly tenure: ShardTenure | undefined;
   readonly log: Logger;
   /**
    * Called once when `signal` fires, before the caller is answered. Cheaper than `signal`: for layers that keep a
@@ -33,13 +50,18 @@ export interface HandlerContext {
   remainingMs(): number;
 }
 
-/**
- * Returns the reply, or a promise of it. May carry a `close` method that the node calls once, after the last
- * message, when it drains or closes.
- */
+/** Returns the reply, or a promise of it. What keeps state between messages hears when that state has to go. */
 export interface Handler {
   (request: HandlerRequest, context: HandlerContext): unknown;
+  /** Called once, after the last message, when the node drains or closes. */
   close?(): Promise<void>;
+  /**
+   * The shard moves to another node: refuse with `refusal` what waits, save what is in memory. Resolves when nothing of
+   * the shard is left, in `limitMs` or a little more.
+   */
+  release?(shard: number, refusal: ClstrError, limitMs: number): Promise<void>;
+  /** The shard has another owner already: drop what is in memory and save nothing. What waits is refused. */
+  discard?(shard: number, refusal: ClstrError): void;
 }
 
 /** Runs around every handler call of a node; the first of the list is outermost. */

@@ -6,10 +6,11 @@ export type {
   ClientInterceptor,
   ClientOptions,
   NotifyFailure,
+  Routing,
 } from './client-options.ts';
 export { createNode } from './node.ts';
-export type { DrainOptions, Node, NodeOptions, NodeState } from './node.ts';
-export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor } from './handler.ts';
+export type { DrainOptions, Node, NodeEvent, NodeOptions, NodeState } from './node.ts';
+export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor, ShardTenure } from './handler.ts';
 
 export { createKeyRouter, shardFromString } from './shard.ts';
 export type { KeyRouter } from './shard.ts';
@@ -35,7 +36,7 @@ export type { Codec } from './codec.ts';
 export { envelopeLimits } from './envelope.ts';
 export type { Headers } from './envelope.ts';
 
-export { isNodeAddress } from './transport.ts';
+export { TOPOLOGY_ADDRESS, isNodeAddress, isTopologyAddress } from './transport.ts';
 export type {
   Address,
   ClientLink,
@@ -50,9 +51,21 @@ export type {
   ReplyPort,
   ReplySink,
   ShardAddress,
+  TopologyAddress,
   Subscription,
   Transport,
 } from './transport.ts';
+export { CONFIG_KEY } from './membership/cluster-store.ts';
+export type {
+  CasOutcome,
+  ClusterStore,
+  StoreEntry,
+  StoreListener,
+  Watch,
+} from './membership/cluster-store.ts';
+export type { Membership, PlacementKind } from './membership/membership.ts';
+export { TIMINGS, resolveTiming } from './membership/timing.ts';
+export type { Timing, TimingProfile } from './membership/timing.ts';
 export { PendingTable } from './pending.ts';
 export type { PendingAttempt } from './pending.ts';
 export { FRAME_MAGIC, FRAME_VERSION } from './frame-layout.ts';

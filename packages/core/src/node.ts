@@ -9,6 +9,9 @@ import { ClstrError } from './errors.ts';
 import type { Handler, NodeInterceptor } from './handler.ts';
 import { inBackground } from './internal/background.ts';
 import type { Logger } from './logger.ts';
+import { Member } from './membership/member.ts';
+import type { MemberHost } from './membership/member.ts';
+import type { Membership } from './membership/membership.ts';
 import type { Metrics } from './metrics.ts';
 import { checkObservers } from './observers.ts';
 import {
@@ -24,8 +27,11 @@ import {
 } from './options.ts';
 import type { Random } from './random.ts';
 import { randomId, systemRandom } from './random.ts';
+import { staticGate } from './shard-gate.ts';
+import type { ShardGate } from './shard-gate.ts';
 import { createKeyRouter } from './shard.ts';
 import type { Address, NodeAddress, Subscription, Transport } from './transport.ts';
+import { TOPOLOGY_ADDRESS, isNodeAddress, isTopologyAddress } from './transport.ts';
 
 export interface NodeOptions {
   /** Unique in the cluster, of `[A-Za-z0-9_-]{1,64}`. Default `node-<6 random characters>`. */
@@ -36,8 +42,13 @@ export interface NodeOptions {
   numShards?: number | undefined;
   /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
   seed?: string | undefined;
-  /** The shards this node serves; give each shard to one node only. `shardsForNode` computes a fair share. */
-  shards: readonly number[];
+  /**
+   * A static cluster: the shards this node serves; give each shard to one node only. `shardsForNode` computes a fair
+   * share. Give this or `membership`.
+   */
+  shards?: readonly number[] | undefined;
+  /** A living cluster: nodes come and go, and shards move with them. */
+  membership?: Membership | undefined;
   handler: Handler;
   /** Run around every handler call; the first is outermost. */
   interceptors?: readonly NodeInterceptor[] | undefined;
@@ -58,7 +69,21 @@ export interface NodeOptions {
   logger?: Logger | undefined;
 }
 
-export type NodeState = 'created' | 'starting' | 'serving' | 'draining' | 'closed';
+/** `fenced`: the others declared this node dead, or its cluster was lost; it is joining again. */
+export type NodeState = 'created' | 'starting' | 'serving' | 'fenced' | 'draining' | 'closed';
+
+/** What happens to a node of a living cluster. `inc` names one run of it. */
+export type NodeEvent =
+  | { readonly type: 'joined'; readonly inc: string }
+  | { readonly type: 'acquired'; readonly shard: number; readonly epoch: number }
+  /** Handed over: nothing of it is left here. */
+  | { readonly type: 'released'; readonly shard: number }
+  /** Another node has taken it, or may have: what was in memory is dropped. */
+  | { readonly type: 'lost'; readonly shard: number }
+  /** The lease is over: nothing is admitted until a heartbeat gets through. */
+  | { readonly type: 'lapsed' }
+  /** All shards of this run are lost; another run begins. */
+  | { readonly type: 'fenced'; readonly inc: string; readonly reason: string };
 
 export interface DrainOptions {
   /** How long running handlers may still take, in milliseconds. Default 10,000. */
@@ -70,12 +95,21 @@ export interface Node {
   readonly state: NodeState;
   /** Messages accepted and not yet answered. */
   readonly inFlight: number;
-  /** The shards this node serves, ascending. */
+  /** The shards this node owns, ascending. */
   shards(): readonly number[];
-  /** Resolves when every shard is served. A node starts once. @throws TRANSPORT_CLOSED, NO_PERMISSION */
+  /** Whether a message for the shard would be admitted at this very moment. */
+  owns(shard: number): boolean;
+  /** Calls `listener` for what happens to this node; the returned function ends that. Silent in a static cluster. */
+  onEvent(listener: (event: NodeEvent) => void): () => void;
+  /**
+   * Resolves when every shard is served; with a membership, when the node is a member: shards come to it from then on.
+   * A node starts once.
+   *
+   * @throws TRANSPORT_CLOSED, NO_PERMISSION; with a membership also NODE_ID_IN_USE, CLUSTER_CONFIG_MISMATCH
+   */
   start(): Promise<void>;
   /**
-   * Refuses new messages as `DRAINING`, answers those it has accepted, leaves the bus. Handlers that take longer
+   * With a membership, hands every shard over to the other nodes first, which takes `graceMs` at most. Then refuses new messages as `DRAINING`, answers those it has accepted, leaves the bus. Handlers that take longer
    * than `graceMs` have their signal fired and are answered `ABORTED`, outcome unknown. Idempotent.
    */
   drain(options?: DrainOptions): Promise<void>;
@@ -97,6 +131,7 @@ const KNOWN_OPTIONS = [
   'numShards',
   'seed',
   'shards',
+  'membership',
   'handler',
   'interceptors',
   'codec',
@@ -131,7 +166,7 @@ function resolveNodeOptions(given: NodeOptions) {
     transport: checkMethods(owner, 'transport', given.transport, ['openLink', 'serve', 'onConnection']),
     numShards,
     seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
-    shards: checkShards(given.shards, numShards),
+    ...checkOwnership(given, numShards),
     handler: given.handler,
     interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
     codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
@@ -150,6 +185,15 @@ function resolveNodeOptions(given: NodeOptions) {
   });
 }
 
+function checkOwnership(
+  { shards, membership }: NodeOptions,
+  numShards: number,
+): { shards: ReadonlySet<number> | undefined; membership: Membership | undefined } {
+  if (membership === undefined) return { shards: checkShards(shards, numShards), membership };
+  if (shards !== undefined) throw invalidOption('createNode', 'shards', shards, 'left out with membership');
+  return { shards, membership: checkMethods('createNode', 'membership', membership, ['open']) };
+}
+
 function checkShards(shards: unknown, numShards: number): ReadonlySet<number> {
   if (!Array.isArray(shards)) throw invalidOption('createNode', 'shards', shards, 'a list of shard numbers');
   for (const shard of shards) checkInteger('createNode', 'shards', shard, 0, numShards - 1);
@@ -159,21 +203,26 @@ function checkShards(shards: unknown, numShards: number): ReadonlySet<number> {
 class ShardNode implements Node {
   readonly #options: ResolvedNodeOptions;
   readonly #dispatch: Dispatch;
-  readonly #shards: readonly number[];
+  readonly #member: Member | undefined;
+  readonly #gate: ShardGate;
+  readonly #events = new Set<(event: NodeEvent) => void>();
   #state: NodeState = 'created';
   #starting: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
+  #self: NodeAddress | undefined;
   #direct: Subscription | undefined;
-  #subscriptions: Subscription[] = [];
+  #topology: Subscription | undefined;
+  readonly #subscriptions = new Map<number, Subscription>();
   /** Resolved when the node begins to end. */
   readonly #closed = createGate();
   #isGraceOver = false;
   #endGrace: (() => void) | undefined;
+  /** How long handlers may still take when their shard moves. */
+  #vacateMs: number;
 
   constructor(options: ResolvedNodeOptions) {
     this.#options = options;
-    this.#shards = [...options.shards].sort((a, b) => a - b);
-    const { id, numShards, seed, maxKeyBytes, interceptors } = options;
+    const { id, numShards, seed, maxKeyBytes, interceptors, membership } = options;
     const handler = interceptors.reduceRight<Handler>(
       (next, interceptor) => (request, context) =>
         interceptor(request, context, (passedOn) => next(passedOn, context)),
@@ -182,7 +231,10 @@ class ShardNode implements Node {
     const router = createKeyRouter(numShards, seed, (key) => {
       checkKey(key, maxKeyBytes);
     });
-    this.#dispatch = new Dispatch({ ...options, nodeId: id, router, handler });
+    this.#vacateMs = membership?.timing.drainMs ?? 0;
+    this.#member = membership && new Member({ ...options, nodeId: id, membership, host: this.#memberHost() });
+    this.#gate = this.#member === undefined ? staticGate(id, options.shards!) : memberGate(id, this.#member);
+    this.#dispatch = new Dispatch({ ...options, nodeId: id, gate: this.#gate, router, handler });
   }
 
   get id(): string {
@@ -198,7 +250,18 @@ class ShardNode implements Node {
   }
 
   shards(): readonly number[] {
-    return this.#shards;
+    return this.#gate.shards();
+  }
+
+  owns(shard: number): boolean {
+    return this.#state !== 'draining' && this.#state !== 'closed' && this.#gate.admits(shard);
+  }
+
+  onEvent(listener: (event: NodeEvent) => void): () => void {
+    this.#events.add(listener);
+    return () => {
+      this.#events.delete(listener);
+    };
   }
 
   start(): Promise<void> {
@@ -237,32 +300,158 @@ class ShardNode implements Node {
   }
 
   async #start(): Promise<void> {
-    const { metrics, logger, random, id } = this.#options;
+    const { random, id } = this.#options;
     this.#state = 'starting';
-    const self: NodeAddress = { nodeId: id, inc: randomId(random, 10) };
     try {
-      await this.#serve(self, self);
-      await everySettled(this.#shards.map((shard) => this.#serve({ shard }, self)));
+      if (this.#member === undefined) await this.#startStatic({ nodeId: id, inc: randomId(random, 10) });
+      else await this.#startMember(this.#member);
     } catch (error) {
       this.#ending ??= this.#end(0);
       throw error;
     }
+  }
+
+  async #startStatic(self: NodeAddress): Promise<void> {
+    const { metrics, logger, id } = this.#options;
+    const shards = this.#gate.shards();
+    this.#self = self;
+    await this.#serve(self, self);
+    await everySettled(shards.map((shard) => this.#serve({ shard }, self)));
     this.#state = 'serving';
-    metrics.shardsOwned(id, this.#shards.length);
-    logger.info(
-      { nodeId: id, shards: this.#shards.length },
-      `node ${id} serves ${this.#shards.length} shards`,
-    );
+    metrics.shardsOwned(id, shards.length);
+    logger.info({ nodeId: id, shards: shards.length }, `node ${id} serves ${shards.length} shards`);
+  }
+
+  async #startMember(member: Member): Promise<void> {
+    await Promise.race([member.join(), this.#closed.promise]);
+    if (this.#ending !== undefined) throw this.#closedError();
+  }
+
+  #memberHost(): MemberHost {
+    const { metrics, id } = this.#options;
+    const reportShards = (): void => metrics.shardsOwned(id, this.#gate.shards().length);
+    return {
+      enter: (self) => this.#enter(self),
+      serve: (shard) => this.#serveShard(shard),
+      vacate: (shard) => this.#vacate(shard),
+      abandon: (shard) => this.#abandon(shard),
+      onJoined: (inc) => {
+        if (this.#ending === undefined) this.#state = 'serving';
+        this.#emit({ type: 'joined', inc });
+      },
+      onAcquired: (shard, epoch) => {
+        reportShards();
+        this.#emit({ type: 'acquired', shard, epoch });
+      },
+      onReleased: (shard) => {
+        reportShards();
+        this.#emit({ type: 'released', shard });
+      },
+      onLost: (shard) => {
+        reportShards();
+        this.#emit({ type: 'lost', shard });
+      },
+      onLapse: () => {
+        this.#dispatch.abortRuns(this.#fencedError('its lease is over'));
+        this.#emit({ type: 'lapsed' });
+      },
+      onFenced: (inc, reason) => {
+        if (this.#ending === undefined) this.#state = 'fenced';
+        this.#emit({ type: 'fenced', inc, reason });
+      },
+    };
+  }
+
+  /** A new run of this node begins: it has a direct address of its own. */
+  async #enter(self: NodeAddress): Promise<void> {
+    const { logger } = this.#options;
+    const old = this.#direct;
+    this.#self = self;
+    this.#direct = undefined;
+    if (old !== undefined) inBackground(old.close(), 'leaving the address of the run before', logger);
+    await this.#serveOrReport(self, self);
+    if (this.#topology === undefined) await this.#serveOrReport(TOPOLOGY_ADDRESS, self);
+  }
+
+  async #serveShard(shard: number): Promise<void> {
+    if (this.#self !== undefined) await this.#serveOrReport({ shard }, this.#self);
+    // Lost before the bus knew the subscription.
+    if (this.#gate.epochOf(shard) === undefined) await this.#leaveShard(shard);
+  }
+
+  /** A subject that cannot be served does not stop the others: the direct one reaches every shard. */
+  async #serveOrReport(address: Address, self: NodeAddress): Promise<void> {
+    const { logger, id } = this.#options;
+    try {
+      await this.#serve(address, self);
+    } catch (err) {
+      if (this.#ending === undefined)
+        logger.error({ err, nodeId: id, address }, 'a subject cannot be served');
+    }
+  }
+
+  /** Nothing new is admitted any more: finishes what runs, leaves the subject, and saves what is in memory. */
+  async #vacate(shard: number): Promise<void> {
+    const { handler, clock, logger, id } = this.#options;
+    const limitMs = this.#vacateMs;
+    const stopTimer = clock.timer(() => {
+      const message = `node ${id} handed shard ${shard} over before the handler ended`;
+      this.#dispatch.abortRuns(new ClstrError('ABORTED', message), shard);
+    }, limitMs);
+    try {
+      const released = handler.release?.(shard, moved(id, shard), limitMs);
+      await this.#dispatch.whenVacant(shard);
+      await this.#leaveShard(shard);
+      await released;
+    } catch (err) {
+      logger.error({ err, shard, nodeId: id }, `handing over shard ${shard} failed`);
+    } finally {
+      stopTimer();
+    }
+  }
+
+  #abandon(shard: number): void {
+    const { handler, logger, id } = this.#options;
+    inBackground(this.#leaveShard(shard), `leaving shard ${shard}`, logger);
+    this.#dispatch.abortRuns(this.#fencedError(`it lost shard ${shard}`), shard);
+    try {
+      handler.discard?.(shard, moved(id, shard));
+    } catch (err) {
+      logger.error({ err, shard, nodeId: id }, `discarding shard ${shard} failed`);
+    }
+  }
+
+  async #leaveShard(shard: number): Promise<void> {
+    const subscription = this.#subscriptions.get(shard);
+    this.#subscriptions.delete(shard);
+    if (subscription !== undefined) await this.#leave(subscription);
+  }
+
+  #fencedError(why: string): ClstrError {
+    return new ClstrError('FENCED', `node ${this.id} stopped the handler: ${why}`);
+  }
+
+  #emit(event: NodeEvent): void {
+    for (const listener of [...this.#events]) {
+      try {
+        listener(event);
+      } catch (err) {
+        this.#options.logger.error({ err, event }, 'a listener of the node threw');
+      }
+    }
   }
 
   /** @throws TRANSPORT_CLOSED as soon as the node is closed, however long the bus takes; what it gives late is closed. */
   async #serve(address: Address, self: NodeAddress): Promise<void> {
     const { transport, logger } = this.#options;
-    const serving = transport.serve(address, this.#dispatch, self).then((subscription) => {
-      if (this.#ending !== undefined)
+    const isShard = !isNodeAddress(address) && !isTopologyAddress(address);
+    const receiver = isShard ? this.#dispatch.onShardSubjects : this.#dispatch;
+    const serving = transport.serve(address, receiver, self).then((subscription) => {
+      if (this.#ending !== undefined && this.#member === undefined) {
         inBackground(subscription.close(), 'closing a late subscription', logger);
-      else if (address === self) this.#direct = subscription;
-      else this.#subscriptions.push(subscription);
+      } else if (isShard) this.#subscriptions.set(address.shard, subscription);
+      else if (isTopologyAddress(address)) this.#topology = subscription;
+      else this.#direct = subscription;
     });
     await Promise.race([serving, this.#closed.promise]);
     if (this.#ending !== undefined) throw this.#closedError();
@@ -277,12 +466,16 @@ class ShardNode implements Node {
 
   /** Admission ends first. The subjects stay until all is answered: what was accepted may call this very node. */
   async #end(graceMs: number): Promise<void> {
-    const { metrics, logger, id } = this.#options;
+    const { metrics, logger, id, clock } = this.#options;
     this.#state = 'draining';
-    this.#dispatch.stopAdmitting();
     this.#closed.resolve();
-    await this.#answerAll(graceMs);
-    await Promise.all(this.#subscriptions.map((subscription) => this.#leave(subscription)));
+    const startedMs = clock.monoMs();
+    this.#vacateMs = this.#isGraceOver ? 0 : graceMs;
+    if (this.#member !== undefined) await this.#member.leave(Math.max(graceMs, MIN_HANDLER_CLOSE_MS));
+    this.#dispatch.stopAdmitting();
+    await this.#answerAll(Math.max(0, graceMs - (clock.monoMs() - startedMs)));
+    await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#leave(subscription)));
+    if (this.#topology !== undefined) await this.#leave(this.#topology);
     if (this.#direct !== undefined) await this.#leave(this.#direct);
     await this.#closeHandler(graceMs);
     this.#state = 'closed';
@@ -333,6 +526,26 @@ class ShardNode implements Node {
       new ClstrError('ABORTED', `node ${this.id} closed before the handler ended`, { outcome: 'unknown' }),
     );
   }
+}
+
+function memberGate(nodeId: string, member: Member): ShardGate {
+  return {
+    admits: (shard) => member.admits(shard),
+    holds: (shard, epoch) => member.holds(shard, epoch),
+    epochOf: (shard) => member.epochOf(shard),
+    refusal: (shard) => {
+      if (member.holds(shard, undefined)) return moved(nodeId, shard);
+      const owner = member.ownerOf(shard);
+      const details = owner && { epoch: owner.epoch, ...owner.address };
+      return new ClstrError('NOT_OWNER', `node ${nodeId} does not own shard ${shard}`, { details });
+    },
+    shards: () => member.shards(),
+    topology: () => member.topology(),
+  };
+}
+
+function moved(nodeId: string, shard: number): ClstrError {
+  return new ClstrError('MOVED', `shard ${shard} is moving, to or from node ${nodeId}`);
 }
 
 /** Like `Promise.all`, but waits for every promise before it reports the first failure. */

@@ -1,8 +1,12 @@
 /** Which node owns a shard: rendezvous hashing, the node with the highest score for the shard wins. */
 import { ClstrError } from './errors.ts';
+import type { PlacementKind } from './membership/membership.ts';
 import { checkInteger, checkString, invalidOption } from './options.ts';
+import { boundOf, boundedOwners } from './placement-bound.ts';
+import { bestFor, isEqual, isHigher, scoreNode, sortScores } from './placement-scores.ts';
+import type { Scores } from './placement-scores.ts';
 import type { Hash64 } from './shard.ts';
-import { hash64, seeded } from './shard.ts';
+import { hash64 } from './shard.ts';
 
 /**
  * The shards that `nodeId` owns when exactly `nodeIds` are members, ascending. Every node computes the same answer,
@@ -37,6 +41,16 @@ export interface PlacementOptions {
   numShards: number;
   /** Default: ''. */
   seed?: string | undefined;
+  /**
+   * `bounded`: no node holds more than ceil(1.1 × its share of the shards), at the price of some more moves when a node
+   * comes or goes. Default: `rendezvous`.
+   */
+  kind?: PlacementKind | undefined;
+  /**
+   * Node id → how much of the shards it gets, in proportion: above 0, at most 1,000. A node without one weighs 1, once
+   * there are any. All members have to be told the same. Default: none, every node gets as much.
+   */
+  weights?: Readonly<Record<string, number>> | undefined;
   /** The hash function; another one only to observe or to study it. */
   hash?: ((text: string) => Hash64) | undefined;
 }
@@ -55,40 +69,41 @@ export interface Placement {
 
 /** A placement keeps 8 bytes per shard and node: 128 MiB for one node at this count. */
 const MAX_PLACED_SHARDS = 16_777_216;
+const MAX_WEIGHT = 1_000;
 
-/** Scores of one node for every shard: the two halves of each hash. */
-interface Scores {
-  readonly nodeId: string;
-  readonly high: Uint32Array;
-  readonly low: Uint32Array;
-}
-
-/** @throws INVALID_OPTION on a bad shard count or seed. */
+/** @throws INVALID_OPTION on a bad shard count, seed, kind or weight. */
 export function createPlacement(options: PlacementOptions): Placement {
-  const numShards = checkInteger('createPlacement', 'numShards', options.numShards, 1, MAX_PLACED_SHARDS);
-  const seed = checkString('createPlacement', 'seed', options.seed ?? '');
-  const hash = options.hash ?? hash64;
+  const { numShards, seed, kind, weights, hash } = resolveOptions(options);
+  const weightOf = (nodeId: string): number => weights?.get(nodeId) ?? 1;
   const members = new Map<string, Scores>();
   let sorted: Scores[] = [];
-  const owners: (Scores | undefined)[] = new Array<Scores | undefined>(numShards);
+  /** The best node of each shard, changed by each join and leave. */
+  const best: (Scores | undefined)[] = new Array<Scores | undefined>(numShards);
+  /** Who owns each shard under the bound; worked out when somebody asks. */
+  let bounded: (Scores | undefined)[] | undefined;
 
-  function winner(shard: number): Scores | undefined {
-    let best: Scores | undefined;
-    for (const scores of sorted) if (best === undefined || isHigher(scores, best, shard)) best = scores;
-    return best;
+  function owners(): (Scores | undefined)[] {
+    if (kind === 'rendezvous') return best;
+    if (bounded !== undefined) return bounded;
+    // Added up in an order that all members share: sums of fractions depend on it.
+    const total = sorted.reduce((sum, { nodeId }) => sum + weightOf(nodeId), 0);
+    const bounds = sorted.map(({ nodeId }) => boundOf(numShards, weightOf(nodeId), total));
+    return (bounded = boundedOwners(best, sorted, bounds));
   }
 
   return {
     addNode(nodeId) {
       checkString('createPlacement', 'nodeId', nodeId);
       if (members.has(nodeId)) return;
-      const scores = scoreNode(nodeId, numShards, seed, hash);
+      const weight = weights === undefined ? undefined : weightOf(nodeId);
+      const scores = scoreNode(nodeId, weight, { numShards, seed, hash });
       members.set(nodeId, scores);
-      sorted = [...members.values()].sort((a, b) => compareBytewise(a.nodeId, b.nodeId));
+      sorted = sortScores(members.values());
+      bounded = undefined;
       for (let shard = 0; shard < numShards; shard++) {
-        const owner = owners[shard];
-        if (owner === undefined || isHigher(scores, owner, shard)) owners[shard] = scores;
-        else if (isEqual(scores, owner, shard)) owners[shard] = winner(shard);
+        const owner = best[shard];
+        if (owner === undefined || isHigher(scores, owner, shard)) best[shard] = scores;
+        else if (isEqual(scores, owner, shard)) best[shard] = bestFor(shard, sorted);
       }
     },
     removeNode(nodeId) {
@@ -96,47 +111,46 @@ export function createPlacement(options: PlacementOptions): Placement {
       if (scores === undefined) return;
       members.delete(nodeId);
       sorted = sorted.filter((other) => other !== scores);
+      bounded = undefined;
       for (let shard = 0; shard < numShards; shard++) {
-        if (owners[shard] === scores) owners[shard] = winner(shard);
+        if (best[shard] === scores) best[shard] = bestFor(shard, sorted);
       }
     },
-    ownerOf: (shard) => owners[shard]?.nodeId,
+    ownerOf: (shard) => owners()[shard]?.nodeId,
     shardsOf(nodeId) {
       const shards: number[] = [];
-      for (let shard = 0; shard < numShards; shard++)
-        if (owners[shard]?.nodeId === nodeId) shards.push(shard);
+      for (const [shard, owner] of owners().entries()) if (owner?.nodeId === nodeId) shards.push(shard);
       return shards;
     },
   };
 }
 
-function scoreNode(nodeId: string, numShards: number, seed: string, hash: (text: string) => Hash64): Scores {
-  const high = new Uint32Array(numShards);
-  const low = new Uint32Array(numShards);
-  for (let shard = 0; shard < numShards; shard++) {
-    const score = hash(seeded(seed, `shard:${shard}\0${nodeId}`));
-    high[shard] = score.high;
-    low[shard] = score.low;
+const KINDS: readonly unknown[] = ['rendezvous', 'bounded'] satisfies PlacementKind[];
+
+function resolveOptions(options: PlacementOptions) {
+  const owner = 'createPlacement';
+  const { kind = 'rendezvous', weights, hash = hash64 } = options;
+  if (!KINDS.includes(kind)) throw invalidOption(owner, 'kind', kind, `one of ${KINDS.join(', ')}`);
+  return Object.freeze({
+    numShards: checkInteger(owner, 'numShards', options.numShards, 1, MAX_PLACED_SHARDS),
+    seed: checkString(owner, 'seed', options.seed ?? ''),
+    kind,
+    weights: weights === undefined ? undefined : checkWeights(owner, weights),
+    hash,
+  });
+}
+
+/** A copy: what the caller changes later must not change the placement. */
+function checkWeights(owner: string, given: unknown): ReadonlyMap<string, number> {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalidOption(owner, 'weights', given, 'an object of node id → weight');
   }
-  return { nodeId, high, low };
-}
-
-function isHigher(a: Scores, b: Scores, shard: number): boolean {
-  const high = a.high[shard]! - b.high[shard]!;
-  return high === 0 ? a.low[shard]! > b.low[shard]! : high > 0;
-}
-
-function isEqual(a: Scores, b: Scores, shard: number): boolean {
-  return a.high[shard] === b.high[shard] && a.low[shard] === b.low[shard];
-}
-
-/** Order of UTF-8 bytes, which is the order of code points; JavaScript compares UTF-16 units. */
-function compareBytewise(a: string, b: string): number {
-  const left = Array.from(a);
-  const right = Array.from(b);
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const difference = left[i]!.codePointAt(0)! - right[i]!.codePointAt(0)!;
-    if (difference !== 0) return difference;
+  const weights = new Map<string, number>();
+  for (const [nodeId, weight] of Object.entries(given) as [string, unknown][]) {
+    if (typeof weight !== 'number' || !(weight > 0 && weight <= MAX_WEIGHT)) {
+      throw invalidOption(owner, `weights.${nodeId}`, weight, `a number above 0, at most ${MAX_WEIGHT}`);
+    }
+    weights.set(nodeId, weight);
   }
-  return left.length - right.length;
+  return weights;
 }

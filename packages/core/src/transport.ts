@@ -13,10 +13,21 @@ export interface NodeAddress {
   readonly inc: string;
 }
 
-export type Address = ShardAddress | NodeAddress;
+/** Any one of the nodes: for questions about the cluster. */
+export interface TopologyAddress {
+  readonly topology: true;
+}
+
+export type Address = ShardAddress | NodeAddress | TopologyAddress;
+
+export const TOPOLOGY_ADDRESS: TopologyAddress = { topology: true };
 
 export function isNodeAddress(address: Address): address is NodeAddress {
   return 'nodeId' in address;
+}
+
+export function isTopologyAddress(address: Address): address is TopologyAddress {
+  return 'topology' in address;
 }
 
 /** One message on its way out. The transport reads it when the message leaves, not when it is given. */

@@ -217,7 +217,7 @@ describe('a call', () => {
   });
 
   test.each([
-    [{ timeout: 5 }, 'unknown option "timeout"; known: timeoutMs, headers, signal, callChain'],
+    [{ timeout: 5 }, 'unknown option "timeout"; known: timeoutMs, headers, signal, idempotent, callChain'],
     [5, 'options must be an object, got 5'],
     [null, 'options must be an object, got null'],
     [{ signal: 'stop' }, 'signal must be an AbortSignal, got "stop"'],

@@ -6,6 +6,7 @@ import type { DispatchOptions } from '../src/dispatch.ts';
 import { ActorError, ClstrError, asRefusal, forCaller } from '../src/errors.ts';
 import type { HandlerContext, HandlerRequest } from '../src/handler.ts';
 import { noMetrics } from '../src/metrics.ts';
+import { staticGate } from '../src/shard-gate.ts';
 import { createKeyRouter } from '../src/shard.ts';
 import { entryOf, recordAnswers } from './entry.ts';
 import { recordLog, recordMetrics } from './recorders.ts';
@@ -18,7 +19,7 @@ function start(options: Partial<DispatchOptions> = {}) {
   const requests: HandlerRequest[] = [];
   const dispatch = new Dispatch({
     nodeId: 'n1',
-    shards: new Set([3, 1]),
+    gate: staticGate('n1', new Set([3, 1])),
     router: createKeyRouter(NUM_SHARDS, '', () => undefined),
     handler: (request) => {
       requests.push(request);

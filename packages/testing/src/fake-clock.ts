@@ -34,6 +34,9 @@ export function fakeClock(options: FakeClockOptions = {}): FakeClock {
 
 const START_OF_2026 = Date.UTC(2026, 0, 1);
 
+/** Turns of the event loop without a timer, after which time goes on all the same. */
+const MAX_TURNS = 1_000;
+
 interface Timer {
   readonly dueMs: number;
   readonly fn: () => void;
@@ -44,6 +47,8 @@ class ManualClock implements FakeClock {
   /** By due time; equal times in the order they were set. */
   readonly #timers: Timer[] = [];
   #nowMs: number;
+  /** Set and not yet run. */
+  #macrotasks = 0;
 
   constructor(monoMs: number, wallMs: number) {
     this.#nowMs = monoMs;
@@ -73,22 +78,33 @@ class ManualClock implements FakeClock {
   }
 
   macrotask(fn: () => void): void {
-    setImmediate(fn);
+    this.#macrotasks++;
+    setImmediate(() => {
+      this.#macrotasks--;
+      fn();
+    });
   }
 
   async advance(ms: number): Promise<void> {
     checkTime('advance', 'ms', ms);
     const untilMs = this.#nowMs + ms;
-    await turn();
+    await this.#settle();
     for (;;) {
       const timer = this.#timers[0];
       if (timer === undefined || timer.dueMs > untilMs) break;
       this.#timers.shift();
       this.#nowMs = Math.max(this.#nowMs, timer.dueMs);
       timer.fn();
-      await turn();
+      await this.#settle();
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs);
+  }
+
+  /** Lets everything happen that takes no time, unless it never ends. */
+  async #settle(): Promise<void> {
+    let turns = 0;
+    do await turn();
+    while (this.#macrotasks > 0 && ++turns < MAX_TURNS);
   }
 }
 

@@ -3,3 +3,17 @@ export type { MemoryTransportOptions } from './memory-transport.ts';
 export { createMemoryBus } from './memory-bus.ts';
 export type { MemoryBus, MemoryBusOptions } from './memory-bus.ts';
 export type { NetworkPolicy, Packet } from './network-policy.ts';
+
+export { memoryMembership } from './memory-membership.ts';
+export type { MemoryMembershipOptions } from './memory-membership.ts';
+export { createMemoryStore } from './memory-store.ts';
+export type { MemoryStore, MemoryStoreOptions, StoreConnectOptions } from './memory-store.ts';
+export type { StoreWrite } from './store-history.ts';
+export type {
+  DeliveryFate,
+  OperationFate,
+  Passage,
+  StoreDelivery,
+  StoreOperation,
+  StorePolicy,
+} from './store-policy.ts';

@@ -6,6 +6,7 @@ import {
   checkMethods,
   checkOptionalFunction,
   isNodeAddress,
+  isTopologyAddress,
   systemClock,
 } from '@clstr/core';
 import type { NetworkPolicy, Packet } from './network-policy.ts';
@@ -33,15 +34,17 @@ export interface MemoryBus {
   readonly clock: Clock;
   /** For `memoryTransport`: does `work` in order with all other work of the bus, in a later microtask. */
   enqueue(work: BusWork): void;
-  /** For `memoryTransport`: everybody who serves `address` now. */
+  /** For `memoryTransport`: everybody who serves `address` now; of the topology, one of them. */
   serversOf(address: Address): ReadonlySet<Endpoint>;
   addServer(address: Address, endpoint: Endpoint): void;
   removeServer(address: Address, endpoint: Endpoint): void;
-  /** Hands bytes to an endpoint as the policy says. */
-  transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array): void;
+  /** Hands a frame of `count` entries to an endpoint as the policy says. */
+  transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array, count: number): void;
 }
 
 export interface BusWork {
+  /** Its share of the work between two yields, in entries: at most what a frame holds. */
+  readonly weight: number;
   run(): void;
 }
 
@@ -56,8 +59,8 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
 }
 
 const DEFAULT_MAX_PAYLOAD = 1_048_576;
-/** Work done before timers and I/O get a turn. */
-const WORK_PER_YIELD = 256;
+/** Entries dealt with before timers and I/O get a turn. */
+const WEIGHT_PER_YIELD = 256;
 const NOBODY: ReadonlySet<Endpoint> = new Set();
 
 class QueuedBus implements MemoryBus {
@@ -71,6 +74,7 @@ class QueuedBus implements MemoryBus {
   #incoming: BusWork[] = [];
   #isScheduled = false;
   #doneSinceYield = 0;
+  #questions = 0;
 
   constructor(maxPayload: number, clock: Clock, policy: NetworkPolicy | undefined) {
     this.maxPayload = maxPayload;
@@ -80,11 +84,14 @@ class QueuedBus implements MemoryBus {
 
   enqueue(work: BusWork): void {
     this.#incoming.push(work);
-    if (!this.#isScheduled) this.#schedule();
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(this.#work);
   }
 
   serversOf(address: Address): ReadonlySet<Endpoint> {
-    return this.#servers.get(keyOf(address)) ?? NOBODY;
+    const servers = this.#servers.get(keyOf(address)) ?? NOBODY;
+    return isTopologyAddress(address) ? this.#oneOf(servers) : servers;
   }
 
   addServer(address: Address, endpoint: Endpoint): void {
@@ -101,13 +108,14 @@ class QueuedBus implements MemoryBus {
     if (servers?.size === 0) this.#servers.delete(key);
   }
 
-  transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array): void {
+  transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array, count: number): void {
     // No packet is made for a bus without a policy.
     const policy = this.#policy;
     const delays =
       policy === undefined ? AT_ONCE : this.#delaysBy(policy, { from: from.name, to: to.name, bytes });
     for (const delayMs of delays) {
       const delivery: BusWork = {
+        weight: count,
         run() {
           to.deliver(bytes, from);
         },
@@ -130,19 +138,15 @@ class QueuedBus implements MemoryBus {
     }
   }
 
-  /** Microtasks keep a lone message fast; a macrotask now and then keeps timers from starving. */
-  #schedule(): void {
-    this.#isScheduled = true;
-    if (this.#doneSinceYield < WORK_PER_YIELD) {
-      queueMicrotask(this.#work);
-    } else {
-      this.#doneSinceYield = 0;
-      this.clock.macrotask(this.#work);
-    }
+  /** Each in its turn, as a queue group would share its messages out. */
+  #oneOf(servers: ReadonlySet<Endpoint>): ReadonlySet<Endpoint> {
+    const chosen = [...servers][this.#questions++ % servers.size];
+    return chosen === undefined ? NOBODY : new Set([chosen]);
   }
 
+  /** Microtasks keep a lone message fast; a macrotask now and then keeps timers from starving. */
   readonly #work = (): void => {
-    while (this.#doneSinceYield < WORK_PER_YIELD) {
+    for (;;) {
       if (this.#next === this.#current.length) {
         if (this.#incoming.length === 0) {
           this.#isScheduled = false;
@@ -152,10 +156,16 @@ class QueuedBus implements MemoryBus {
         this.#incoming = [];
         this.#next = 0;
       }
-      this.#doneSinceYield++;
-      this.#run(this.#current[this.#next++]!);
+      const work = this.#current[this.#next]!;
+      this.#doneSinceYield += work.weight;
+      if (this.#doneSinceYield > WEIGHT_PER_YIELD) {
+        this.#doneSinceYield = 0;
+        this.clock.macrotask(this.#work);
+        return;
+      }
+      this.#next++;
+      this.#run(work);
     }
-    this.#schedule();
   };
 
   /** What one piece of work throws must not stop the bus. */
@@ -179,5 +189,6 @@ const AT_ONCE: readonly number[] = [0];
 const NEVER: readonly number[] = [];
 
 function keyOf(address: Address): string | number {
+  if (isTopologyAddress(address)) return 'topology';
   return isNodeAddress(address) ? `${address.nodeId}.${address.inc}` : address.shard;
 }

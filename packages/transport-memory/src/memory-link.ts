@@ -1,4 +1,4 @@
-/** The client side: encodes each entry when its turn comes, and matches replies to attempts. */
+/** The client side: encodes entries when their turn comes, and matches replies to attempts. */
 import type {
   Address,
   ClientLink,
@@ -10,6 +10,7 @@ import type {
   ReplySink,
 } from '@clstr/core';
 import { ClstrError, PendingTable, createFrameWriter, decodeFrame, describe } from '@clstr/core';
+import { MAX_FRAME_ENTRIES, PREFERRED_FRAME_BYTES } from './batching.ts';
 import type { BusWork, Endpoint, MemoryBus } from './memory-bus.ts';
 import { payloadTooLarge, transportClosed } from './memory-errors.ts';
 
@@ -19,9 +20,14 @@ export class MemoryLink implements ClientLink, Endpoint {
   readonly #bus: MemoryBus;
   readonly #session: number;
   readonly #onClose: () => void;
+  readonly #limit: number;
   readonly #pending = new PendingTable<Outgoing>();
   readonly #writer = createFrameWriter();
   readonly #visitor: FrameVisitor;
+  /** What comes next still joins it. */
+  #turn: Turn | undefined;
+  /** What the writer holds. */
+  #frame: Outgoing[] = NO_ENTRIES;
   #from: NodeAddress | undefined;
   #isClosed = false;
 
@@ -30,6 +36,7 @@ export class MemoryLink implements ClientLink, Endpoint {
     this.#bus = bus;
     this.#session = session;
     this.#onClose = onClose;
+    this.#limit = Math.min(bus.maxPayload, PREFERRED_FRAME_BYTES);
     this.#visitor = replyVisitor(this.#pending, () => this.#from);
   }
 
@@ -42,9 +49,11 @@ export class MemoryLink implements ClientLink, Endpoint {
   }
 
   send(to: Address, entry: OutboundEntry, sink: ReplySink): void {
-    const outgoing = new Outgoing(this, to, entry, sink);
+    const outgoing = new Outgoing(to, entry, sink);
     if (!this.#isClosed) this.#pending.add(outgoing.attempt, outgoing);
-    this.#bus.enqueue(outgoing);
+    const turn = this.#turn;
+    if (turn !== undefined && turn.to === to && turn.weight < MAX_FRAME_ENTRIES) turn.entries.push(outgoing);
+    else this.#bus.enqueue((this.#turn = new Turn(this, to, outgoing)));
   }
 
   cancel(attempt: number): void {
@@ -52,7 +61,7 @@ export class MemoryLink implements ClientLink, Endpoint {
     if (outgoing === undefined || !outgoing.isSent || outgoing.entry.isNotify) return;
     this.#writer.cancel(this.#session, attempt);
     const bytes = this.#writer.take();
-    for (const server of this.#bus.serversOf(outgoing.to)) this.#bus.transmit(this, server, bytes);
+    for (const server of this.#bus.serversOf(outgoing.to)) this.#bus.transmit(this, server, bytes, 1);
   }
 
   release(attempt: number): void {
@@ -80,38 +89,63 @@ export class MemoryLink implements ClientLink, Endpoint {
     decodeFrame(bytes, this.#visitor, 0);
   }
 
-  /** An entry's turn on the bus. */
-  transmit(outgoing: Outgoing): void {
-    const { to, sink } = outgoing;
-    if (outgoing.isEnded) return;
-    const error = this.#isClosed ? transportClosed('not-executed') : this.#leave(outgoing);
-    if (error !== undefined) {
+  /** The turn of entries on the bus. */
+  transmit(turn: Turn): void {
+    if (turn === this.#turn) this.#turn = undefined;
+    for (const outgoing of turn.entries) {
+      if (outgoing.isEnded) continue;
+      const error = this.#isClosed ? transportClosed('not-executed') : this.#write(outgoing);
+      if (error === undefined) continue;
+      this.#leave();
       this.#pending.remove(outgoing.attempt);
-      sink.onError(error);
-      return;
+      outgoing.sink.onError(error);
     }
-    const servers = this.#bus.serversOf(to);
-    for (const server of servers) this.#bus.transmit(this, server, outgoing.bytes);
-    outgoing.isSent = true;
-    sink.onSent();
-    // As over a network: the message has left before anybody knows that nobody hears it.
-    if (servers.size === 0 && this.#pending.remove(outgoing.attempt) !== undefined) {
-      sink.onError(new ClstrError('NO_SUBSCRIBER', `no node serves shard ${outgoing.entry.shard}`));
-    }
+    this.#leave();
   }
 
-  #leave(outgoing: Outgoing): ClstrError | undefined {
+  /** Writes an entry into the open frame, or into the next when it is full. */
+  #write(outgoing: Outgoing): ClstrError | undefined {
     const { entry } = outgoing;
+    const { maxPayload } = this.#bus;
     // A text has at least as many bytes as units: what is far too large is not even encoded.
-    if (entry.payload.length > this.#bus.maxPayload) return tooLarge(entry, entry.payload.length, this.#bus);
-    this.#writer.message(this.#session, entry);
-    const { size } = this.#writer;
-    if (size <= this.#bus.maxPayload) {
-      outgoing.bytes = this.#writer.take();
-      return undefined;
+    if (entry.payload.length > maxPayload) return tooLarge(entry, entry.payload.length, this.#bus);
+    const writer = this.#writer;
+    const before = writer.size;
+    writer.message(this.#session, entry);
+    if (before > 0 && writer.size > this.#limit) {
+      writer.rollback(before);
+      this.#leave();
+      if (outgoing.isEnded) return undefined;
+      writer.message(this.#session, entry);
     }
-    this.#writer.rollback(0);
-    return tooLarge(entry, size, this.#bus);
+    const { size } = writer;
+    if (size > maxPayload) {
+      writer.rollback(0);
+      return tooLarge(entry, size, this.#bus);
+    }
+    outgoing.isSent = true;
+    if (this.#frame.length === 0) this.#frame = [outgoing];
+    else this.#frame.push(outgoing);
+    return undefined;
+  }
+
+  /** Sends the open frame. Only then are its sinks told: what they do finds the writer empty. */
+  #leave(): void {
+    const frame = this.#frame;
+    if (frame.length === 0) return;
+    this.#frame = NO_ENTRIES;
+    const bytes = this.#writer.take();
+    const servers = this.#bus.serversOf(frame[0]!.to);
+    const isHeard = servers.size > 0;
+    for (const server of servers) this.#bus.transmit(this, server, bytes, frame.length);
+    for (const outgoing of frame) {
+      if (outgoing.isEnded) continue;
+      outgoing.sink.onSent();
+      // As over a network: the message has left before anybody knows that nobody hears it.
+      if (!isHeard && this.#pending.remove(outgoing.attempt) !== undefined) {
+        outgoing.sink.onError(nobody(outgoing.entry));
+      }
+    }
   }
 }
 
@@ -119,23 +153,24 @@ function tooLarge(entry: OutboundEntry, bytes: number, bus: MemoryBus): ClstrErr
   return payloadTooLarge(`request ${describe(entry.type)}`, bytes, bus);
 }
 
-/** An entry between `send` and its last reply. */
-class Outgoing implements PendingAttempt, BusWork {
-  readonly #link: MemoryLink;
-  readonly attempt: number;
-  readonly to: Address;
-  readonly entry: OutboundEntry;
-  readonly sink: ReplySink;
-  isEnded = false;
-  bytes: Uint8Array = NO_BYTES;
-  isSent = false;
+function nobody({ shard }: OutboundEntry): ClstrError {
+  return new ClstrError('NO_SUBSCRIBER', `no node serves shard ${shard}`);
+}
 
-  constructor(link: MemoryLink, to: Address, entry: OutboundEntry, sink: ReplySink) {
+/** Entries to one address in a row, so that all arrive in the order sent, whatever their addresses. */
+class Turn implements BusWork {
+  readonly #link: MemoryLink;
+  readonly to: Address;
+  readonly entries: Outgoing[];
+
+  constructor(link: MemoryLink, to: Address, first: Outgoing) {
     this.#link = link;
-    this.attempt = entry.attempt;
     this.to = to;
-    this.entry = entry;
-    this.sink = sink;
+    this.entries = [first];
+  }
+
+  get weight(): number {
+    return this.entries.length;
   }
 
   run(): void {
@@ -143,7 +178,24 @@ class Outgoing implements PendingAttempt, BusWork {
   }
 }
 
-const NO_BYTES = new Uint8Array(0);
+/** An entry between `send` and its last reply. */
+class Outgoing implements PendingAttempt {
+  readonly attempt: number;
+  readonly to: Address;
+  readonly entry: OutboundEntry;
+  readonly sink: ReplySink;
+  isEnded = false;
+  isSent = false;
+
+  constructor(to: Address, entry: OutboundEntry, sink: ReplySink) {
+    this.attempt = entry.attempt;
+    this.to = to;
+    this.entry = entry;
+    this.sink = sink;
+  }
+}
+
+const NO_ENTRIES: Outgoing[] = [];
 
 function replyVisitor(pending: PendingTable<Outgoing>, from: () => NodeAddress | undefined): FrameVisitor {
   const ignore = (): void => {};

@@ -1,44 +1,53 @@
 /** The node side: decodes what arrives for one served address and sends replies back. */
 import type {
   ClstrError,
+  Clock,
   EntryReceiver,
   FrameVisitor,
   InboundEntry,
   NodeAddress,
   ReplyPort,
 } from '@clstr/core';
-import { createFrameWriter, decodeFrame, describe, shortError } from '@clstr/core';
-import type { Endpoint, MemoryBus } from './memory-bus.ts';
-import { payloadTooLarge } from './memory-errors.ts';
+import { decodeFrame } from '@clstr/core';
+import type { Endpoint } from './memory-bus.ts';
+import type { MemoryReplies } from './memory-replies.ts';
 
 export class MemoryServer implements Endpoint {
   readonly name: string;
   readonly self: NodeAddress;
-  readonly #bus: MemoryBus;
+  readonly #clock: Clock;
+  readonly #replies: MemoryReplies;
   readonly #receiver: EntryReceiver;
 
-  constructor(bus: MemoryBus, receiver: EntryReceiver, self: NodeAddress) {
+  constructor(clock: Clock, replies: MemoryReplies, receiver: EntryReceiver, self: NodeAddress) {
     this.name = `node:${self.nodeId}.${self.inc}`;
     this.self = self;
-    this.#bus = bus;
+    this.#clock = clock;
+    this.#replies = replies;
     this.#receiver = receiver;
   }
 
   deliver(bytes: Uint8Array, from: Endpoint): void {
-    decodeFrame(bytes, new Delivery(this.#bus, this.#receiver, this, from), this.#bus.clock.monoMs());
+    const delivery = new Delivery(this.#receiver, this.#replies, this, from);
+    this.#replies.hold();
+    try {
+      decodeFrame(bytes, delivery, this.#clock.monoMs());
+    } finally {
+      this.#replies.release();
+    }
   }
 }
 
 /** One arrival: visits its frame, and is the way back for its entries. */
 class Delivery implements FrameVisitor, ReplyPort {
-  readonly #bus: MemoryBus;
   readonly #receiver: EntryReceiver;
+  readonly #replies: MemoryReplies;
   readonly #server: Endpoint;
   readonly #sender: Endpoint;
 
-  constructor(bus: MemoryBus, receiver: EntryReceiver, server: Endpoint, sender: Endpoint) {
-    this.#bus = bus;
+  constructor(receiver: EntryReceiver, replies: MemoryReplies, server: Endpoint, sender: Endpoint) {
     this.#receiver = receiver;
+    this.#replies = replies;
     this.#server = server;
     this.#sender = sender;
   }
@@ -52,27 +61,11 @@ class Delivery implements FrameVisitor, ReplyPort {
   }
 
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
-    const { maxPayload } = this.#bus;
-    let bytes = payload.length;
-    if (bytes <= maxPayload) {
-      writer.reply(entry.attempt, payload, isRaw);
-      bytes = writer.size;
-      if (bytes <= maxPayload) {
-        this.#bus.transmit(this.#server, this.#sender, writer.take());
-        return;
-      }
-      writer.rollback(0);
-    }
-    this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, bytes, this.#bus, 'executed'));
+    this.#replies.reply(this.#server, this.#sender, entry, payload, isRaw);
   }
 
   fail(entry: InboundEntry, error: ClstrError): void {
-    writer.failure(entry.attempt, error);
-    if (writer.size > this.#bus.maxPayload) {
-      writer.rollback(0);
-      writer.failure(entry.attempt, shortError(error));
-    }
-    this.#bus.transmit(this.#server, this.#sender, writer.take());
+    this.#replies.fail(this.#server, this.#sender, entry, error);
   }
 
   onReply(): void {
@@ -87,6 +80,3 @@ class Delivery implements FrameVisitor, ReplyPort {
     /* both ends are of this process */
   }
 }
-
-/** Used within one call only. */
-const writer = createFrameWriter();

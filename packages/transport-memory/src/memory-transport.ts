@@ -14,6 +14,7 @@ import { ClstrError, checkKnownOptions, checkMethods } from '@clstr/core';
 import { createMemoryBus } from './memory-bus.ts';
 import type { MemoryBus } from './memory-bus.ts';
 import { MemoryLink } from './memory-link.ts';
+import { MemoryReplies } from './memory-replies.ts';
 import { MemoryServer } from './memory-server.ts';
 
 export interface MemoryTransportOptions {
@@ -33,6 +34,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
 class MemoryTransport implements Transport {
   readonly name = 'memory';
   readonly #bus: MemoryBus;
+  readonly #replies: MemoryReplies;
   readonly #links = new Set<MemoryLink>();
   readonly #subscriptions = new Set<Subscription>();
   readonly #listeners = new Set<(event: ConnectionEvent) => void>();
@@ -40,6 +42,7 @@ class MemoryTransport implements Transport {
 
   constructor(bus: MemoryBus) {
     this.#bus = bus;
+    this.#replies = new MemoryReplies(bus);
   }
 
   get state(): ConnectionState {
@@ -59,7 +62,7 @@ class MemoryTransport implements Transport {
     } catch (error) {
       return Promise.reject(error);
     }
-    const server = new MemoryServer(this.#bus, receiver, self);
+    const server = new MemoryServer(this.#bus.clock, this.#replies, receiver, self);
     this.#bus.addServer(address, server);
     const subscription: Subscription = {
       close: () => {
@@ -90,9 +93,10 @@ class MemoryTransport implements Transport {
 
   async #close(): Promise<void> {
     for (const subscription of [...this.#subscriptions]) await subscription.close();
+    this.#replies.flush();
     // What was handed over before has its turn on the bus before this.
     await new Promise<void>((resolve) => {
-      this.#bus.enqueue({ run: resolve });
+      this.#bus.enqueue({ weight: 1, run: resolve });
     });
     for (const link of [...this.#links]) link.fail();
     for (const listener of this.#listeners) listener({ state: 'closed', server: undefined });

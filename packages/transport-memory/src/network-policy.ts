@@ -5,6 +5,7 @@ export interface Packet {
   readonly from: string;
   /** Who receives, in the same form. */
   readonly to: string;
+  /** A frame: entries that left in one turn share it, and its fate. */
   readonly bytes: Uint8Array;
 }
 

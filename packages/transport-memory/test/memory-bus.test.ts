@@ -109,18 +109,19 @@ describe('work on the bus', () => {
     const bus = createMemoryBus();
     const order: number[] = [];
     bus.enqueue({
+      weight: 1,
       run() {
         order.push(1);
-        bus.enqueue({ run: () => order.push(3) });
+        bus.enqueue({ weight: 1, run: () => order.push(3) });
       },
     });
-    bus.enqueue({ run: () => order.push(2) });
+    bus.enqueue({ weight: 1, run: () => order.push(2) });
     expect(order).toEqual([]);
     await settle();
     expect(order).toEqual([1, 2, 3]);
   });
 
-  test('lets timers and I/O have a turn after 256 pieces', async () => {
+  test('lets timers and I/O have a turn after 256 entries', async () => {
     const yields: number[] = [];
     let done = 0;
     const clock = {
@@ -128,10 +129,24 @@ describe('work on the bus', () => {
       macrotask: (fn: () => void) => void (yields.push(done), setImmediate(fn)),
     };
     const bus = createMemoryBus({ clock });
-    for (let i = 0; i < 600; i++) bus.enqueue({ run: () => done++ });
+    for (let i = 0; i < 600; i++) bus.enqueue({ weight: 1, run: () => done++ });
     await settle();
     expect(yields).toEqual([256, 512]);
     expect(done).toBe(600);
+  });
+
+  test('counts by the entries that it deals with, and never exceeds 256 of them in a row', async () => {
+    const yields: number[] = [];
+    let done = 0;
+    const clock = {
+      ...systemClock,
+      macrotask: (fn: () => void) => void (yields.push(done), setImmediate(fn)),
+    };
+    const bus = createMemoryBus({ clock });
+    for (let i = 0; i < 5; i++) bus.enqueue({ weight: 100, run: () => done++ });
+    await settle();
+    expect(yields).toEqual([2, 4]);
+    expect(done).toBe(5);
   });
 
   test('that throws stops nothing else, and surfaces in a later turn', async () => {
@@ -141,11 +156,12 @@ describe('work on the bus', () => {
     let isDone = false;
     const error = new Error('broken');
     bus.enqueue({
+      weight: 1,
       run() {
         throw error;
       },
     });
-    bus.enqueue({ run: () => (isDone = true) });
+    bus.enqueue({ weight: 1, run: () => (isDone = true) });
     await settle();
     expect(isDone).toBe(true);
     expect(thrown).toHaveLength(1);
@@ -193,10 +209,11 @@ describe('frames that nobody should send', () => {
       client,
       server!,
       frameOf((writer) => writer.reply(1, 'x', false)),
+      1,
     );
-    bus.transmit(client, server!, Uint8Array.of(1, 2, 3));
+    bus.transmit(client, server!, Uint8Array.of(1, 2, 3), 1);
     const cut = frameOf((writer) => writer.cancel(1, 2));
-    bus.transmit(client, server!, cut.subarray(0, cut.length - 1));
+    bus.transmit(client, server!, cut.subarray(0, cut.length - 1), 1);
     await settle();
     expect(node.arrivals).toEqual([]);
     expect(node.cancels).toEqual([]);
@@ -213,11 +230,13 @@ describe('frames that nobody should send', () => {
       catcher,
       client!,
       frameOf((writer) => writer.cancel(6, 1)),
+      1,
     );
     bus.transmit(
       catcher,
       client!,
       frameOf((writer) => writer.reply(999_999, 'x', false)),
+      1,
     );
     await settle();
     expect(fate).toEqual(['sent']);

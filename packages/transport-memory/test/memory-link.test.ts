@@ -1,10 +1,13 @@
 import { ActorError, ClstrError } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
+import type { NetworkPolicy } from '../src/index.ts';
 import type { Arrival } from './wire.ts';
 import { SELF, entryOf, receiver, send, settle } from './wire.ts';
 
 const MAX_PAYLOAD = 1_000;
+/** One object, as clients keep one for each node: entries with the same share a frame. */
+const TO = { shard: 1 };
 
 async function start(answer: (arrival: Arrival) => string | ClstrError | undefined = () => 'reply') {
   const transport = memoryTransport({ bus: createMemoryBus({ maxPayload: MAX_PAYLOAD }) });
@@ -91,6 +94,111 @@ describe('an entry', () => {
       expect(passes.indexOf(false)).toBe(passes.lastIndexOf(true) + 1);
       return 900 + passes.lastIndexOf(true);
     }
+  });
+});
+
+describe('entries of one turn', () => {
+  async function counted() {
+    const packets: number[] = [];
+    const policy: NetworkPolicy = ({ to, bytes }) => {
+      if (to.startsWith('node')) packets.push(bytes.length);
+      return [0];
+    };
+    const transport = memoryTransport({ bus: createMemoryBus({ policy }) });
+    const node = receiver(() => 'reply');
+    for (const address of [{ shard: 1 }, { shard: 2 }, SELF]) {
+      await transport.serve(address, node, SELF);
+    }
+    return { packets, node, link: transport.openLink({ session: 5 }) };
+  }
+
+  test('share a frame when they go to one address', async () => {
+    const { link, node, packets } = await counted();
+    const fates = ['A', 'B', 'C'].map((type) => send(link, { type }, SELF));
+    await settle();
+    expect(packets).toHaveLength(1);
+    expect(node.arrivals.map(({ type }) => type)).toEqual(['A', 'B', 'C']);
+    for (const fate of fates) expect(fate).toEqual(['sent', 'reply: reply']);
+  });
+
+  test('arrive in the order sent, whatever their addresses', async () => {
+    const { link, node } = await counted();
+    send(link, { type: 'A' }, SELF);
+    send(link, { type: 'B' }, { shard: 1 });
+    send(link, { type: 'C' }, SELF);
+    send(link, { type: 'D' }, { shard: 2 });
+    send(link, { type: 'E' }, SELF);
+    await settle();
+    expect(node.arrivals.map(({ type }) => type)).toEqual(['A', 'B', 'C', 'D', 'E']);
+  });
+
+  test('fill several frames, of 128 entries or 16 KiB', async () => {
+    const { link, node, packets } = await counted();
+    for (let i = 0; i < 300; i++) send(link, { payload: '' }, SELF);
+    await settle();
+    expect(packets).toHaveLength(3);
+    expect(packets[0]).toBeGreaterThan(packets[2]!);
+    packets.length = 0;
+    for (let i = 0; i < 4; i++) send(link, { payload: 'x'.repeat(7_000) }, SELF);
+    send(link, { payload: 'x'.repeat(20_000) }, SELF);
+    await settle();
+    expect(packets.map((bytes) => Math.floor(bytes / 1_000))).toEqual([14, 14, 20]);
+    expect(node.arrivals).toHaveLength(305);
+  });
+
+  test('arrive when they fit the bus one by one, but not together', async () => {
+    const { link, node } = await start();
+    const fates = [1, 2, 3, 4, 5].map((i) => send(link, { payload: `${i}`.repeat(400) }, TO));
+    await settle();
+    for (const fate of fates) expect(fate).toEqual(['sent', 'reply: reply']);
+    expect(node.arrivals.map(({ payload }) => payload[0])).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  test.each([
+    ['far too large', MAX_PAYLOAD + 1],
+    ['too large only with its envelope', MAX_PAYLOAD],
+  ])('arrive around one that is %s', async (_, bytes) => {
+    const { link, node } = await start();
+    const order: string[] = [];
+    const sends = [2, bytes, 3].map((length, i) => {
+      const sink = { onSent: () => order.push(`sent ${i}`), onError: () => order.push(`error ${i}`) };
+      link.send(TO, entryOf({ payload: 'x'.repeat(length) }), { ...sink, onReply() {} });
+      return length;
+    });
+    await settle();
+    expect(order).toEqual(['sent 0', 'error 1', 'sent 2']);
+    expect(node.arrivals.map(({ payload }) => payload.length)).toEqual([sends[0], sends[2]]);
+  });
+
+  test('do not leave when what was told of the frame before has ended them', async () => {
+    const { link, node } = await start();
+    const [first, last] = [entryOf({ payload: 'x'.repeat(600) }), entryOf({ payload: 'y'.repeat(600) })];
+    const onSent = (): void => link.cancel(last.attempt);
+    link.send(TO, first, { onSent, onReply() {}, onError() {} });
+    const fate = send(link, last, TO);
+    await settle();
+    expect(fate).toEqual([]);
+    expect(node.arrivals).toHaveLength(1);
+    expect(node.cancels).toEqual([]);
+  });
+
+  test('that nobody hears fail each', async () => {
+    const { link } = await start();
+    const nowhere = { shard: 2 };
+    const fates = [1, 2].map(() => send(link, { shard: 2 }, nowhere));
+    await settle();
+    for (const fate of fates) expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+  });
+
+  test('that are cancelled as another one leaves are called off at their node', async () => {
+    const { link, node } = await start(() => undefined);
+    const last = entryOf();
+    const onSent = (): void => link.cancel(last.attempt);
+    link.send(TO, entryOf(), { onSent, onReply() {}, onError() {} });
+    const fate = send(link, last, TO);
+    await settle();
+    expect(fate).toEqual([]);
+    expect(node.cancels).toEqual([[5, last.attempt]]);
   });
 });
 

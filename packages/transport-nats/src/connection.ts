@@ -9,11 +9,13 @@ import type { ResolvedNatsOptions } from './nats-options.ts';
 /** What `status()` really returns; the types leave `stop` out. */
 type StatusIterator = AsyncIterable<Status> & { stop(): void };
 
+export type OpenOptions = Pick<ResolvedNatsOptions, 'connection' | 'connect' | 'clock' | 'logger'>;
+
 /** A publish that the server refused: names the subject, long after the publish itself. */
 export type DeniedPublishListener = (subject: string, error: ClstrError) => void;
 
 /** @throws CONNECT_FAILED, AUTH_FAILED */
-export async function openConnection(options: ResolvedNatsOptions): Promise<Connection> {
+export async function openConnection(options: OpenOptions): Promise<Connection> {
   const { connection } = options;
   if (connection !== undefined) return await borrow(connection, options);
   const servers = options.connect.servers as string[];
@@ -25,7 +27,7 @@ export async function openConnection(options: ResolvedNatsOptions): Promise<Conn
 }
 
 /** A connection that is lent may be anywhere in its life: it counts as connected once the server has answered. */
-async function borrow(nats: NatsConnection, options: ResolvedNatsOptions): Promise<Connection> {
+async function borrow(nats: NatsConnection, options: OpenOptions): Promise<Connection> {
   const connection = new Connection(nats, false, options);
   await connection.confirmWithin(FIRST_ANSWER_MS);
   return connection;
@@ -46,7 +48,7 @@ export class Connection {
   #state: ConnectionState;
   #confirmation: Promise<void> | undefined;
 
-  constructor(nats: NatsConnection, isOwned: boolean, { clock, logger }: ResolvedNatsOptions) {
+  constructor(nats: NatsConnection, isOwned: boolean, { clock, logger }: OpenOptions) {
     this.nats = nats;
     this.#isOwned = isOwned;
     this.#clock = clock;
@@ -119,10 +121,14 @@ export class Connection {
     stopTimer();
   }
 
-  /** @throws TRANSPORT_CLOSED */
-  subscribe(subject: string, callback: (error: NatsError | null, message: Msg) => void): Subscription {
+  /** With a `queue`, one of its subscribers gets each message. @throws TRANSPORT_CLOSED */
+  subscribe(
+    subject: string,
+    callback: (error: NatsError | null, message: Msg) => void,
+    queue?: string,
+  ): Subscription {
     try {
-      return this.nats.subscribe(subject, { callback });
+      return this.nats.subscribe(subject, queue === undefined ? { callback } : { callback, queue });
     } catch (cause) {
       throw fromNatsError(cause, `subscribe to ${subject}`);
     }

@@ -3,3 +3,7 @@ export type { NatsTransport } from './nats-transport.ts';
 export { defaults } from './nats-options.ts';
 export type { NatsTransportOptions, Wire } from './nats-options.ts';
 export type { NatsTransportStats } from './stats.ts';
+
+export { natsMembership, provisionCluster } from './nats-membership.ts';
+export type { NatsClusterOptions, NatsMembershipOptions, ProvisionOptions } from './membership-options.ts';
+export type { NatsConnectOptions } from './connect-options.ts';

@@ -15,6 +15,7 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   CONNECTION_CLOSED: 'TRANSPORT_CLOSED',
   CONNECTION_DRAINING: 'TRANSPORT_CLOSED',
   DISCONNECT: 'CONNECTION_LOST',
+  TIMEOUT: 'TIMEOUT',
   '503': 'NO_SUBSCRIBER',
   MAX_PAYLOAD_EXCEEDED: 'PAYLOAD_TOO_LARGE',
 };
@@ -49,6 +50,69 @@ export function payloadTooLarge(
 ): ClstrError {
   const message = `the ${what} takes ${bytes} bytes, more than the ${maxPayload} that the NATS server carries`;
   return new ClstrError('PAYLOAD_TOO_LARGE', message, { outcome, details: { bytes, maxPayload } });
+}
+
+/** What JetStream says in the body of an answer. */
+export interface ApiError {
+  /** As in HTTP. */
+  readonly code: number;
+  readonly err_code?: number;
+  readonly description?: string;
+}
+
+/** The `err_code`s that decide something here. */
+export const ApiErrors = {
+  NO_MESSAGE: 10037,
+  NOT_ENABLED_FOR_ACCOUNT: 10039,
+  STREAM_EXISTS: 10058,
+  NO_STREAM: 10059,
+  /** The newest write of the subject is another than expected. */
+  WRONG_SEQUENCE: 10071,
+  NOT_ENABLED: 10076,
+  /** Another write of the subject has not ended. */
+  WRITE_IN_FLIGHT: 10164,
+} as const;
+
+export function isApiError(answer: unknown): answer is { error: ApiError } {
+  return typeof (answer as { error?: unknown } | null)?.error === 'object';
+}
+
+export function fromApiError({ code, err_code, description = '' }: ApiError, method: string): ClstrError {
+  const isDisabled = err_code === ApiErrors.NOT_ENABLED || err_code === ApiErrors.NOT_ENABLED_FOR_ACCOUNT;
+  const details = { code, errCode: err_code };
+  return new ClstrError(
+    isDisabled ? 'CONNECT_FAILED' : 'INTERNAL',
+    `JetStream refuses ${method}: ${description}`,
+    {
+      details,
+    },
+  );
+}
+
+/** JetStream is off, or has no leader now. */
+export function jetStreamSilent(cause: unknown): ClstrError {
+  return new ClstrError('CONNECTION_LOST', 'JetStream does not answer', { cause });
+}
+
+/** What the first question to JetStream fails with. */
+export function fromOpeningError(cause: ClstrError, server: string): ClstrError {
+  if (cause.code === 'NO_PERMISSION' || cause.code === 'AUTH_FAILED') return cause;
+  const where = withoutCredentials(server);
+  const message = `JetStream of ${where} does not answer, which membership needs (nats-server -js): ${cause.message}`;
+  return new ClstrError('CONNECT_FAILED', message, { cause });
+}
+
+/** Servers before 2.11 may acknowledge a write of a replicated stream and lose it. */
+export function unsafeServer(version: string, replicas: number): ClstrError {
+  const message =
+    `nats-server ${version} may lose acknowledged writes of a bucket with ${replicas} replicas: upgrade to ` +
+    '2.11 or later, use 1 replica, or set allowUnsafeServer';
+  return new ClstrError('UNSUPPORTED_VERSION', message, { details: { version, replicas } });
+}
+
+export function bucketDiffers(bucket: string, found: object | undefined, wanted: object): ClstrError {
+  const message = `${bucket} exists as ${JSON.stringify(found)}, not as ${JSON.stringify(wanted)}`;
+  return new ClstrError('CLUSTER_CONFIG_MISMATCH', message, { details: { found, wanted } });
 }
 
 function describeCause(cause: unknown): { code: string; message: string } {

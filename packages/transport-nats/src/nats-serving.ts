@@ -1,8 +1,8 @@
 /** The node side of one address: its subscription, what arrives on it, and which wire that speaks. */
 import type { Address, EntryReceiver, Subscription } from '@clstr/core';
-import { ClstrError, decodeFrame, encodeBatchError, isFrame } from '@clstr/core';
+import { ClstrError, decodeFrame, encodeBatchError, isFrame, isTopologyAddress } from '@clstr/core';
 import type { FrameVisitor, InboundEntry, ReplyPort } from '@clstr/core';
-import type { Msg, Subscription as NatsSubscription } from 'nats';
+import type { Msg, NatsError, Subscription as NatsSubscription } from 'nats';
 import { deniedSubscription } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { parseEnvelope } from './json-envelope.ts';
@@ -42,10 +42,12 @@ export class NatsServing implements Subscription {
     this.#routes = routes;
     this.#onClose = onClose;
     this.#visitor = new Visitor(receiver, stats);
-    this.#subscription = connection.subscribe(this.#subject, (error, message) => {
+    const onMessage = (error: NatsError | null, message: Msg): void => {
       if (error === null) this.#onMessage(message);
       else this.#denied = deniedSubscription(error, this.#subject);
-    });
+    };
+    const queue = isTopologyAddress(address) ? 'nodes' : undefined;
+    this.#subscription = connection.subscribe(this.#subject, onMessage, queue);
   }
 
   /** Resolves when the server knows the subscription. @throws NO_PERMISSION, TRANSPORT_CLOSED */

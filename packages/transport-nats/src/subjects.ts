@@ -1,8 +1,9 @@
 /** NATS subjects: of shards, of nodes, of inboxes, and which reply subjects may be trusted. */
 import type { Address, NodeAddress } from '@clstr/core';
-import { isNodeAddress } from '@clstr/core';
+import { isNodeAddress, isTopologyAddress } from '@clstr/core';
 
 export function subjectOf(prefix: string, address: Address): string {
+  if (isTopologyAddress(address)) return `${prefix}.topology`;
   return isNodeAddress(address)
     ? `${prefix}.node.${address.nodeId}.${address.inc}`
     : `${prefix}.shard.${address.shard}`;

@@ -1,0 +1,130 @@
+/**
+ * Calls that were refused because their shard is on its way from one node to another. Those of one key stay in order:
+ * the first is tried again, and the others follow once it has been answered.
+ */
+import type { Clock } from './clock.ts';
+
+/** A call, as far as its redelivery is concerned. */
+export interface Redeliverable {
+  readonly shard: number;
+  readonly key: string | undefined;
+  /** Rises with each call of the client. */
+  readonly order: number;
+  readonly payload: { readonly length: number };
+  /** Sends it again. */
+  resend(): void;
+}
+
+export interface RedeliveryOptions {
+  readonly clock: Clock;
+  /** Waits longer with each repeat, with full jitter. */
+  readonly backoffMs: (repeat: number) => number;
+}
+
+/** Bounds of what one client keeps back. */
+const MAX_CALLS = 1_000;
+const MAX_BYTES = 8 * 1024 * 1024;
+
+interface Line {
+  readonly shard: number;
+  /** In the order the calls were made; the one that is being tried is not among them. */
+  readonly calls: Redeliverable[];
+  trying: Redeliverable | undefined;
+  repeats: number;
+  cancelTimer: (() => void) | undefined;
+}
+
+export class Redelivery {
+  readonly #options: RedeliveryOptions;
+  readonly #lines = new Map<string | Redeliverable, Line>();
+  #calls = 0;
+  #bytes = 0;
+
+  constructor(options: RedeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** Hot path: whether a new call for the key has to wait behind others. */
+  isHeld(key: string | undefined): boolean {
+    return this.#lines.size > 0 && key !== undefined && this.#lines.has(key);
+  }
+
+  get isFull(): boolean {
+    return this.#calls >= MAX_CALLS || this.#bytes >= MAX_BYTES;
+  }
+
+  /** Keeps a call that was refused, or that must not overtake one that was. */
+  hold(call: Redeliverable): void {
+    const lineKey = call.key ?? call;
+    let line = this.#lines.get(lineKey);
+    if (line === undefined) {
+      line = { shard: call.shard, calls: [], trying: undefined, repeats: 0, cancelTimer: undefined };
+      this.#lines.set(lineKey, line);
+    }
+    if (line.trying === call) line.trying = undefined;
+    insertInOrder(line.calls, call);
+    this.#calls++;
+    this.#bytes += call.payload.length;
+    if (line.trying === undefined && line.cancelTimer === undefined) this.#tryLater(line);
+  }
+
+  /** The call has ended, with an answer or without. */
+  ended(call: Redeliverable): void {
+    if (this.#lines.size === 0) return;
+    const lineKey = call.key ?? call;
+    const line = this.#lines.get(lineKey);
+    if (line === undefined) return;
+    const index = line.calls.indexOf(call);
+    if (index >= 0) {
+      line.calls.splice(index, 1);
+      this.#letGo(call);
+    } else if (line.trying !== call) return;
+    else {
+      line.trying = undefined;
+      this.#lines.delete(lineKey);
+      line.cancelTimer?.();
+      for (const next of line.calls.splice(0)) {
+        this.#letGo(next);
+        next.resend();
+      }
+      return;
+    }
+    if (line.calls.length > 0 || line.trying !== undefined) return;
+    line.cancelTimer?.();
+    this.#lines.delete(lineKey);
+  }
+
+  /** A new owner of the shard is known: no need to wait any longer. */
+  onMoved(shard: number): void {
+    for (const line of this.#lines.values()) {
+      if (line.shard !== shard || line.cancelTimer === undefined) continue;
+      line.cancelTimer();
+      this.#try(line);
+    }
+  }
+
+  #tryLater(line: Line): void {
+    const { clock, backoffMs } = this.#options;
+    line.cancelTimer = clock.timer(() => this.#try(line), backoffMs(line.repeats++));
+  }
+
+  #try(line: Line): void {
+    line.cancelTimer = undefined;
+    const call = line.calls.shift();
+    if (call === undefined) return;
+    this.#letGo(call);
+    line.trying = call;
+    call.resend();
+  }
+
+  #letGo(call: Redeliverable): void {
+    this.#calls--;
+    this.#bytes -= call.payload.length;
+  }
+}
+
+function insertInOrder(calls: Redeliverable[], call: Redeliverable): void {
+  let index = calls.length;
+  while (index > 0 && calls[index - 1]!.order > call.order) index--;
+  calls.splice(index, 0, call);
+}

@@ -1,0 +1,171 @@
+/** Where the owner of each shard is, as the nodes themselves told this client; it never goes back to an older owner. */
+import type { Clock } from './clock.ts';
+import type { Codec } from './codec.ts';
+import { decodePayload, encodePayload } from './codec.ts';
+import { TOPOLOGY_TYPE } from './dispatch.ts';
+import type { ClstrError } from './errors.ts';
+import type { ClientLink, InboundReply, NodeAddress, OutboundEntry, ReplySink } from './transport.ts';
+import { TOPOLOGY_ADDRESS } from './transport.ts';
+
+export interface ClientTopologyOptions {
+  readonly link: ClientLink;
+  readonly codec: Codec;
+  readonly clock: Clock;
+  readonly routes: Map<number, NodeAddress>;
+  readonly nextAttempt: () => number;
+  /** A newer owner of the shard is known. */
+  readonly onMoved: (shard: number) => void;
+}
+
+/** How long one node is given to answer before another one is asked. */
+const ANSWER_MS = 500;
+/** Between two questions: many calls may be refused at once. */
+const PAUSE_MS = 50;
+
+export class ClientTopology {
+  readonly #options: ClientTopologyOptions;
+  readonly #epochs = new Map<number, number>();
+  /** One object per run of a node, so that entries for it share a batch. */
+  readonly #addresses = new Map<string, NodeAddress>();
+  #clusterId = '';
+  #question: Question | undefined;
+  #isAskedAgain = false;
+  #cancelTimer: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(options: ClientTopologyOptions) {
+    this.#options = options;
+  }
+
+  /** Asks a node for all owners, unless that is under way. */
+  refresh(): void {
+    if (this.#isClosed) return;
+    if (this.#question !== undefined || this.#cancelTimer !== undefined) this.#isAskedAgain = true;
+    else this.#ask();
+  }
+
+  /** What a refusal says about the shard's owner. True when it is one this client did not know. */
+  learnFrom(shard: number, { details }: ClstrError): boolean {
+    const { epoch, nodeId, inc } = details ?? {};
+    if (!isEpoch(epoch) || typeof nodeId !== 'string' || typeof inc !== 'string') return false;
+    return this.#learn(shard, epoch, nodeId, inc);
+  }
+
+  /** The route led to nobody, or to somebody else. */
+  forget(shard: number, address: NodeAddress): void {
+    const { routes } = this.#options;
+    if (routes.get(shard) === address) routes.delete(shard);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+  }
+
+  #ask(): void {
+    const { link, codec, clock, nextAttempt } = this.#options;
+    const question = new Question(nextAttempt(), encodePayload(codec, null), (reply) => {
+      if (this.#question === question) this.#answered(reply);
+    });
+    this.#question = question;
+    this.#cancelTimer = clock.timer(() => {
+      link.cancel(question.attempt);
+      this.#answered(undefined);
+    }, ANSWER_MS);
+    link.send(TOPOLOGY_ADDRESS, question, question);
+  }
+
+  #answered(reply: InboundReply | undefined): void {
+    const { codec, clock } = this.#options;
+    this.#question = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = clock.timer(() => {
+      this.#cancelTimer = undefined;
+      if (!this.#isAskedAgain) return;
+      this.#isAskedAgain = false;
+      this.#ask();
+    }, PAUSE_MS);
+    if (reply === undefined) return;
+    try {
+      this.#learnAll(decodePayload(codec, reply.payload, reply.isRaw));
+    } catch {
+      // Not the answer of a node of this cluster: the shards' own subjects still lead to their owners.
+    }
+  }
+
+  #learnAll(topology: unknown): void {
+    const { clusterId, owners } = (topology ?? {}) as { clusterId?: unknown; owners?: unknown };
+    if (typeof clusterId !== 'string' || !Array.isArray(owners)) return;
+    if (clusterId !== this.#clusterId) this.#epochs.clear();
+    this.#clusterId = clusterId;
+    for (const owner of owners as unknown[]) {
+      const [shard, epoch, nodeId, inc] = Array.isArray(owner) ? (owner as unknown[]) : [];
+      if (!isEpoch(epoch) || typeof shard !== 'number') continue;
+      if (typeof nodeId === 'string' && typeof inc === 'string') this.#learn(shard, epoch, nodeId, inc);
+    }
+  }
+
+  #learn(shard: number, epoch: number, nodeId: string, inc: string): boolean {
+    if (epoch <= (this.#epochs.get(shard) ?? 0)) return false;
+    this.#epochs.set(shard, epoch);
+    this.#options.routes.set(shard, this.#addressOf(nodeId, inc));
+    this.#options.onMoved(shard);
+    return true;
+  }
+
+  #addressOf(nodeId: string, inc: string): NodeAddress {
+    const name = `${nodeId}.${inc}`;
+    let address = this.#addresses.get(name);
+    if (address === undefined) {
+      if (this.#addresses.size >= MAX_ADDRESSES) this.#addresses.clear();
+      address = { nodeId, inc };
+      this.#addresses.set(name, address);
+    }
+    return address;
+  }
+}
+
+const MAX_ADDRESSES = 10_000;
+
+function isEpoch(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** The question as an entry on the wire, and the sink of its answer. */
+class Question implements OutboundEntry, ReplySink {
+  readonly isNotify = false;
+  readonly shard = 0;
+  readonly type = TOPOLOGY_TYPE;
+  readonly key = undefined;
+  readonly headers = undefined;
+  readonly isRaw = false;
+  readonly attempt: number;
+  readonly payload: string | Uint8Array;
+  readonly #onEnd: (reply: InboundReply | undefined) => void;
+
+  constructor(
+    attempt: number,
+    payload: string | Uint8Array,
+    onEnd: (reply: InboundReply | undefined) => void,
+  ) {
+    this.attempt = attempt;
+    this.payload = payload;
+    this.#onEnd = onEnd;
+  }
+
+  remainingMs(): number {
+    return ANSWER_MS;
+  }
+
+  onSent(): void {
+    /* an answer comes, or the time is over */
+  }
+
+  onReply(reply: InboundReply): void {
+    this.#onEnd(reply.error === undefined ? reply : undefined);
+  }
+
+  onError(): void {
+    this.#onEnd(undefined);
+  }
+}

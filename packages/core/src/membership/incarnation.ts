@@ -1,0 +1,315 @@
+/** One run of a node in its cluster: everything that begins when it joins and ends when it leaves or is fenced. */
+import type { Clock } from '../clock.ts';
+import { ClstrError } from '../errors.ts';
+import { inBackground } from '../internal/background.ts';
+import type { Logger } from '../logger.ts';
+import { createPlacement } from '../placement.ts';
+import type { Placement } from '../placement.ts';
+import type { Random } from '../random.ts';
+import { randomId } from '../random.ts';
+import { hash64 } from '../shard.ts';
+import { CONFIG_KEY } from './cluster-store.ts';
+import type { ClusterStore, StoreEntry, StoreListener, Watch } from './cluster-store.ts';
+import { agreeOnConfig, claimNodeId } from './joining.ts';
+import type { JoiningOptions } from './joining.ts';
+import type { PlacementKind } from './membership.ts';
+import { Monitor } from './monitor.ts';
+import { Ownership } from './ownership.ts';
+import type { OwnershipListener, ShardHost } from './ownership.ts';
+import { PROTO, heartbeatKey, memberKey, readConfig } from './records.ts';
+import type { ClusterConfig, MemberRecord, MemberState } from './records.ts';
+import { Session } from './session.ts';
+import type { Timing } from './timing.ts';
+import { View } from './view.ts';
+import { writeUntilKnown } from './write.ts';
+
+export interface IncarnationOptions {
+  readonly nodeId: string;
+  readonly inc: string;
+  readonly numShards: number;
+  readonly seed: string;
+  readonly store: ClusterStore;
+  readonly timing: Timing;
+  readonly placement: PlacementKind;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly host: ShardHost;
+  readonly listener: IncarnationListener;
+  /** Of each shard, over all runs of this process. */
+  readonly highestEpochs: Map<number, number>;
+}
+
+export interface IncarnationListener extends OwnershipListener {
+  onLapse(): void;
+  onFenced(reason: string, hadJoined: boolean): void;
+}
+
+/** How long the marks of a node that has left stay, so that everybody has heard of it. */
+const PURGE_AFTER_MS = 600_000;
+
+export class Incarnation {
+  readonly session: Session;
+  readonly ownership: Ownership;
+  readonly view: View;
+  /** Known once it has joined. */
+  clusterId = '';
+  state: 'joining' | 'member' | 'fenced' = 'joining';
+  readonly #options: IncarnationOptions;
+  readonly #joining: JoiningOptions;
+  readonly #monitor: Monitor;
+  readonly #placement: Placement;
+  readonly #placed = new Set<string>();
+  readonly #alive = new Set<string>();
+  #declared: MemberState | undefined;
+  readonly #watches: Watch[] = [];
+  readonly #overSinceMs = new Map<string, number>();
+  #stopListening: (() => void) | undefined;
+  #cancelTick: (() => void) | undefined;
+  #cancelList: (() => void) | undefined;
+  #isEnded = false;
+
+  constructor(options: IncarnationOptions) {
+    const { nodeId, numShards, seed, store, timing, clock, placement, listener } = options;
+    this.#options = options;
+    this.#joining = { nodeId, store, timing, clock, isWanted: () => !this.#isEnded };
+    this.#placement = createPlacement({ numShards, seed, kind: placement });
+    this.session = new Session(options, {
+      onLapse: () => {
+        this.#monitor.suspend();
+        listener.onLapse();
+      },
+      onValid: () => this.ownership.reconcile(),
+      onFenced: (reason) => {
+        const hadJoined = this.state === 'member';
+        this.state = 'fenced';
+        this.end();
+        listener.onFenced(reason, hadJoined);
+      },
+    });
+    const { session } = this;
+    this.view = new View(options.highestEpochs, {
+      onMember: (id) => this.#onMember(id),
+      onHeartbeat: (id) => this.#onMember(id),
+      onShard: (shard) => this.ownership.onShard(shard),
+    });
+    const { view } = this;
+    this.#monitor = new Monitor({
+      ...options,
+      view,
+      session,
+      watch: (pattern) => store.watch(pattern, this.#storeListener),
+    });
+    this.ownership = new Ownership({
+      ...options,
+      view,
+      session,
+      desiredOwner: (shard) => this.#placement.ownerOf(shard),
+    });
+  }
+
+  /**
+   * Resolves when the node is a member; its shards come to it from then on. `beforeShards` runs before the others may
+   * give it any.
+   *
+   * @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, FENCED, TRANSPORT_CLOSED
+   */
+  async join(beforeShards: () => Promise<void>): Promise<void> {
+    const { store, random, numShards, seed, placement } = this.#options;
+    const { session } = this;
+    const hash = hashFingerprint();
+    const own: ClusterConfig = { id: randomId(random, 10), numShards, seed, hash, placement, proto: PROTO };
+    this.clusterId = (await agreeOnConfig(this.#joining, own)).id;
+    const { entry, from } = await claimNodeId(this.#joining, session.nextBeat(), () => session.now());
+    session.begin(entry.revision, from);
+    await beforeShards();
+    this.#stopListening = store.onConnection(() => this.#monitor.suspend());
+    this.#watches.push(store.watch('m.*', this.#storeListener), store.watch('s.*', this.#storeListener));
+    await this.#list();
+    await this.#declare('up');
+    if (this.state === 'fenced')
+      throw new ClstrError('FENCED', 'the node was fenced while it joined its cluster');
+    this.state = 'member';
+    this.#monitor.assign();
+    this.#tickAt(this.#options.clock.monoMs() + this.#options.timing.heartbeatMs);
+    this.#listLater();
+  }
+
+  /** Hands over every shard, as long as `limitMs` allows, and tells the others that this run is over. */
+  async leave(limitMs: number): Promise<void> {
+    const { logger, nodeId } = this.#options;
+    if (!this.#isEnded) await this.#within(this.#declare('draining'), limitMs);
+    if (!this.#isEnded) await this.#within(this.ownership.drain(), limitMs);
+    const left = this.ownership.shards();
+    if (left.length > 0) {
+      logger.error(
+        { nodeId, shards: left },
+        `node ${nodeId} could not hand over ${left.length} shards within ${limitMs} ms; others take them`,
+      );
+    }
+    if (!this.#isEnded) await this.#within(this.#declare('left'), 2 * this.#options.timing.ackTimeoutMs);
+    this.end();
+  }
+
+  /** Ends it without a word to the others. Idempotent. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#stopListening?.();
+    this.#cancelTick?.();
+    this.#cancelList?.();
+    for (const watch of this.#watches) watch.close();
+    this.#monitor.close();
+    this.session.end();
+    this.ownership.end();
+  }
+
+  readonly #storeListener: StoreListener = {
+    onEntry: (entry) => {
+      if (!this.#isEnded) this.view.apply(entry, this.#options.clock.monoMs());
+    },
+    onGap: () => {
+      this.#monitor.suspend();
+    },
+  };
+
+  #onMember(id: string): void {
+    const isUp = this.view.isUp(id);
+    const wasUp = this.#placed.has(id);
+    if (isUp && !wasUp) {
+      this.#placed.add(id);
+      this.#placement.addNode(id);
+    } else if (!isUp && wasUp) {
+      this.#placed.delete(id);
+      this.#placement.removeNode(id);
+    }
+    if (isUp !== wasUp) this.ownership.onMembersChanged();
+    if (this.view.isAlive(id) === this.#alive.has(id)) return;
+    if (!this.#alive.delete(id)) this.#alive.add(id);
+    this.#monitor.assign();
+  }
+
+  /** Every heartbeat: looks for the dead, and for shards whose time has come. */
+  #tickAt(dueMs: number): void {
+    const { clock, timing } = this.#options;
+    this.#cancelTick = clock.timer(() => {
+      // A loop that stood still has heard nothing meanwhile, whatever was sent.
+      if (clock.monoMs() - dueMs > timing.heartbeatMs) this.#monitor.suspend();
+      this.#monitor.check();
+      if (this.#isEnded) return;
+      this.ownership.reconcile();
+      this.#tickAt(clock.monoMs() + timing.heartbeatMs);
+    }, dueMs - clock.monoMs());
+  }
+
+  #listLater(): void {
+    const { clock, timing, random, logger } = this.#options;
+    const jitter = 0.75 + random.bytes(1)[0]! / 512;
+    this.#cancelList = clock.timer(() => {
+      inBackground(
+        this.#list().then(() => {
+          if (!this.#isEnded) this.#listLater();
+        }),
+        'listing the cluster',
+        logger,
+      );
+    }, timing.listMs * jitter);
+  }
+
+  /** Watches may rot without a word: from time to time everything is read, and compared. */
+  async #list(): Promise<void> {
+    const { store, clock, timing } = this.#options;
+    let entries: readonly StoreEntry[];
+    try {
+      entries = await store.list(timing.ackTimeoutMs);
+    } catch {
+      return;
+    }
+    if (this.#isEnded || entries.length === 0) return;
+    const config = readConfig(entries.find(({ key }) => key === CONFIG_KEY)?.value);
+    if (config !== undefined && config.id !== this.clusterId) {
+      this.session.fence('its cluster was made anew');
+      return;
+    }
+    for (const entry of entries) this.view.apply(entry, clock.monoMs());
+    const keys = new Set(entries.map(({ key }) => key));
+    const newest = Math.max(...entries.map(({ revision }) => revision));
+    for (const [id, { revision }] of this.view.members) {
+      if (!keys.has(memberKey(id)) && revision < newest) this.view.forget(id);
+    }
+    this.ownership.onList((id) => keys.has(heartbeatKey(id)));
+    this.#purge();
+    const { nodeId, inc, logger } = this.#options;
+    const mine = this.view.members.get(nodeId)?.record;
+    if (mine?.inc !== inc && this.#declared === 'up' && this.session.isValid()) {
+      inBackground(this.#declare('up'), 'declaring this node up', logger);
+    }
+  }
+
+  /** Forgets nodes that are long gone, once no shard remembers them. */
+  #purge(): void {
+    const { store, clock, timing, logger } = this.#options;
+    const nowMs = clock.monoMs();
+    const owners = new Set([...this.view.shards.values()].map(({ record }) => record?.owner));
+    for (const [id, { revision, record }] of this.view.members) {
+      if (record === undefined || this.view.isAlive(id) || owners.has(id)) {
+        this.#overSinceMs.delete(id);
+        continue;
+      }
+      const sinceMs = this.#overSinceMs.get(id);
+      if (sinceMs === undefined) this.#overSinceMs.set(id, nowMs);
+      else if (nowMs - sinceMs >= PURGE_AFTER_MS) {
+        this.#overSinceMs.delete(id);
+        const beat = this.view.heartbeats.get(id);
+        const purge = async (): Promise<void> => {
+          const outcome = await store.cas(memberKey(id), revision, undefined, timing.ackTimeoutMs);
+          if (outcome.kind !== 'acked' || beat?.record?.inc !== record.inc) return;
+          await store.cas(heartbeatKey(id), beat.revision, undefined, timing.ackTimeoutMs);
+        };
+        inBackground(purge(), 'forgetting a node', logger);
+      }
+    }
+  }
+
+  /** Tells all what this node wants. */
+  async #declare(state: MemberState): Promise<void> {
+    const { nodeId, inc, store, clock, timing, random } = this.#options;
+    const key = memberKey(nodeId);
+    this.#declared = state;
+    while (!this.#isEnded) {
+      const known = this.view.members.get(nodeId);
+      // Declared dead: its next heartbeat will find out.
+      if (known?.record?.inc === inc && known.record.state === 'dead') return;
+      const revision = known?.revision ?? 0;
+      const record: MemberRecord = { inc, state, nonce: randomId(random, 10) };
+      const result = await writeUntilKnown(
+        { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
+        {
+          key,
+          revision,
+          value: JSON.stringify(record),
+          isWanted: () => !this.#isEnded && this.#declared === state,
+        },
+      );
+      const entry =
+        result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
+      if (entry !== undefined) this.view.apply(entry, clock.monoMs());
+      if (result.kind !== 'lost') return;
+    }
+  }
+
+  async #within(work: Promise<void>, limitMs: number): Promise<void> {
+    let stopTimer: () => void = () => undefined;
+    const limit = new Promise<void>((resolve) => {
+      stopTimer = this.#options.clock.timer(resolve, limitMs);
+    });
+    await Promise.race([work, limit]);
+    stopTimer();
+  }
+}
+
+/** Of the hash that gives keys their homes: a member with another one would disagree about every key. */
+function hashFingerprint(): string {
+  const { high, low } = hash64('clstr');
+  return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+}

@@ -1,0 +1,149 @@
+/** How a node enters a cluster: it agrees on the configuration, then takes its name, which nobody else may hold. */
+import type { Clock } from '../clock.ts';
+import { ClstrError } from '../errors.ts';
+import { CONFIG_KEY } from './cluster-store.ts';
+import type { ClusterStore, StoreEntry } from './cluster-store.ts';
+import type { Instant } from './lease.ts';
+import { heartbeatKey, memberKey, readConfig, readHeartbeat, readMember, readShard } from './records.ts';
+import type { ClusterConfig } from './records.ts';
+import { expiryFor } from './timing.ts';
+import type { Timing } from './timing.ts';
+import { writeUntilKnown } from './write.ts';
+
+export interface JoiningOptions {
+  readonly nodeId: string;
+  readonly store: ClusterStore;
+  readonly timing: Timing;
+  readonly clock: Clock;
+  /** The node ends: give up. */
+  readonly isWanted: () => boolean;
+}
+
+/** What the bucket says already, or `own` once that is written. @throws CLUSTER_CONFIG_MISMATCH, TRANSPORT_CLOSED */
+export async function agreeOnConfig(options: JoiningOptions, own: ClusterConfig): Promise<ClusterConfig> {
+  const { store, timing, clock, isWanted } = options;
+  for (;;) {
+    const known = await readOrWait(options, CONFIG_KEY);
+    const config = readConfig(known?.value);
+    if (config !== undefined) {
+      checkConfig(config, own);
+      return config;
+    }
+    await writeUntilKnown(
+      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
+      { key: CONFIG_KEY, revision: known?.revision ?? 0, value: JSON.stringify(own), isWanted },
+    );
+  }
+}
+
+/** All but the id and what may differ between members. */
+const AGREED = ['numShards', 'seed', 'hash', 'placement', 'proto'] as const satisfies (keyof ClusterConfig)[];
+
+function checkConfig(cluster: ClusterConfig, own: ClusterConfig): void {
+  const differing = AGREED.filter((name) => cluster[name] !== own[name]);
+  if (differing.length === 0) return;
+  const list = differing.map(
+    (name) => `${name} is ${JSON.stringify(cluster[name])} there and ${JSON.stringify(own[name])} here`,
+  );
+  throw new ClstrError(
+    'CLUSTER_CONFIG_MISMATCH',
+    `this node does not fit into its cluster: ${list.join(', ')}`,
+    {
+      details: Object.fromEntries(
+        differing.map((name) => [name, { cluster: cluster[name], here: own[name] }]),
+      ),
+    },
+  );
+}
+
+/**
+ * Writes the first heartbeat of a run, `value`, once no other run holds the name: one that may be alive is watched for
+ * as long as its lease and more. Of two processes with one id, one write wins.
+ *
+ * @throws NODE_ID_IN_USE, TRANSPORT_CLOSED
+ */
+export async function claimNodeId(
+  options: JoiningOptions,
+  value: string,
+  now: () => Instant,
+): Promise<{ entry: StoreEntry; from: Instant }> {
+  const { nodeId, store, timing, clock, isWanted } = options;
+  const key = heartbeatKey(nodeId);
+  let seen: { revision: number; sinceMs: number } | undefined;
+  for (;;) {
+    const holder = await findHolder(options);
+    if (holder.mayLiveMs > 0) {
+      if (seen !== undefined && seen.revision !== holder.revision) throw inUse(nodeId);
+      seen ??= { revision: holder.revision, sinceMs: clock.monoMs() };
+      if (clock.monoMs() - seen.sinceMs < holder.mayLiveMs) {
+        await pause(clock, timing.heartbeatMs / 3);
+        continue;
+      }
+    }
+    const from = now();
+    const result = await writeUntilKnown(
+      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
+      { key, revision: holder.revision, value, isWanted },
+    );
+    if (result.kind === 'acked') return { entry: result.entry, from };
+    if (result.kind === 'given-up') throw closed();
+  }
+}
+
+/** The newest heartbeat under this name, and for how long it must stay unchanged until its run counts as over. */
+async function findHolder(options: JoiningOptions): Promise<{ revision: number; mayLiveMs: number }> {
+  const { nodeId, timing } = options;
+  const newest = await readOrWait(options, heartbeatKey(nodeId));
+  const revision = newest?.revision ?? 0;
+  const beat = readHeartbeat(newest?.value);
+  if (beat === undefined) {
+    const isNamed = (await listOrWait(options)).some((entry) => isOwnedBy(entry, nodeId));
+    return { revision, mayLiveMs: isNamed ? timing.expiryMs : 0 };
+  }
+  const member = readMember((await readOrWait(options, memberKey(nodeId)))?.value);
+  const hasLeft = member?.inc === beat.inc && (member.state === 'left' || member.state === 'dead');
+  return { revision, mayLiveMs: beat.isDead || hasLeft ? 0 : expiryFor(timing, beat.leaseMs) };
+}
+
+function isOwnedBy({ key, value }: StoreEntry, nodeId: string): boolean {
+  if (!key.startsWith('s.')) return false;
+  const record = readShard(value);
+  return record?.state === 'owned' && record.owner === nodeId;
+}
+
+function readOrWait(options: JoiningOptions, key: string): Promise<StoreEntry | undefined> {
+  return answered(options, () => options.store.read(key, options.timing.ackTimeoutMs));
+}
+
+function listOrWait(options: JoiningOptions): Promise<readonly StoreEntry[]> {
+  return answered(options, () => options.store.list(options.timing.ackTimeoutMs));
+}
+
+/** Asks until there is an answer. @throws TRANSPORT_CLOSED when the node ends */
+async function answered<T>({ clock, timing, isWanted }: JoiningOptions, ask: () => Promise<T>): Promise<T> {
+  while (isWanted()) {
+    try {
+      return await ask();
+    } catch {
+      await pause(clock, timing.heartbeatMs / 3);
+    }
+  }
+  throw closed();
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.timer(resolve, ms);
+  });
+}
+
+function inUse(nodeId: string): ClstrError {
+  return new ClstrError(
+    'NODE_ID_IN_USE',
+    `another live node of the cluster has the id ${JSON.stringify(nodeId)}: give each process an id of its own`,
+  );
+}
+
+function closed(): ClstrError {
+  return new ClstrError('TRANSPORT_CLOSED', 'the node was closed while it joined its cluster');
+}

@@ -1,0 +1,184 @@
+/** A node as a member of its cluster, over all its runs: a run that was fenced is followed by a new one. */
+import type { Clock } from '../clock.ts';
+import { ClstrError, isClstrError } from '../errors.ts';
+import { inBackground } from '../internal/background.ts';
+import type { Logger } from '../logger.ts';
+import type { Random } from '../random.ts';
+import { randomId } from '../random.ts';
+import type { NodeAddress } from '../transport.ts';
+import type { ClusterStore } from './cluster-store.ts';
+import { Incarnation } from './incarnation.ts';
+import type { Membership } from './membership.ts';
+import type { OwnershipListener, ShardHost } from './ownership.ts';
+
+/** What a node does for its membership. None of it rejects. */
+export interface MemberHost extends ShardHost, OwnershipListener {
+  /** A new run: serve its direct address. Resolves when messages reach it. */
+  enter(self: NodeAddress): Promise<void>;
+  /** The lease is over: what runs has to stop, though its shards may come back. */
+  onLapse(): void;
+  onJoined(inc: string): void;
+  /** This run is over for good; all its shards are abandoned. */
+  onFenced(inc: string, reason: string): void;
+}
+
+export interface MemberOptions {
+  readonly nodeId: string;
+  readonly numShards: number;
+  readonly seed: string;
+  readonly membership: Membership;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly host: MemberHost;
+}
+
+/** Where a client finds the owner of each shard, as one node knows it. */
+export interface Topology {
+  /** Of the bucket: with another one, epochs begin anew. */
+  readonly clusterId: string;
+  /** `[shard, epoch, nodeId, inc]` of each shard that is owned. */
+  readonly owners: readonly (readonly [number, number, string, string])[];
+}
+
+/** Between two tries to join again. */
+const REJOIN_PAUSE_MS = 250;
+
+export class Member {
+  readonly #options: MemberOptions;
+  readonly #highestEpochs = new Map<number, number>();
+  #store: ClusterStore | undefined;
+  #current: Incarnation | undefined;
+  #isEnded = false;
+
+  constructor(options: MemberOptions) {
+    this.#options = options;
+  }
+
+  /** @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, TRANSPORT_CLOSED, and what the membership's `open` throws */
+  async join(): Promise<void> {
+    try {
+      const store = await this.#options.membership.open();
+      this.#store = store;
+      await this.#enterUntilJoined(store);
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+  }
+
+  /** Hot path. */
+  admits(shard: number): boolean {
+    return this.#current?.ownership.admits(shard) ?? false;
+  }
+
+  /** This node holds the shard and may say so. */
+  holds(shard: number, epoch: number | undefined): boolean {
+    return this.#current?.ownership.holds(shard, epoch) ?? false;
+  }
+
+  epochOf(shard: number): number | undefined {
+    return this.#current?.ownership.epochOf(shard);
+  }
+
+  shards(): number[] {
+    return this.#current?.ownership.shards() ?? [];
+  }
+
+  /** The owner of a shard, as far as this node has heard. */
+  ownerOf(shard: number): { epoch: number; address: NodeAddress } | undefined {
+    const record = this.#current?.view.shards.get(shard)?.record;
+    if (record?.state !== 'owned') return undefined;
+    return { epoch: record.epoch, address: { nodeId: record.owner, inc: record.inc } };
+  }
+
+  topology(): Topology {
+    const owners: [number, number, string, string][] = [];
+    for (const [shard, { record }] of this.#current?.view.shards ?? []) {
+      if (record?.state === 'owned') owners.push([shard, record.epoch, record.owner, record.inc]);
+    }
+    return { clusterId: this.#current?.clusterId ?? '', owners };
+  }
+
+  /** Hands over all shards, as long as `limitMs` allows, and leaves the cluster. Idempotent. */
+  async leave(limitMs: number): Promise<void> {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    await this.#current?.leave(limitMs);
+    await this.#close();
+  }
+
+  /** A run that is fenced before it has joined is followed by the next. */
+  async #enterUntilJoined(store: ClusterStore): Promise<void> {
+    for (;;) {
+      if (this.#isEnded) throw closed();
+      try {
+        await this.#enter(store);
+        return;
+      } catch (error) {
+        if (this.#current?.state !== 'fenced') throw error;
+      }
+    }
+  }
+
+  async #enter(store: ClusterStore): Promise<void> {
+    const { nodeId, membership, random, host, logger } = this.#options;
+    const inc = randomId(random, 10);
+    const incarnation = new Incarnation({
+      ...this.#options,
+      ...{ inc, store, timing: membership.timing, placement: membership.placement },
+      highestEpochs: this.#highestEpochs,
+      listener: {
+        onAcquired: (shard, epoch) => host.onAcquired(shard, epoch),
+        onReleased: (shard) => host.onReleased(shard),
+        onLost: (shard) => host.onLost(shard),
+        onLapse: () => host.onLapse(),
+        onFenced: (reason, hadJoined) => {
+          logger.warn({ nodeId, inc, reason }, `node ${nodeId} was fenced: ${reason}`);
+          host.onFenced(inc, reason);
+          if (hadJoined) inBackground(this.#rejoin(store), 'joining the cluster again', logger);
+        },
+      },
+    });
+    this.#current = incarnation;
+    try {
+      await incarnation.join(() => host.enter({ nodeId, inc }));
+    } catch (error) {
+      incarnation.end();
+      throw error;
+    }
+    host.onJoined(inc);
+  }
+
+  /** A new run in the same process: what the old one knew is of no use any more. */
+  async #rejoin(store: ClusterStore): Promise<void> {
+    const { nodeId, clock, logger } = this.#options;
+    for (;;) {
+      try {
+        await this.#enterUntilJoined(store);
+        return;
+      } catch (err) {
+        if (this.#hasEnded()) return;
+        const code = isClstrError(err) ? err.code : undefined;
+        logger.error({ err, nodeId, code }, `node ${nodeId} could not join its cluster again`);
+        await new Promise<void>((resolve) => {
+          clock.timer(resolve, REJOIN_PAUSE_MS);
+        });
+      }
+    }
+  }
+
+  #hasEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  async #close(): Promise<void> {
+    this.#isEnded = true;
+    this.#current?.end();
+    await this.#store?.close();
+  }
+}
+
+function closed(): ClstrError {
+  return new ClstrError('TRANSPORT_CLOSED', 'the node was closed while it joined its cluster');
+}

@@ -1,0 +1,23 @@
+/** What a node is given in place of a list of shards: where its cluster meets, and by which rules. */
+import type { ClusterStore } from './cluster-store.ts';
+import type { Timing } from './timing.ts';
+
+/**
+ * How shards are spread: `rendezvous` as `shardsForNode` computes it, `bounded` so that no node holds more than
+ * ceil(1.1 × mean).
+ */
+export type PlacementKind = 'rendezvous' | 'bounded';
+
+export interface Membership {
+  readonly name: string;
+  /** Of this node; the lease of each node is told to the others. */
+  readonly timing: Timing;
+  /** Of the cluster: a node that differs is refused. */
+  readonly placement: PlacementKind;
+  /**
+   * Opens this node's own way to the bucket; the node closes it.
+   *
+   * @throws CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION
+   */
+  open(): Promise<ClusterStore>;
+}

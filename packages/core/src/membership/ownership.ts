@@ -1,0 +1,379 @@
+/**
+ * The shards of one run of a node: which it holds, takes and hands over. Each shard goes its own way, one step at a time:
+ *
+ *   not held ── acquire ──▶ held, asserted ── lease lapsed ──▶ held ── assert ──▶ held, asserted
+ *                              ╰── hand over: refuse, finish, passivate, release ──▶ not held
+ *   held ── another wrote its record ──▶ lost: nothing of it may be saved
+ */
+import type { Clock } from '../clock.ts';
+import type { Logger } from '../logger.ts';
+import type { Random } from '../random.ts';
+import { randomId } from '../random.ts';
+import type { ClusterStore } from './cluster-store.ts';
+import { heartbeatKey, shardKey } from './records.ts';
+import type { Heartbeat, ShardRecord } from './records.ts';
+import type { Session } from './session.ts';
+import type { Timing } from './timing.ts';
+import type { Known, View } from './view.ts';
+import { writeUntilKnown } from './write.ts';
+import type { WriteResult } from './write.ts';
+
+/** What the node does when a shard comes or goes. */
+export interface ShardHost {
+  /** Resolves when messages for the shard reach this node. Never rejects. */
+  serve(shard: number): Promise<void>;
+  /** Refuses what waits, finishes what runs, saves what is in memory, and leaves the shard's subject. Never rejects. */
+  vacate(shard: number): Promise<void>;
+  /** The shard belongs to somebody else, perhaps for long: nothing of it may be saved. */
+  abandon(shard: number): void;
+}
+
+export interface OwnershipListener {
+  onAcquired(shard: number, epoch: number): void;
+  onReleased(shard: number): void;
+  onLost(shard: number): void;
+}
+
+export interface OwnershipOptions {
+  readonly nodeId: string;
+  readonly inc: string;
+  readonly numShards: number;
+  readonly store: ClusterStore;
+  readonly view: View;
+  readonly session: Session;
+  readonly timing: Timing;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly host: ShardHost;
+  readonly listener: OwnershipListener;
+  /** Who should own a shard, among the members that are up. */
+  readonly desiredOwner: (shard: number) => string | undefined;
+}
+
+/** A shard this node holds, as its record says. */
+interface Tenure {
+  readonly epoch: number;
+  revision: number;
+  /** How many lapses the session had when the write that proves it was first sent; -1 for none. */
+  assertedIn: number;
+  /** Messages may reach it: it is neither on its way in nor out. */
+  isServing: boolean;
+}
+
+export class Ownership {
+  readonly #options: OwnershipOptions;
+  readonly #tenures: (Tenure | undefined)[];
+  readonly #busy = new Set<number>();
+  readonly #firstSeenMs: number;
+  /** When a full list first showed no heartbeat of a node. */
+  readonly #absentSinceMs = new Map<string, number>();
+  #changedMs: number;
+  #moving = 0;
+  #isDraining = false;
+  #isEnded = false;
+  #isReconcileDue = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+    this.#tenures = new Array<Tenure | undefined>(options.numShards).fill(undefined);
+    this.#firstSeenMs = options.clock.monoMs();
+    this.#changedMs = this.#firstSeenMs;
+  }
+
+  /** Hot path: whether a message for the shard may be admitted, at this very moment. */
+  admits(shard: number): boolean {
+    return (this.#tenures[shard]?.isServing ?? false) && this.holds(shard, undefined);
+  }
+
+  /** Whether the shard is held, on its way in or out included, in the epoch given. */
+  holds(shard: number, epoch: number | undefined): boolean {
+    const tenure = this.#tenures[shard];
+    const { session } = this.#options;
+    if (tenure === undefined || !session.isValid() || tenure.assertedIn !== session.lapses) return false;
+    return epoch === undefined || tenure.epoch === epoch;
+  }
+
+  /** The fencing token, while the shard is held. */
+  epochOf(shard: number): number | undefined {
+    return this.#tenures[shard]?.epoch;
+  }
+
+  /** Held now, ascending. */
+  shards(): number[] {
+    const held: number[] = [];
+    for (const [shard, tenure] of this.#tenures.entries()) if (tenure !== undefined) held.push(shard);
+    return held;
+  }
+
+  /** The members that are up have changed. */
+  onMembersChanged(): void {
+    this.#changedMs = this.#options.clock.monoMs();
+    this.#options.clock.timer(() => this.reconcile(), this.#options.timing.stableMs + 1);
+    this.reconcile();
+  }
+
+  onShard(shard: number): void {
+    if (this.#isTakenOver(shard)) this.#lose(shard);
+    this.#work(shard);
+  }
+
+  /** A full list of the bucket: whose heartbeat is absent. */
+  onList(hasHeartbeat: (nodeId: string) => boolean): void {
+    const nowMs = this.#options.clock.monoMs();
+    for (const { record } of this.#options.view.shards.values()) {
+      if (record?.state !== 'owned') continue;
+      if (hasHeartbeat(record.owner)) this.#absentSinceMs.delete(record.owner);
+      else if (!this.#absentSinceMs.has(record.owner)) this.#absentSinceMs.set(record.owner, nowMs);
+    }
+  }
+
+  /** Does for every shard what is to be done now. */
+  reconcile(): void {
+    for (let shard = 0; shard < this.#options.numShards; shard++) this.#work(shard);
+  }
+
+  /** Hands over every shard; resolves when none is held. The caller has told the others that it drains. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    if (this.#tenures.every((tenure) => tenure === undefined) && this.#busy.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      this.reconcile();
+    });
+  }
+
+  /** Ends without a word to the others; what is still held is abandoned. Idempotent. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const shard of this.shards()) this.#lose(shard);
+    this.#onEmpty?.();
+  }
+
+  /** Others may have waited for their turn to move. */
+  #reconcileSoon(): void {
+    if (this.#isReconcileDue) return;
+    this.#isReconcileDue = true;
+    this.#options.clock.macrotask(() => {
+      this.#isReconcileDue = false;
+      this.reconcile();
+    });
+  }
+
+  #work(shard: number): void {
+    if (this.#busy.has(shard) || this.#isEnded) return;
+    const step = this.#nextStep(shard);
+    if (step === undefined) return;
+    this.#busy.add(shard);
+    void this.#take(shard, step);
+  }
+
+  async #take(shard: number, step: Step): Promise<void> {
+    const { logger, nodeId } = this.#options;
+    try {
+      await step();
+    } catch (err) {
+      logger.error({ err, shard, nodeId }, `a step of shard ${shard} failed`);
+    } finally {
+      this.#busy.delete(shard);
+    }
+    if (this.#isDraining && this.#busy.size === 0 && this.#tenures.every((tenure) => tenure === undefined)) {
+      this.#onEmpty?.();
+    }
+    this.#work(shard);
+  }
+
+  /** What to do about a shard now; undefined: nothing, until something changes. */
+  #nextStep(shard: number): Step | undefined {
+    const { session, view, nodeId, inc, desiredOwner } = this.#options;
+    if (!session.isValid()) return undefined;
+    const tenure = this.#tenures[shard];
+    const known = view.shards.get(shard);
+    const isDesired = !this.#isDraining && desiredOwner(shard) === nodeId;
+    if (tenure !== undefined) {
+      if (tenure.assertedIn !== session.lapses) return () => this.#assert(shard, tenure);
+      return !isDesired && this.#mayMove() ? () => this.#handOver(shard, tenure) : undefined;
+    }
+    const record = known?.record;
+    if (record?.state === 'owned' && record.owner === nodeId && record.inc === inc) {
+      return () => this.#adopt(shard, known!.revision, record);
+    }
+    if (this.#isDraining) return undefined;
+    if (this.#mustRestore(shard, record)) return () => this.#restore(shard, known);
+    return isDesired ? this.#acquisition(shard, known) : undefined;
+  }
+
+  #acquisition(shard: number, known: Known<ShardRecord> | undefined): Step | undefined {
+    const { view } = this.#options;
+    const record = known?.record;
+    if (record === undefined || record.state === 'restored') {
+      const isOldEnough = this.#hasPassed(this.#firstSeenMs, this.#options.timing.expiryMs);
+      return isOldEnough && this.#isStable ? () => this.#acquire(shard, known) : undefined;
+    }
+    if (!this.#isSettled) return undefined;
+    if (record.state === 'released' || view.isGone(record.owner, record.inc, known!.revision)) {
+      return () => this.#acquire(shard, known);
+    }
+    return this.#isAbsent(record.owner) ? () => this.#markDead(record) : undefined;
+  }
+
+  async #acquire(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
+    const { view, session, nodeId, inc } = this.#options;
+    const epoch = Math.max(known?.record?.epoch ?? 0, view.highestEpochs.get(shard) ?? 0) + 1;
+    const assertedIn = session.lapses;
+    const revision = known?.revision ?? 0;
+    const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
+    if (result.kind === 'acked')
+      await this.#hold(shard, epoch, result.entry.revision, assertedIn, revision === 0);
+  }
+
+  /** A record in this run's own name that it does not hold: a write that it had given up was done after all. */
+  async #adopt(shard: number, revision: number, { epoch, owner, inc }: ShardRecord): Promise<void> {
+    const assertedIn = this.#options.session.lapses;
+    const result = await this.#write(shard, revision, { epoch, owner, inc, state: 'owned' });
+    if (result.kind === 'acked') await this.#hold(shard, epoch, result.entry.revision, assertedIn, false);
+  }
+
+  async #hold(
+    shard: number,
+    epoch: number,
+    revision: number,
+    assertedIn: number,
+    isCreated: boolean,
+  ): Promise<void> {
+    const { host, listener, session } = this.#options;
+    if (this.#isEnded) return;
+    const tenure: Tenure = { epoch, revision, assertedIn, isServing: false };
+    this.#tenures[shard] = tenure;
+    if (this.#isTakenOver(shard)) {
+      this.#lose(shard);
+      return;
+    }
+    // A record that was created proves a bucket, but not that it is the one where this node's heartbeats are.
+    if (isCreated && !(await session.confirm())) tenure.assertedIn = -1;
+    if (this.#tenures[shard] !== tenure) return;
+    await host.serve(shard);
+    if (this.#tenures[shard] !== tenure) return;
+    tenure.isServing = true;
+    listener.onAcquired(shard, epoch);
+  }
+
+  /** After a lapse: the record is still this node's, or somebody has taken it. */
+  async #assert(shard: number, tenure: Tenure): Promise<void> {
+    const { session, nodeId, inc } = this.#options;
+    const { lapses } = session;
+    const { epoch, revision } = tenure;
+    const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
+    if (this.#tenures[shard] !== tenure) return;
+    if (result.kind === 'acked') {
+      tenure.revision = result.entry.revision;
+      tenure.assertedIn = lapses;
+    } else this.#lose(shard);
+  }
+
+  async #handOver(shard: number, tenure: Tenure): Promise<void> {
+    const { host, listener, nodeId, inc } = this.#options;
+    tenure.isServing = false;
+    this.#moving++;
+    try {
+      await host.vacate(shard);
+      if (this.#tenures[shard] !== tenure) return;
+      const { epoch, revision } = tenure;
+      this.#tenures[shard] = undefined;
+      await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });
+      listener.onReleased(shard);
+    } finally {
+      this.#moving--;
+    }
+    this.#reconcileSoon();
+  }
+
+  /** The bucket was lost: epochs must rise all the same. */
+  #mustRestore(shard: number, record: ShardRecord | undefined): boolean {
+    const highest = this.#options.view.highestEpochs.get(shard) ?? 0;
+    return highest > 0 && (record === undefined || (record.state === 'restored' && record.epoch < highest));
+  }
+
+  async #restore(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
+    const epoch = this.#options.view.highestEpochs.get(shard)!;
+    await this.#write(shard, known?.revision ?? 0, { epoch, owner: '', inc: '', state: 'restored' });
+  }
+
+  /** For an owner without any heartbeat, which nobody can declare dead in the usual way. */
+  async #markDead({ owner, inc }: ShardRecord): Promise<void> {
+    const { store, clock, timing, session, view, random } = this.#options;
+    const mark: Heartbeat = {
+      inc,
+      beat: 0,
+      leaseMs: timing.leaseMs,
+      isDead: true,
+      nonce: randomId(random, 10),
+    };
+    const result = await writeUntilKnown(
+      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
+      {
+        key: heartbeatKey(owner),
+        revision: view.heartbeats.get(owner)?.revision ?? 0,
+        value: JSON.stringify(mark),
+        isWanted: () => session.isValid() && this.#isAbsent(owner),
+      },
+    );
+    const entry = result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
+    if (entry !== undefined) view.apply(entry, clock.monoMs());
+  }
+
+  /** One write of the shard's record, and what it teaches. Goes on through a lapse: it must be known how it ended. */
+  async #write(shard: number, revision: number, record: Omit<ShardRecord, 'nonce'>): Promise<WriteResult> {
+    const { store, clock, timing, random, view } = this.#options;
+    const value = JSON.stringify({ ...record, nonce: randomId(random, 10) } satisfies ShardRecord);
+    const result = await writeUntilKnown(
+      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
+      { key: shardKey(shard), revision, value, isWanted: () => !this.#isEnded },
+    );
+    if (this.#isEnded) return { kind: 'given-up' };
+    const entry = result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
+    if (entry !== undefined) view.apply(entry, clock.monoMs());
+    return result;
+  }
+
+  #isTakenOver(shard: number): boolean {
+    const { view, nodeId, inc } = this.#options;
+    const tenure = this.#tenures[shard];
+    const known = view.shards.get(shard);
+    if (tenure === undefined || known === undefined || known.revision <= tenure.revision) return false;
+    return known.record?.owner !== nodeId || known.record.inc !== inc;
+  }
+
+  #lose(shard: number): void {
+    this.#tenures[shard] = undefined;
+    this.#options.host.abandon(shard);
+    this.#options.listener.onLost(shard);
+  }
+
+  #mayMove(): boolean {
+    return this.#moving < this.#options.timing.maxMoving && (this.#isDraining || this.#isStable);
+  }
+
+  /** Membership has been as it is for a while: what it asks for will still hold when it is done. */
+  get #isStable(): boolean {
+    return this.#hasPassed(this.#changedMs, this.#options.timing.stableMs);
+  }
+
+  /** Nodes that start together let membership come to rest first; later, orphans are taken at once. */
+  get #isSettled(): boolean {
+    return this.#isStable || this.#hasPassed(this.#firstSeenMs, 2 * this.#options.timing.stableMs);
+  }
+
+  #isAbsent(nodeId: string): boolean {
+    const sinceMs = this.#absentSinceMs.get(nodeId);
+    return sinceMs !== undefined && this.#hasPassed(sinceMs, this.#options.timing.expiryMs);
+  }
+
+  #hasPassed(sinceMs: number, ms: number): boolean {
+    return this.#options.clock.monoMs() - sinceMs >= ms;
+  }
+}
+
+type Step = () => Promise<void>;

@@ -1,0 +1,117 @@
+/** The records of a cluster's bucket: their keys, and their shape as JSON. */
+import type { PlacementKind } from './membership.ts';
+
+/** `cfg`: what all members agree on. Written once per bucket. */
+export interface ClusterConfig {
+  /** New with each bucket. */
+  readonly id: string;
+  readonly numShards: number;
+  readonly seed: string;
+  /** A hash of a fixed text: another hash function gives keys other homes. */
+  readonly hash: string;
+  readonly placement: PlacementKind;
+  /** Version of these records. */
+  readonly proto: number;
+}
+
+/** `h.<nodeId>`: the lease of a node, and where it is declared dead. */
+export interface Heartbeat {
+  readonly inc: string;
+  readonly beat: number;
+  readonly leaseMs: number;
+  readonly isDead: boolean;
+  /** New with each write, so that its sender recognises it. */
+  readonly nonce: string;
+}
+
+export type MemberState = 'up' | 'draining' | 'left' | 'dead';
+
+/** `m.<nodeId>`: whether a node wants shards. Written after its first heartbeat. */
+export interface MemberRecord {
+  readonly inc: string;
+  readonly state: MemberState;
+  readonly nonce: string;
+}
+
+/** `s.<shard>`: who owns a shard. */
+export interface ShardRecord {
+  /** One more at each change of owner: the fencing token. */
+  readonly epoch: number;
+  readonly owner: string;
+  readonly inc: string;
+  /** `restored`: the bucket was lost; somebody may still hold the shard from before. */
+  readonly state: 'owned' | 'released' | 'restored';
+  readonly nonce: string;
+}
+
+export const PROTO = 1;
+
+export function heartbeatKey(nodeId: string): string {
+  return `h.${nodeId}`;
+}
+
+export function memberKey(nodeId: string): string {
+  return `m.${nodeId}`;
+}
+
+export function shardKey(shard: number): string {
+  return `s.${shard}`;
+}
+
+/** The record in `value`, or undefined when it is none: another program may have written it. */
+export type RecordReader<R> = (value: string | undefined) => R | undefined;
+
+type Check = (value: unknown) => boolean;
+
+const isText: Check = (value) => typeof value === 'string';
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isOneOf =
+  (...values: readonly unknown[]): Check =>
+  (value) =>
+    values.includes(value);
+
+export const readConfig: RecordReader<ClusterConfig> = reader<ClusterConfig>({
+  id: isText,
+  numShards: isCount,
+  seed: isText,
+  hash: isText,
+  placement: isText,
+  proto: isCount,
+});
+
+export const readHeartbeat: RecordReader<Heartbeat> = reader<Heartbeat>({
+  inc: isText,
+  beat: isCount,
+  leaseMs: isCount,
+  isDead: isOneOf(true, false),
+  nonce: isText,
+});
+
+export const readMember: RecordReader<MemberRecord> = reader<MemberRecord>({
+  inc: isText,
+  state: isOneOf('up', 'draining', 'left', 'dead'),
+  nonce: isText,
+});
+
+export const readShard: RecordReader<ShardRecord> = reader<ShardRecord>({
+  epoch: isCount,
+  owner: isText,
+  inc: isText,
+  state: isOneOf('owned', 'released', 'restored'),
+  nonce: isText,
+});
+
+function reader<R>(shape: Readonly<Record<keyof R & string, Check>>): RecordReader<R> {
+  const checks = Object.entries<Check>(shape);
+  return (value) => {
+    let record: unknown;
+    try {
+      record = JSON.parse(value ?? 'null');
+    } catch {
+      return undefined;
+    }
+    if (typeof record !== 'object' || record === null) return undefined;
+    const fields = record as Record<string, unknown>;
+    return checks.every(([name, holds]) => holds(fields[name])) ? (record as R) : undefined;
+  };
+}

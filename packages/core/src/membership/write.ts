@@ -1,0 +1,77 @@
+/** One compare-and-set, repeated with the same bytes until it is certain what became of it. */
+import type { Clock } from '../clock.ts';
+import type { ClusterStore, StoreEntry } from './cluster-store.ts';
+
+export interface WriteRequest {
+  readonly key: string;
+  /** The revision to replace; 0 for a key that was never written. */
+  readonly revision: number;
+  /** Holds a nonce: no other write may have equal bytes. */
+  readonly value: string;
+  /** Asked before each sending; when it says no, the write is given up, and may still be done later. */
+  readonly isWanted: () => boolean;
+}
+
+export type WriteResult =
+  | { readonly kind: 'acked'; readonly entry: StoreEntry }
+  /** Another write came first: `newest` is undefined when the key is gone, and with it perhaps its bucket. */
+  | { readonly kind: 'lost'; readonly newest: StoreEntry | undefined }
+  | { readonly kind: 'given-up' };
+
+export interface Writer {
+  readonly store: ClusterStore;
+  readonly clock: Clock;
+  readonly ackTimeoutMs: number;
+}
+
+/** Between two tries: longer than an answer takes, shorter than anything waits for. */
+const PAUSE_MS = 50;
+
+export async function writeUntilKnown(writer: Writer, request: WriteRequest): Promise<WriteResult> {
+  const { store, ackTimeoutMs } = writer;
+  const { key, revision, value, isWanted } = request;
+  while (isWanted()) {
+    const outcome = await store.cas(key, revision, value, ackTimeoutMs);
+    if (outcome.kind === 'acked') return { kind: 'acked', entry: { key, revision: outcome.revision, value } };
+    const isLost = outcome.kind === 'lost';
+    // A read at or below the replaced revision is no answer to a lost write: it is older than what won.
+    const newest = await readBack(writer, request, isLost);
+    if (newest === GIVEN_UP) break;
+    if (newest !== NO_ANSWER) {
+      if (newest?.value === value) return { kind: 'acked', entry: newest };
+      if ((newest?.revision ?? 0) > revision || (newest === undefined && revision > 0)) {
+        return { kind: 'lost', newest };
+      }
+    }
+    await pause(writer.clock);
+  }
+  return { kind: 'given-up' };
+}
+
+const NO_ANSWER = Symbol('no answer');
+const GIVEN_UP = Symbol('given up');
+
+async function readBack(
+  { store, clock, ackTimeoutMs }: Writer,
+  { key, revision, isWanted }: WriteRequest,
+  isLost: boolean,
+): Promise<StoreEntry | undefined | typeof NO_ANSWER | typeof GIVEN_UP> {
+  while (isWanted()) {
+    let newest: StoreEntry | undefined;
+    try {
+      newest = await store.read(key, ackTimeoutMs);
+    } catch {
+      return NO_ANSWER;
+    }
+    const isStale = isLost && (newest?.revision ?? 0) <= revision && !(newest === undefined && revision > 0);
+    if (!isStale) return newest;
+    await pause(clock);
+  }
+  return GIVEN_UP;
+}
+
+function pause(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.timer(resolve, PAUSE_MS);
+  });
+}

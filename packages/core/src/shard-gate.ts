@@ -1,0 +1,31 @@
+/** What decides whether a node may work for a shard: a list given at start, or its membership in a cluster. */
+import { ClstrError } from './errors.ts';
+
+/** For which shards a node may work, asked anew for each message. */
+export interface ShardGate {
+  /** Whether a message for the shard may start now. */
+  admits(shard: number): boolean;
+  /** Whether what was admitted in `epoch` may still be answered; without an epoch, whether the shard is this node's. */
+  holds(shard: number, epoch: number | undefined): boolean;
+  /** Undefined in a static cluster. */
+  epochOf(shard: number): number | undefined;
+  /** Why a message is not admitted. */
+  refusal(shard: number): ClstrError;
+  /** Ascending. */
+  shards(): readonly number[];
+  /** Who owns what, for clients. */
+  topology(): unknown;
+}
+
+/** The same shards for ever. */
+export function staticGate(nodeId: string, shards: ReadonlySet<number>): ShardGate {
+  const sorted = [...shards].sort((a, b) => a - b);
+  return {
+    admits: (shard) => shards.has(shard),
+    holds: () => true,
+    epochOf: () => undefined,
+    refusal: (shard) => new ClstrError('NOT_OWNER', `node ${nodeId} does not serve shard ${shard}`),
+    shards: () => sorted,
+    topology: () => ({ clusterId: '', owners: [] }),
+  };
+}

@@ -1,0 +1,148 @@
+/** The side of a fenced store that asks: what the actors of a node process write to before they answer. */
+import { connect } from 'node:net';
+import type { Socket } from 'node:net';
+import { ClstrError, checkInteger, checkKnownOptions } from '@clstr/core';
+import { defaults } from '../defaults.ts';
+import type { FencedValue, FencedWrite } from './fenced-store.ts';
+import { readJsonLines, writeJsonLine } from './json-lines.ts';
+
+export interface FencedStoreClientOptions {
+  port: number;
+  /** Default 127.0.0.1. */
+  host?: string | undefined;
+  /** How long one answer may take, and the connection, in milliseconds. Default 5,000. */
+  timeoutMs?: number | undefined;
+}
+
+/** One connection; when it breaks, it stays broken. */
+export interface FencedStoreClient {
+  /** @throws INTERNAL when the store refuses the request; TIMEOUT, CONNECTION_LOST, TRANSPORT_CLOSED */
+  read(key: string): Promise<FencedValue>;
+  /**
+   * A refusal is a result. After TIMEOUT and CONNECTION_LOST the value may have been written.
+   *
+   * @throws as `read` does
+   */
+  write(key: string, value: number, epoch: number): Promise<FencedWrite>;
+  /** What waits is CONNECTION_LOST. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** @throws INVALID_OPTION, CONNECT_FAILED */
+export async function connectFencedStore(options: FencedStoreClientOptions): Promise<FencedStoreClient> {
+  const owner = 'connectFencedStore';
+  checkKnownOptions(owner, options, ['port', 'host', 'timeoutMs']);
+  const { port, host = '127.0.0.1', timeoutMs = defaults.storeTimeoutMs } = options;
+  checkInteger(owner, 'port', port, 1, 65_535);
+  checkInteger(owner, 'timeoutMs', timeoutMs, 1, 0x7fff_ffff);
+  const socket = connect(port, host).setNoDelay();
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => {
+      socket.destroy(new Error(`no connection within ${timeoutMs} ms`));
+    }, timeoutMs);
+    socket.once('connect', resolve);
+    socket.once('error', (cause) => {
+      reject(new ClstrError('CONNECT_FAILED', `${owner}: ${host}:${port}: ${cause.message}`, { cause }));
+    });
+    socket.once('close', () => {
+      clearTimeout(timer);
+    });
+    socket.once('connect', () => {
+      clearTimeout(timer);
+    });
+  });
+  return new SocketClient(socket, timeoutMs);
+}
+
+interface Pending {
+  resolve(answer: unknown): void;
+  reject(error: ClstrError): void;
+}
+
+class SocketClient implements FencedStoreClient {
+  readonly #socket: Socket;
+  readonly #timeoutMs: number;
+  readonly #pending = new Map<number, Pending>();
+  readonly #closed: Promise<void>;
+  #lastId = 0;
+
+  constructor(socket: Socket, timeoutMs: number) {
+    this.#socket = socket;
+    this.#timeoutMs = timeoutMs;
+    this.#closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        this.#failAll();
+        resolve();
+      });
+    });
+    socket.on('error', () => socket.destroy());
+    readJsonLines(socket, (reply) => {
+      this.#settle(reply as Reply);
+    });
+  }
+
+  read(key: string): Promise<FencedValue> {
+    return this.#ask({ op: 'read', key }) as Promise<FencedValue>;
+  }
+
+  write(key: string, value: number, epoch: number): Promise<FencedWrite> {
+    return this.#ask({ op: 'write', key, value, epoch }) as Promise<FencedWrite>;
+  }
+
+  close(): Promise<void> {
+    this.#socket.destroy();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #ask(request: object): Promise<unknown> {
+    if (this.#socket.destroyed) {
+      return Promise.reject(new ClstrError('TRANSPORT_CLOSED', 'the fenced store is not connected any more'));
+    }
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId;
+      const timer = setTimeout(() => {
+        this.#pending
+          .get(id)
+          ?.reject(new ClstrError('TIMEOUT', `the fenced store did not answer within ${this.#timeoutMs} ms`));
+      }, this.#timeoutMs);
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#pending.delete(id);
+      };
+      this.#pending.set(id, {
+        resolve: (answer) => {
+          end();
+          resolve(answer);
+        },
+        reject: (error) => {
+          end();
+          reject(error);
+        },
+      });
+      writeJsonLine(this.#socket, { id, ...request });
+    });
+  }
+
+  #settle({ id, answer, error }: Reply): void {
+    const pending = this.#pending.get(id);
+    if (error === undefined) pending?.resolve(answer);
+    else pending?.reject(new ClstrError('INTERNAL', `the fenced store says: ${error}`));
+  }
+
+  #failAll(): void {
+    for (const pending of [...this.#pending.values()]) {
+      pending.reject(new ClstrError('CONNECTION_LOST', 'the connection to the fenced store broke'));
+    }
+  }
+}
+
+interface Reply {
+  readonly id: number;
+  readonly answer?: unknown;
+  readonly error?: string;
+}

@@ -1,0 +1,86 @@
+/**
+ * A fenced store for several processes: JSON lines over TCP, answered in the order in which they arrive.
+ *
+ *   { "id": 1, "op": "read", "key": "k" }                            → { "id": 1, "answer": { "value": 0, "epoch": 0 } }
+ *   { "id": 2, "op": "write", "key": "k", "value": 1, "epoch": 3 }   → { "id": 2, "answer": { "kind": "written" } }
+ *   anything else                                                    → { "id": 3, "error": "…" }
+ */
+import { createServer } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
+import { ClstrError, checkInteger, checkKnownOptions } from '@clstr/core';
+import { FencedStore } from './fenced-store.ts';
+import { readJsonLines, writeJsonLine } from './json-lines.ts';
+
+export interface FencedStoreServerOptions {
+  /** Default: a free one. */
+  port?: number | undefined;
+  /** Default: an empty one. */
+  store?: FencedStore | undefined;
+}
+
+export interface FencedStoreServer {
+  readonly host: string;
+  readonly port: number;
+  /** What it serves: to be asked directly by the process that serves it. */
+  readonly store: FencedStore;
+  /** Ends all connections. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+const HOST = '127.0.0.1';
+
+/** Resolves when it listens, on this machine only. @throws INVALID_OPTION, CONNECT_FAILED */
+export async function serveFencedStore(options: FencedStoreServerOptions = {}): Promise<FencedStoreServer> {
+  const owner = 'serveFencedStore';
+  checkKnownOptions(owner, options, ['port', 'store']);
+  const { port = 0, store = new FencedStore() } = options;
+  checkInteger(owner, 'port', port, 0, 65_535);
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    // What went wrong with one client is seen by that client.
+    socket.on('error', () => socket.destroy());
+    readJsonLines(socket, (request) => {
+      writeJsonLine(socket, answer(store, request));
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => {
+      reject(new ClstrError('CONNECT_FAILED', `${owner}: ${cause.message}`, { cause }));
+    });
+    server.listen(port, HOST, resolve);
+  });
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> =>
+    (closing ??= new Promise((resolve) => {
+      server.close(() => {
+        resolve();
+      });
+      for (const socket of sockets) socket.destroy();
+    }));
+  return {
+    host: HOST,
+    port: (server.address() as AddressInfo).port,
+    store,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+function answer(store: FencedStore, request: unknown): object {
+  const { id, op, key, value, epoch } = (request ?? {}) as Readonly<Record<string, unknown>>;
+  try {
+    switch (op) {
+      case 'read':
+        return { id, answer: store.read(key as string) };
+      case 'write':
+        return { id, answer: store.write(key as string, value as number, epoch as number) };
+      default:
+        return { id, error: 'op must be read or write' };
+    }
+  } catch (error) {
+    return { id, error: (error as Error).message };
+  }
+}

@@ -1,0 +1,45 @@
+/** What a TCP proxy can do to the bytes that pass through it. */
+import { checkInteger, invalidOption } from '@clstr/core';
+
+/**
+ * - `pass`: everything goes through.
+ * - `latency`: each chunk `ms` later, in order.
+ * - `throttle`: so many bytes per second and direction.
+ * - `black-hole`: bytes and FIN of both directions are swallowed; connections are accepted, and nothing follows.
+ * - `half-open`: what the client sends arrives; what the server sends, FIN included, is swallowed.
+ * - `reset`: connections are reset, those that are open and those that are made.
+ *
+ * A connection that has lost bytes in a direction stays dead in it, whatever comes later: as a stream it is broken.
+ */
+export type ProxyMode =
+  | { readonly kind: 'pass' | 'black-hole' | 'half-open' | 'reset' }
+  | { readonly kind: 'latency'; readonly ms: number }
+  | { readonly kind: 'throttle'; readonly bytesPerSecond: number };
+
+/** What the connections of a proxy share. */
+export interface ProxyState {
+  mode: ProxyMode;
+  bytesToServer: number;
+  bytesToClient: number;
+  bytesSwallowed: number;
+}
+
+/** @throws INVALID_OPTION */
+export function checkMode(mode: ProxyMode): ProxyMode {
+  const { kind } = mode;
+  switch (kind) {
+    case 'pass':
+    case 'black-hole':
+    case 'half-open':
+    case 'reset':
+      return mode;
+    case 'latency':
+      checkInteger('setMode', 'ms', mode.ms, 0, 600_000);
+      return mode;
+    case 'throttle':
+      checkInteger('setMode', 'bytesPerSecond', mode.bytesPerSecond, 1, 2 ** 31);
+      return mode;
+    default:
+      throw invalidOption('setMode', 'kind', kind, 'a kind of ProxyMode');
+  }
+}

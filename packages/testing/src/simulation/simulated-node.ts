@@ -1,0 +1,119 @@
+/** One process of a simulated cluster: a real node with real actors, on a clock and a network that can fail. */
+import { actorHandler } from '@clstr/actors';
+import type { Actor } from '@clstr/actors';
+import { createNode } from '@clstr/core';
+import type {
+  Address,
+  Clock,
+  EntryReceiver,
+  Logger,
+  Membership,
+  Node,
+  NodeAddress,
+  NodeInterceptor,
+  Random,
+  Subscription,
+  Transport,
+} from '@clstr/core';
+import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
+import { memoryMembership, memoryTransport } from '@clstr/transport-memory';
+import { Disturbances } from './disturbances.ts';
+import { ProcessClock } from './process-clock.ts';
+
+export interface SimulatedNodeOptions {
+  readonly id: string;
+  /** Unique in the world: of one start of one node. */
+  readonly processId: string;
+  readonly numShards: number;
+  readonly bus: MemoryBus;
+  readonly store: MemoryStore;
+  readonly worldClock: Clock;
+  readonly random: Random;
+  readonly actors: (process: SimulatedNode) => readonly Actor[];
+  readonly interceptor: (process: SimulatedNode) => NodeInterceptor;
+  readonly logger: Logger;
+  readonly membership?:
+    ((options: { store: MemoryStore; member: string; clock: Clock }) => Membership) | undefined;
+}
+
+export class SimulatedNode {
+  readonly id: string;
+  readonly processId: string;
+  readonly clock: ProcessClock;
+  readonly disturbances: Disturbances = new Disturbances();
+  readonly node: Node;
+  /** Why it could not start, if so. */
+  failure: unknown;
+  readonly #store: MemoryStore;
+  readonly #transport: Transport;
+
+  constructor(options: SimulatedNodeOptions) {
+    const { id, processId, numShards, bus, store, random, logger } = options;
+    this.id = id;
+    this.processId = processId;
+    this.clock = new ProcessClock(options.worldClock);
+    this.#store = store;
+    this.#transport = memoryTransport({ bus });
+    const membership = (options.membership ?? memoryMembership)({
+      store,
+      member: processId,
+      clock: this.clock,
+    });
+    this.node = createNode({
+      id,
+      transport: inProcess(this.#transport, this.clock),
+      numShards,
+      membership,
+      handler: actorHandler(options.actors(this), { clock: this.clock, logger }),
+      interceptors: [options.interceptor(this)],
+      clock: this.clock,
+      random,
+      logger,
+    });
+  }
+
+  get isRunning(): boolean {
+    return this.clock.state === 'running';
+  }
+
+  start(): void {
+    this.node.start().catch((error: unknown) => {
+      this.failure = error;
+    });
+  }
+
+  /** As SIGKILL: the server sees its connections break, at once. */
+  kill(): void {
+    this.clock.kill();
+    this.#store.cut(this.processId);
+    void this.#transport.close();
+  }
+}
+
+/** What reaches the process while it stands still waits for it, as bytes in a socket do. */
+function inProcess(transport: Transport, clock: ProcessClock): Transport {
+  return {
+    name: transport.name,
+    get state() {
+      return transport.state;
+    },
+    openLink: (options) => transport.openLink(options),
+    serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
+      const inTurn: EntryReceiver = {
+        onEntry(entry, port) {
+          const payload = entry.payload.slice();
+          clock.macrotask(() => {
+            receiver.onEntry({ ...entry, payload, receivedAtMs: clock.monoMs() }, port);
+          });
+        },
+        onCancel(session, attempt) {
+          clock.macrotask(() => receiver.onCancel(session, attempt));
+        },
+      };
+      return transport.serve(address, inTurn, self);
+    },
+    onConnection: (listener) => transport.onConnection(listener),
+    close: () => transport.close(),
+    [Symbol.asyncDispose]: () => transport.close(),
+  };
+}

@@ -1,0 +1,146 @@
+/** A TCP proxy between a client and a server of a test: what it does to the bytes is a fault of the network. */
+import { connect, createServer } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
+import { checkInteger, checkKnownOptions, checkString } from '@clstr/core';
+import { ProxiedConnection } from './proxied-connection.ts';
+import { checkMode } from './proxy-mode.ts';
+import type { ProxyMode, ProxyState } from './proxy-mode.ts';
+
+export interface TcpProxyOptions {
+  /** Of the server. */
+  port: number;
+  /** Of the server. Default `127.0.0.1`. */
+  host?: string | undefined;
+}
+
+export interface TcpProxy {
+  readonly host: string;
+  /** Where clients connect. */
+  readonly port: number;
+  readonly mode: ProxyMode;
+  /** Connections of clients that are open now. */
+  readonly connections: number;
+  /** Bytes that went on their way to the server. */
+  readonly bytesToServer: number;
+  readonly bytesToClient: number;
+  /** Bytes that a black hole or a half open connection took. */
+  readonly bytesSwallowed: number;
+  /** For what arrives from now on. */
+  setMode(mode: ProxyMode): void;
+  /** Resets the open connections, and leaves the mode as it is. */
+  reset(): void;
+  /** Ends all connections. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** @throws INVALID_OPTION */
+export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy> {
+  const owner = 'startTcpProxy';
+  checkKnownOptions(owner, options, ['port', 'host']);
+  const port = checkInteger(owner, 'port', options.port, 1, 65_535);
+  const host = checkString(owner, 'host', options.host ?? HOST, /./, 'a host');
+  const proxy = new ListeningProxy(port, host);
+  await proxy.listen();
+  return proxy;
+}
+
+const HOST = '127.0.0.1';
+
+class ListeningProxy implements TcpProxy {
+  readonly host = HOST;
+  readonly #targetPort: number;
+  readonly #targetHost: string;
+  readonly #server: Server;
+  readonly #open = new Set<ProxiedConnection>();
+  readonly #state: ProxyState = {
+    mode: { kind: 'pass' },
+    bytesToServer: 0,
+    bytesToClient: 0,
+    bytesSwallowed: 0,
+  };
+  #closing: Promise<void> | undefined;
+
+  constructor(targetPort: number, targetHost: string) {
+    this.#targetPort = targetPort;
+    this.#targetHost = targetHost;
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
+      this.#accept(client);
+    });
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  get mode(): ProxyMode {
+    return this.#state.mode;
+  }
+
+  get connections(): number {
+    return this.#open.size;
+  }
+
+  get bytesToServer(): number {
+    return this.#state.bytesToServer;
+  }
+
+  get bytesToClient(): number {
+    return this.#state.bytesToClient;
+  }
+
+  get bytesSwallowed(): number {
+    return this.#state.bytesSwallowed;
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject).listen(0, HOST, resolve);
+    });
+  }
+
+  setMode(mode: ProxyMode): void {
+    this.#state.mode = checkMode(mode);
+    if (mode.kind === 'reset') this.reset();
+  }
+
+  reset(): void {
+    for (const connection of [...this.#open]) connection.reset();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      this.#server.close(() => {
+        resolve();
+      });
+      this.reset();
+    });
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #accept(client: Socket): void {
+    const { kind } = this.#state.mode;
+    if (kind === 'reset' || this.#closing !== undefined) {
+      client.on('error', () => undefined).resetAndDestroy();
+      return;
+    }
+    // A black hole reaches no server.
+    const server =
+      kind === 'black-hole'
+        ? undefined
+        : connect({
+            port: this.#targetPort,
+            host: this.#targetHost,
+            allowHalfOpen: true,
+            noDelay: true,
+          });
+    const connection: ProxiedConnection = new ProxiedConnection(client, server, this.#state, () => {
+      this.#open.delete(connection);
+    });
+    this.#open.add(connection);
+  }
+}

@@ -1,0 +1,38 @@
+/** Membership over a memory store: a cluster within one process. */
+import type { Clock, Membership, PlacementKind, Timing, TimingProfile } from '@clstr/core';
+import { checkKnownOptions, checkMethods, checkString, invalidOption, resolveTiming } from '@clstr/core';
+import { createMemoryStore } from './memory-store.ts';
+import type { MemoryStore } from './memory-store.ts';
+
+export interface MemoryMembershipOptions {
+  /** Default: a new one of its own, which all that open this membership share. */
+  store?: MemoryStore | undefined;
+  /** Name of its connections at the store. Default: a new one for each. */
+  member?: string | undefined;
+  /** Default `fast`. */
+  timing?: TimingProfile | Timing | undefined;
+  /** Default `rendezvous`. */
+  placement?: PlacementKind | undefined;
+  /** Of its connections. Default: the store's. */
+  clock?: Clock | undefined;
+}
+
+const OWNER = 'memoryMembership';
+
+/** @throws INVALID_OPTION */
+export function memoryMembership(options: MemoryMembershipOptions = {}): Membership {
+  checkKnownOptions(OWNER, options, ['store', 'member', 'timing', 'placement', 'clock']);
+  const { member, clock, placement = 'rendezvous' } = options;
+  const store = checkMethods(OWNER, 'store', options.store ?? createMemoryStore(), ['connect']);
+  if (member !== undefined) checkString(OWNER, 'member', member, /./, 'a name');
+  if (clock !== undefined) checkMethods(OWNER, 'clock', clock, ['monoMs', 'wallMs', 'timer', 'macrotask']);
+  if (!['rendezvous', 'bounded'].includes(placement)) {
+    throw invalidOption(OWNER, 'placement', placement, "'rendezvous' or 'bounded'");
+  }
+  return Object.freeze({
+    name: 'memory',
+    timing: resolveTiming(OWNER, options.timing ?? 'fast'),
+    placement,
+    open: async () => store.connect({ member, clock }),
+  });
+}

@@ -1,0 +1,185 @@
+/** One member's way to a memory store: requests and answers take the time that the policy says. */
+import type { CasOutcome, Clock, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core';
+import { CONFIG_KEY, ClstrError } from '@clstr/core';
+import type { MemoryBucket } from './memory-bucket.ts';
+import { MemoryWatch } from './memory-watch.ts';
+import { checkKey, isKey, matcherOf } from './store-keys.ts';
+import type { OperationFate, StoreOperation, StorePolicy } from './store-policy.ts';
+import { pass } from './store-policy.ts';
+
+/** What all connections of a store share. */
+export interface StoreCore {
+  readonly clock: Clock;
+  readonly policy: Required<StorePolicy>;
+  readonly bucket: () => MemoryBucket | undefined;
+  /** Makes the bucket. */
+  readonly create: () => MemoryBucket;
+  /** What was the newest write of the key `staleBy` writes ago. */
+  readonly asOf: (entry: StoreEntry | undefined, staleBy: number) => StoreEntry | undefined;
+  readonly onClose: (connection: MemoryStoreConnection) => void;
+}
+
+export class MemoryStoreConnection implements ClusterStore {
+  readonly member: string;
+  readonly #core: StoreCore;
+  /** Of the member: its time-outs, and all that it hears. */
+  readonly #clock: Clock;
+  readonly #listeners = new Set<(isConnected: boolean) => void>();
+  readonly #watches = new Set<MemoryWatch>();
+  /** Ends the calls that wait for an answer. */
+  readonly #waiting = new Set<(error: ClstrError) => void>();
+  #isConnected = true;
+  #isClosed = false;
+
+  constructor(core: StoreCore, member: string, clock: Clock) {
+    this.#core = core;
+    this.member = member;
+    this.#clock = clock;
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  onConnection(listener: (isConnected: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  async cas(
+    key: string,
+    revision: number,
+    value: string | undefined,
+    timeoutMs: number,
+  ): Promise<CasOutcome> {
+    if (!isKey(key)) return UNKNOWN;
+    const { bucket, create } = this.#core;
+    try {
+      return await this.#ask({ kind: 'cas', key }, timeoutMs, ({ isUndecided = false }) => {
+        if (isUndecided) return UNDECIDED;
+        const isCreation = key === CONFIG_KEY && revision === 0 && value !== undefined;
+        const target = bucket() ?? (isCreation ? create() : undefined);
+        // As over NATS: nobody answers for a bucket that is not there.
+        return target?.cas(key, revision, value) ?? UNKNOWN;
+      });
+    } catch {
+      return UNKNOWN;
+    }
+  }
+
+  async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
+    checkKey('read', key);
+    const { bucket, asOf } = this.#core;
+    return await this.#ask({ kind: 'read', key }, timeoutMs, ({ staleBy = 0 }) =>
+      asOf(bucket()?.get(key), staleBy),
+    );
+  }
+
+  list(timeoutMs: number): Promise<readonly StoreEntry[]> {
+    const { bucket, asOf } = this.#core;
+    return this.#ask({ kind: 'list', key: undefined }, timeoutMs, ({ staleBy = 0 }) =>
+      [...(bucket()?.entries() ?? [])].flatMap((newest) => {
+        const entry = asOf(newest, staleBy);
+        return entry?.value === undefined ? [] : [entry];
+      }),
+    );
+  }
+
+  watch(pattern: string, listener: StoreListener): Watch {
+    const { bucket, policy } = this.#core;
+    const matches = matcherOf('watch', pattern);
+    const watch = new MemoryWatch({
+      ...{ member: this.member, pattern, matches, listener, clock: this.#clock, policy, bucket },
+      onClose: () => this.#watches.delete(watch),
+    });
+    if (this.#isClosed) return watch;
+    this.#watches.add(watch);
+    if (this.#isConnected) watch.attach();
+    return watch;
+  }
+
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    this.cut();
+    this.#isClosed = true;
+    this.#listeners.clear();
+    for (const watch of [...this.#watches]) watch.close();
+    this.#core.onClose(this);
+    return Promise.resolve();
+  }
+
+  /** For the store: the bucket was made. */
+  onBucket(): void {
+    if (!this.#isConnected) return;
+    for (const watch of this.#watches) watch.attach();
+  }
+
+  /** For the store: the member is cut off, and knows. What it has sent may still arrive. */
+  cut(): void {
+    if (!this.#isConnected) return;
+    this.#isConnected = false;
+    for (const watch of this.#watches) watch.breakOff();
+    const waiting = [...this.#waiting];
+    this.#tell(() => {
+      for (const fail of waiting) fail(connectionLost('was lost'));
+    });
+    this.#tellConnection();
+  }
+
+  restore(): void {
+    if (this.#isConnected || this.#isClosed) return;
+    this.#isConnected = true;
+    this.#tellConnection();
+    for (const watch of this.#watches) watch.resume();
+  }
+
+  #tellConnection(): void {
+    const isConnected = this.#isConnected;
+    for (const listener of [...this.#listeners]) {
+      this.#tell(() => {
+        if (this.#listeners.has(listener)) listener(isConnected);
+      });
+    }
+  }
+
+  #tell(tell: () => void): void {
+    pass(this.#clock, 0, tell);
+  }
+
+  /** Does `work` at the bucket. @throws TIMEOUT, CONNECTION_LOST */
+  #ask<T>(
+    operation: Omit<StoreOperation, 'member'>,
+    timeoutMs: number,
+    work: (fate: OperationFate) => T,
+  ): Promise<T> {
+    if (!this.#isConnected) return Promise.reject(connectionLost(this.#isClosed ? 'is closed' : 'is down'));
+    const fate = this.#core.policy.onOperation({ member: this.member, ...operation });
+    return new Promise<T>((resolve, reject) => {
+      const fail = (error: ClstrError): void => {
+        cancelTimeout();
+        if (this.#waiting.delete(fail)) reject(error);
+      };
+      const cancelTimeout = this.#clock.timer(() => {
+        fail(new ClstrError('TIMEOUT', `no answer to ${operation.kind} within ${timeoutMs} ms`));
+      }, timeoutMs);
+      this.#waiting.add(fail);
+      pass(this.#core.clock, fate.request ?? 0, () => {
+        const result = work(fate);
+        pass(this.#clock, fate.answer ?? 0, () => {
+          if (!this.#waiting.delete(fail)) return;
+          cancelTimeout();
+          resolve(result);
+        });
+      });
+    });
+  }
+}
+
+const UNKNOWN: CasOutcome = { kind: 'unknown' };
+const UNDECIDED: CasOutcome = { kind: 'undecided' };
+
+function connectionLost(what: string): ClstrError {
+  return new ClstrError('CONNECTION_LOST', `the connection to the memory store ${what}`);
+}

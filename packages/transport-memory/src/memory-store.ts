@@ -1,0 +1,128 @@
+/** A bucket in memory that many members share: a cluster's store within one process. */
+import type { Clock, ClusterStore, StoreEntry } from '@clstr/core';
+import {
+  ClstrError,
+  checkInteger,
+  checkKnownOptions,
+  checkMethods,
+  checkString,
+  systemClock,
+} from '@clstr/core';
+import { MemoryBucket } from './memory-bucket.ts';
+import { MemoryStoreConnection } from './memory-store-connection.ts';
+import type { StoreCore } from './memory-store-connection.ts';
+import { StoreHistory } from './store-history.ts';
+import type { StoreWrite } from './store-history.ts';
+import { resolvePolicy } from './store-policy.ts';
+import type { StorePolicy } from './store-policy.ts';
+
+export interface MemoryStoreOptions {
+  /** Default: everything arrives, in the next turn. */
+  policy?: StorePolicy | undefined;
+  /** Writes to remember, for {@link MemoryStore.history} and for stale reads. Default 0. */
+  maxHistory?: number | undefined;
+  clock?: Clock | undefined;
+}
+
+export interface StoreConnectOptions {
+  /** How the policy, `cut` and `restore` know it; several connections may share a name. Default: a new one. */
+  member?: string | undefined;
+  /** Of the member: its time-outs, and all that it hears. Default: the store's. */
+  clock?: Clock | undefined;
+}
+
+export interface MemoryStore {
+  readonly clock: Clock;
+  /** The last `maxHistory` writes, oldest first, of this bucket and of those deleted before. */
+  readonly history: readonly StoreWrite[];
+  /** A member's own way to the bucket. @throws CONNECT_FAILED while the member is cut off */
+  connect(options?: StoreConnectOptions): ClusterStore;
+  /** Cuts the member off: its calls fail, its watches fall silent. It knows. */
+  cut(member: string): void;
+  restore(member: string): void;
+  /** Deletes the bucket; as over NATS, no watch hears of it. The next one's revisions start at 1 again. */
+  deleteBucket(): void;
+}
+
+/** @throws INVALID_OPTION */
+export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  checkKnownOptions('createMemoryStore', options, ['policy', 'maxHistory', 'clock']);
+  const { policy = {}, maxHistory = 0, clock = systemClock } = options;
+  checkMethods('createMemoryStore', 'clock', clock, ['monoMs', 'wallMs', 'timer', 'macrotask']);
+  checkKnownOptions('createMemoryStore: policy', policy, ['onOperation', 'onDelivery']);
+  checkInteger('createMemoryStore', 'maxHistory', maxHistory, 0, 0x7fff_ffff);
+  return new SharedStore(clock, policy, maxHistory);
+}
+
+class SharedStore implements MemoryStore {
+  readonly clock: Clock;
+  readonly #history: StoreHistory;
+  readonly #core: StoreCore;
+  readonly #connections = new Set<MemoryStoreConnection>();
+  readonly #cut = new Set<string>();
+  #bucket: MemoryBucket | undefined;
+  #buckets = 0;
+  #members = 0;
+
+  constructor(clock: Clock, policy: StorePolicy, maxHistory: number) {
+    this.clock = clock;
+    this.#history = new StoreHistory(maxHistory);
+    this.#core = {
+      clock,
+      policy: resolvePolicy(policy, clock),
+      bucket: () => this.#bucket,
+      create: () => this.#create(),
+      asOf: (entry, staleBy) => this.#asOf(entry, staleBy),
+      onClose: (connection) => this.#connections.delete(connection),
+    };
+  }
+
+  get history(): readonly StoreWrite[] {
+    return this.#history.writes;
+  }
+
+  connect(options: StoreConnectOptions = {}): ClusterStore {
+    const { member = `member-${++this.#members}`, clock = this.clock } = options;
+    checkString('connect', 'member', member, /./, 'a name');
+    if (this.#cut.has(member)) {
+      throw new ClstrError('CONNECT_FAILED', `${member} is cut off from the memory store`);
+    }
+    const connection = new MemoryStoreConnection(this.#core, member, clock);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  cut(member: string): void {
+    this.#cut.add(member);
+    for (const connection of this.#of(member)) connection.cut();
+  }
+
+  restore(member: string): void {
+    this.#cut.delete(member);
+    for (const connection of this.#of(member)) connection.restore();
+  }
+
+  deleteBucket(): void {
+    this.#bucket = undefined;
+  }
+
+  #of(member: string): MemoryStoreConnection[] {
+    return [...this.#connections].filter((connection) => connection.member === member);
+  }
+
+  #create(): MemoryBucket {
+    const bucket = new MemoryBucket();
+    const number = ++this.#buckets;
+    bucket.onWrite(({ key, revision, value }) => {
+      this.#history.add({ bucket: number, revision, key, value });
+    });
+    this.#bucket = bucket;
+    for (const connection of this.#connections) connection.onBucket();
+    return bucket;
+  }
+
+  #asOf(entry: StoreEntry | undefined, staleBy: number): StoreEntry | undefined {
+    if (entry === undefined || staleBy <= 0 || this.#bucket === undefined) return entry;
+    return this.#history.asOf(entry, this.#buckets, this.#bucket.revision - staleBy);
+  }
+}

@@ -1,0 +1,99 @@
+/** One watch of one member: tells entries in order, each in a turn of its own. */
+import type { Clock, StoreEntry, StoreListener, Watch } from '@clstr/core';
+import type { MemoryBucket } from './memory-bucket.ts';
+import type { StorePolicy } from './store-policy.ts';
+import { pass } from './store-policy.ts';
+
+export interface WatchOptions {
+  readonly member: string;
+  readonly pattern: string;
+  readonly matches: (key: string) => boolean;
+  readonly listener: StoreListener;
+  readonly clock: Clock;
+  readonly policy: Required<StorePolicy>;
+  /** Undefined while there is no bucket: then `attach` follows once there is one. */
+  readonly bucket: () => MemoryBucket | undefined;
+  readonly onClose: (watch: MemoryWatch) => void;
+}
+
+type News = () => void;
+
+export class MemoryWatch implements Watch {
+  readonly #options: WatchOptions;
+  /** On their way. Replaced when the watch breaks off, so that what was on its way gets lost. */
+  #news: News[] = [];
+  #newestDueMs = 0;
+  #isAttached = false;
+  #detach: () => void = () => undefined;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  close(): void {
+    this.breakOff();
+    this.#options.onClose(this);
+  }
+
+  /** Begins with the newest of each key, unless it has begun or there is no bucket. */
+  attach(): void {
+    const bucket = this.#options.bucket();
+    if (bucket === undefined || this.#isAttached) return;
+    this.#isAttached = true;
+    this.#detach = bucket.onWrite((entry) => {
+      this.#offer(entry);
+    });
+    const news = this.#news;
+    for (const entry of bucket.entries()) {
+      if (news !== this.#news) return; // the policy broke the watch
+      this.#offer(entry);
+    }
+  }
+
+  /** Nothing more arrives, not even what is on its way. */
+  breakOff(): void {
+    this.#isAttached = false;
+    this.#detach();
+    this.#detach = () => undefined;
+    this.#news = [];
+    this.#newestDueMs = 0;
+  }
+
+  /** After a break: tells of the gap, then of the newest. */
+  resume(): void {
+    const { listener } = this.#options;
+    this.#send(0, () => {
+      listener.onGap();
+    });
+    this.attach();
+  }
+
+  #offer(entry: StoreEntry): void {
+    const { matches, listener, policy, member, pattern, clock } = this.#options;
+    if (!matches(entry.key)) return;
+    const fate = policy.onDelivery({ member, pattern, entry });
+    if (typeof fate === 'number') {
+      this.#send(fate, () => {
+        listener.onEntry(entry);
+      });
+      return;
+    }
+    this.breakOff();
+    const broken = this.#news;
+    clock.timer(() => {
+      if (broken === this.#news) this.resume();
+    }, fate.brokenMs);
+  }
+
+  /** As many timers as news: each tells the first that waits, so none overtakes, whichever timer fires first. */
+  #send(delayMs: number, tell: News): void {
+    const { clock } = this.#options;
+    const news = this.#news;
+    const nowMs = clock.monoMs();
+    this.#newestDueMs = Math.max(this.#newestDueMs, nowMs + delayMs);
+    news.push(tell);
+    pass(clock, this.#newestDueMs - nowMs, () => {
+      if (news === this.#news) news.shift()?.();
+    });
+  }
+}

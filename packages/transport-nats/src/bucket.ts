@@ -1,0 +1,220 @@
+/** One bucket as JetStream knows it: the stream `KV_<name>`, asked by requests to the stream's leader. */
+import type { CasOutcome, StoreEntry } from '@clstr/core';
+import { isClstrError } from '@clstr/core';
+import type { Msg, MsgHdrs } from 'nats';
+import { headers as createHeaders } from 'nats';
+import type { ControlConnection } from './control-connection.ts';
+import { ApiErrors, fromApiError, isApiError, jetStreamSilent } from './nats-errors.ts';
+import type { ApiError } from './nats-errors.ts';
+
+export interface BucketShape {
+  readonly replicas: number;
+  readonly storage: 'file' | 'memory';
+}
+
+export interface ConsumerRequest {
+  readonly deliverSubject: string;
+  readonly filterSubject: string;
+  readonly idleHeartbeatMs: number;
+}
+
+export class Bucket {
+  readonly stream: string;
+  readonly #control: ControlConnection;
+  readonly #subjectPrefix: string;
+
+  constructor(control: ControlConnection, name: string) {
+    this.#control = control;
+    this.stream = `KV_${name}`;
+    this.#subjectPrefix = `$KV.${name}.`;
+  }
+
+  /** Also of patterns. */
+  subjectOf(key: string): string {
+    return this.#subjectPrefix + key;
+  }
+
+  /** Without a message id: the server must see each repeat, and refuse it. Never rejects. */
+  async cas(key: string, revision: number, value: string | undefined, timeoutMs: number): Promise<Written> {
+    const headers = createHeaders();
+    headers.set('Nats-Expected-Last-Subject-Sequence', String(revision));
+    if (value === undefined) headers.set('KV-Operation', 'DEL');
+    let message: Msg;
+    try {
+      const bytes = value === undefined ? undefined : encoder.encode(value);
+      message = await this.#control.request({ subject: this.subjectOf(key), bytes, headers, timeoutMs });
+    } catch (error) {
+      return { ...UNKNOWN, isUnheard: isClstrError(error, 'NO_SUBSCRIBER') };
+    }
+    return readAck(message);
+  }
+
+  /** Undefined when there is no such key or no bucket. */
+  async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
+    const answer = await this.#ask<{ message: StoredMessage }>(
+      `STREAM.MSG.GET.${this.stream}`,
+      { last_by_subj: this.subjectOf(key) },
+      timeoutMs,
+      [ApiErrors.NO_MESSAGE, ApiErrors.NO_STREAM],
+    );
+    return answer && this.#entryOf(answer.message);
+  }
+
+  /** Undefined when there is no bucket. */
+  async shape(timeoutMs: number): Promise<BucketShape | undefined> {
+    const answer = await this.#ask<{ config: { num_replicas?: number; storage: 'file' | 'memory' } }>(
+      `STREAM.INFO.${this.stream}`,
+      undefined,
+      timeoutMs,
+      [ApiErrors.NO_STREAM],
+    );
+    return answer && { replicas: answer.config.num_replicas ?? 1, storage: answer.config.storage };
+  }
+
+  /** Of all keys, deleted ones included; undefined when there is no bucket. */
+  async keys(timeoutMs: number): Promise<Set<string> | undefined> {
+    const answer = await this.#ask<{ state: { subjects?: Record<string, number> } }>(
+      `STREAM.INFO.${this.stream}`,
+      { subjects_filter: this.subjectOf('>') },
+      timeoutMs,
+      [ApiErrors.NO_STREAM],
+    );
+    if (answer === undefined) return undefined;
+    const subjects = Object.keys(answer.state.subjects ?? {});
+    return new Set(subjects.map((subject) => subject.slice(this.#subjectPrefix.length)));
+  }
+
+  /** Does nothing when the bucket is there, whatever its shape. */
+  async create({ replicas, storage }: BucketShape, timeoutMs: number): Promise<void> {
+    const config = {
+      name: this.stream,
+      subjects: [`${this.#subjectPrefix}>`],
+      description: 'members and shards of a clstr cluster',
+      retention: 'limits',
+      max_msgs_per_subject: 1,
+      max_msgs: -1,
+      max_bytes: -1,
+      max_age: 0,
+      max_msg_size: -1,
+      max_consumers: -1,
+      discard: 'new',
+      num_replicas: replicas,
+      storage,
+      // A direct read may be answered by a replica that is behind.
+      allow_direct: false,
+      deny_delete: true,
+      allow_rollup_hdrs: true,
+    };
+    await this.#ask(`STREAM.CREATE.${this.stream}`, config, timeoutMs, [ApiErrors.STREAM_EXISTS]);
+  }
+
+  /**
+   * Starts a consumer that pushes the newest of each key, then what is new; it ends soon after nobody listens. Gives
+   * its name, or undefined when there is no bucket.
+   */
+  async consume(
+    { deliverSubject, filterSubject, idleHeartbeatMs }: ConsumerRequest,
+    timeoutMs: number,
+  ): Promise<string | undefined> {
+    const config = {
+      deliver_subject: deliverSubject,
+      deliver_policy: 'last_per_subject',
+      filter_subject: filterSubject,
+      ack_policy: 'none',
+      replay_policy: 'instant',
+      max_deliver: 1,
+      mem_storage: true,
+      num_replicas: 1,
+      idle_heartbeat: idleHeartbeatMs * NANOS_PER_MS,
+      flow_control: true,
+    };
+    const answer = await this.#ask<{ name: string }>(
+      `CONSUMER.CREATE.${this.stream}`,
+      { stream_name: this.stream, config },
+      timeoutMs,
+      [ApiErrors.NO_STREAM],
+    );
+    return answer?.name;
+  }
+
+  /** In the background: a consumer that nobody hears ends by itself, only later. */
+  forget(consumer: string): void {
+    this.#ask(`CONSUMER.DELETE.${this.stream}.${consumer}`, undefined, FORGET_MS, []).catch(() => undefined);
+  }
+
+  /** Undefined when the message is no entry of this bucket. */
+  entryOfMessage({ subject, headers, data }: Msg, revision: number): StoreEntry | undefined {
+    if (!subject.startsWith(this.#subjectPrefix)) return undefined;
+    const key = subject.slice(this.#subjectPrefix.length);
+    return { key, revision, value: isDeletion(headers) ? undefined : decoder.decode(data) };
+  }
+
+  #entryOf({ subject, seq, hdrs, data }: StoredMessage): StoreEntry {
+    const key = subject.slice(this.#subjectPrefix.length);
+    const head = hdrs === undefined ? '' : decoder.decode(Buffer.from(hdrs, 'base64'));
+    const value = DELETION.test(head) ? undefined : decoder.decode(Buffer.from(data ?? '', 'base64'));
+    return { key, revision: seq, value };
+  }
+
+  /** The answer, or undefined for an error of `expected`. */
+  async #ask<T>(
+    method: string,
+    body: object | undefined,
+    timeoutMs: number,
+    expected: readonly number[],
+  ): Promise<T | undefined> {
+    const bytes = body === undefined ? undefined : encoder.encode(JSON.stringify(body));
+    const subject = `$JS.API.${method}`;
+    const message = await this.#control
+      .request({ subject, bytes, headers: undefined, timeoutMs })
+      .catch((error: unknown) => {
+        throw isClstrError(error, 'NO_SUBSCRIBER') ? jetStreamSilent(error) : error;
+      });
+    const answer = message.json<T | { error: ApiError }>();
+    if (!isApiError(answer)) return answer;
+    if (expected.includes(answer.error.err_code ?? 0)) return undefined;
+    throw fromApiError(answer.error, method);
+  }
+}
+
+export type Written = CasOutcome & {
+  /** No stream listens to the key. */
+  readonly isUnheard?: boolean;
+};
+
+interface StoredMessage {
+  readonly subject: string;
+  readonly seq: number;
+  readonly hdrs?: string;
+  readonly data?: string;
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const UNKNOWN: CasOutcome = { kind: 'unknown' };
+const NANOS_PER_MS = 1_000_000;
+const FORGET_MS = 2_000;
+/** Of a message's head: a key that was deleted, purged, or dropped by a server that marks what it drops. */
+const DELETION = /^(?:KV-Operation: *(?:DEL|PURGE)|Nats-Marker-Reason:.*)\r?$/im;
+
+function isDeletion(headers: MsgHdrs | undefined): boolean {
+  if (headers === undefined) return false;
+  const operation = headers.get('KV-Operation');
+  return operation === 'DEL' || operation === 'PURGE' || headers.has('Nats-Marker-Reason');
+}
+
+function readAck(message: Msg): Written {
+  let ack: { seq?: unknown } | { error: ApiError };
+  try {
+    ack = message.json();
+  } catch {
+    return UNKNOWN;
+  }
+  if (isApiError(ack)) {
+    if (ack.error.err_code === ApiErrors.WRONG_SEQUENCE) return { kind: 'lost' };
+    if (ack.error.err_code === ApiErrors.WRITE_IN_FLIGHT) return { kind: 'undecided' };
+    return UNKNOWN;
+  }
+  const { seq } = ack;
+  return Number.isSafeInteger(seq) ? { kind: 'acked', revision: seq as number } : UNKNOWN;
+}

@@ -1,0 +1,104 @@
+/** Membership over NATS: a cluster meets in a bucket of JetStream. */
+import type { ClstrError, Membership } from '@clstr/core';
+import { Bucket } from './bucket.ts';
+import type { BucketShape } from './bucket.ts';
+import { openControlConnection } from './control-connection.ts';
+import type { ControlConnection } from './control-connection.ts';
+import { resolveMembershipOptions, resolveProvisionOptions } from './membership-options.ts';
+import type {
+  NatsMembershipOptions,
+  ProvisionOptions,
+  ResolvedClusterOptions,
+} from './membership-options.ts';
+import { bucketDiffers, fromOpeningError, unsafeServer } from './nats-errors.ts';
+import { NatsStore } from './nats-store.ts';
+
+/**
+ * Each node that opens it gets a connection of its own. `open` also throws UNSUPPORTED_VERSION: the servers are not to
+ * be trusted with several replicas.
+ *
+ * @throws INVALID_OPTION
+ */
+export function natsMembership(options: NatsMembershipOptions = {}): Membership {
+  const resolved = resolveMembershipOptions(options);
+  const { timing, placement } = resolved;
+  return Object.freeze({
+    name: 'nats',
+    timing,
+    placement,
+    open: async () => {
+      const { control, bucket } = await openBucket(resolved);
+      const { inboxPrefix, clock, logger } = resolved;
+      return new NatsStore(control, bucket, {
+        ...{ inboxPrefix, clock, logger, shape: shapeOf(resolved) },
+        timeoutMs: timing.ackTimeoutMs,
+        idleHeartbeatMs: timing.pingMs,
+      });
+    },
+  });
+}
+
+/**
+ * Creates the bucket of a cluster, where its first node should not choose replicas and storage. Does nothing when it
+ * is there as wanted.
+ *
+ * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION; CLUSTER_CONFIG_MISMATCH when
+ * it is there with other replicas or storage
+ */
+export async function provisionCluster(options: ProvisionOptions = {}): Promise<void> {
+  const resolved = resolveProvisionOptions(options);
+  const wanted = shapeOf(resolved);
+  const { control, bucket } = await openBucket(resolved);
+  try {
+    await bucket.create(wanted, ANSWER_MS);
+    const found = await bucket.shape(ANSWER_MS);
+    if (found?.replicas !== wanted.replicas || found.storage !== wanted.storage) {
+      throw bucketDiffers(bucket.stream, found, wanted);
+    }
+  } finally {
+    await control.close();
+  }
+}
+
+/** For calls of a program that starts, or that is run by hand. */
+const ANSWER_MS = 5_000;
+
+interface OpenBucket {
+  readonly control: ControlConnection;
+  readonly bucket: Bucket;
+}
+
+async function openBucket(options: ResolvedClusterOptions): Promise<OpenBucket> {
+  const { cluster, connect, timing, clock, logger, replicas, allowUnsafeServer } = options;
+  const control = await openControlConnection({ connect, maxDownMs: timing.leaseMs, clock, logger });
+  const bucket = new Bucket(control, cluster);
+  try {
+    const found = await firstAnswer(bucket, connect.servers as readonly string[]);
+    const most = Math.max(replicas, found?.replicas ?? 1);
+    if (most > 1 && !allowUnsafeServer && !isSafe(control.serverVersion)) {
+      throw unsafeServer(control.serverVersion, most);
+    }
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+  return { control, bucket };
+}
+
+async function firstAnswer(bucket: Bucket, servers: readonly string[]): Promise<BucketShape | undefined> {
+  try {
+    return await bucket.shape(ANSWER_MS);
+  } catch (error) {
+    throw fromOpeningError(error as ClstrError, servers.join(', '));
+  }
+}
+
+/** Since 2.11 an acknowledged write of a replicated stream is a write of the majority. */
+function isSafe(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 2 || (major === 2 && minor >= 11);
+}
+
+function shapeOf({ replicas, storage }: ResolvedClusterOptions): BucketShape {
+  return { replicas, storage };
+}

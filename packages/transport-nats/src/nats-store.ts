@@ -1,0 +1,159 @@
+/** One member's way to its cluster's bucket in JetStream. */
+import type { CasOutcome, Clock, ClusterStore, Logger, StoreEntry, StoreListener, Watch } from '@clstr/core';
+import { CONFIG_KEY, ClstrError, checkString } from '@clstr/core';
+import type { Bucket } from './bucket.ts';
+import type { BucketShape } from './bucket.ts';
+import type { ControlConnection } from './control-connection.ts';
+import { NatsWatch } from './nats-watch.ts';
+import { PushConsumer } from './push-consumer.ts';
+import type { ConsumerOptions } from './push-consumer.ts';
+
+export interface NatsStoreOptions {
+  /** Of a bucket that is created here. */
+  readonly shape: BucketShape;
+  readonly inboxPrefix: string;
+  /** How long the start of a watch may take. */
+  readonly timeoutMs: number;
+  readonly idleHeartbeatMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class NatsStore implements ClusterStore {
+  readonly #control: ControlConnection;
+  readonly #options: NatsStoreOptions;
+  readonly #bucket: Bucket;
+  readonly #watches = new Set<NatsWatch>();
+  readonly #listeners = new Set<(isConnected: boolean) => void>();
+  #isClosed = false;
+
+  constructor(control: ControlConnection, bucket: Bucket, options: NatsStoreOptions) {
+    this.#control = control;
+    this.#options = options;
+    this.#bucket = bucket;
+    control.onConnection((isConnected) => {
+      this.#onConnection(isConnected);
+    });
+  }
+
+  get isConnected(): boolean {
+    return this.#control.isConnected;
+  }
+
+  onConnection(listener: (isConnected: boolean) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  async cas(
+    key: string,
+    revision: number,
+    value: string | undefined,
+    timeoutMs: number,
+  ): Promise<CasOutcome> {
+    if (!isKey(key) || !Number.isSafeInteger(revision) || revision < 0) return UNKNOWN;
+    const { clock, shape } = this.#options;
+    const untilMs = clock.monoMs() + timeoutMs;
+    const { isUnheard = false, ...outcome } = await this.#bucket.cas(key, revision, value, timeoutMs);
+    if (!isUnheard || key !== CONFIG_KEY || revision !== 0 || value === undefined) return outcome;
+    try {
+      await this.#bucket.create(shape, untilMs - clock.monoMs());
+    } catch (err) {
+      this.#options.logger.warn({ err }, 'cannot create the bucket');
+      return UNKNOWN;
+    }
+    const { isUnheard: _, ...second } = await this.#bucket.cas(key, 0, value, untilMs - clock.monoMs());
+    return second;
+  }
+
+  async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
+    checkString('read', 'key', key, KEY, 'dot-separated tokens of A-Z a-z 0-9 _ -');
+    return await this.#bucket.read(key, timeoutMs);
+  }
+
+  /**
+   * By a consumer, until it has told each key that was there. Its own count of what is pending would end it too early
+   * when keys are written meanwhile: nats-server 2.9.10 counts them twice.
+   */
+  async list(timeoutMs: number): Promise<readonly StoreEntry[]> {
+    const { clock } = this.#options;
+    const untilMs = clock.monoMs() + timeoutMs;
+    const missing = await this.#bucket.keys(timeoutMs);
+    if (missing === undefined || missing.size === 0) return [];
+    const found = await this.#tellAll(missing, untilMs - clock.monoMs());
+    return [...found.values()].filter(({ value }) => value !== undefined);
+  }
+
+  #tellAll(missing: Set<string>, timeoutMs: number): Promise<Map<string, StoreEntry>> {
+    const found = new Map<string, StoreEntry>();
+    return new Promise((resolve, reject) => {
+      const end = (error?: ClstrError): void => {
+        cancelTimeout();
+        consumer.close();
+        if (error === undefined || error.code === 'NO_SUBSCRIBER') resolve(found);
+        else reject(error);
+      };
+      const cancelTimeout = this.#options.clock.timer(() => {
+        end(new ClstrError('TIMEOUT', 'the list did not end in time'));
+      }, timeoutMs);
+      const consumer = new PushConsumer(this.#consumerOptions(timeoutMs), '>', {
+        onEntry: (entry) => {
+          found.set(entry.key, entry);
+          if (missing.delete(entry.key) && missing.size === 0) end();
+        },
+        onEnd: end,
+      });
+    });
+  }
+
+  watch(pattern: string, listener: StoreListener): Watch {
+    checkString('watch', 'pattern', pattern, PATTERN, 'a key, or a key whose last token is *');
+    if (this.#isClosed) return { close: () => undefined };
+    const { logger, timeoutMs } = this.#options;
+    const options = { ...this.#consumerOptions(timeoutMs), logger };
+    const watch = new NatsWatch(
+      { ...options, onClose: (closed) => this.#watches.delete(closed) },
+      pattern,
+      listener,
+    );
+    this.#watches.add(watch);
+    return watch;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#listeners.clear();
+      for (const watch of [...this.#watches]) watch.close();
+    }
+    await this.#control.close();
+  }
+
+  #onConnection(isConnected: boolean): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(isConnected);
+      } catch (err) {
+        this.#options.logger.error({ err }, 'a listener of the membership store threw');
+      }
+    }
+  }
+
+  #consumerOptions(timeoutMs: number): ConsumerOptions {
+    const { inboxPrefix, idleHeartbeatMs, clock } = this.#options;
+    return {
+      ...{ control: this.#control, bucket: this.#bucket, inboxPrefix, clock, timeoutMs },
+      idleHeartbeatMs,
+    };
+  }
+}
+
+const UNKNOWN: CasOutcome = { kind: 'unknown' };
+const KEY = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+const PATTERN = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?$/;
+
+function isKey(key: unknown): boolean {
+  return typeof key === 'string' && KEY.test(key);
+}

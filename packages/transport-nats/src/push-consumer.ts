@@ -1,0 +1,167 @@
+/**
+ * One run of a consumer: the newest of each key that matches, then what is new, without a gap. It ends by itself when
+ * the connection does, when a message is missing, or when the server falls silent; whoever wants more starts another.
+ */
+import type { Clock, StoreEntry } from '@clstr/core';
+import { ClstrError, randomId, systemRandom } from '@clstr/core';
+import type { Msg, Subscription } from 'nats';
+import type { Bucket } from './bucket.ts';
+import type { ControlConnection } from './control-connection.ts';
+
+export interface ConsumerOptions {
+  readonly control: ControlConnection;
+  readonly bucket: Bucket;
+  readonly inboxPrefix: string;
+  readonly clock: Clock;
+  /** How long the start may take. */
+  readonly timeoutMs: number;
+  /** How often an idle server says that it is there. */
+  readonly idleHeartbeatMs: number;
+}
+
+export interface ConsumerListener {
+  /** Must not throw. */
+  onEntry(entry: StoreEntry): void;
+  /** Once, unless closed before. NO_SUBSCRIBER: there is no bucket. */
+  onEnd(error: ClstrError): void;
+}
+
+/** Heartbeats that may be missing until the server counts as silent. */
+const MAX_SILENT_HEARTBEATS = 3;
+
+export class PushConsumer {
+  readonly #options: ConsumerOptions;
+  readonly #listener: ConsumerListener;
+  readonly #endings: (() => void)[] = [];
+  #isEnded = false;
+  #name: string | undefined;
+  /** Entries received: the server numbers them from 1. */
+  #received = 0;
+  #heardMs = 0;
+
+  constructor(options: ConsumerOptions, pattern: string, listener: ConsumerListener) {
+    this.#options = options;
+    this.#listener = listener;
+    // After this turn: the owner does not have this object yet.
+    queueMicrotask(() => {
+      this.#start(pattern).catch((error: unknown) => {
+        this.#end(error as ClstrError);
+      });
+    });
+  }
+
+  /** Idempotent; the listener hears nothing more. */
+  close(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    for (const end of this.#endings.splice(0)) end();
+    this.#forget();
+  }
+
+  async #start(pattern: string): Promise<void> {
+    if (this.#isEnded) return;
+    const { control, bucket, inboxPrefix, clock, timeoutMs, idleHeartbeatMs } = this.#options;
+    const deliverSubject = `${inboxPrefix}.${randomId(systemRandom, 22)}`;
+    const subscription = control.subscribe(
+      deliverSubject,
+      (message) => {
+        this.#onMessage(message);
+      },
+      (error) => {
+        this.#end(error);
+      },
+    );
+    this.#endings.push(
+      () => {
+        leave(subscription);
+      },
+      control.onConnection(() => {
+        this.#end(new ClstrError('CONNECTION_LOST', 'the connection to the membership store was lost'));
+      }),
+    );
+    this.#heardMs = clock.monoMs();
+    const filterSubject = bucket.subjectOf(pattern);
+    this.#name = await bucket.consume({ deliverSubject, filterSubject, idleHeartbeatMs }, timeoutMs);
+    if (this.#hasEnded()) this.#forget();
+    else if (this.#name === undefined) this.#end(new ClstrError('NO_SUBSCRIBER', 'there is no bucket'));
+    else this.#watchSilence();
+  }
+
+  #onMessage(message: Msg): void {
+    if (this.#isEnded) return;
+    const { control, bucket, clock } = this.#options;
+    this.#heardMs = clock.monoMs();
+    const status = message.headers?.code ?? 0;
+    if (status === 100) this.#onControl(message, control);
+    else if (status !== 0) {
+      const what = `${status} ${message.headers?.description ?? ''}`;
+      this.#end(new ClstrError('CONNECTION_LOST', `the server ended a watch: ${what}`));
+    } else {
+      const place = placeOf(message.reply);
+      if (place?.consumerSequence !== this.#received + 1) this.#end(gap());
+      else {
+        this.#received++;
+        const entry = bucket.entryOfMessage(message, place.revision);
+        if (entry !== undefined) this.#listener.onEntry(entry);
+      }
+    }
+  }
+
+  /** Heartbeats say how far the server is; flow control wants an answer, or the server stops sending. */
+  #onControl({ headers, reply = '' }: Msg, control: ControlConnection): void {
+    const stalled = headers?.get('Nats-Consumer-Stalled') ?? '';
+    for (const subject of [reply, stalled]) if (subject.startsWith('$JS.FC.')) control.tell(subject);
+    const last = headers?.get('Nats-Last-Consumer') ?? '';
+    if (last !== '' && Number(last) !== this.#received) this.#end(gap());
+  }
+
+  #watchSilence(): void {
+    const { clock, idleHeartbeatMs } = this.#options;
+    let cancel: () => void = () => undefined;
+    const check = (): void => {
+      const silentMs = clock.monoMs() - this.#heardMs;
+      const leftMs = MAX_SILENT_HEARTBEATS * idleHeartbeatMs - silentMs;
+      if (leftMs > 0) cancel = clock.timer(check, leftMs);
+      else this.#end(new ClstrError('TIMEOUT', `the server was silent for ${Math.round(silentMs)} ms`));
+    };
+    check();
+    this.#endings.push(() => {
+      cancel();
+    });
+  }
+
+  #end(error: ClstrError): void {
+    if (this.#isEnded) return;
+    this.close();
+    this.#listener.onEnd(error);
+  }
+
+  #hasEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  #forget(): void {
+    const { control, bucket } = this.#options;
+    if (this.#name !== undefined && control.isConnected) bucket.forget(this.#name);
+    this.#name = undefined;
+  }
+}
+
+function leave(subscription: Subscription): void {
+  if (!subscription.isClosed()) subscription.unsubscribe();
+}
+
+function gap(): ClstrError {
+  return new ClstrError('CONNECTION_LOST', 'a watch missed a message');
+}
+
+/**
+ * From the reply subject of a pushed message: `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer
+ * sequence>.<time>.<pending>`; newer servers put domain and account behind ACK, and a token behind pending.
+ */
+function placeOf(reply = ''): { revision: number; consumerSequence: number } | undefined {
+  const tokens = reply.split('.');
+  if (tokens.length < 9 || tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined;
+  const [revision, consumerSequence] = tokens.slice(tokens.length === 9 ? 5 : 7).map(Number);
+  return { revision: revision!, consumerSequence: consumerSequence! };
+}

@@ -1,0 +1,103 @@
+import { TIMINGS, silentLogger, systemClock } from '@clstr/core';
+import { describe, expect, test } from 'vitest';
+import { natsMembership, provisionCluster } from '../src/index.ts';
+import { resolveMembershipOptions, resolveProvisionOptions } from '../src/membership-options.ts';
+
+const refusal = (message: RegExp): unknown =>
+  expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) });
+
+test('the defaults are used', () => {
+  expect(resolveMembershipOptions({})).toEqual({
+    ...{ cluster: 'clstr', replicas: 1, storage: 'file', allowUnsafeServer: false, inboxPrefix: '_INBOX' },
+    ...{ timing: TIMINGS.default, placement: 'rendezvous', clock: systemClock, logger: silentLogger },
+    connect: {
+      ...{ servers: ['127.0.0.1:4222'], timeout: 2_000, reconnectTimeWait: 250, pingInterval: 2_000 },
+      ...{ reconnectJitter: 50, reconnectJitterTLS: 50, maxPingOut: 2, maxReconnectAttempts: -1 },
+      ...{ ignoreAuthErrorAbort: true, noAsyncTraces: true, inboxPrefix: '_INBOX' },
+    },
+  });
+});
+
+test('what is given is used', () => {
+  const tls = { caFile: 'ca.pem' };
+  const options = resolveMembershipOptions({
+    ...{ servers: ['a:1', 'nats://b:2'], name: 'me', tls, user: 'u', pass: 'p', cluster: 'My-1_x' },
+    ...{
+      replicas: 3,
+      allowUnsafeServer: true,
+      inboxPrefix: 'my.inbox',
+      timing: 'fast',
+      placement: 'bounded',
+    },
+  });
+  expect(options).toMatchObject({
+    ...{ cluster: 'My-1_x', replicas: 3, allowUnsafeServer: true, placement: 'bounded' },
+    timing: TIMINGS.fast,
+    connect: {
+      ...{ servers: ['a:1', 'nats://b:2'], name: 'me', tls, user: 'u', pass: 'p', inboxPrefix: 'my.inbox' },
+      ...{ timeout: TIMINGS.fast.dialMs, pingInterval: TIMINGS.fast.pingMs },
+    },
+  });
+  expect(Object.isFrozen(options)).toBe(true);
+  expect(resolveProvisionOptions({ storage: 'memory', replicas: 5 })).toMatchObject({
+    ...{ storage: 'memory', replicas: 5 },
+  });
+});
+
+test('the membership shows its timing and placement, and connects to nothing yet', () => {
+  const membership = natsMembership({ servers: 'nowhere:1', placement: 'bounded' });
+  expect(membership).toMatchObject({ name: 'nats', timing: TIMINGS.default, placement: 'bounded' });
+  expect(Object.isFrozen(membership)).toBe(true);
+});
+
+const SHARED: readonly (readonly [options: unknown, message: RegExp])[] = [
+  [{ url: 'x' }, /unknown option "url"; known: servers, /],
+  [{ connection: {} }, /unknown option "connection"/],
+  [{ pingIntervalMs: 1 }, /unknown option "pingIntervalMs"/],
+  [{ servers: [] }, /servers must be .* got an array$/],
+  [{ servers: 5 }, /servers must be .* got 5$/],
+  [{ user: '' }, /user must be a non-empty string$/],
+  [{ token: 't', user: 'u' }, /give one of token, user, /],
+  [{ tls: true }, /tls must be an object, got a boolean$/],
+  [{ cluster: '' }, /cluster must be 1 to 64 of .* got ""$/],
+  [{ cluster: 'a.b' }, /cluster must be .* got "a.b"$/],
+  [{ cluster: 'a*' }, /cluster must be .* got "a\*"$/],
+  [{ cluster: 'x'.repeat(65) }, /cluster must be /],
+  [{ cluster: 5 }, /cluster must be .* got 5$/],
+  [{ replicas: 0 }, /replicas must be a whole number from 1 to 5, got 0$/],
+  [{ replicas: 6 }, /replicas .* got 6$/],
+  [{ replicas: NaN }, /replicas .* got NaN$/],
+  [{ allowUnsafeServer: 1 }, /allowUnsafeServer must be true or false, got 1$/],
+  [{ inboxPrefix: '' }, /inboxPrefix must be .* got ""$/],
+  [{ inboxPrefix: 'a.>' }, /inboxPrefix must be .* got "a.>"$/],
+  [{ clock: {} }, /clock must be an object with a method monoMs\(\), got an object$/],
+  [{ logger: {} }, /logger must be an object with a method debug\(\), got an object$/],
+  [5, /options must be an object, got 5$/],
+];
+
+describe('natsMembership', () => {
+  test.each<readonly [options: unknown, message: RegExp]>([
+    ...SHARED,
+    [{ storage: 'file' }, /unknown option "storage"/],
+    [{ timing: 'slow' }, /timing must be .* got "slow"$/],
+    [{ timing: { ...TIMINGS.fast, pingMs: 0 } }, /timing.pingMs must be .* got 0$/],
+    [{ timing: { ...TIMINGS.fast, pingMs: 1_000 } }, /timing must keep 3 pingMs <= leaseMs \/ 2/],
+    [{ placement: 'ring' }, /placement must be 'rendezvous' or 'bounded', got "ring"$/],
+  ])('refuses %o', (options, message) => {
+    expect(() => natsMembership(options as object)).toThrow(
+      refusal(new RegExp(`^natsMembership: .*${message.source}`)),
+    );
+  });
+});
+
+describe('provisionCluster', () => {
+  test.each<readonly [options: unknown, message: RegExp]>([
+    ...SHARED,
+    [{ timing: 'fast' }, /unknown option "timing"/],
+    [{ storage: 'disk' }, /storage must be 'file' or 'memory', got "disk"$/],
+  ])('refuses %o', async (options, message) => {
+    await expect(provisionCluster(options as object)).rejects.toEqual(
+      refusal(new RegExp(`^provisionCluster: .*${message.source}`)),
+    );
+  });
+});
