@@ -52,8 +52,8 @@ export interface ClusterStore {
   /** All keys that are not deleted; empty when there is no bucket. @throws TIMEOUT, CONNECTION_LOST */
   list(timeoutMs: number): Promise<readonly StoreEntry[]>;
   /**
-   * Tells the newest write of each key that matches, then later ones as they come, in order of revision per key; one that
-   * was replaced before it could be told may be left out. `pattern` is a key, or a key whose last token is `*`. A bucket
+   * Tells the newest write of each key that matches, then later ones as they come, in order of revision per key; one may be
+   * told twice, and one that was replaced before it could be told may be left out. `pattern` is a key, or a key whose last token is `*`. A bucket
    * that is deleted, or made again, may go unnoticed.
    */
   watch(pattern: string, listener: StoreListener): Watch;
