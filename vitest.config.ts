@@ -8,10 +8,22 @@ const MEASURED = ['core', 'transport-memory', 'transport-nats', 'actors', 'app']
 /** Vite's own conditions for code that runs in Node, behind ours. */
 const CONDITIONS = ['@clstr/source', 'module', 'node', 'development|production'];
 
+/** `vitest run --mode faults`: their figures are times, so they run alone, one file after the other. */
+const FAULTS = {
+  include: ['test/faults/**/*.test.ts'],
+  globalSetup: ['test/faults/build.ts'],
+  fileParallelism: false,
+  disableConsoleIntercept: true,
+  // The only tests that get a second try: in 3 of some 40 runs nats-server was gone within a second of its start, for a
+  // reason nobody has found. It is warned of when it happens.
+  retry: 1,
+};
+
 export default defineConfig(({ mode }) => ({
   resolve: { conditions: CONDITIONS },
   ssr: { resolve: { conditions: CONDITIONS } },
   test: {
+    exclude: ['**/node_modules/**', '**/dist/**', 'test/faults/**'],
     include: [
       'packages/*/test/**/*.test.ts',
       'examples/*/test/**/*.test.ts',
@@ -29,5 +41,6 @@ export default defineConfig(({ mode }) => ({
             )
           : {},
     },
+    ...(mode === 'faults' ? { ...FAULTS, exclude: [] } : {}),
   },
 }));

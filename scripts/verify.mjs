@@ -6,7 +6,8 @@ import { findNatsServer } from './nats-server.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
 const CACHE = path.join(ROOT, 'node_modules/.cache/clstr');
-const RESULTS = path.join(CACHE, 'tests.json');
+/** What vitest writes: one file per step that runs tests. */
+const RESULTS = ['tests', 'faults'].map((name) => path.join(CACHE, `${name}.json`));
 const node = (file, ...args) => [process.execPath, [path.join(ROOT, file), ...args]];
 
 /** In order; `needs` names a step without which this one would only repeat its failure. */
@@ -21,20 +22,18 @@ const STEPS = [
   { name: 'unused code', run: node('node_modules/knip/bin/knip.js', '--no-config-hints') },
   { name: 'packed types', run: node('scripts/turbo.mjs', 'packed'), needs: 'build' },
   { name: 'consumers', run: node('scripts/consumers.mjs'), needs: 'build' },
-  {
-    name: 'tests',
-    run: node(
-      'node_modules/vitest/vitest.mjs',
-      'run',
-      '--reporter=default',
-      '--reporter=json',
-      `--outputFile.json=${RESULTS}`,
-    ),
-  },
+  { name: 'tests', run: vitest(RESULTS[0]) },
+  // By themselves: what they measure is time.
+  { name: 'faults', run: vitest(RESULTS[1], '--mode', 'faults'), needs: 'build' },
 ];
 
+function vitest(results, ...args) {
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${results}`];
+  return node('node_modules/vitest/vitest.mjs', 'run', ...args, ...reporters);
+}
+
 mkdirSync(CACHE, { recursive: true });
-rmSync(RESULTS, { force: true });
+for (const file of RESULTS) rmSync(file, { force: true });
 
 const failed = [];
 for (const [index, step] of STEPS.entries()) {
@@ -61,18 +60,24 @@ const counts = readCounts();
 if (counts === undefined) console.log('verify: the tests left no result');
 else console.log(counts);
 
-/** The last line: what vitest's own report counted. A file that could not be loaded counts as one failure. */
+/** The last line: what vitest's own reports counted. A file that could not be loaded counts as one failure. */
 function readCounts() {
-  let report;
-  try {
-    report = JSON.parse(readFileSync(RESULTS, 'utf8'));
-  } catch {
-    return undefined;
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const file of RESULTS) {
+    let report;
+    try {
+      report = JSON.parse(readFileSync(file, 'utf8'));
+    } catch {
+      return undefined;
+    }
+    const unloaded = report.testResults.filter(
+      (result) =>
+        result.status === 'failed' && !result.assertionResults.some((test) => test.status === 'failed'),
+    ).length;
+    counts.passed += report.numPassedTests;
+    counts.failed += report.numFailedTests + unloaded;
+    counts.skipped += report.numPendingTests + report.numTodoTests;
   }
-  const unloaded = report.testResults.filter(
-    (file) => file.status === 'failed' && !file.assertionResults.some((test) => test.status === 'failed'),
-  ).length;
-  const skipped = report.numPendingTests + report.numTodoTests;
-  const line = `${report.numPassedTests} passed, ${report.numFailedTests + unloaded} failed`;
-  return skipped === 0 ? line : `${line}, ${skipped} skipped`;
+  const line = `${counts.passed} passed, ${counts.failed} failed`;
+  return counts.skipped === 0 ? line : `${line}, ${counts.skipped} skipped`;
 }

@@ -1,6 +1,6 @@
 /**
  * Holds the documents against the code. `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` rewrites what is made from it:
- * docs/reference/defaults.md and the hex blocks of docs/protocol/v1.md.
+ * docs/reference/defaults.md, the hex blocks of docs/protocol/v1.md, and parts of docs/operations.md.
  */
 import { ERROR_CODES, shardFromString } from '@clstr/core';
 import type { ErrorCodeInfo } from '@clstr/core';
@@ -14,12 +14,15 @@ import type { FrameVector } from './docs/frame-vectors.ts';
 import { hexBlockProblems, hexBlocks, withHexBlocks } from './docs/hex-blocks.ts';
 import { brokenLinks } from './docs/links.ts';
 import { anchorsOf, codeBlocksOf, linksOf, tablesOf } from './docs/markdown.ts';
+import { unknownLogMessages, withOperationsParts } from './docs/operations-parts.ts';
 import { privateNames } from './docs/private-names.ts';
 import { listFiles, readText, writeText } from './docs/repository.ts';
 
 const PROTOCOL = 'docs/protocol/v1.md';
 const ERRORS = 'docs/reference/errors.md';
 const DEFAULTS = 'docs/reference/defaults.md';
+const OPERATIONS = 'docs/operations.md';
+const TIMING = 'packages/core/src/membership/timing.ts';
 const HOW_TO_UPDATE = 'out of date: "UPDATE_DOCS=1 npx vitest run test/docs.test.ts" rewrites it';
 /** One TypeScript program takes a few seconds on a slow machine. */
 const COMPILE_TIMEOUT_MS = 60_000;
@@ -30,6 +33,7 @@ const vectors = JSON.parse(readText('test/vectors/frames-v1.json')) as FrameVect
 
 if (process.env['UPDATE_DOCS'] === '1') {
   writeText(DEFAULTS, renderDefaults());
+  writeText(OPERATIONS, withOperationsParts(readText(OPERATIONS), readText(TIMING)));
   writeText(PROTOCOL, withHexBlocks(readText(PROTOCOL), vectors, new DocumentedLayout(readText(PROTOCOL))));
 }
 
@@ -200,6 +204,26 @@ describe('the check of the errors table', () => {
 describe('docs/reference/defaults.md', () => {
   test('is what the packages say', () => {
     expect(readText(DEFAULTS), `${DEFAULTS} is ${HOW_TO_UPDATE}`).toBe(renderDefaults());
+  });
+});
+
+describe('docs/operations.md', () => {
+  const markdown = readText(OPERATIONS);
+
+  test('has timings, their rules and the users of nats-server as the packages have them', () => {
+    expect(markdown, `${OPERATIONS} is ${HOW_TO_UPDATE}`).toBe(
+      withOperationsParts(markdown, readText(TIMING)),
+    );
+    expect(markdown.match(/^- `.*(<=|>=).*`, or /gm)).toHaveLength(3);
+  });
+
+  test('quotes log messages that the packages have', () => {
+    const sources = [...files].filter(([path]) => /^packages\/[^/]+\/src\//.test(path));
+    const texts = sources.map(([, text]) => text);
+    expect(unknownLogMessages(markdown, texts)).toEqual([]);
+    const invented = '|message|\n|-|\n|`node <id> exploded`|\n|`node <id> is closed`|';
+    expect(unknownLogMessages(invented, texts)).toEqual(['node <id> exploded']);
+    expect(unknownLogMessages('', texts)).toHaveLength(1);
   });
 });
 

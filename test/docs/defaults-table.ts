@@ -4,6 +4,7 @@ import { defaults as appDefaults } from '@clstr/app';
 import { defaults as core, envelopeLimits } from '@clstr/core';
 import { createMemoryBus } from '@clstr/transport-memory';
 import { defaults as nats } from '@clstr/transport-nats';
+import { table } from './table.ts';
 
 /** Where a default is set, and what it is. A default without words here does not compile. */
 type Words<T> = Readonly<Record<keyof T, readonly [where: string, meaning: string]>>;
@@ -156,11 +157,3 @@ function valueText(value: string | number): string {
 }
 
 const MEBIBYTE = 1_048_576;
-
-function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(' | ')} |`;
-  const [head, ...body] = rows;
-  return [line(head!), line(widths.map((width) => '-'.repeat(width))), ...body.map(line)].join('\n');
-}

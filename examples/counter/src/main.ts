@@ -1,6 +1,7 @@
 /** `npm run demo`: starts a cluster, drives it or serves HTTP from it, and stops it again. */
 import { once } from 'node:events';
 import { CommanderError } from 'commander';
+import { runChaos } from './chaos.ts';
 import { startMemoryCluster } from './cluster-memory.ts';
 import { startNatsCluster } from './cluster-nats.ts';
 import type { Cluster } from './cluster.ts';
@@ -8,6 +9,7 @@ import { startHttp } from './http.ts';
 import type { Options } from './options.ts';
 import { readOptions } from './options.ts';
 import { runDemo } from './run.ts';
+import { runWatch } from './watch.ts';
 
 /** Exit codes: 0 as asked, 1 a failure or a difference, 2 a wrong option, 128 + n ended by signal n. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -36,6 +38,8 @@ async function main(options: Options): Promise<number> {
   for (const name of Object.keys(SIGNALS)) process.on(name, () => stop.abort(name));
   let cluster: Cluster | undefined;
   try {
+    if (options.watch) return (await runWatch(stop.signal, process.stdout)) ? 0 : 1;
+    if (options.chaos) return (await runChaos(stop.signal, process.stdout)) ? 0 : 1;
     cluster = await startCluster(options, (error) => stop.abort(error));
     stop.signal.throwIfAborted();
     if (options.serve) return await serve(cluster, options.port, stop.signal);

@@ -12,6 +12,10 @@ export interface Options {
   transport: 'memory' | 'nats';
   /** Undefined: start a server for this run. */
   natsUrl?: NatsAddress | undefined;
+  /** A cluster that loses nodes and its server while it works, instead of one that is left in peace. */
+  chaos: boolean;
+  /** Three nodes to kill by hand. */
+  watch: boolean;
   /** Stay up with the HTTP face instead of driving requests. */
   serve: boolean;
   port: number;
@@ -43,6 +47,22 @@ export function readOptions(args: readonly string[]): Options {
       ).argParser(checkedBy(parseNatsUrl)),
     )
     .addOption(
+      new Option(
+        '--chaos',
+        'kill, stop and restart parts of the cluster for a minute; needs --transport nats',
+      )
+        .default(false)
+        .conflicts(['requests', 'keys', 'nodes', 'concurrency', 'natsUrl', 'serve']),
+    )
+    .addOption(
+      new Option(
+        '--watch',
+        'show three node processes, to kill by hand, until Ctrl-C; needs --transport nats',
+      )
+        .default(false)
+        .conflicts(['requests', 'keys', 'nodes', 'concurrency', 'natsUrl', 'serve', 'chaos']),
+    )
+    .addOption(
       new Option('--serve', 'stay up and serve the counters over HTTP, until Ctrl-C')
         .default(false)
         .conflicts(['requests', 'keys', 'concurrency']),
@@ -61,6 +81,11 @@ export function readOptions(args: readonly string[]): Options {
   const isGiven = (name: keyof Options): boolean => command.getOptionValueSource(name) === 'cli';
   if (isGiven('natsUrl') && options.transport !== 'nats') {
     command.error(`error: option '--nats-url ${options.natsUrl?.servers}' needs '--transport nats'`);
+  }
+  for (const name of ['chaos', 'watch'] as const) {
+    if (options[name] && options.transport !== 'nats') {
+      command.error(`error: option '--${name}' needs '--transport nats'`);
+    }
   }
   if (isGiven('port') && !options.serve) {
     command.error(`error: option '--port ${options.port}' needs '--serve'`);

@@ -66,7 +66,7 @@ test('exits 2 on a wrong option, naming it and its value in one line', async () 
 test('lists its options with --help', async () => {
   const { code, stdout } = await run('--help');
   expect(code).toBe(0);
-  const options = 'requests keys nodes concurrency transport nats-url serve port help';
+  const options = 'requests keys nodes concurrency transport nats-url chaos watch serve port help';
   for (const name of options.split(' ')) expect(stdout).toContain(`--${name}`);
 });
 

@@ -8,6 +8,8 @@ test('has a default for everything', () => {
     nodes: 3,
     concurrency: 256,
     transport: 'memory',
+    chaos: false,
+    watch: false,
     serve: false,
     port: 8080,
   });
@@ -24,6 +26,7 @@ test('takes every option', () => {
     natsUrl: { servers: 'nats://host:4222' },
   });
   expect(readOptions(['--serve', '--port', '0'])).toMatchObject({ serve: true, port: 0 });
+  expect(readOptions(['--transport', 'nats', '--chaos'])).toMatchObject({ chaos: true });
 });
 
 test.each([
@@ -52,6 +55,10 @@ test.each([
   ['--nats-url nats://me:secret@host', '--nats-url', 'nats://host'],
   ['--port 80', '--port', '80'],
   ['--serve --keys 3', '--keys', '--serve'],
+  ['--chaos', '--chaos', '--transport nats'],
+  ['--watch', '--watch', '--transport nats'],
+  ['--transport nats --watch --chaos', '--watch', '--chaos'],
+  ['--transport nats --chaos --keys 3', '--keys', '--chaos'],
   ['--request 5', '--request', 'unknown option'],
   ['5', '5', 'unexpected'],
 ])('refuses %s in one line that names the option and the value', (args, option, value) => {

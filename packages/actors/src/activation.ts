@@ -5,7 +5,7 @@
  *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
  */
 import type { CallChain, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
-import { ClstrError, asRefusal, dispositionOf, isClstrError } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Home, Inhabitant, Job, Method } from './actor-home.ts';
 import { ActorTimers } from './actor-timers.ts';
@@ -13,7 +13,7 @@ import { backoffMs } from './backoff.ts';
 import { MessageContext } from './contexts.ts';
 import { defaults } from './defaults.ts';
 import { discarded, passivated } from './ending.ts';
-import { draining } from './errors.ts';
+import { draining, mailboxFull, spoilsState } from './errors.ts';
 import type { DiscardReason, PassivateReason } from './implementation.ts';
 import { limited } from './limited.ts';
 import { Mailbox } from './mailbox.ts';
@@ -47,6 +47,8 @@ export class Activation implements Inhabitant {
   #wish: 'none' | 'restart' | 'idle' | 'evicted' = 'none';
   /** `passivate` was rejected, and is not to be tried yet. */
   #isKept = false;
+  /** Its shard was taken away: nothing runs on its state any more. Messages of a later tenure wait for its next life. */
+  #isLost = false;
   #passivateFailures = 0;
   #fullError: ClstrError | undefined;
   #setup: Setup | undefined;
@@ -67,18 +69,12 @@ export class Activation implements Inhabitant {
     this.usedAtSweep = this.home.sweep;
     if (this.#mailbox.canRun(method.isReadonly)) return this.run(method, request, context);
     const { mailbox } = this.home.actor;
-    if (this.#mailbox.size >= mailbox) throw this.#full(mailbox);
+    // One for all: under a flood, taking a stack for each would cost more than all the rest.
+    if (this.#mailbox.size >= mailbox) throw (this.#fullError ??= mailboxFull(this.#name, mailbox));
     return new Promise((resolve, reject) => {
       this.enqueue(new MessageJob(this, method, request, context, resolve, reject));
       if (this.#phase === 'new') this.#start(request.callChain, context.tenure);
     });
-  }
-
-  /** One for all: under a flood, taking a stack for each would cost more than all the rest. */
-  #full(mailbox: number): ClstrError {
-    const message = `${this.#name} has ${mailbox} messages waiting (mailbox)`;
-    this.#fullError ??= asRefusal(new ClstrError('OVERLOADED', message));
-    return this.#fullError;
   }
 
   run(method: Method, request: HandlerRequest, context: HandlerContext): unknown {
@@ -117,10 +113,8 @@ export class Activation implements Inhabitant {
     this.#pump();
   }
 
-  /** An error thrown on purpose, or before the handler saw the message, leaves the state as good as it was. */
   failed(error: unknown): void {
-    if (this.home.actor.onError === 'keep') return;
-    if (isClstrError(error) && (error.code === 'ACTOR_ERROR' || dispositionOf(error) === 'refusal')) return;
+    if (this.home.actor.onError === 'keep' || !spoilsState(error)) return;
     this.#wish = 'restart';
     this.#mailbox.isOpen = false;
   }
@@ -161,7 +155,6 @@ export class Activation implements Inhabitant {
     this.#pump();
   }
 
-  /** What waited behind the job may run now. */
   forget(job: Job): void {
     if (this.#mailbox.remove(job)) this.#pump();
   }
@@ -260,10 +253,16 @@ export class Activation implements Inhabitant {
   async lose(refusal: unknown): Promise<void> {
     for (const job of this.#mailbox.takeAll()) job.abandon(refusal);
     this.#timers?.cancelAll();
+    this.#isLost = true;
     this.#mailbox.isOpen = false;
     this.#life?.abort(new ClstrError('FENCED', `${this.#name} was lost to another node`));
     await this.#whenAtRest(defaults.passivateMs);
-    if (this.#phase !== 'gone') await this.#drop('lost-ownership', refusal);
+    if (this.#isStillLost()) await this.#drop('lost-ownership', refusal);
+  }
+
+  /** False once its next life has begun. */
+  #isStillLost(): boolean {
+    return this.#isLost;
   }
 
   async #drop(reason: DiscardReason, refusal: unknown): Promise<void> {
@@ -314,6 +313,11 @@ export class Activation implements Inhabitant {
     this.#passivateFailures = 0;
     this.#timers = undefined;
     this.#life = undefined;
+    if (this.#isLost) {
+      this.#isLost = false;
+      this.#onRest?.();
+      this.#onRest = undefined;
+    }
     const { first } = this.#mailbox;
     if (first !== undefined) {
       this.#start(first.callChain, first.tenure);
@@ -328,7 +332,7 @@ export class Activation implements Inhabitant {
     if (this.#phase === 'stopping') this.home.stopping--;
     if (phase === 'stopping') this.home.stopping++;
     this.#phase = phase;
-    this.#mailbox.isOpen = phase === 'active';
+    this.#mailbox.isOpen = phase === 'active' && !this.#isLost;
   }
 
   /** Whether nothing runs, waits or is awaited. */

@@ -45,12 +45,10 @@ export function actorHandler(
     await closing;
   };
   const release = async (shard: number, refusal: ClstrError, limitMs: number): Promise<void> => {
-    const marked = asRefusal(refusal);
-    await Promise.all(types.map((type) => type.release(shard, marked, limitMs)));
+    await Promise.all(types.map((type) => type.release(shard, asRefusal(refusal), limitMs)));
   };
   const discard = (shard: number, refusal: ClstrError): void => {
-    const marked = asRefusal(refusal);
-    for (const type of types) type.discard(shard, marked);
+    for (const type of types) type.discard(shard, asRefusal(refusal));
   };
   return Object.assign(handle, { close, release, discard, [Symbol.asyncDispose]: close });
 }

@@ -1,6 +1,6 @@
 /** What the handlers of this package refuse on their own, always before any code of the user handles the message. */
 import type { HandlerRequest } from '@clstr/core';
-import { ClstrError, asRefusal, describe } from '@clstr/core';
+import { ClstrError, asRefusal, describe, dispositionOf, isClstrError } from '@clstr/core';
 
 /** `what` is where the scope was looked for; `found` what was there instead of a non-empty string. */
 export function missingScope(request: HandlerRequest, what: string, found: unknown): ClstrError {
@@ -28,4 +28,13 @@ export function missingKey(type: string): ClstrError {
 
 export function draining(nodeId: string): ClstrError {
   return asRefusal(new ClstrError('DRAINING', `node ${nodeId} is shutting down`));
+}
+
+export function mailboxFull(actor: string, mailbox: number): ClstrError {
+  return asRefusal(new ClstrError('OVERLOADED', `${actor} has ${mailbox} messages waiting (mailbox)`));
+}
+
+/** An error thrown on purpose, or before the handler saw the message, leaves the state as good as it was. */
+export function spoilsState(error: unknown): boolean {
+  return !isClstrError(error) || (error.code !== 'ACTOR_ERROR' && dispositionOf(error) !== 'refusal');
 }

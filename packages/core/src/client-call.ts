@@ -194,6 +194,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
       return;
     }
     this.#host.link.cancel(this.attempt);
+    // Silence moves no call, but the owner may have been replaced without a word: the others know.
+    this.#host.living?.topology.refresh();
     this.#end(
       new ClstrError('TIMEOUT', `no reply to ${subject(this)} within ${this.timeoutMs} ms`, {
         outcome: this.#outcome(),

@@ -70,6 +70,8 @@ export class ClientTopology {
     this.#question = question;
     this.#cancelTimer = clock.timer(() => {
       link.cancel(question.attempt);
+      // It went to a node that says nothing, and not even that it is gone.
+      this.#isAskedAgain = true;
       this.#answered(undefined);
     }, ANSWER_MS);
     link.send(TOPOLOGY_ADDRESS, question, question);

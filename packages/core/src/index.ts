@@ -64,6 +64,9 @@ export type {
   Watch,
 } from './membership/cluster-store.ts';
 export type { Membership, PlacementKind } from './membership/membership.ts';
+export { provisionShards, provisionedRecords } from './membership/provisioning.ts';
+export type { ProvisioningOptions } from './membership/provisioning.ts';
+export type { ClusterShape } from './membership/joining.ts';
 export { TIMINGS, resolveTiming } from './membership/timing.ts';
 export type { Timing, TimingProfile } from './membership/timing.ts';
 export { PendingTable } from './pending.ts';

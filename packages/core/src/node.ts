@@ -329,7 +329,7 @@ class ShardNode implements Node {
 
   #memberHost(): MemberHost {
     const { metrics, id } = this.#options;
-    const reportShards = (): void => metrics.shardsOwned(id, this.#gate.shards().length);
+    const reportShards = (): void => metrics.shardsOwned(id, this.#member?.held ?? 0);
     return {
       enter: (self) => this.#enter(self),
       serve: (shard) => this.#serveShard(shard),
@@ -398,16 +398,18 @@ class ShardNode implements Node {
       const message = `node ${id} handed shard ${shard} over before the handler ended`;
       this.#dispatch.abortRuns(new ClstrError('ABORTED', message), shard);
     }, limitMs);
-    try {
-      const released = handler.release?.(shard, moved(id, shard), limitMs);
-      await this.#dispatch.whenVacant(shard);
-      await this.#leaveShard(shard);
-      await released;
-    } catch (err) {
-      logger.error({ err, shard, nodeId: id }, `handing over shard ${shard} failed`);
-    } finally {
-      stopTimer();
-    }
+    const release = async (): Promise<void> => {
+      try {
+        await handler.release?.(shard, moved(id, shard), limitMs);
+      } catch (err) {
+        logger.error({ err, shard, nodeId: id }, `handing over shard ${shard} failed`);
+      }
+    };
+    const released = release();
+    await this.#dispatch.whenVacant(shard);
+    await this.#leaveShard(shard);
+    await released;
+    stopTimer();
   }
 
   #abandon(shard: number): void {
@@ -447,7 +449,7 @@ class ShardNode implements Node {
     const isShard = !isNodeAddress(address) && !isTopologyAddress(address);
     const receiver = isShard ? this.#dispatch.onShardSubjects : this.#dispatch;
     const serving = transport.serve(address, receiver, self).then((subscription) => {
-      if (this.#ending !== undefined && this.#member === undefined) {
+      if (this.#ending !== undefined) {
         inBackground(subscription.close(), 'closing a late subscription', logger);
       } else if (isShard) this.#subscriptions.set(address.shard, subscription);
       else if (isTopologyAddress(address)) this.#topology = subscription;

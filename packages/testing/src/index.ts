@@ -18,8 +18,13 @@ export { fakeClock } from './fake-clock.ts';
 export type { FakeClock, FakeClockOptions } from './fake-clock.ts';
 export { deferred } from './deferred.ts';
 export type { Deferred } from './deferred.ts';
+export { VirtualClock } from './simulation/virtual-clock.ts';
 export { simulate } from './simulation/simulate.ts';
 export type { SimulationOptions, SimulationReport } from './simulation/simulate.ts';
+export { FAULT_KINDS } from './simulation/faults.ts';
+export type { Fault, FaultKind } from './simulation/faults.ts';
+export type { BrokenInvariant, Invariant } from './simulation/oracle.ts';
+export type { SimulatedClient, Workload } from './simulation/user-load.ts';
 export { defaults } from './defaults.ts';
 
 export { createHistory, operationsByKey } from './checkers/history.ts';

@@ -85,6 +85,8 @@ class LaunchedServer implements NatsServer {
   readonly #options: ResolvedOptions;
   #port: number;
   #child: ChildProcess | undefined;
+  /** It was told to end, so its end is no surprise. */
+  #isEnding = false;
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -111,6 +113,7 @@ class LaunchedServer implements NatsServer {
     if (config !== undefined) all.push('-c', join(this.folder, 'server.conf'));
     const child = spawn(program, all, { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
+    this.#isEnding = false;
     const stopReaper = child.pid === undefined ? undefined : reapLater(child.pid, this.folder);
     const forget = (): void => {
       stopReaper?.();
@@ -120,6 +123,12 @@ class LaunchedServer implements NatsServer {
     child.once('error', forget);
     this.#port = await untilReady(child, startTimeoutMs);
     await untilAnswers(this.#port);
+    child.once('exit', (code, signal) => {
+      if (this.#isEnding) return;
+      process.emitWarning(
+        `nats-server (pid ${child.pid}, ${this.url}) ended by itself with ${signal ?? code}`,
+      );
+    });
   }
 
   async kill(): Promise<void> {
@@ -146,6 +155,7 @@ class LaunchedServer implements NatsServer {
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
+    this.#isEnding = true;
     await new Promise<void>((resolve) => {
       const hurry = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
       child.once('exit', () => {

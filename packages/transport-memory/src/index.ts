@@ -7,7 +7,12 @@ export type { NetworkPolicy, Packet } from './network-policy.ts';
 export { memoryMembership } from './memory-membership.ts';
 export type { MemoryMembershipOptions } from './memory-membership.ts';
 export { createMemoryStore } from './memory-store.ts';
-export type { MemoryStore, MemoryStoreOptions, StoreConnectOptions } from './memory-store.ts';
+export type {
+  MemoryStore,
+  MemoryStoreOptions,
+  ProvisionedCluster,
+  StoreConnectOptions,
+} from './memory-store.ts';
 export type { StoreWrite } from './store-history.ts';
 export type {
   DeliveryFate,

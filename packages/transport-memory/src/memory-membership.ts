@@ -1,6 +1,7 @@
 /** Membership over a memory store: a cluster within one process. */
 import type { Clock, Membership, PlacementKind, Timing, TimingProfile } from '@clstr/core';
-import { checkKnownOptions, checkMethods, checkString, invalidOption, resolveTiming } from '@clstr/core';
+import { checkKnownOptions, checkMethods, checkString, resolveTiming } from '@clstr/core';
+import { checkPlacement } from './check-placement.ts';
 import { createMemoryStore } from './memory-store.ts';
 import type { MemoryStore } from './memory-store.ts';
 
@@ -22,13 +23,11 @@ const OWNER = 'memoryMembership';
 /** @throws INVALID_OPTION */
 export function memoryMembership(options: MemoryMembershipOptions = {}): Membership {
   checkKnownOptions(OWNER, options, ['store', 'member', 'timing', 'placement', 'clock']);
-  const { member, clock, placement = 'rendezvous' } = options;
+  const { member, clock } = options;
   const store = checkMethods(OWNER, 'store', options.store ?? createMemoryStore(), ['connect']);
   if (member !== undefined) checkString(OWNER, 'member', member, /./, 'a name');
   if (clock !== undefined) checkMethods(OWNER, 'clock', clock, ['monoMs', 'wallMs', 'timer', 'macrotask']);
-  if (!['rendezvous', 'bounded'].includes(placement)) {
-    throw invalidOption(OWNER, 'placement', placement, "'rendezvous' or 'bounded'");
-  }
+  const placement = checkPlacement(OWNER, options.placement);
   return Object.freeze({
     name: 'memory',
     timing: resolveTiming(OWNER, options.timing ?? 'fast'),

@@ -1,13 +1,16 @@
 /** A bucket in memory that many members share: a cluster's store within one process. */
-import type { Clock, ClusterStore, StoreEntry } from '@clstr/core';
+import type { Clock, ClusterShape, ClusterStore, PlacementKind, StoreEntry } from '@clstr/core';
 import {
   ClstrError,
   checkInteger,
   checkKnownOptions,
   checkMethods,
   checkString,
+  defaults,
+  provisionedRecords,
   systemClock,
 } from '@clstr/core';
+import { checkPlacement } from './check-placement.ts';
 import { MemoryBucket } from './memory-bucket.ts';
 import { MemoryStoreConnection } from './memory-store-connection.ts';
 import type { StoreCore } from './memory-store-connection.ts';
@@ -21,7 +24,22 @@ export interface MemoryStoreOptions {
   policy?: StorePolicy | undefined;
   /** Writes to remember, for {@link MemoryStore.history} and for stale reads. Default 0. */
   maxHistory?: number | undefined;
+  /**
+   * Begins with the bucket of a cluster whose shards nobody holds, so that its first nodes serve without waiting for an
+   * expiry. Default: there is no bucket; the first node makes one. A bucket made after `deleteBucket` begins empty.
+   */
+  provision?: ProvisionedCluster | undefined;
   clock?: Clock | undefined;
+}
+
+/** What the nodes of the cluster will say too. */
+export interface ProvisionedCluster {
+  /** Default 1024. */
+  numShards?: number | undefined;
+  /** Default ''. */
+  seed?: string | undefined;
+  /** Default `rendezvous`. */
+  placement?: PlacementKind | undefined;
 }
 
 export interface StoreConnectOptions {
@@ -46,12 +64,29 @@ export interface MemoryStore {
 
 /** @throws INVALID_OPTION */
 export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
-  checkKnownOptions('createMemoryStore', options, ['policy', 'maxHistory', 'clock']);
-  const { policy = {}, maxHistory = 0, clock = systemClock } = options;
+  checkKnownOptions('createMemoryStore', options, ['policy', 'maxHistory', 'provision', 'clock']);
+  const { policy = {}, maxHistory = 0, clock = systemClock, provision } = options;
   checkMethods('createMemoryStore', 'clock', clock, ['monoMs', 'wallMs', 'timer', 'macrotask']);
   checkKnownOptions('createMemoryStore: policy', policy, ['onOperation', 'onDelivery']);
   checkInteger('createMemoryStore', 'maxHistory', maxHistory, 0, 0x7fff_ffff);
-  return new SharedStore(clock, policy, maxHistory);
+  const shape = provision && checkShape(provision);
+  const store = new SharedStore(clock, policy, maxHistory);
+  if (shape !== undefined) store.provision(shape);
+  return store;
+}
+
+/** One process is not willing to make more records than this. */
+const MAX_PROVISIONED = 2 ** 20;
+
+function checkShape(given: ProvisionedCluster): ClusterShape {
+  const owner = 'createMemoryStore: provision';
+  checkKnownOptions(owner, given, ['numShards', 'seed', 'placement']);
+  const { numShards = defaults.numShards, seed = defaults.seed, placement } = given;
+  return {
+    numShards: checkInteger(owner, 'numShards', numShards, 1, MAX_PROVISIONED),
+    seed: checkString(owner, 'seed', seed),
+    placement: checkPlacement(owner, placement),
+  };
 }
 
 class SharedStore implements MemoryStore {
@@ -104,6 +139,11 @@ class SharedStore implements MemoryStore {
 
   deleteBucket(): void {
     this.#bucket = undefined;
+  }
+
+  provision(shape: ClusterShape): void {
+    const bucket = this.#create();
+    for (const { key, value } of provisionedRecords(shape, 'provisioned')) bucket.cas(key, 0, value);
   }
 
   #of(member: string): MemoryStoreConnection[] {

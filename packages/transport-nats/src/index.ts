@@ -7,3 +7,5 @@ export type { NatsTransportStats } from './stats.ts';
 export { natsMembership, provisionCluster } from './nats-membership.ts';
 export type { NatsClusterOptions, NatsMembershipOptions, ProvisionOptions } from './membership-options.ts';
 export type { NatsConnectOptions } from './connect-options.ts';
+export { natsPermissions } from './permissions.ts';
+export type { NatsPermissions, NatsPermissionsOptions, NatsRole } from './permissions.ts';

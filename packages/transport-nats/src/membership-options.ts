@@ -1,10 +1,12 @@
 /** Options of membership over NATS, checked before anything connects. */
-import type { Clock, Logger, PlacementKind, Timing, TimingProfile } from '@clstr/core';
+import type { Clock, ClusterShape, Logger, PlacementKind, Timing, TimingProfile } from '@clstr/core';
 import {
+  ClstrError,
   checkInteger,
   checkKnownOptions,
   checkMethods,
   checkString,
+  defaults as coreDefaults,
   invalidOption,
   resolveTiming,
   safeLogger,
@@ -40,6 +42,28 @@ export interface NatsMembershipOptions extends NatsClusterOptions {
 export interface ProvisionOptions extends NatsClusterOptions {
   /** Default `file`. A bucket in memory is gone with its servers. */
   storage?: 'file' | 'memory' | undefined;
+  /**
+   * Shards of the cluster, as its nodes will say: writes what they have to agree on, and a record for each shard that has
+   * none, so that the first node serves at once. Default: none is written, and the first owner of each shard waits for
+   * an expiry.
+   */
+  numShards?: number | undefined;
+  /** With `numShards`, as the nodes will say. Default ''. */
+  seed?: string | undefined;
+  /** With `numShards`, as the nodes will say. Default `rendezvous`. */
+  placement?: PlacementKind | undefined;
+  /** With `numShards`: of the node with the longest lease. Default `default`. */
+  timing?: TimingProfile | Timing | undefined;
+  /**
+   * With `numShards`: you know that no node of this cluster runs, or has run for an expiry, so that nothing needs to be
+   * waited for. Default false: the records are written an expiry after the bucket was first seen.
+   */
+  isNew?: boolean | undefined;
+  /**
+   * With `numShards`: the highest fencing token that the cluster ever gave, where this bucket replaces one that was lost
+   * with all nodes. Default 0.
+   */
+  afterEpoch?: number | undefined;
 }
 
 export interface ResolvedClusterOptions {
@@ -53,6 +77,16 @@ export interface ResolvedClusterOptions {
   readonly timing: Timing;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+export interface ShardsToProvision extends ClusterShape {
+  readonly isNew: boolean;
+  readonly afterEpoch: number;
+}
+
+export interface ResolvedProvisionOptions extends ResolvedClusterOptions {
+  /** Undefined: only the bucket. */
+  readonly shards: ShardsToProvision | undefined;
 }
 
 export interface ResolvedMembershipOptions extends ResolvedClusterOptions {
@@ -77,21 +111,52 @@ export function resolveMembershipOptions(given: NatsMembershipOptions): Resolved
   return Object.freeze({
     ...resolveCluster(owner, given, timing),
     storage: 'file',
-    placement: oneOf(owner, 'placement', given.placement ?? 'rendezvous', ['rendezvous', 'bounded']),
+    placement: oneOf(owner, 'placement', given.placement ?? 'rendezvous', PLACEMENTS),
   });
 }
 
 /** @throws INVALID_OPTION */
-export function resolveProvisionOptions(given: ProvisionOptions): ResolvedClusterOptions {
+export function resolveProvisionOptions(given: ProvisionOptions): ResolvedProvisionOptions {
   const owner = 'provisionCluster';
-  checkKnownOptions(owner, given, [...CLUSTER_OPTIONS, 'storage']);
+  checkKnownOptions(owner, given, [...CLUSTER_OPTIONS, 'storage', 'numShards', ...SHARD_OPTIONS]);
   return Object.freeze({
-    ...resolveCluster(owner, given, resolveTiming(owner, 'default')),
+    ...resolveCluster(owner, given, resolveTiming(owner, given.timing ?? 'default')),
     storage: oneOf(owner, 'storage', given.storage ?? 'file', ['file', 'memory']),
+    shards: resolveShards(owner, given),
   });
 }
 
-const CLUSTER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+/** They say something about the shards, so that they need `numShards`. */
+const SHARD_OPTIONS = [
+  'seed',
+  'placement',
+  'timing',
+  'isNew',
+  'afterEpoch',
+] as const satisfies readonly (keyof ProvisionOptions)[];
+
+/** The most records that one call is willing to write. */
+const MAX_SHARDS = 2 ** 24;
+
+function resolveShards(owner: string, given: ProvisionOptions): ShardsToProvision | undefined {
+  const { numShards, seed, placement = 'rendezvous', isNew = false, afterEpoch = 0 } = given;
+  if (numShards === undefined) {
+    const idle = SHARD_OPTIONS.find((name) => given[name] !== undefined);
+    if (idle === undefined) return undefined;
+    throw new ClstrError('INVALID_OPTION', `${owner}: ${idle} has no effect without numShards`);
+  }
+  return Object.freeze({
+    numShards: checkInteger(owner, 'numShards', numShards, 1, MAX_SHARDS),
+    seed: checkString(owner, 'seed', seed ?? coreDefaults.seed),
+    placement: oneOf(owner, 'placement', placement, PLACEMENTS),
+    isNew: checkBoolean(owner, 'isNew', isNew),
+    afterEpoch: checkInteger(owner, 'afterEpoch', afterEpoch, 0, Number.MAX_SAFE_INTEGER - 1),
+  });
+}
+
+const PLACEMENTS: readonly PlacementKind[] = ['rendezvous', 'bounded'];
+
+export const CLUSTER_NAME: RegExp = /^[A-Za-z0-9_-]{1,64}$/;
 /** Of JetStream. */
 const MAX_REPLICAS = 5;
 
@@ -101,9 +166,7 @@ function resolveCluster(
   timing: Timing,
 ): Omit<ResolvedClusterOptions, 'storage'> {
   const { allowUnsafeServer = false, inboxPrefix = defaults.inboxPrefix } = given;
-  if (typeof (allowUnsafeServer as unknown) !== 'boolean') {
-    throw invalidOption(owner, 'allowUnsafeServer', allowUnsafeServer, 'true or false');
-  }
+  checkBoolean(owner, 'allowUnsafeServer', allowUnsafeServer);
   if (typeof (inboxPrefix as unknown) !== 'string' || !isPlainSubject(inboxPrefix)) {
     throw invalidOption(owner, 'inboxPrefix', inboxPrefix, 'a NATS subject without wildcards');
   }
@@ -133,6 +196,11 @@ function resolveCluster(
       checkMethods(owner, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
     ),
   };
+}
+
+function checkBoolean(owner: string, name: string, value: unknown): boolean {
+  if (typeof value === 'boolean') return value;
+  throw invalidOption(owner, name, value, 'true or false');
 }
 
 function oneOf<T extends string>(owner: string, name: string, value: T, values: readonly T[]): T {

@@ -1,5 +1,6 @@
 /** Membership over NATS: a cluster meets in a bucket of JetStream. */
 import type { ClstrError, Membership } from '@clstr/core';
+import { provisionShards, systemRandom } from '@clstr/core';
 import { Bucket } from './bucket.ts';
 import type { BucketShape } from './bucket.ts';
 import { openControlConnection } from './control-connection.ts';
@@ -26,24 +27,18 @@ export function natsMembership(options: NatsMembershipOptions = {}): Membership 
     name: 'nats',
     timing,
     placement,
-    open: async () => {
-      const { control, bucket } = await openBucket(resolved);
-      const { inboxPrefix, clock, logger } = resolved;
-      return new NatsStore(control, bucket, {
-        ...{ inboxPrefix, clock, logger, shape: shapeOf(resolved) },
-        timeoutMs: timing.ackTimeoutMs,
-        idleHeartbeatMs: timing.pingMs,
-      });
-    },
+    open: async () => storeOf(await openBucket(resolved), resolved),
   });
 }
 
 /**
- * Creates the bucket of a cluster, where its first node should not choose replicas and storage. Does nothing when it
- * is there as wanted.
+ * Creates the bucket of a cluster, where its first node should not choose replicas and storage; with `numShards` also
+ * fills it, so that the first node need not wait for an expiry. Does nothing to what is there: it may be called again, and
+ * while the cluster runs.
  *
- * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION; CLUSTER_CONFIG_MISMATCH when
- * it is there with other replicas or storage
+ * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION, TIMEOUT, CONNECTION_LOST;
+ * CLUSTER_CONFIG_MISMATCH when it is there with other replicas or storage, or for another `numShards`, `seed` or
+ * `placement`
  */
 export async function provisionCluster(options: ProvisionOptions = {}): Promise<void> {
   const resolved = resolveProvisionOptions(options);
@@ -55,6 +50,11 @@ export async function provisionCluster(options: ProvisionOptions = {}): Promise<
     if (found?.replicas !== wanted.replicas || found.storage !== wanted.storage) {
       throw bucketDiffers(bucket.stream, found, wanted);
     }
+    const { shards, timing, clock } = resolved;
+    if (shards !== undefined) {
+      const store = storeOf({ control, bucket }, resolved);
+      await provisionShards(store, shards, { ...shards, timing, clock, random: systemRandom });
+    }
   } finally {
     await control.close();
   }
@@ -62,6 +62,16 @@ export async function provisionCluster(options: ProvisionOptions = {}): Promise<
 
 /** For calls of a program that starts, or that is run by hand. */
 const ANSWER_MS = 5_000;
+
+/** Closing it closes the connection. */
+function storeOf({ control, bucket }: OpenBucket, options: ResolvedClusterOptions): NatsStore {
+  const { inboxPrefix, clock, logger, timing } = options;
+  return new NatsStore(control, bucket, {
+    ...{ inboxPrefix, clock, logger, shape: shapeOf(options) },
+    timeoutMs: timing.ackTimeoutMs,
+    idleHeartbeatMs: timing.pingMs,
+  });
+}
 
 interface OpenBucket {
   readonly control: ControlConnection;

@@ -10,7 +10,7 @@ import { JsonReplyPort } from './json-reply-port.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';
 import type { ReplyRoutes } from './native-replies.ts';
 import type { NatsTransportStats } from './stats.ts';
-import { isInbox, subjectOf } from './subjects.ts';
+import { NODES_QUEUE, isInbox, subjectOf } from './subjects.ts';
 
 export class NatsServing implements Subscription {
   readonly #connection: Connection;
@@ -46,7 +46,7 @@ export class NatsServing implements Subscription {
       if (error === null) this.#onMessage(message);
       else this.#denied = deniedSubscription(error, this.#subject);
     };
-    const queue = isTopologyAddress(address) ? 'nodes' : undefined;
+    const queue = isTopologyAddress(address) ? NODES_QUEUE : undefined;
     this.#subscription = connection.subscribe(this.#subject, onMessage, queue);
   }
 

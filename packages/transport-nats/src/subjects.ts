@@ -9,6 +9,9 @@ export function subjectOf(prefix: string, address: Address): string {
     : `${prefix}.shard.${address.shard}`;
 }
 
+/** Nodes share the questions for the topology. */
+export const NODES_QUEUE = 'nodes';
+
 /** Dot-separated tokens of printable ASCII without wildcards: what may be published to without harm. */
 export function isPlainSubject(subject: string): boolean {
   return subject.length <= MAX_SUBJECT_LENGTH && PLAIN_SUBJECT.test(subject);

@@ -40,7 +40,19 @@ test('what is given is used', () => {
   });
   expect(Object.isFrozen(options)).toBe(true);
   expect(resolveProvisionOptions({ storage: 'memory', replicas: 5 })).toMatchObject({
-    ...{ storage: 'memory', replicas: 5 },
+    ...{ storage: 'memory', replicas: 5, shards: undefined },
+  });
+});
+
+test('provisioning shards takes the defaults of nodes, and waits for the default profile', () => {
+  expect(resolveProvisionOptions({ numShards: 8 })).toMatchObject({
+    shards: { numShards: 8, seed: '', placement: 'rendezvous', isNew: false, afterEpoch: 0 },
+    timing: TIMINGS.default,
+  });
+  const given = { numShards: 8, seed: 's', placement: 'bounded', isNew: true, afterEpoch: 5 } as const;
+  expect(resolveProvisionOptions({ ...given, timing: 'fast' })).toMatchObject({
+    shards: given,
+    timing: TIMINGS.fast,
   });
 });
 
@@ -93,8 +105,20 @@ describe('natsMembership', () => {
 describe('provisionCluster', () => {
   test.each<readonly [options: unknown, message: RegExp]>([
     ...SHARED,
-    [{ timing: 'fast' }, /unknown option "timing"/],
     [{ storage: 'disk' }, /storage must be 'file' or 'memory', got "disk"$/],
+    ...['seed', 'placement', 'timing', 'isNew', 'afterEpoch'].map(
+      (name) =>
+        [
+          { [name]: name === 'timing' ? 'fast' : 1 },
+          new RegExp(`${name} has no effect without numShards$`),
+        ] as const,
+    ),
+    [{ numShards: 0 }, /numShards must be a whole number from 1 to 16777216, got 0$/],
+    [{ numShards: 1, seed: 5 }, /seed must be a string/],
+    [{ numShards: 1, placement: 'best' }, /placement must be 'rendezvous' or 'bounded', got "best"$/],
+    [{ numShards: 1, timing: 'slow' }, /timing must be one of default, fast/],
+    [{ numShards: 1, isNew: 1 }, /isNew must be true or false, got 1$/],
+    [{ numShards: 1, afterEpoch: -1 }, /afterEpoch must be a whole number from 0/],
   ])('refuses %o', async (options, message) => {
     await expect(provisionCluster(options as object)).rejects.toEqual(
       refusal(new RegExp(`^provisionCluster: .*${message.source}`)),

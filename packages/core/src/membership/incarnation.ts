@@ -7,17 +7,16 @@ import { createPlacement } from '../placement.ts';
 import type { Placement } from '../placement.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
-import { hash64 } from '../shard.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
 import type { ClusterStore, StoreEntry, StoreListener, Watch } from './cluster-store.ts';
-import { agreeOnConfig, claimNodeId } from './joining.ts';
+import { agreeOnConfig, claimNodeId, configOf } from './joining.ts';
 import type { JoiningOptions } from './joining.ts';
 import type { PlacementKind } from './membership.ts';
 import { Monitor } from './monitor.ts';
 import { Ownership } from './ownership.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
-import { PROTO, heartbeatKey, memberKey, readConfig } from './records.ts';
-import type { ClusterConfig, MemberRecord, MemberState } from './records.ts';
+import { heartbeatKey, memberKey, readConfig } from './records.ts';
+import type { MemberRecord, MemberState } from './records.ts';
 import { Session } from './session.ts';
 import type { Timing } from './timing.ts';
 import { View } from './view.ts';
@@ -62,6 +61,8 @@ export class Incarnation {
   readonly #placed = new Set<string>();
   readonly #alive = new Set<string>();
   #declared: MemberState | undefined;
+  /** The name is this run's; before that, nothing may be said under it. */
+  #hasClaimed = false;
   readonly #watches: Watch[] = [];
   readonly #overSinceMs = new Map<string, number>();
   #stopListening: (() => void) | undefined;
@@ -115,20 +116,21 @@ export class Incarnation {
    * @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, FENCED, TRANSPORT_CLOSED
    */
   async join(beforeShards: () => Promise<void>): Promise<void> {
-    const { store, random, numShards, seed, placement } = this.#options;
+    const { store, random } = this.#options;
     const { session } = this;
-    const hash = hashFingerprint();
-    const own: ClusterConfig = { id: randomId(random, 10), numShards, seed, hash, placement, proto: PROTO };
+    const own = configOf(this.#options, randomId(random, 10));
     this.clusterId = (await agreeOnConfig(this.#joining, own)).id;
     const { entry, from } = await claimNodeId(this.#joining, session.nextBeat(), () => session.now());
+    this.#hasClaimed = true;
+    this.#checkRunning();
     session.begin(entry.revision, from);
     await beforeShards();
+    this.#checkRunning();
     this.#stopListening = store.onConnection(() => this.#monitor.suspend());
     this.#watches.push(store.watch('m.*', this.#storeListener), store.watch('s.*', this.#storeListener));
     await this.#list();
     await this.#declare('up');
-    if (this.state === 'fenced')
-      throw new ClstrError('FENCED', 'the node was fenced while it joined its cluster');
+    this.#checkRunning();
     this.state = 'member';
     this.#monitor.assign();
     this.#tickAt(this.#options.clock.monoMs() + this.#options.timing.heartbeatMs);
@@ -138,6 +140,8 @@ export class Incarnation {
   /** Hands over every shard, as long as `limitMs` allows, and tells the others that this run is over. */
   async leave(limitMs: number): Promise<void> {
     const { logger, nodeId } = this.#options;
+    // It has not taken its name yet: another run may hold it, and must not be told that it is over.
+    if (!this.#hasClaimed) this.end();
     if (!this.#isEnded) await this.#within(this.#declare('draining'), limitMs);
     if (!this.#isEnded) await this.#within(this.ownership.drain(), limitMs);
     const left = this.ownership.shards();
@@ -162,6 +166,14 @@ export class Incarnation {
     this.#monitor.close();
     this.session.end();
     this.ownership.end();
+  }
+
+  /** Whoever ended this run meanwhile has closed all that was open, and would not close what opens now. */
+  #checkRunning(): void {
+    if (!this.#isEnded) return;
+    if (this.state === 'fenced')
+      throw new ClstrError('FENCED', 'the node was fenced while it joined its cluster');
+    throw new ClstrError('TRANSPORT_CLOSED', 'the node was closed while it joined its cluster');
   }
 
   readonly #storeListener: StoreListener = {
@@ -280,6 +292,10 @@ export class Incarnation {
       const known = this.view.members.get(nodeId);
       // Declared dead: its next heartbeat will find out.
       if (known?.record?.inc === inc && known.record.state === 'dead') return;
+      // The word of a run before this one may be replaced, that of one after it must not: only while the name is this
+      // run's for certain.
+      const isForeign = known?.record !== undefined && known.record.inc !== inc;
+      if (isForeign && !(await this.session.confirm())) return;
       const revision = known?.revision ?? 0;
       const record: MemberRecord = { inc, state, nonce: randomId(random, 10) };
       const result = await writeUntilKnown(
@@ -295,6 +311,10 @@ export class Incarnation {
         result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
       if (entry !== undefined) this.view.apply(entry, clock.monoMs());
       if (result.kind !== 'lost') return;
+      if (entry !== undefined) continue;
+      // The record is gone, and with it perhaps the bucket.
+      if (!(await this.session.confirm())) return;
+      this.view.forget(nodeId);
     }
   }
 
@@ -306,10 +326,4 @@ export class Incarnation {
     await Promise.race([work, limit]);
     stopTimer();
   }
-}
-
-/** Of the hash that gives keys their homes: a member with another one would disagree about every key. */
-function hashFingerprint(): string {
-  const { high, low } = hash64('clstr');
-  return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
 }

@@ -1,32 +1,63 @@
 /** How a node enters a cluster: it agrees on the configuration, then takes its name, which nobody else may hold. */
 import type { Clock } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
+import { hash64 } from '../shard.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
 import type { ClusterStore, StoreEntry } from './cluster-store.ts';
 import type { Instant } from './lease.ts';
-import { heartbeatKey, memberKey, readConfig, readHeartbeat, readMember, readShard } from './records.ts';
+import {
+  PROTO,
+  heartbeatKey,
+  memberKey,
+  readConfig,
+  readHeartbeat,
+  readMember,
+  readShard,
+} from './records.ts';
 import type { ClusterConfig } from './records.ts';
 import { expiryFor } from './timing.ts';
 import type { Timing } from './timing.ts';
 import { writeUntilKnown } from './write.ts';
 
-export interface JoiningOptions {
-  readonly nodeId: string;
+/** Whoever asks the store until it answers. */
+export interface Asker {
   readonly store: ClusterStore;
   readonly timing: Timing;
   readonly clock: Clock;
-  /** The node ends: give up. */
+  /** When it says no: give up. */
   readonly isWanted: () => boolean;
 }
 
+export interface JoiningOptions extends Asker {
+  readonly nodeId: string;
+}
+
+/** What all members have to agree on besides the protocol. */
+export type ClusterShape = Pick<ClusterConfig, 'numShards' | 'seed' | 'placement'>;
+
+/** `id`: new with each bucket. */
+export function configOf({ numShards, seed, placement }: ClusterShape, id: string): ClusterConfig {
+  return { id, numShards, seed, hash: hashFingerprint(), placement, proto: PROTO };
+}
+
+/** Of the hash that gives keys their homes: a member with another one would disagree about every key. */
+function hashFingerprint(): string {
+  const { high, low } = hash64('clstr');
+  return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+}
+
 /** What the bucket says already, or `own` once that is written. @throws CLUSTER_CONFIG_MISMATCH, TRANSPORT_CLOSED */
-export async function agreeOnConfig(options: JoiningOptions, own: ClusterConfig): Promise<ClusterConfig> {
+export async function agreeOnConfig(
+  options: Asker,
+  own: ClusterConfig,
+  complaint = 'this node does not fit into its cluster',
+): Promise<ClusterConfig> {
   const { store, timing, clock, isWanted } = options;
   for (;;) {
     const known = await readOrWait(options, CONFIG_KEY);
     const config = readConfig(known?.value);
     if (config !== undefined) {
-      checkConfig(config, own);
+      checkConfig(config, own, complaint);
       return config;
     }
     await writeUntilKnown(
@@ -39,21 +70,15 @@ export async function agreeOnConfig(options: JoiningOptions, own: ClusterConfig)
 /** All but the id and what may differ between members. */
 const AGREED = ['numShards', 'seed', 'hash', 'placement', 'proto'] as const satisfies (keyof ClusterConfig)[];
 
-function checkConfig(cluster: ClusterConfig, own: ClusterConfig): void {
+function checkConfig(cluster: ClusterConfig, own: ClusterConfig, complaint: string): void {
   const differing = AGREED.filter((name) => cluster[name] !== own[name]);
   if (differing.length === 0) return;
   const list = differing.map(
     (name) => `${name} is ${JSON.stringify(cluster[name])} there and ${JSON.stringify(own[name])} here`,
   );
-  throw new ClstrError(
-    'CLUSTER_CONFIG_MISMATCH',
-    `this node does not fit into its cluster: ${list.join(', ')}`,
-    {
-      details: Object.fromEntries(
-        differing.map((name) => [name, { cluster: cluster[name], here: own[name] }]),
-      ),
-    },
-  );
+  throw new ClstrError('CLUSTER_CONFIG_MISMATCH', `${complaint}: ${list.join(', ')}`, {
+    details: Object.fromEntries(differing.map((name) => [name, { cluster: cluster[name], here: own[name] }])),
+  });
 }
 
 /**
@@ -111,7 +136,7 @@ function isOwnedBy({ key, value }: StoreEntry, nodeId: string): boolean {
   return record?.state === 'owned' && record.owner === nodeId;
 }
 
-function readOrWait(options: JoiningOptions, key: string): Promise<StoreEntry | undefined> {
+function readOrWait(options: Asker, key: string): Promise<StoreEntry | undefined> {
   return answered(options, () => options.store.read(key, options.timing.ackTimeoutMs));
 }
 
@@ -120,7 +145,7 @@ function listOrWait(options: JoiningOptions): Promise<readonly StoreEntry[]> {
 }
 
 /** Asks until there is an answer. @throws TRANSPORT_CLOSED when the node ends */
-async function answered<T>({ clock, timing, isWanted }: JoiningOptions, ask: () => Promise<T>): Promise<T> {
+async function answered<T>({ clock, timing, isWanted }: Asker, ask: () => Promise<T>): Promise<T> {
   while (isWanted()) {
     try {
       return await ask();

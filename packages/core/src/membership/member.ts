@@ -85,6 +85,10 @@ export class Member {
     return this.#current?.ownership.shards() ?? [];
   }
 
+  get held(): number {
+    return this.#current?.ownership.held ?? 0;
+  }
+
   /** The owner of a shard, as far as this node has heard. */
   ownerOf(shard: number): { epoch: number; address: NodeAddress } | undefined {
     const record = this.#current?.view.shards.get(shard)?.record;

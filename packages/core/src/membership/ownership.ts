@@ -64,11 +64,13 @@ interface Tenure {
 export class Ownership {
   readonly #options: OwnershipOptions;
   readonly #tenures: (Tenure | undefined)[];
+  #held = 0;
   readonly #busy = new Set<number>();
   readonly #firstSeenMs: number;
-  /** When a full list first showed no heartbeat of a node. */
+  /** When a full list first showed no heartbeat of a run that owns shards: the absence of another run proves nothing. */
   readonly #absentSinceMs = new Map<string, number>();
   #changedMs: number;
+  #cancelStableTimer: (() => void) | undefined;
   #moving = 0;
   #isDraining = false;
   #isEnded = false;
@@ -100,6 +102,11 @@ export class Ownership {
     return this.#tenures[shard]?.epoch;
   }
 
+  /** How many shards are held now: asked at each change, when going through all would add up to their square. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** Held now, ascending. */
   shards(): number[] {
     const held: number[] = [];
@@ -109,8 +116,11 @@ export class Ownership {
 
   /** The members that are up have changed. */
   onMembersChanged(): void {
-    this.#changedMs = this.#options.clock.monoMs();
-    this.#options.clock.timer(() => this.reconcile(), this.#options.timing.stableMs + 1);
+    if (this.#isEnded) return;
+    const { clock, timing } = this.#options;
+    this.#changedMs = clock.monoMs();
+    this.#cancelStableTimer?.();
+    this.#cancelStableTimer = clock.timer(() => this.reconcile(), timing.stableMs + 1);
     this.reconcile();
   }
 
@@ -122,11 +132,12 @@ export class Ownership {
   /** A full list of the bucket: whose heartbeat is absent. */
   onList(hasHeartbeat: (nodeId: string) => boolean): void {
     const nowMs = this.#options.clock.monoMs();
+    const absent = new Set<string>();
     for (const { record } of this.#options.view.shards.values()) {
-      if (record?.state !== 'owned') continue;
-      if (hasHeartbeat(record.owner)) this.#absentSinceMs.delete(record.owner);
-      else if (!this.#absentSinceMs.has(record.owner)) this.#absentSinceMs.set(record.owner, nowMs);
+      if (record?.state === 'owned' && !hasHeartbeat(record.owner)) absent.add(runOf(record));
     }
+    for (const run of this.#absentSinceMs.keys()) if (!absent.has(run)) this.#absentSinceMs.delete(run);
+    for (const run of absent) if (!this.#absentSinceMs.has(run)) this.#absentSinceMs.set(run, nowMs);
   }
 
   /** Does for every shard what is to be done now. */
@@ -137,7 +148,7 @@ export class Ownership {
   /** Hands over every shard; resolves when none is held. The caller has told the others that it drains. */
   async drain(): Promise<void> {
     this.#isDraining = true;
-    if (this.#tenures.every((tenure) => tenure === undefined) && this.#busy.size === 0) return;
+    if (this.#held === 0 && this.#busy.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       this.reconcile();
@@ -148,6 +159,7 @@ export class Ownership {
   end(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
+    this.#cancelStableTimer?.();
     for (const shard of this.shards()) this.#lose(shard);
     this.#onEmpty?.();
   }
@@ -179,9 +191,7 @@ export class Ownership {
     } finally {
       this.#busy.delete(shard);
     }
-    if (this.#isDraining && this.#busy.size === 0 && this.#tenures.every((tenure) => tenure === undefined)) {
-      this.#onEmpty?.();
-    }
+    if (this.#isDraining && this.#busy.size === 0 && this.#held === 0) this.#onEmpty?.();
     this.#work(shard);
   }
 
@@ -202,7 +212,7 @@ export class Ownership {
     }
     if (this.#isDraining) return undefined;
     if (this.#mustRestore(shard, record)) return () => this.#restore(shard, known);
-    return isDesired ? this.#acquisition(shard, known) : undefined;
+    return isDesired && this.#isDeclared ? this.#acquisition(shard, known) : undefined;
   }
 
   #acquisition(shard: number, known: Known<ShardRecord> | undefined): Step | undefined {
@@ -216,7 +226,7 @@ export class Ownership {
     if (record.state === 'released' || view.isGone(record.owner, record.inc, known!.revision)) {
       return () => this.#acquire(shard, known);
     }
-    return this.#isAbsent(record.owner) ? () => this.#markDead(record) : undefined;
+    return this.#isAbsent(record) ? () => this.#markDead(record) : undefined;
   }
 
   async #acquire(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
@@ -246,7 +256,7 @@ export class Ownership {
     const { host, listener, session } = this.#options;
     if (this.#isEnded) return;
     const tenure: Tenure = { epoch, revision, assertedIn, isServing: false };
-    this.#tenures[shard] = tenure;
+    this.#setTenure(shard, tenure);
     if (this.#isTakenOver(shard)) {
       this.#lose(shard);
       return;
@@ -281,7 +291,7 @@ export class Ownership {
       await host.vacate(shard);
       if (this.#tenures[shard] !== tenure) return;
       const { epoch, revision } = tenure;
-      this.#tenures[shard] = undefined;
+      this.#setTenure(shard, undefined);
       await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });
       listener.onReleased(shard);
     } finally {
@@ -302,7 +312,8 @@ export class Ownership {
   }
 
   /** For an owner without any heartbeat, which nobody can declare dead in the usual way. */
-  async #markDead({ owner, inc }: ShardRecord): Promise<void> {
+  async #markDead(record: ShardRecord): Promise<void> {
+    const { owner, inc } = record;
     const { store, clock, timing, session, view, random } = this.#options;
     const mark: Heartbeat = {
       inc,
@@ -317,7 +328,7 @@ export class Ownership {
         key: heartbeatKey(owner),
         revision: view.heartbeats.get(owner)?.revision ?? 0,
         value: JSON.stringify(mark),
-        isWanted: () => session.isValid() && this.#isAbsent(owner),
+        isWanted: () => session.isValid() && this.#isAbsent(record),
       },
     );
     const entry = result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
@@ -335,7 +346,15 @@ export class Ownership {
     if (this.#isEnded) return { kind: 'given-up' };
     const entry = result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
     if (entry !== undefined) view.apply(entry, clock.monoMs());
+    else if (result.kind === 'lost') await this.#onGone(shard, revision);
     return result;
+  }
+
+  /** The record is gone, and with it perhaps the bucket. The heartbeat finds out: trying again would teach nothing. */
+  async #onGone(shard: number, revision: number): Promise<void> {
+    const { session, view } = this.#options;
+    if (!(await session.confirm())) return;
+    if ((view.shards.get(shard)?.revision ?? 0) <= revision) view.shards.delete(shard);
   }
 
   #isTakenOver(shard: number): boolean {
@@ -346,8 +365,14 @@ export class Ownership {
     return known.record?.owner !== nodeId || known.record.inc !== inc;
   }
 
+  #setTenure(shard: number, tenure: Tenure | undefined): void {
+    if (this.#tenures[shard] !== undefined) this.#held--;
+    if (tenure !== undefined) this.#held++;
+    this.#tenures[shard] = tenure;
+  }
+
   #lose(shard: number): void {
-    this.#tenures[shard] = undefined;
+    this.#setTenure(shard, undefined);
     this.#options.host.abandon(shard);
     this.#options.listener.onLost(shard);
   }
@@ -366,14 +391,31 @@ export class Ownership {
     return this.#isStable || this.#hasPassed(this.#firstSeenMs, 2 * this.#options.timing.stableMs);
   }
 
-  #isAbsent(nodeId: string): boolean {
-    const sinceMs = this.#absentSinceMs.get(nodeId);
-    return sinceMs !== undefined && this.#hasPassed(sinceMs, this.#options.timing.expiryMs);
+  /**
+   * The run before this one may have left the node `up`, and is declared dead by others perhaps only now: a shard taken
+   * under that record would look as if its owner were gone.
+   */
+  get #isDeclared(): boolean {
+    const { view, nodeId, inc } = this.#options;
+    return view.members.get(nodeId)?.record?.inc === inc;
+  }
+
+  #isAbsent(record: ShardRecord): boolean {
+    const { view, timing } = this.#options;
+    const sinceMs = this.#absentSinceMs.get(runOf(record));
+    if (sinceMs === undefined) return false;
+    // Lists may be old: a heartbeat that was heard of meanwhile begins the wait anew.
+    const heardMs = view.heartbeats.get(record.owner)?.seenMs ?? sinceMs;
+    return this.#hasPassed(Math.max(sinceMs, heardMs), timing.expiryMs);
   }
 
   #hasPassed(sinceMs: number, ms: number): boolean {
     return this.#options.clock.monoMs() - sinceMs >= ms;
   }
+}
+
+function runOf({ owner, inc }: ShardRecord): string {
+  return `${owner}#${inc}`;
 }
 
 type Step = () => Promise<void>;

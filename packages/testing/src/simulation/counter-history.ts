@@ -11,6 +11,10 @@ export interface CounterCall {
   /** How often its handler started. */
   starts: number;
   readonly isIdempotent: boolean;
+  /** Which client. */
+  readonly client: number;
+  /** How often it left its client. */
+  sends: number;
 }
 
 /** Texts of what is wrong with the increments of one key; `stored` is the value at the end. */

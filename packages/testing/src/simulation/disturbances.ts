@@ -1,37 +1,51 @@
 /** What currently stands between one node and the rest of its world. */
-import type { OperationFate } from '@clstr/transport-memory';
+import type { DeliveryFate, OperationFate } from '@clstr/transport-memory';
 import type { SeededRandom } from './seeded-random.ts';
 
 export class Disturbances {
   /** Nothing gets through in either direction, and nobody knows. */
   isBlackHole = false;
-  /** Answers of the store are lost, all that is written is written. */
+  /** Share of the store's answers that are lost; all that is written is written. */
   losesAnswers = 0;
+  /** Share of the writes that never reach the store. */
+  losesWrites = 0;
   storeDelayMs = 0;
+  /** Share of the writes that are done only after their sender has given up. */
+  lateWrites = 0;
+  /** Reads fail, and watches tell what was new so long ago. */
+  deafMs = 0;
   breaksWatches = false;
   packetLoss = 0;
 
   clear(): void {
-    this.isBlackHole = false;
-    this.losesAnswers = 0;
-    this.storeDelayMs = 0;
-    this.breaksWatches = false;
-    this.packetLoss = 0;
+    Object.assign(this, new Disturbances());
   }
 
   storeFate(random: SeededRandom, kind: 'cas' | 'read' | 'list'): OperationFate {
     const request = 0.1 + random.next() * 2 + random.next() * this.storeDelayMs;
     const answer = 0.1 + random.next() * 2 + random.next() * this.storeDelayMs;
-    if (this.isBlackHole) return random.chance(0.5) ? { request: 'lost' } : { request, answer: 'lost' };
-    if (random.chance(this.losesAnswers)) return { request, answer: 'lost' };
+    if (this.isBlackHole) return { request: 'lost' };
+    if (kind === 'cas' && random.chance(this.losesWrites)) return { request: 'lost' };
+    if (this.losesAnswers > 0 && random.chance(this.losesAnswers)) return { request, answer: 'lost' };
+    if (kind !== 'cas') {
+      if (this.deafMs > 0) return { request: 'lost' };
+      return { request, answer, staleBy: random.chance(0.05) ? random.int(1, 20) : 0 };
+    }
     // A request that its sender has given up may still be done, much later.
-    if (random.chance(0.002)) return { request: request + random.next() * 3_000, answer };
-    if (kind === 'cas') return { request, answer, isUndecided: random.chance(0.01) };
-    return { request, answer, staleBy: random.chance(0.05) ? random.int(1, 20) : 0 };
+    if (random.chance(0.002 + this.lateWrites)) return { request: request + random.next() * 3_000, answer };
+    return { request, answer, isUndecided: random.chance(0.01) };
   }
 
-  packetDelays(random: SeededRandom): readonly number[] {
-    if (this.isBlackHole || random.chance(this.packetLoss)) return [];
-    return [random.next() * 3];
+  deliveryFate(random: SeededRandom): DeliveryFate {
+    const delayMs = 0.1 + random.next() * 5 + this.deafMs;
+    if (this.isBlackHole) return { brokenMs: 500 + random.next() * 1_500 };
+    if (this.breaksWatches && random.chance(0.1)) return { brokenMs: 100 + random.next() * 3_000 };
+    return delayMs;
+  }
+
+  /** Undefined when the packet is lost. */
+  packetDelayMs(random: SeededRandom): number | undefined {
+    if (this.isBlackHole || random.chance(this.packetLoss)) return undefined;
+    return random.next() * 3;
   }
 }

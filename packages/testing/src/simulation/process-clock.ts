@@ -1,16 +1,23 @@
-/** The clock of one simulated process: it stops with its process, while time goes on. */
+/** The clocks of one simulated process: they stop with it, or go on while it stands still, and run a little fast or slow. */
 import type { Clock } from '@clstr/core';
 
 export type ProcessState = 'running' | 'paused' | 'dead';
 
 export class ProcessClock implements Clock {
   readonly #world: Clock;
+  readonly #rate: number;
+  readonly #startMs: number;
   #state: ProcessState = 'running';
   /** What became due while the process stood still, in order. */
   #overdue: (() => void)[] = [];
+  #suspendedMs = 0;
+  #suspendedSinceMs: number | undefined;
 
-  constructor(world: Clock) {
+  /** `rate`: seconds of its monotonic clock per true second. */
+  constructor(world: Clock, rate = 1) {
     this.#world = world;
+    this.#rate = rate;
+    this.#startMs = world.monoMs();
   }
 
   get state(): ProcessState {
@@ -18,7 +25,8 @@ export class ProcessClock implements Clock {
   }
 
   monoMs(): number {
-    return this.#world.monoMs();
+    const nowMs = this.#suspendedSinceMs ?? this.#world.monoMs();
+    return this.#startMs + (nowMs - this.#startMs - this.#suspendedMs) * this.#rate;
   }
 
   wallMs(): number {
@@ -30,7 +38,7 @@ export class ProcessClock implements Clock {
     const run = (): void => {
       if (!isCancelled) fn();
     };
-    const cancel = this.#world.timer(() => this.#due(run), delayMs);
+    const cancel = this.#world.timer(() => this.#due(run), delayMs / this.#rate);
     return () => {
       isCancelled = true;
       cancel();
@@ -46,10 +54,21 @@ export class ProcessClock implements Clock {
     if (this.#state === 'running') this.#state = 'paused';
   }
 
+  /** As a machine that sleeps: its monotonic clock stops as well, the wall clock does not. */
+  suspend(): void {
+    if (this.#state !== 'running') return;
+    this.pause();
+    this.#suspendedSinceMs = this.#world.monoMs();
+  }
+
   /** As SIGCONT. */
   resume(): void {
     if (this.#state !== 'paused') return;
     this.#state = 'running';
+    if (this.#suspendedSinceMs !== undefined) {
+      this.#suspendedMs += this.#world.monoMs() - this.#suspendedSinceMs;
+      this.#suspendedSinceMs = undefined;
+    }
     const overdue = this.#overdue;
     this.#overdue = [];
     for (const fn of overdue) this.#world.macrotask(() => this.#due(fn));

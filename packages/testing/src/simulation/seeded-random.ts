@@ -31,7 +31,9 @@ export class SeededRandom implements Random {
   }
 
   bytes(count: number): Uint8Array {
-    return Uint8Array.from({ length: count }, () => this.int(0, 255));
+    const bytes = new Uint8Array(count);
+    for (let i = 0; i < count; i++) bytes[i] = this.next() * 256;
+    return bytes;
   }
 
   /** Another stream, so that what one part draws does not change what another gets. */

@@ -2,39 +2,52 @@
  * A whole cluster on virtual time: real clients, nodes, actors and membership, and a network, a store and processes that
  * fail as a seed says. Equal seeds give equal runs.
  */
-import { defineActor, request } from '@clstr/actors';
 import type { Actor } from '@clstr/actors';
-import { TIMINGS, createClient, createPlacement, isClstrError, silentLogger } from '@clstr/core';
-import type { Client, Logger, NodeInterceptor } from '@clstr/core';
-import { createMemoryBus, createMemoryStore, memoryTransport } from '@clstr/transport-memory';
-import type { MemoryStore } from '@clstr/transport-memory';
-import { checkCounter } from './counter-history.ts';
-import type { CounterCall } from './counter-history.ts';
+import { createPlacement } from '@clstr/core';
+import type { Logger, NodeEvent, TimingProfile } from '@clstr/core';
+import { CounterLoad } from './counter-load.ts';
+import { Exclusion } from './exclusion.ts';
 import { drawFaults } from './faults.ts';
 import type { Fault, FaultKind } from './faults.ts';
-import { FencedCounterStore } from './fenced-counter.ts';
-import { Oracle } from './oracle.ts';
-import type { Violation } from './oracle.ts';
-import { SeededRandom } from './seeded-random.ts';
-import { SimulatedNode } from './simulated-node.ts';
-import type { SimulatedNodeOptions } from './simulated-node.ts';
-import { VirtualClock } from './virtual-clock.ts';
+import { heal, inflict } from './inflict.ts';
+import type { BrokenInvariant } from './oracle.ts';
+import { quietOutages } from './outages.ts';
+import { checkEpochs, checkMoves } from './ownership-history.ts';
+import type { SeededRandom } from './seeded-random.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+import { startUserClient } from './user-load.ts';
+import type { Workload } from './user-load.ts';
+import { NUM_SHARDS, World } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
+  /** Yours, with `workload`. Default: counters, whose history is checked. */
+  readonly actors?: readonly Actor[] | undefined;
+  /** What each client does, until `isOver()`; must not reject. Default: adds to counters. */
+  readonly workload?: Workload | undefined;
+  /** Called when the run is over: texts of what is wrong. */
+  readonly check?: (() => readonly string[]) | undefined;
   /** In place of what the seed would draw: a schedule that is being shrunk. */
   readonly faults?: readonly Fault[] | undefined;
   /** Kinds the seed may draw from. Default: all. */
   readonly kinds?: readonly FaultKind[] | undefined;
-  /** Another membership, to see that a mistake in it is found. */
-  readonly membership?: SimulatedNodeOptions['membership'];
+  /** Default `fast`. */
+  readonly timing?: TimingProfile | undefined;
+  /**
+   * How much faster or slower than true time the clocks of processes run, as a share. Default 0.01, which the protocol
+   * allows for; with more, two owners at a time are counted and not failed.
+   */
+  readonly clockRateError?: number | undefined;
   readonly logger?: Logger | undefined;
+  /** Hears of everything that goes into the trace hash. */
+  readonly onTrace?: ((line: string) => void) | undefined;
 }
 
 export interface SimulationReport {
   readonly seed: number;
+  /** Equal for equal runs. */
   readonly traceHash: string;
-  readonly violations: readonly Violation[];
+  readonly violations: readonly BrokenInvariant[];
   readonly faults: readonly Fault[];
   readonly events: number;
   readonly virtualMs: number;
@@ -46,411 +59,172 @@ export interface SimulationReport {
   readonly moves: number;
   readonly fenced: number;
   readonly lapses: number;
+  /** Two processes that worked for one shard at the same time. */
+  readonly overlaps: number;
 }
 
-const NUM_SHARDS = 16;
-const KEYS = 24;
-const TIMING = TIMINGS.fast;
-const CALLS_PER_RUN = 1_500;
-
-const Counter = defineActor('counter', { add: request<{ id: number }, number>() });
+/** What the protocol allows for. */
+const MAX_CLOCK_RATE_ERROR = 0.01;
+/** Until the first shards are served, in leases. */
+const START_LEASES = 2;
+const MIN_OK = 100;
 
 export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
-  return await new World(options).run();
+  return await new Simulation(options).run();
 }
 
-class World {
+class Simulation {
   readonly #options: SimulationOptions;
-  readonly #clock = new VirtualClock();
-  readonly #random: SeededRandom;
-  readonly #network: SeededRandom;
-  readonly #oracle = new Oracle(() => this.#clock.monoMs());
-  readonly #store: MemoryStore;
-  readonly #bus;
-  readonly #values: FencedCounterStore;
-  /** By node id; a node that was restarted is replaced. */
-  readonly #nodes = new Map<string, SimulatedNode>();
-  readonly #byAddress = new Map<string, SimulatedNode>();
-  readonly #calls: CounterCall[] = [];
-  readonly #running = new Set<Promise<void>>();
-  readonly #clients: Client[] = [];
-  #processes = 0;
-  #isHealed = false;
+  readonly #world: World;
+  readonly #exclusion: Exclusion;
+  readonly #counters: CounterLoad;
+  #faults: readonly Fault[] = [];
+  #quiet: readonly { fromMs: number; untilMs: number }[] = [];
+  #sends = 0;
   #moves = 0;
   #fenced = 0;
   #lapses = 0;
 
   constructor(options: SimulationOptions) {
+    const { seed, timing = 'fast', clockRateError = MAX_CLOCK_RATE_ERROR, logger, onTrace } = options;
     this.#options = options;
-    this.#random = new SeededRandom(options.seed);
-    this.#network = this.#random.fork();
-    this.#values = new FencedCounterStore(this.#clock, () => 0.2 + this.#network.next() * 3);
-    this.#store = createMemoryStore({
-      clock: this.#clock,
-      maxHistory: 100_000,
-      policy: {
-        onOperation: ({ member, kind }) => {
-          const node = this.#byAddress.get(member);
-          return node?.disturbances.storeFate(this.#network, kind) ?? {};
-        },
-        onDelivery: ({ member }) => {
-          const node = this.#byAddress.get(member);
-          const delayMs = 0.1 + this.#network.next() * 5;
-          if (node?.disturbances.isBlackHole === true)
-            return { brokenMs: 500 + this.#network.next() * 1_500 };
-          if (node?.disturbances.breaksWatches === true && this.#network.chance(0.1)) {
-            return { brokenMs: 100 + this.#network.next() * 3_000 };
-          }
-          return delayMs;
-        },
-      },
-    });
-    this.#bus = createMemoryBus({
-      clock: this.#clock,
-      policy: ({ from, to }) => {
-        const node = this.#nodeOf(from) ?? this.#nodeOf(to);
-        return node?.disturbances.packetDelays(this.#network) ?? [this.#network.next() * 3];
-      },
-    });
+    this.#world = new World({ seed, timing, clockRateError, logger, onTrace });
+    this.#exclusion = new Exclusion(this.#world, clockRateError > MAX_CLOCK_RATE_ERROR);
+    this.#counters = new CounterLoad(this.#world, this.#exclusion);
   }
 
   async run(): Promise<SimulationReport> {
-    const random = this.#random;
-    const nodeCount = random.int(3, 7);
-    const spanMs = random.int(20_000, 40_000);
-    const faults =
-      this.#options.faults ?? drawFaults(random.fork(), spanMs, TIMING.leaseMs, this.#options.kinds);
+    const world = this.#world;
+    const { random, clock, timing } = world;
+    const startMs = START_LEASES * timing.leaseMs;
+    const spanMs = timing.leaseMs * random.int(10, 20);
+    this.#schedule(random.fork(), { fromMs: startMs, untilMs: startMs + spanMs });
     const workload = random.fork();
     const starts = random.fork();
-    for (let i = 1; i <= nodeCount; i++) {
-      this.#clock.timer(() => this.#startNode(`n${i}`), starts.chance(0.7) ? 0 : starts.next() * 2_000);
-    }
-    await this.#clock.pass(4_000);
-    for (const fault of faults) this.#clock.timer(() => this.#inflict(fault), fault.atMs);
-    const clients = workload.int(4, 8);
-    for (let i = 0; i < clients; i++) this.#startClient(workload.fork(), spanMs, clients);
-    await this.#clock.pass(spanMs);
-    this.#heal();
-    const { expiryMs, listMs, stableMs } = TIMING;
-    await this.#clock.pass(3 * expiryMs + listMs + stableMs + 5_000);
-    this.#checkPlacement();
-    await this.#checkLiveness();
-    this.#checkHistories();
-    await this.#close();
-    return this.#report(faults);
-  }
-
-  #startNode(id: string): void {
-    const old = this.#nodes.get(id);
-    if (old !== undefined && old.clock.state !== 'dead' && old.node.state !== 'closed') return;
-    const processId = `${id}#${++this.#processes}`;
-    const process = new SimulatedNode({
-      ...{ id, processId, numShards: NUM_SHARDS, bus: this.#bus, store: this.#store },
-      ...{ worldClock: this.#clock, random: this.#random.fork(), membership: this.#options.membership },
-      logger: this.#options.logger ?? silentLogger,
-      actors: (self) => [this.#counter(self)],
-      interceptor: (self) => this.#interceptor(self),
-    });
-    this.#nodes.set(id, process);
-    this.#byAddress.set(processId, process);
-    process.node.onEvent((event) => {
-      this.#oracle.trace(`${processId} ${JSON.stringify(event)}`);
-      if (event.type === 'acquired') this.#moves++;
-      if (event.type === 'fenced') this.#fenced++;
-      if (event.type === 'lapsed') this.#lapses++;
-      if (event.type === 'joined') this.#byAddress.set(`node:${id}.${event.inc}`, process);
-    });
-    process.start();
-  }
-
-  #nodeOf(name: string): SimulatedNode | undefined {
-    if (!name.startsWith('node:')) return undefined;
-    return this.#byAddress.get(name) ?? this.#nodes.get(name.slice(5, name.indexOf('.')));
-  }
-
-  #interceptor(self: SimulatedNode): NodeInterceptor {
-    return (request, context, next) => {
-      const call = this.#calls[(request.payload as { id: number }).id];
-      this.#oracle.trace(`${self.processId} admits ${String(request.key)} ${call?.id}`);
-      for (const other of this.#nodes.values()) {
-        if (other === self || !other.isRunning || !other.node.owns(request.shard)) continue;
-        this.#oracle.violated(
-          'S5',
-          `${self.processId} and ${other.processId} both admit for shard ${request.shard}`,
-        );
-      }
-      return next(request);
-    };
-  }
-
-  #counter(self: SimulatedNode): Actor {
-    return Counter.implement({
-      onError: 'restart',
-      setup: async (ctx) => ({ value: await this.#values.claim(self.clock, ctx.key, ctx.fencingToken!) }),
-      handlers: {
-        add: async (state, { id }, ctx) => {
-          const call = this.#calls[id]!;
-          call.starts++;
-          if (call.starts > 1 && !call.isIdempotent) {
-            this.#oracle.violated('S6', `the handler of call ${id} started ${call.starts} times`);
-          }
-          const ended = this.#oracle.started(ctx.key, {
-            epoch: ctx.epoch!,
-            processId: self.processId,
-            signal: ctx.signal,
-            isStanding: () => !self.isRunning,
-          });
-          try {
-            const next = state.value + 1;
-            await this.#values.write(self.clock, ctx.key, next, ctx.fencingToken!);
-            state.value = next;
-            return next;
-          } finally {
-            ended();
-          }
-        },
+    world.carry({
+      actors: (process) => this.#options.actors ?? [this.#counters.actor(process)],
+      onAdmission: (process, shard) => this.#exclusion.check(process, shard),
+      onNodeEvent: (process, event) => this.#onNodeEvent(process, event),
+      onSend: (entry) => {
+        this.#sends++;
+        if (this.#isDefaultLoad) this.#counters.onSend(entry);
       },
     });
+    for (let i = random.int(3, 7); i >= 1; i--) {
+      clock.timer(() => world.startNode(`n${i}`), starts.chance(0.7) ? 0 : starts.next() * timing.leaseMs);
+    }
+    await clock.pass(startMs);
+    this.#startClients(workload, spanMs);
+    await clock.pass(spanMs);
+    await this.#settle();
+    if (this.#isDefaultLoad && this.#live.length > 0) await this.#counters.probe();
+    this.#checkHistory();
+    // From here on nodes leave, and shards move with them.
+    this.#quiet = [];
+    await world.close();
+    return this.#report();
   }
 
-  #startClient(random: SeededRandom, spanMs: number, clients: number): void {
-    const clock = this.#clock;
-    const client = createClient({
-      transport: memoryTransport({ bus: this.#bus }),
-      numShards: NUM_SHARDS,
-      routing: 'topology',
-      clock,
-      random,
-    });
-    this.#clients.push(client);
-    const untilMs = clock.monoMs() + spanMs;
-    const pauseMs = (2 * spanMs * clients) / CALLS_PER_RUN;
-    const next = (): void => {
-      if (clock.monoMs() > untilMs) return;
-      const burst = random.chance(0.1) ? random.int(2, 8) : 1;
-      const key = `key-${random.int(0, KEYS - 1)}`;
-      for (let i = 0; i < burst; i++) this.#call(client, random, key);
-      clock.timer(next, random.next() * pauseMs * burst);
-    };
-    next();
+  get #isDefaultLoad(): boolean {
+    return this.#options.workload === undefined;
   }
 
-  #call(client: Client, random: SeededRandom, key: string): void {
-    const call: CounterCall = {
-      key,
-      id: this.#calls.length,
-      invokedMs: this.#clock.monoMs(),
-      endedMs: undefined,
-      value: undefined,
-      outcome: 'pending',
-      starts: 0,
-      isIdempotent: random.chance(0.2),
-    };
-    this.#calls.push(call);
-    const timeoutMs = random.pick([200, 1_000, 5_000]);
-    const running = Counter.ref(client, key)
-      .add({ id: call.id }, { timeoutMs, idempotent: call.isIdempotent })
-      .then(
-        (value) => this.#ended(call, 'ok', value),
-        (error: unknown) => {
-          if (!isClstrError(error)) throw error;
-          this.#ended(call, error.outcome, undefined);
-          this.#oracle.trace(`call ${call.id} failed: ${error.code}`);
-          if (error.outcome === 'not-executed' && call.starts > 0 && !call.isIdempotent) {
-            this.#oracle.violated(
-              'S6',
-              `call ${call.id} ended as ${error.code}, not executed, but its handler ran`,
-            );
-          }
-          const lateMs = this.#clock.monoMs() - call.invokedMs - timeoutMs;
-          if (lateMs > 100)
-            this.#oracle.violated('L2', `call ${call.id} outlived its deadline by ${lateMs} ms`);
-        },
-      )
-      .finally(() => this.#running.delete(running));
-    this.#running.add(running);
+  get #live(): SimulatedNode[] {
+    return this.#world.processes.filter((process) => process.isServing);
   }
 
-  #ended(call: CounterCall, outcome: CounterCall['outcome'], value: number | undefined): void {
-    call.outcome = outcome;
-    call.value = value;
-    call.endedMs = this.#clock.monoMs();
-    this.#oracle.trace(`call ${call.id} ${outcome} ${value}`);
+  #schedule(random: SeededRandom, span: { fromMs: number; untilMs: number }): void {
+    const { clock, timing, oracle } = this.#world;
+    const { faults, kinds } = this.#options;
+    this.#faults = faults ?? drawFaults(random, span, timing.leaseMs, kinds);
+    this.#quiet = quietOutages(this.#world, this.#faults);
+    for (const fault of this.#faults) {
+      clock.timer(() => {
+        // Until the last heartbeat from before it is too old to be trusted.
+        if (fault.kind === 'delete-bucket' || fault.kind === 'purge-marks') {
+          this.#exclusion.twinsAllowedUntilMs = this.#world.nowMs + timing.leaseMs;
+        }
+        inflict(this.#world, fault);
+      }, fault.atMs);
+    }
+    oracle.trace(`${this.#faults.length} faults`);
   }
 
-  #inflict(fault: Fault): void {
-    if (this.#isHealed) return;
-    const nodes = [...this.#nodes.values()];
-    const node = nodes[fault.node % nodes.length]!;
-    this.#oracle.trace(`fault ${fault.kind} ${node.id} ${fault.durationMs}`);
-    const { disturbances } = node;
-    const later = (undo: () => void, delayMs = fault.durationMs): void => {
-      this.#clock.timer(() => {
-        if (!this.#isHealed) undo();
-      }, delayMs);
-    };
-    switch (fault.kind) {
-      case 'crash':
-        node.kill();
-        later(() => this.#startNode(node.id));
-        return;
-      case 'pause':
-        node.clock.pause();
-        later(() => node.clock.resume());
-        return;
-      case 'cut':
-        this.#store.cut(node.processId);
-        later(() => this.#restore(node));
-        return;
-      case 'black-hole':
-        disturbances.isBlackHole = true;
-        later(() => (disturbances.isBlackHole = false));
-        return;
-      case 'flap': {
-        // Answers are lost unnoticed, come back for a moment, then the connection breaks.
-        const healedMs = 5 + (fault.salt % 316);
-        disturbances.losesAnswers = 1;
-        later(() => (disturbances.losesAnswers = 0));
-        later(() => this.#store.cut(node.processId), fault.durationMs + healedMs);
-        later(() => this.#restore(node), fault.durationMs + healedMs + (fault.salt % 6_000));
-        return;
-      }
-      case 'lossy-answers':
-        disturbances.losesAnswers = 0.3;
-        later(() => (disturbances.losesAnswers = 0));
-        return;
-      case 'slow-store':
-        disturbances.storeDelayMs = 50 + (fault.salt % 400);
-        later(() => (disturbances.storeDelayMs = 0));
-        return;
-      case 'broken-watches':
-        disturbances.breaksWatches = true;
-        later(() => (disturbances.breaksWatches = false));
-        return;
-      case 'packet-loss':
-        disturbances.packetLoss = 0.3;
-        later(() => (disturbances.packetLoss = 0));
-        return;
-      case 'leave':
-        void node.node.drain({ graceMs: TIMING.drainMs });
-        later(() => this.#startNode(node.id), fault.durationMs + 8_000);
-        return;
-      case 'join':
-        this.#startNode(`j${fault.salt % 3}`);
-        return;
-      case 'delete-bucket':
-        this.#store.deleteBucket();
+  #startClients(random: SeededRandom, spanMs: number): void {
+    const world = this.#world;
+    const { workload } = this.#options;
+    const clients = random.int(4, 8);
+    for (let number = 0; number < clients; number++) {
+      const own = random.fork();
+      const client = world.startClient(own);
+      if (workload === undefined) this.#counters.startClient(client, number, own, spanMs, clients);
+      else startUserClient(world, workload, { client, number, random: own, spanMs });
     }
   }
 
-  #restore(node: SimulatedNode): void {
-    if (node.clock.state !== 'dead') this.#store.restore(node.processId);
-  }
-
-  #heal(): void {
-    this.#isHealed = true;
-    for (const node of this.#nodes.values()) {
-      node.disturbances.clear();
-      node.clock.resume();
-      this.#restore(node);
+  #onNodeEvent(process: SimulatedNode, event: NodeEvent): void {
+    const { nowMs, oracle } = this.#world;
+    if (event.type === 'fenced') this.#fenced++;
+    if (event.type === 'lapsed') this.#lapses++;
+    if (event.type !== 'acquired') return;
+    this.#moves++;
+    this.#exclusion.check(process, event.shard);
+    if (this.#quiet.some(({ fromMs, untilMs }) => nowMs >= fromMs && nowMs <= untilMs)) {
+      oracle.violated('L3', `shard ${event.shard} moved to ${process.processId} over an outage of the store`);
     }
   }
 
-  /** After a while without faults every shard is where the placement wants it. */
-  #checkPlacement(): void {
-    const live = [...this.#nodes.values()].filter((node) => node.isRunning && node.node.state === 'serving');
-    if (live.length === 0) return;
+  /** L2: once all faults are over, every shard comes to where the placement wants it. */
+  async #settle(): Promise<void> {
+    heal(this.#world);
+    const { expiryMs, listMs, stableMs, leaseMs } = this.#world.timing;
+    // What a fault has left behind may show only now.
+    await this.#world.clock.pass(2 * leaseMs);
+    const limitMs = 3 * expiryMs + listMs + stableMs + 5_000;
+    await this.#world.passUntil(() => this.#misplaced().length === 0, limitMs - 2 * leaseMs);
+    for (const text of this.#misplaced()) this.#world.oracle.violated('L2', text);
+  }
+
+  #misplaced(): string[] {
+    const live = this.#live;
+    if (live.length === 0) return [];
     const placement = createPlacement({ numShards: NUM_SHARDS });
-    for (const { id } of live) placement.addNode(id);
-    for (let shard = 0; shard < NUM_SHARDS; shard++) {
+    for (const id of new Set(live.map((process) => process.id))) placement.addNode(id);
+    return Array.from({ length: NUM_SHARDS }, (_, shard) => {
       const owners = live.filter(({ node }) => node.owns(shard)).map(({ id }) => id);
       const desired = placement.ownerOf(shard)!;
-      if (owners.length !== 1 || owners[0] !== desired) {
-        this.#oracle.violated(
-          'L2',
-          `shard ${shard} should be at ${desired}, it is at [${owners.join(', ')}]`,
-        );
-      }
-    }
+      if (owners.length === 1 && owners[0] === desired) return '';
+      return `shard ${shard} should be at ${desired}, it is at [${owners.join(', ')}]`;
+    }).filter((text) => text !== '');
   }
 
-  /** After a while without faults every key answers. */
-  async #checkLiveness(): Promise<void> {
-    const live = [...this.#nodes.values()].some((node) => node.isRunning && node.node.state === 'serving');
-    if (!live) return;
-    const before = this.#calls.length;
-    const random = this.#random.fork();
-    for (let i = 0; i < KEYS; i++) this.#call(this.#clients[0]!, random, `key-${i}`);
-    await this.#clock.pass(6_000);
-    for (const call of this.#calls.slice(before)) {
-      if (call.outcome === 'not-executed' || call.outcome === 'pending') {
-        this.#oracle.violated('L2', `${call.key} does not answer after all faults are over: ${call.outcome}`);
-      }
-    }
+  #checkHistory(): void {
+    const world = this.#world;
+    checkEpochs(world);
+    if (this.#faults.every(({ kind }) => kind === 'join' || kind === 'leave')) checkMoves(world);
+    if (this.#isDefaultLoad) this.#counters.check();
+    for (const text of this.#options.check?.() ?? []) world.oracle.violated('CHECK', text);
   }
 
-  #checkHistories(): void {
-    const byKey = new Map<string, CounterCall[]>();
-    for (const call of this.#calls) byKey.set(call.key, [...(byKey.get(call.key) ?? []), call]);
-    for (const [key, calls] of byKey) {
-      for (const text of checkCounter(key, calls, this.#values.valueOf(key)))
-        this.#oracle.violated('LIN', text);
-    }
-    this.#checkEpochs();
-  }
-
-  /** Epochs rise with each change of owner, and no epoch has two. */
-  #checkEpochs(): void {
-    const last = new Map<string, { epoch: number; holder: string; bucket: number }>();
-    const holders = new Map<string, string>();
-    for (const { bucket, key, value } of this.#store.history) {
-      if (!key.startsWith('s.') || value === undefined) continue;
-      const { epoch, owner, inc, state } = JSON.parse(value) as Record<string, string> & { epoch: number };
-      if (state === 'restored') continue;
-      const holder = `${owner}#${inc}`;
-      const before = last.get(key);
-      if (before !== undefined && before.holder !== holder && epoch <= before.epoch) {
-        this.#oracle.violated(
-          'S1',
-          `${key}: epoch ${before.epoch} of ${before.holder}, then ${epoch} of ${holder}`,
-        );
-      }
-      const known = holders.get(`${key}@${epoch}`);
-      if (known !== undefined && known !== holder) {
-        this.#oracle.violated('S1', `${key}: epoch ${epoch} had the owners ${known} and ${holder}`);
-      }
-      holders.set(`${key}@${epoch}`, holder);
-      last.set(key, { epoch, holder, bucket });
-    }
-  }
-
-  async #close(): Promise<void> {
-    const closing = [...this.#clients.map((client) => client.close())];
-    for (const node of this.#nodes.values()) {
-      if (node.isRunning) closing.push(node.node.close());
-    }
-    await this.#clock.pass(12_000);
-    await Promise.race([Promise.all(closing), this.#clock.pass(1_000)]);
-  }
-
-  #report(faults: readonly Fault[]): SimulationReport {
-    const count = (outcome: CounterCall['outcome']): number =>
-      this.#calls.filter((call) => call.outcome === outcome).length;
-    if (count('ok') < 100) this.#oracle.violated('EMPTY', `only ${count('ok')} calls succeeded`);
+  #report(): SimulationReport {
+    const world = this.#world;
+    const ok = this.#counters.count('ok');
+    if (this.#isDefaultLoad && ok < MIN_OK) world.oracle.violated('EMPTY', `only ${ok} calls succeeded`);
+    if (this.#sends === 0) world.oracle.violated('EMPTY', 'no call was made');
+    if (this.#moves < NUM_SHARDS) world.oracle.violated('EMPTY', `only ${this.#moves} shards found an owner`);
     return {
       seed: this.#options.seed,
-      traceHash: this.#oracle.traceHash,
-      violations: this.#oracle.violations,
-      faults,
-      events: this.#clock.events,
-      virtualMs: this.#clock.monoMs() - 1_000_000,
-      calls: this.#calls.length,
-      ok: count('ok'),
-      notExecuted: count('not-executed'),
-      unknown: count('unknown'),
-      moves: this.#moves,
-      fenced: this.#fenced,
-      lapses: this.#lapses,
+      traceHash: world.oracle.traceHash,
+      violations: world.oracle.violations,
+      faults: this.#faults,
+      events: world.clock.events,
+      virtualMs: world.nowMs,
+      calls: this.#isDefaultLoad ? this.#counters.calls.length : this.#sends,
+      ok,
+      notExecuted: this.#counters.count('not-executed'),
+      unknown: this.#counters.count('unknown'),
+      ...{ moves: this.#moves, fenced: this.#fenced, lapses: this.#lapses },
+      overlaps: this.#exclusion.overlaps,
     };
   }
 }

@@ -7,12 +7,12 @@ import type {
   Clock,
   EntryReceiver,
   Logger,
-  Membership,
   Node,
   NodeAddress,
   NodeInterceptor,
   Random,
   Subscription,
+  TimingProfile,
   Transport,
 } from '@clstr/core';
 import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
@@ -28,12 +28,13 @@ export interface SimulatedNodeOptions {
   readonly bus: MemoryBus;
   readonly store: MemoryStore;
   readonly worldClock: Clock;
+  /** Of its monotonic clock: seconds per true second. */
+  readonly clockRate: number;
+  readonly timing: TimingProfile;
   readonly random: Random;
   readonly actors: (process: SimulatedNode) => readonly Actor[];
   readonly interceptor: (process: SimulatedNode) => NodeInterceptor;
   readonly logger: Logger;
-  readonly membership?:
-    ((options: { store: MemoryStore; member: string; clock: Clock }) => Membership) | undefined;
 }
 
 export class SimulatedNode {
@@ -51,13 +52,11 @@ export class SimulatedNode {
     const { id, processId, numShards, bus, store, random, logger } = options;
     this.id = id;
     this.processId = processId;
-    this.clock = new ProcessClock(options.worldClock);
+    this.clock = new ProcessClock(options.worldClock, options.clockRate);
     this.#store = store;
     this.#transport = memoryTransport({ bus });
-    const membership = (options.membership ?? memoryMembership)({
-      store,
-      member: processId,
-      clock: this.clock,
+    const membership = memoryMembership({
+      ...{ store, member: processId, clock: this.clock, timing: options.timing },
     });
     this.node = createNode({
       id,
@@ -74,6 +73,16 @@ export class SimulatedNode {
 
   get isRunning(): boolean {
     return this.clock.state === 'running';
+  }
+
+  /** Killed, or closed of its own accord. */
+  get hasEnded(): boolean {
+    return this.clock.state === 'dead' || this.node.state === 'closed';
+  }
+
+  /** A member, as far as it knows. */
+  get isServing(): boolean {
+    return this.isRunning && this.node.state === 'serving';
   }
 
   start(): void {

@@ -1,0 +1,302 @@
+/** A cluster to be hurt: nats-server, a fenced store, node processes, clients, and a recorder that sees every call. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Client } from '@clstr/core';
+import { createClient } from '@clstr/core';
+import { serveFencedStore, startNatsServer, startTcpProxy } from '@clstr/testing';
+import type { FencedStoreServer, NatsServer, TcpProxy } from '@clstr/testing';
+import { natsTransport } from '@clstr/transport-nats';
+import type { NatsTransport } from '@clstr/transport-nats';
+import { startLoad } from './load.ts';
+import type { Load, LoadOptions } from './load.ts';
+import { forkNode } from './node-child.ts';
+import type { NodeChild, NodeExit } from './node-child.ts';
+import type { NodeOrder } from './node-reports.ts';
+import { nowMs } from './now.ts';
+import { createRecorder } from './recorder.ts';
+import type { EndedCall, Recorder } from './recorder.ts';
+import { Tenures } from './tenures.ts';
+import { judgeHistory } from './verdict.ts';
+import type { ChaosVerdict } from './verdict.ts';
+
+export interface ChaosClusterOptions {
+  /** Where calls are recorded. Default: a file that is gone with the cluster. */
+  readonly historyFile?: string | undefined;
+  /** Default 64. */
+  readonly numShards?: number | undefined;
+  /** Default 2. */
+  readonly clients?: number | undefined;
+}
+
+export interface NodeStart extends Partial<Pick<NodeOrder, 'numShards' | 'seed' | 'placement'>> {
+  /** Its connections go through a proxy of its own. Default false. */
+  readonly isProxied?: boolean | undefined;
+}
+
+export interface ChaosNode extends NodeChild {
+  /** Numbers the processes of a cluster. */
+  readonly run: number;
+  readonly proxy: TcpProxy | undefined;
+}
+
+export interface ChaosResult extends ChaosVerdict {
+  readonly handlers: number;
+  readonly acquisitions: number;
+}
+
+/** Between two tries to reach a shard that is not served. */
+const PROBE_PAUSE_MS = 10;
+const PROBE_TIMEOUT_MS = 500;
+
+export class ChaosCluster {
+  readonly numShards: number;
+  readonly server: NatsServer;
+  readonly store: FencedStoreServer;
+  readonly recorder: Recorder;
+  readonly tenures: Tenures;
+  readonly clients: readonly Client[];
+  /** Processes that run, by node id. */
+  readonly nodes: Map<string, ChaosNode> = new Map();
+  readonly #all: ChaosNode[] = [];
+  readonly #loads: Load[] = [];
+  readonly #transports: readonly NatsTransport[];
+  readonly #folder: string;
+  readonly #resuming = new Set<number>();
+  readonly #probeKeys: readonly string[];
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    numShards: number,
+    server: NatsServer,
+    store: FencedStoreServer,
+    transports: readonly NatsTransport[],
+    folder: string,
+    historyFile: string,
+  ) {
+    this.numShards = numShards;
+    this.server = server;
+    this.store = store;
+    this.#transports = transports;
+    this.#folder = folder;
+    this.clients = transports.map((transport) => createClient({ transport, numShards, routing: 'topology' }));
+    this.recorder = createRecorder(historyFile);
+    const shardOf = (key: string): number => this.client.shardOf(key);
+    this.tenures = new Tenures(shardOf);
+    this.#probeKeys = Array.from({ length: numShards }, (_, shard) => keyOfShard('probe', shard, shardOf));
+  }
+
+  /** @throws CONNECT_FAILED where no nats-server is to be had */
+  static async start(options: ChaosClusterOptions = {}): Promise<ChaosCluster> {
+    const { numShards = 64, clients = 2 } = options;
+    const server = await startNatsServer({ args: ['-js'] });
+    const store = await serveFencedStore();
+    const transports = await Promise.all(
+      Array.from({ length: clients }, (_, index) =>
+        natsTransport({ servers: server.url, name: `client-${index + 1}` }),
+      ),
+    );
+    const folder = mkdtempSync(join(tmpdir(), 'clstr-chaos-'));
+    const file = options.historyFile ?? join(folder, 'history.jsonl');
+    return new ChaosCluster(numShards, server, store, transports, folder, file);
+  }
+
+  get client(): Client {
+    return this.clients[0]!;
+  }
+
+  /** Keys of one shard each: `count` for every shard that `isWanted`. */
+  keys(count: number, isWanted: (shard: number) => boolean = () => true): string[] {
+    const shardOf = (key: string): number => this.client.shardOf(key);
+    return Array.from({ length: this.numShards }, (_, shard) => shard)
+      .filter(isWanted)
+      .flatMap((shard) =>
+        Array.from({ length: count }, (_, n) => keyOfShard(`counter-${n}`, shard, shardOf)),
+      );
+  }
+
+  /** Calls at a steady rate, until it is stopped or the cluster closes. */
+  startLoad(options: Omit<LoadOptions, 'clients' | 'recorder'>): Load {
+    const load = startLoad({ ...options, clients: this.clients, recorder: this.recorder });
+    this.#loads.push(load);
+    return load;
+  }
+
+  /** Starts a process; `ready` tells when it is a member, or why it is not. */
+  fork(id: string, start: NodeStart = {}, proxy?: TcpProxy): ChaosNode {
+    const { isProxied: _, ...given } = start;
+    const servers = proxy === undefined ? this.server.url : `nats://${proxy.host}:${proxy.port}`;
+    const run = this.#all.length;
+    const child = forkNode(
+      { id, servers, numShards: this.numShards, storePort: this.store.port, ...given },
+      (report) => {
+        const at = nowMs();
+        if (this.#resuming.delete(run)) this.tenures.hear(at, run, id, { kind: 'resumed' });
+        this.tenures.hear(at, run, id, report);
+      },
+    );
+    const node: ChaosNode = { ...child, run, proxy };
+    this.#all.push(node);
+    this.nodes.set(id, node);
+    void child.exited.then(({ at }) => {
+      if (this.nodes.get(id) === node) this.nodes.delete(id);
+      this.tenures.hear(at, run, id, { kind: 'exited' });
+    });
+    return node;
+  }
+
+  /** Resolves when the nodes are members. */
+  async join(ids: readonly string[], start: NodeStart = {}): Promise<ChaosNode[]> {
+    return Promise.all(
+      ids.map(async (id) => {
+        const proxy = start.isProxied ? await startTcpProxy({ port: this.server.port }) : undefined;
+        const node = this.fork(id, start, proxy);
+        await node.ready;
+        return node;
+      }),
+    );
+  }
+
+  node(id: string): ChaosNode {
+    const node = this.nodes.get(id);
+    if (node === undefined) throw new Error(`${id} does not run`);
+    return node;
+  }
+
+  /** Resolves when every shard has an owner and each of the nodes has some. */
+  async untilSpread(timeoutMs = 15_000): Promise<void> {
+    const isSpread = (): boolean =>
+      this.ownedShards().length === this.numShards &&
+      [...this.nodes.keys()].every((id) => this.tenures.shardsOf(id).length > 0);
+    await this.tenures.until('every shard is owned, and every node owns some', isSpread, timeoutMs);
+    await this.untilQuiet(timeoutMs);
+  }
+
+  /** Resolves when no shard has moved for a while. */
+  async untilQuiet(timeoutMs = 15_000, quietMs = 700): Promise<void> {
+    const endMs = nowMs() + timeoutMs;
+    for (;;) {
+      const lastMs = Math.max(0, ...this.tenures.acquired.slice(-50).map(({ at }) => at));
+      const waitMs = lastMs + quietMs - nowMs();
+      if (waitMs <= 0) return;
+      if (nowMs() > endMs) throw new Error(`shards still move after ${timeoutMs} ms`);
+      await pause(waitMs);
+    }
+  }
+
+  ownedShards(): number[] {
+    return Array.from({ length: this.numShards }, (_, shard) => shard).filter(
+      (shard) => this.tenures.ownerOf(shard) !== undefined,
+    );
+  }
+
+  /** Kills a process; resolves with the time of the signal, and how it ended. */
+  async kill(id: string): Promise<NodeExit & { killedAt: number }> {
+    const node = this.node(id);
+    const killedAt = nowMs();
+    node.signal('SIGKILL');
+    return { ...(await node.exited), killedAt };
+  }
+
+  /** Stops a process; the time is that of the signal. */
+  async pause(id: string): Promise<number> {
+    const node = this.node(id);
+    const at = nowMs();
+    this.tenures.hear(at, node.run, id, { kind: 'paused' });
+    node.signal('SIGSTOP');
+    while (node.processState() !== 'T') await pause(1);
+    return at;
+  }
+
+  continue(id: string): number {
+    const node = this.node(id);
+    this.#resuming.add(node.run);
+    const at = nowMs();
+    node.signal('SIGCONT');
+    return at;
+  }
+
+  /** The process will keep its event loop busy: it cannot abort anything until its next turn, which it shows by a report. */
+  expectBlocked(id: string): void {
+    const { run } = this.node(id);
+    this.tenures.hear(nowMs(), run, id, { kind: 'paused' });
+    this.#resuming.add(run);
+  }
+
+  /** Reads a counter of the shard that nobody else uses, until it answers; resolves with that time. */
+  async probe(shard: number, limitMs = 20_000): Promise<number> {
+    const endMs = nowMs() + limitMs;
+    for (;;) {
+      const { code, endedAt } = await this.read(shard, PROBE_TIMEOUT_MS);
+      if (code === undefined) return endedAt;
+      if (nowMs() > endMs) throw new Error(`shard ${shard} did not answer within ${limitMs} ms: ${code}`);
+      await pause(PROBE_PAUSE_MS);
+    }
+  }
+
+  /** One read of a counter of the shard that nobody else uses. */
+  read(shard: number, timeoutMs: number): Promise<EndedCall> {
+    const key = this.#probeKeys[shard]!;
+    return this.recorder.call(this.client, { op: 'get', key, timeoutMs });
+  }
+
+  /** Reads the store, and judges: the calls from their file, the owners from what the nodes said. */
+  async finish(): Promise<ChaosResult> {
+    await Promise.all([...this.nodes.values()].map((node) => this.#end(node)));
+    for (const key of new Set(this.recorder.calls.map((call) => call.key))) {
+      this.recorder.addStored(key, this.store.store.read(key).value);
+    }
+    const verdict = judgeHistory(this.recorder.file);
+    const { problems, handlers, acquisitions } = this.tenures.audit();
+    const all = [...verdict.problems, ...problems];
+    return { ...verdict, isGood: all.length === 0, problems: all, handlers, acquisitions };
+  }
+
+  /** Ends everything, whatever state it is in. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const ended = this.#loads.map((load) => load.stop());
+    for (const node of this.#all) node.signal('SIGKILL');
+    await Promise.all(this.#all.map(({ exited }) => exited));
+    await Promise.all(this.clients.map((client) => client.close()));
+    await Promise.all(ended);
+    await Promise.all(this.#transports.map((transport) => transport.close()));
+    for (const { proxy } of this.#all) await proxy?.close();
+    await this.store.close();
+    await this.server.stop();
+    this.recorder.close();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** All its handlers have ended and been told of: what is in flight would be missing in the store. */
+  async #end(node: ChaosNode): Promise<void> {
+    node.signal('SIGCONT');
+    node.signal('SIGTERM');
+    const hurry = setTimeout(() => node.signal('SIGKILL'), END_WITHIN_MS);
+    await node.exited;
+    clearTimeout(hurry);
+  }
+}
+
+const END_WITHIN_MS = 10_000;
+
+function keyOfShard(prefix: string, shard: number, shardOf: (key: string) => number): string {
+  for (let n = 0; ; n++) {
+    const key = `${prefix}-${shard}-${n}`;
+    if (shardOf(key) === shard) return key;
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
+}

@@ -1,0 +1,74 @@
+/** The program of one node process: told over IPC what to join, serves it until SIGTERM, then drains. */
+import { actorHandler } from '@clstr/actors';
+import type { Handler } from '@clstr/core';
+import { TIMINGS, createNode, isClstrError } from '@clstr/core';
+import { connectFencedStore } from '@clstr/testing';
+import { natsMembership, natsTransport } from '@clstr/transport-nats';
+import { counterActor } from './counter.ts';
+import { createHandlerLog } from './handler-log.ts';
+import type { NodeOrder, NodeReport } from './node-reports.ts';
+import { nowMs } from './now.ts';
+
+/** Counters that stay in memory. */
+const CACHE_SIZE = 100_000;
+/** For a node's own messages; that of its membership follows from its timing. */
+const PING_MS = 500;
+
+// Ctrl-C reaches every process of a terminal: the parent decides what it means.
+process.on('SIGINT', () => undefined);
+process.once('uncaughtException', fail);
+process.once('message', (order: NodeOrder) => {
+  serve(order).catch(fail);
+});
+
+async function serve({ id, servers, numShards, seed, placement, storePort }: NodeOrder): Promise<void> {
+  const stopped = new Promise<void>((resolve) => {
+    process.once('SIGTERM', () => resolve());
+    process.once('disconnect', () => resolve()); // the parent is gone
+  });
+  const store = await connectFencedStore({ port: storePort });
+  const transport = await natsTransport({ servers, name: id, pingIntervalMs: PING_MS });
+  const log = createHandlerLog((steps) => report({ kind: 'handlers', steps }));
+  const node = createNode({
+    id,
+    transport,
+    numShards,
+    seed,
+    membership: natsMembership({ servers, name: `${id}-member`, timing: 'fast', placement }),
+    handler: tellingOfReleases(actorHandler([counterActor(store, log)], { cacheSize: CACHE_SIZE })),
+  });
+  node.onEvent((event) => report({ kind: 'event', at: nowMs(), event }));
+  await node.start();
+  report({ kind: 'ready' });
+  await stopped;
+  await node.drain({ graceMs: TIMINGS.fast.drainMs });
+  await transport.close();
+  await store.close();
+  // A connection that the NATS client gave up to make, to a peer that says nothing, would keep this process alive.
+  if (process.connected) process.once('disconnect', () => process.exit()).disconnect();
+  else process.exit();
+}
+
+function tellingOfReleases(handler: Handler): Handler {
+  return Object.assign<Handler, Pick<Handler, 'close' | 'release' | 'discard'>>(
+    (request, context) => handler(request, context),
+    {
+      ...handler,
+      release(shard, refusal, limitMs) {
+        report({ kind: 'releasing', at: nowMs(), shard });
+        return handler.release?.(shard, refusal, limitMs) ?? Promise.resolve();
+      },
+    },
+  );
+}
+
+function fail(error: unknown): void {
+  const message = error instanceof Error ? error.message : String(error);
+  const known = isClstrError(error) ? { code: error.code, details: error.details } : {};
+  report({ kind: 'failed', message, ...known }, () => process.exit(1));
+}
+
+function report(message: NodeReport, onSent: () => void = () => undefined): void {
+  if (process.connected) process.send?.(message, undefined, undefined, onSent);
+  else onSent();
+}

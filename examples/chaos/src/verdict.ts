@@ -1,0 +1,44 @@
+/** What a recorded history proves, read from its file alone. */
+import { readFileSync } from 'node:fs';
+import { checkCounters, describeOperation, readHistory } from '@clstr/testing';
+
+export interface ChaosVerdict {
+  readonly isGood: boolean;
+  readonly operations: number;
+  readonly acknowledged: number;
+  /** Increments that may have happened or not. */
+  readonly uncertain: number;
+  readonly counters: number;
+  /** One sentence each. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Every counter is linearizable, and what the store holds in the end is no less than what was acknowledged and no more
+ * than what may have happened: the recorder ends each key with a read of the store, so that one check shows both.
+ */
+export function judgeHistory(file: string): ChaosVerdict {
+  const operations = readHistory(readFileSync(file, 'utf8'));
+  const verdict = checkCounters(operations);
+  const problems = verdict.violations.map(
+    ({ key, explanation, operations: shown }) =>
+      `${key}: ${explanation} (${shown.map(describeOperation).join('; ')})`,
+  );
+  const isIncrement = ({ op }: { op: string }): boolean => op === 'increment';
+  const stored = new Set(operations.filter((one) => one.process === 'store').map(({ key }) => key));
+  for (const key of new Set(operations.filter(isIncrement).map((one) => one.key))) {
+    if (!stored.has(key)) problems.push(`${key}: nobody read what the store holds`);
+  }
+  const count = (outcome: string): number =>
+    operations.filter((one) => isIncrement(one) && one.outcome === outcome).length;
+  const acknowledged = count('ok');
+  if (acknowledged === 0) problems.push('no increment was acknowledged: nothing was tested');
+  return {
+    isGood: problems.length === 0,
+    operations: operations.length,
+    acknowledged,
+    uncertain: count('unknown'),
+    counters: verdict.keys,
+    problems,
+  };
+}

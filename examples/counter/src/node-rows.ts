@@ -1,0 +1,29 @@
+/** The nodes of a cluster as a table shows them: whether they run, what they own, how much they answer. */
+import { nowMs } from '@clstr-examples/chaos';
+import type { ChaosCluster, EndedCall } from '@clstr-examples/chaos';
+import type { NodeRow } from './chaos-table.ts';
+
+/** Calls that are looked at for the last second of replies. */
+const RECENT_CALLS = 1_000;
+
+export function nodeRows({ nodes, tenures, recorder }: ChaosCluster, ids: readonly string[]): NodeRow[] {
+  const sinceMs = nowMs() - 1_000;
+  const recent = recorder.calls.slice(-RECENT_CALLS).filter(({ endedAt }) => endedAt > sinceMs);
+  return ids.map((id) => {
+    const node = nodes.get(id);
+    const isOwner = ({ shard }: EndedCall): boolean => tenures.ownerOf(shard)?.id === id;
+    const replies = recent.filter((call) => call.code === undefined && isOwner(call));
+    const state = node === undefined ? 'gone' : stateOf(node.processState());
+    return {
+      id,
+      pid: node?.pid,
+      state,
+      shards: tenures.shardsOf(id).length,
+      repliesPerSecond: replies.length,
+    };
+  });
+}
+
+function stateOf(letter: string): string {
+  return letter === 'T' ? 'stopped' : 'runs';
+}

@@ -1,0 +1,347 @@
+import { actorHandler } from '@clstr/actors';
+import type { ActorHandler } from '@clstr/actors';
+import { ClstrError, asRefusal } from '@clstr/core';
+import type { HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
+import { fakeClock } from '@clstr/testing';
+import type { FakeClock } from '@clstr/testing';
+import { describe, expect, test } from 'vitest';
+import { Cell, cell } from './cell.ts';
+import type { CellScript } from './cell.ts';
+
+const LIMIT_MS = 1_000;
+/** How long what was lost may take to come to rest. */
+const REST_MS = 2_000;
+
+/** The stay of a node with its shard, which the test ends. */
+class Tenure implements ShardTenure {
+  readonly epoch: number;
+  isHeld = true;
+
+  constructor(epoch: number) {
+    this.epoch = epoch;
+  }
+
+  get fencingToken(): number {
+    if (this.isHeld) return this.epoch;
+    throw new ClstrError('FENCED', 'the shard may have another owner');
+  }
+}
+
+interface Sent {
+  readonly answer: Promise<unknown>;
+  /** What the node was told to answer before the handler saw the message. */
+  readonly refusals: ClstrError[];
+  /** The node ends the message. */
+  abort(reason: ClstrError): void;
+}
+
+interface Host {
+  readonly clock: FakeClock;
+  readonly handler: ActorHandler;
+  readonly active: ReadonlyMap<string, number>;
+  send(key: string, input: string, tenure: Tenure, more?: Partial<HandlerRequest>): Sent;
+  settled(): Promise<void>;
+}
+
+/** The actors of one node, without the node. Key `a…` is in shard 1, others are in shard 2. */
+function host(script: CellScript): Host {
+  const clock = fakeClock();
+  const active = new Map<string, number>();
+  const handler = actorHandler([script.actor], {
+    clock,
+    metrics: { active: (actor, count) => void active.set(actor, count), panicked: () => undefined },
+  });
+  const send: Host['send'] = (key, input, tenure, more) => {
+    const request: HandlerRequest = {
+      ...{ key, shard: key.startsWith('a') ? 1 : 2, type: `${Cell.name}.write`, payload: input },
+      ...{ headers: {}, isNotify: false, callChain: [] },
+      ...more,
+    };
+    const refusals: ClstrError[] = [];
+    const controller = new AbortController();
+    const context: HandlerContext = {
+      ...{ signal: controller.signal, nodeId: 'n1', tenure, onAbort: undefined },
+      log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+      refuse: (error) => void refusals.push(error),
+      remainingMs: () => 60_000,
+    };
+    const answer = (async () => handler(request, context))().catch((error: unknown) => {
+      const { code, outcome } = error as ClstrError;
+      return { code, outcome };
+    });
+    const abort = (reason: ClstrError): void => {
+      context.onAbort?.(reason);
+      controller.abort(reason);
+    };
+    return { answer, refusals, abort };
+  };
+  return { clock, handler, active, send, settled: () => clock.advance(0) };
+}
+
+const moved = (): ClstrError => asRefusal(new ClstrError('MOVED', 'on its way'));
+const MOVED = { code: 'MOVED', outcome: 'not-executed' };
+
+describe('release of a shard', () => {
+  test('passivates its actors, saved, and no others', async () => {
+    const script = cell();
+    const { handler, send, active } = host(script);
+    const tenure = new Tenure(1);
+    await Promise.all(['a1', 'a2', 'b1'].map((key) => send(key, key, tenure).answer));
+    expect(active.get('cell')).toBe(3);
+    await handler.release!(1, moved(), LIMIT_MS);
+    expect(active.get('cell')).toBe(1);
+    expect(script.events.filter((event) => event === '+passivate')).toHaveLength(2);
+    expect(script.context('passivate').reason).toBe('drain');
+    await send('b1', 'again', tenure).answer;
+    expect(script.setups).toBe(3);
+  });
+
+  test('refuses what waits as it is told, lets what runs end, then saves', async () => {
+    const script = cell();
+    const { handler, send, settled } = host(script);
+    const tenure = new Tenure(1);
+    await send('a', 'first', tenure).answer;
+    const gate = script.hold('long');
+    const running = send('a', 'long', tenure);
+    const waiting = [send('a', 'x', tenure), send('a', 'y', tenure)];
+    const released = handler.release!(1, moved(), LIMIT_MS);
+    expect(await Promise.all(waiting.map(({ answer }) => answer))).toEqual([MOVED, MOVED]);
+    await settled();
+    expect(script.events).not.toContain('+passivate');
+    gate.resolve();
+    expect(await running.answer).toBe('long');
+    await released;
+    expect(script.events.slice(-2)).toEqual(['+passivate', '-passivate']);
+    expect(script.state().written).toEqual(['first', 'long']);
+  });
+
+  test('waits no longer than it is given: what does not come to rest is dropped unsaved', async () => {
+    const script = cell();
+    const { handler, send, clock, active } = host(script);
+    await send('a', 'first', new Tenure(1)).answer;
+    script.hold('long');
+    void send('a', 'long', new Tenure(1)).answer;
+    const released = handler.release!(1, moved(), LIMIT_MS);
+    await clock.advance(LIMIT_MS);
+    await released;
+    expect(script.events).not.toContain('+passivate');
+    expect(script.context('discard').reason).toBe('failed');
+    expect(active.get('cell')).toBe(0);
+  });
+
+  test('of a shard without actors is done at once', async () => {
+    const { handler } = host(cell());
+    await handler.release!(7, moved(), LIMIT_MS);
+  });
+});
+
+describe('discard of a shard', () => {
+  test('drops its actors unsaved, and no others', async () => {
+    const script = cell();
+    const { handler, send, settled, active } = host(script);
+    const tenure = new Tenure(1);
+    await Promise.all(['a1', 'a2', 'b1'].map((key) => send(key, key, tenure).answer));
+    handler.discard!(1, moved());
+    await settled();
+    expect(active.get('cell')).toBe(1);
+    expect(script.events.filter((event) => event.startsWith('+')).slice(-2)).toEqual([
+      '+discard',
+      '+discard',
+    ]);
+    expect(script.events).not.toContain('+passivate');
+    expect(script.context('discard').reason).toBe('lost-ownership');
+  });
+
+  test('refuses what waits, and fires the signal of the actor’s life at once', async () => {
+    const script = cell();
+    const { handler, send, settled } = host(script);
+    const tenure = new Tenure(1);
+    await send('a', 'first', tenure).answer;
+    const { signal } = script.context('setup');
+    const gate = script.hold('long');
+    void send('a', 'long', tenure).answer;
+    const waiting = send('a', 'x', tenure);
+    handler.discard!(1, moved());
+    expect(signal.reason).toMatchObject({ code: 'FENCED' });
+    expect(await waiting.answer).toEqual(MOVED);
+    await settled();
+    expect(script.events).not.toContain('+discard');
+    gate.resolve();
+    await settled();
+    expect(script.events.slice(-2)).toEqual(['+discard', '-discard']);
+    expect(script.events).not.toContain('+x');
+  });
+
+  test('does not wait for ever for what runs', async () => {
+    const script = cell();
+    const { handler, send, clock, active } = host(script);
+    await send('a', 'first', new Tenure(1)).answer;
+    script.hold('long');
+    void send('a', 'long', new Tenure(1)).answer;
+    handler.discard!(1, moved());
+    await clock.advance(REST_MS);
+    expect(script.context('discard').reason).toBe('lost-ownership');
+    expect(active.get('cell')).toBe(0);
+  });
+
+  test('while setup runs gives the state of the old tenure to no message of the next one', async () => {
+    const script = cell();
+    const { handler, send, settled, clock } = host(script);
+    const [first, next] = [new Tenure(1), new Tenure(3)];
+    const gate = script.hold('setup');
+    const early = send('a', 'early', first);
+    await settled();
+    first.isHeld = false;
+    handler.discard!(1, moved());
+    expect(await early.answer).toEqual(MOVED);
+    const late = send('a', 'late', next);
+    gate.resolve();
+    await clock.advance(REST_MS);
+    // Not on the state that was read before another node wrote: refused, and repeated by its sender.
+    expect(await late.answer).toEqual(MOVED);
+    expect(script.events).not.toContain('+late');
+    expect(await send('a', 'again', next).answer).toBe('again');
+    expect([script.setups, script.state().written]).toEqual([2, ['again']]);
+  });
+
+  test('while passivate runs lets the messages of the next tenure begin a new life, and leaves that alone', async () => {
+    const script = cell();
+    const { handler, send, settled, clock, active } = host(script);
+    const [first, next] = [new Tenure(1), new Tenure(3)];
+    await send('a', 'first', first).answer;
+    const gate = script.hold('passivate');
+    script.context('first').passivate();
+    await settled();
+    first.isHeld = false;
+    handler.discard!(1, moved());
+    const late = send('a', 'late', next);
+    gate.resolve();
+    expect(await late.answer).toBe('late');
+    await clock.advance(REST_MS);
+    expect(script.events).not.toContain('+discard');
+    expect([active.get('cell'), script.state()]).toEqual([1, { life: 2, written: ['late'] }]);
+    script.context('late').passivate();
+    await settled();
+    expect(active.get('cell')).toBe(0);
+  });
+
+  test('of an actor whose passivate fails drops it all the same', async () => {
+    const script = cell();
+    const { handler, send, settled, clock, active } = host(script);
+    await send('a', 'first', new Tenure(1)).answer;
+    const gate = script.hold('passivate');
+    script.context('first').passivate();
+    await settled();
+    handler.discard!(1, moved());
+    gate.reject(new Error('disk full'));
+    await clock.advance(REST_MS);
+    expect(script.context('discard').reason).toBe('lost-ownership');
+    expect(active.get('cell')).toBe(0);
+  });
+});
+
+describe('the epoch and the fencing token', () => {
+  test('are those of the tenure the message was admitted in', async () => {
+    const script = cell();
+    const { send } = host(script);
+    await send('a', 'x', new Tenure(7)).answer;
+    for (const step of ['setup', 'x']) {
+      expect([script.context(step).epoch, script.context(step).fencingToken]).toEqual([7, 7]);
+    }
+  });
+
+  test('throws FENCED once the shard may have another owner; the epoch stays', async () => {
+    const script = cell();
+    const { send } = host(script);
+    const tenure = new Tenure(7);
+    await send('a', 'x', tenure).answer;
+    tenure.isHeld = false;
+    expect(() => script.context('x').fencingToken).toThrow(expect.objectContaining({ code: 'FENCED' }));
+    expect(script.context('x').epoch).toBe(7);
+  });
+
+  test('of a handler that outlived its tenure stay the old ones when the node has the shard again', async () => {
+    const script = cell();
+    const { handler, send, clock } = host(script);
+    const [first, next] = [new Tenure(1), new Tenure(3)];
+    await send('a', 'start', first).answer;
+    script.hold('zombie');
+    void send('a', 'zombie', first).answer;
+    const zombie = script.context('zombie');
+    first.isHeld = false;
+    handler.discard!(1, moved());
+    await clock.advance(REST_MS);
+    await send('a', 'next', next).answer;
+    expect([script.context('next').epoch, script.context('next').fencingToken]).toEqual([3, 3]);
+    expect(zombie.epoch).toBe(1);
+    expect(() => zombie.fencingToken).toThrow(expect.objectContaining({ code: 'FENCED' }));
+  });
+
+  test('are undefined in a static cluster', async () => {
+    const script = cell();
+    const { send } = host(script);
+    await send('a', 'x', undefined as unknown as Tenure).answer;
+    expect([script.context('x').epoch, script.context('x').fencingToken]).toEqual([undefined, undefined]);
+  });
+});
+
+describe('a timer', () => {
+  test('does not run while the shard is not held, and goes on when it is again', async () => {
+    const script = cell();
+    const { send, clock } = host(script);
+    const tenure = new Tenure(1);
+    await send('a', 'x', tenure).answer;
+    const at: number[] = [];
+    script.context('x').every(100, () => void at.push(clock.monoMs()));
+    await clock.advance(150);
+    tenure.isHeld = false;
+    await clock.advance(300);
+    expect(at).toEqual([100]);
+    tenure.isHeld = true;
+    await clock.advance(100);
+    expect(at).toEqual([100, 500]);
+  });
+
+  test('of an actor that was discarded never runs again', async () => {
+    const script = cell();
+    const { handler, send, clock } = host(script);
+    await send('a', 'x', new Tenure(1)).answer;
+    let ticks = 0;
+    script.context('x').every(100, () => ticks++);
+    handler.discard!(1, moved());
+    await clock.advance(1_000);
+    expect(ticks).toBe(0);
+  });
+});
+
+describe('a message that waits in a mailbox', () => {
+  test('across a lapse is NOT_OWNER, not executed, when its turn comes', async () => {
+    const script = cell();
+    const { send } = host(script);
+    const tenure = new Tenure(1);
+    await send('a', 'first', tenure).answer;
+    const gate = script.hold('long');
+    void send('a', 'long', tenure).answer;
+    const waiting = send('a', 'x', tenure);
+    tenure.isHeld = false;
+    gate.resolve();
+    expect(await waiting.answer).toEqual({ code: 'NOT_OWNER', outcome: 'not-executed' });
+    expect(script.events).not.toContain('+x');
+  });
+
+  test('is refused as NOT_OWNER, not executed, when its node says that the lease is over', async () => {
+    const script = cell();
+    const { send, settled } = host(script);
+    const tenure = new Tenure(1);
+    await send('a', 'first', tenure).answer;
+    const gate = script.hold('long');
+    void send('a', 'long', tenure).answer;
+    const waiting = send('a', 'x', tenure);
+    waiting.abort(new ClstrError('FENCED', 'the lease is over'));
+    expect(waiting.refusals).toMatchObject([{ code: 'NOT_OWNER', outcome: 'not-executed' }]);
+    expect(await waiting.answer).toEqual({ code: 'NOT_OWNER', outcome: 'not-executed' });
+    gate.resolve();
+    await settled();
+    expect(script.events).not.toContain('+x');
+  });
+});

@@ -1,0 +1,242 @@
+import { deferred } from '@clstr/testing';
+import { describe, expect, test } from 'vitest';
+import { agreeOnConfig, claimNodeId } from '../../src/membership/joining.ts';
+import type { ClusterConfig } from '../../src/membership/records.ts';
+import { Bucket, TestStore } from './bucket.ts';
+import { heartbeat, member, owned, timing } from './fixtures.ts';
+import { skewedClock } from './skewed-clock.ts';
+
+const own: ClusterConfig = {
+  ...{ id: 'mine', numShards: 8, seed: 's', hash: 'ff', placement: 'rendezvous', proto: 1 },
+};
+
+function start() {
+  const clock = skewedClock();
+  const bucket = new Bucket();
+  const store = new TestStore(bucket, clock);
+  const wanted = { isWanted: true };
+  const options = { nodeId: 'a', store, timing, clock, isWanted: () => wanted.isWanted };
+  const instant = () => ({ monoMs: clock.monoMs(), wallMs: clock.wallMs() });
+  const claim = (value = JSON.stringify(heartbeat('new'))) => endOf(claimNodeId(options, value, instant));
+  return { clock, bucket, store, wanted, options, claim };
+}
+
+async function endOf<T>(promise: Promise<T>): Promise<T | Error> {
+  return promise.catch((error: unknown) => error as Error);
+}
+
+/** Whether the promise has ended, and with what. */
+function watch<T>(promise: Promise<T>): { value: T | undefined } {
+  const state: { value: T | undefined } = { value: undefined };
+  void promise.then((value) => (state.value = value));
+  return state;
+}
+
+describe('the configuration', () => {
+  test('of an empty bucket is the node’s own', async () => {
+    const { options, bucket } = start();
+    expect(await agreeOnConfig(options, own)).toEqual(own);
+    expect(bucket.record('cfg')).toEqual(own);
+  });
+
+  test('of a cluster that is there is the cluster’s: only its id may differ', async () => {
+    const { options, bucket } = start();
+    bucket.put('cfg', { ...own, id: 'theirs' });
+    expect(await agreeOnConfig(options, own)).toMatchObject({ id: 'theirs' });
+    expect(bucket.writes).toHaveLength(1);
+  });
+
+  test('is that of whoever wrote first, when two nodes start at a time', async () => {
+    const { options, bucket, store } = start();
+    store.fate = ({ kind }) => {
+      if (kind === 'cas') bucket.put('cfg', { ...own, id: 'theirs' });
+      return undefined;
+    };
+    expect(await agreeOnConfig(options, own)).toMatchObject({ id: 'theirs' });
+  });
+
+  test('that is none replaces what stands there', async () => {
+    const { options, bucket } = start();
+    bucket.put('cfg', 'garbage');
+    expect(await agreeOnConfig(options, own)).toEqual(own);
+  });
+
+  test.each([
+    ['numShards', 16],
+    ['seed', ''],
+    ['hash', '00'],
+    ['placement', 'bounded'],
+    ['proto', 2],
+  ])('that differs in %s is refused, and says how', async (name, value) => {
+    const { options, bucket } = start();
+    bucket.put('cfg', { ...own, id: 'theirs', [name]: value });
+    const here = own[name as keyof ClusterConfig];
+    await expect(agreeOnConfig(options, own)).rejects.toMatchObject({
+      code: 'CLUSTER_CONFIG_MISMATCH',
+      message: expect.stringContaining(
+        `${name} is ${JSON.stringify(value)} there and ${JSON.stringify(here)} here`,
+      ),
+      details: { [name]: { cluster: value, here } },
+    });
+  });
+
+  test('that differs in several names each', async () => {
+    const { options, bucket } = start();
+    bucket.put('cfg', { ...own, numShards: 16, seed: 'other' });
+    await expect(agreeOnConfig(options, own)).rejects.toMatchObject({
+      message: expect.stringMatching(/numShards is 16 there and 8 here, seed is "other" there and "s" here$/),
+      details: { numShards: { cluster: 16, here: 8 }, seed: { cluster: 'other', here: 's' } },
+    });
+  });
+
+  test('is asked for until the store answers', async () => {
+    const { options, clock, store } = start();
+    store.become(false);
+    const agreed = watch(agreeOnConfig(options, own));
+    await clock.advance(5_000);
+    expect(agreed.value).toBeUndefined();
+    store.become(true);
+    await clock.advance(500);
+    expect(agreed.value).toEqual(own);
+  });
+
+  test('is not asked for by a node that was closed', async () => {
+    const { options, clock, store, wanted } = start();
+    store.become(false);
+    const agreed = endOf(agreeOnConfig(options, own));
+    wanted.isWanted = false;
+    await clock.advance(500);
+    expect(await agreed).toMatchObject({ code: 'TRANSPORT_CLOSED' });
+  });
+});
+
+describe('a name', () => {
+  test('that nobody holds is taken at once, and the lease counts from before the write', async () => {
+    const { claim, clock, store, bucket } = start();
+    const gate = deferred();
+    store.fate = ({ kind }) => (kind === 'cas' ? { until: gate.promise } : undefined);
+    const claimed = claim();
+    await clock.advance(100);
+    gate.resolve();
+    expect(await claimed).toMatchObject({ entry: { revision: 1 }, from: { monoMs: 1_000_000 } });
+    expect(bucket.record('h.a')).toMatchObject({ inc: 'new' });
+  });
+
+  test.each([
+    ['was declared dead', heartbeat('old', { isDead: true }), undefined],
+    ['has left', heartbeat('old'), member('old', 'left')],
+    ['is dead by its member record', heartbeat('old'), member('old', 'dead')],
+  ])('of a run that %s is taken at once', async (_why, beat, record) => {
+    const { claim, bucket } = start();
+    bucket.put('h.a', beat);
+    if (record !== undefined) bucket.put('m.a', record);
+    expect(await claim()).toMatchObject({ entry: { key: 'h.a' } });
+  });
+
+  test.each([
+    ['says nothing', undefined],
+    ['drains', member('old', 'draining')],
+    ['follows another that has left', member('before', 'left')],
+  ])(
+    'of a run that %s is free once its heartbeat has been still for the whole expiry',
+    async (_what, record) => {
+      const { claim, bucket, clock } = start();
+      bucket.put('h.a', heartbeat('old'));
+      if (record !== undefined) bucket.put('m.a', record);
+      const claimed = watch(claim());
+      await clock.advance(timing.expiryMs - 1);
+      expect(claimed.value).toBeUndefined();
+      await clock.advance(timing.heartbeatMs / 3);
+      expect(claimed.value).toMatchObject({ entry: { key: 'h.a' } });
+    },
+  );
+
+  test('is watched for as long as the lease of its holder asks', async () => {
+    const { claim, bucket, clock } = start();
+    bucket.put('h.a', heartbeat('old', { leaseMs: 9_900 }));
+    const claimed = watch(claim());
+    await clock.advance(10_400);
+    expect(claimed.value).toBeUndefined();
+    await clock.advance(200);
+    expect(claimed.value).toBeDefined();
+  });
+
+  test('of a run whose heartbeat moves is in use', async () => {
+    const { claim, bucket, clock } = start();
+    bucket.put('h.a', heartbeat('old'));
+    const claimed = claim();
+    await clock.advance(1_000);
+    bucket.put('h.a', heartbeat('old', { beat: 2 }));
+    await clock.advance(timing.heartbeatMs / 3);
+    expect(await claimed).toMatchObject({
+      code: 'NODE_ID_IN_USE',
+      message: expect.stringContaining('the id "a"'),
+    });
+    expect(bucket.record('h.a')).toMatchObject({ inc: 'old', beat: 2 });
+  });
+
+  test('that another process took first is watched, and in use when that one lives', async () => {
+    const { claim, bucket, clock, store } = start();
+    let others = 0;
+    store.fate = ({ kind }) => {
+      if (kind === 'cas' && others++ === 0) bucket.put('h.a', heartbeat('other'));
+      return undefined;
+    };
+    const claimed = claim();
+    await clock.advance(500);
+    bucket.put('h.a', heartbeat('other', { beat: 2 }));
+    await clock.advance(timing.heartbeatMs / 3);
+    expect(await claimed).toMatchObject({ code: 'NODE_ID_IN_USE' });
+  });
+
+  test('of a holder that is declared dead meanwhile is taken without further waiting', async () => {
+    const { claim, bucket, clock } = start();
+    bucket.put('h.a', heartbeat('old'));
+    const claimed = watch(claim());
+    await clock.advance(500);
+    bucket.put('h.a', heartbeat('old', { isDead: true }));
+    await clock.advance(timing.heartbeatMs / 3);
+    expect(claimed.value).toMatchObject({ entry: { key: 'h.a' } });
+  });
+
+  test('without a heartbeat that still owns a shard may belong to somebody: it is waited for', async () => {
+    const { claim, bucket, clock } = start();
+    bucket.put('s.3', owned(1, 'a', 'old'));
+    const claimed = watch(claim());
+    await clock.advance(timing.expiryMs - 1);
+    expect(claimed.value).toBeUndefined();
+    await clock.advance(timing.heartbeatMs / 3);
+    expect(claimed.value).toMatchObject({ entry: { key: 'h.a' } });
+  });
+
+  test.each([
+    ['s.3', owned(1, 'a', 'old', 'released')],
+    ['s.3', owned(1, 'b', 'old')],
+    ['s.3', 'garbage'],
+    ['m.b', member('old')],
+  ])('without a heartbeat that is not named as an owner in %s %o is taken at once', async (key, record) => {
+    const { claim, bucket } = start();
+    bucket.put(key, record);
+    expect(await claim()).toMatchObject({ entry: { key: 'h.a' } });
+  });
+
+  test('is not taken for a node that was closed meanwhile', async () => {
+    const { claim, bucket, clock, wanted } = start();
+    bucket.put('h.a', heartbeat('old'));
+    const claimed = claim();
+    await clock.advance(100);
+    wanted.isWanted = false;
+    await clock.advance(500);
+    expect(await claimed).toMatchObject({ code: 'TRANSPORT_CLOSED' });
+  });
+
+  test('is given up when the node is closed while the write is under way', async () => {
+    const { claim, clock, wanted, store } = start();
+    store.fate = ({ kind }) => (kind === 'cas' ? 'lost' : undefined);
+    const claimed = claim();
+    await clock.advance(10);
+    wanted.isWanted = false;
+    await clock.advance(500);
+    expect(await claimed).toMatchObject({ code: 'TRANSPORT_CLOSED' });
+  });
+});

@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'vitest';
+import {
+  heartbeatKey,
+  memberKey,
+  readConfig,
+  readHeartbeat,
+  readMember,
+  readShard,
+  shardKey,
+} from '../../src/membership/records.ts';
+
+const config = { id: 'c', numShards: 8, seed: '', hash: 'ff', placement: 'rendezvous', proto: 1 };
+const heartbeat = { inc: 'i', beat: 0, leaseMs: 2_000, isDead: false, nonce: 'n' };
+const member = { inc: 'i', state: 'up', nonce: 'n' };
+const shard = { epoch: 1, owner: 'a', inc: 'i', state: 'owned', nonce: 'n' };
+
+test('keys name what they hold', () => {
+  expect([heartbeatKey('a'), memberKey('a'), shardKey(7)]).toEqual(['h.a', 'm.a', 's.7']);
+});
+
+describe.each([
+  ['cfg', readConfig, config],
+  ['h', readHeartbeat, heartbeat],
+  ['m', readMember, member],
+  ['s', readShard, shard],
+] as const)('a record under %s', (_key, read, record) => {
+  test('is read back, whatever else a later version has put into it', () => {
+    expect(read(JSON.stringify(record))).toEqual(record);
+    expect(read(JSON.stringify({ ...record, more: 1 }))).toMatchObject(record);
+  });
+
+  test.each(Object.keys(record))('without %s, or with something else there, is none', (name) => {
+    const { [name as never]: _left, ...rest } = record as Record<string, unknown>;
+    expect(read(JSON.stringify(rest))).toBeUndefined();
+    expect(read(JSON.stringify({ ...rest, [name]: [] }))).toBeUndefined();
+  });
+
+  test.each([undefined, '', '{', '5', 'null', '[]', '"up"'])('that is %j is none', (value) => {
+    expect(read(value)).toBeUndefined();
+  });
+});
+
+test.each([-1, 1.5, 2 ** 53])('an epoch of %s is none', (epoch) => {
+  expect(readShard(JSON.stringify({ ...shard, epoch }))).toBeUndefined();
+});
+
+test.each([
+  ['owned', readShard, shard],
+  ['released', readShard, shard],
+  ['restored', readShard, shard],
+  ['up', readMember, member],
+  ['draining', readMember, member],
+  ['left', readMember, member],
+  ['dead', readMember, member],
+] as const)('the state %s is known, another is not', (state, read, record) => {
+  expect(read(JSON.stringify({ ...record, state }))).toMatchObject({ state });
+  expect(read(JSON.stringify({ ...record, state: `${state}?` }))).toBeUndefined();
+});

@@ -1,0 +1,144 @@
+/** Watches what one client sends and hears: it must not go back to an older owner, nor let a call overtake another. */
+import type {
+  Address,
+  ClientLink,
+  ClstrError,
+  InboundReply,
+  NodeAddress,
+  OutboundEntry,
+  ReplySink,
+  Transport,
+} from '@clstr/core';
+import { isNodeAddress, isTopologyAddress } from '@clstr/core';
+import type { Oracle } from './oracle.ts';
+
+export class ClientWatch {
+  readonly #oracle: Oracle;
+  readonly #onSend: (entry: OutboundEntry) => void;
+  /** The highest epoch this client was told of each shard. */
+  readonly #highest = new Map<number, { highest: number; owner: string }>();
+  readonly #lastEpochOf: (shard: number, owner: NodeAddress) => number | undefined;
+  /** Of each key: what was refused and is not sent again yet. */
+  readonly #refused = new Map<string, Set<OutboundEntry>>();
+  readonly #seen = new WeakSet<OutboundEntry>();
+  #clusterId = '';
+
+  /** `lastEpochOf`: the last in which that run of a node owned a shard, in truth. */
+  constructor(
+    oracle: Oracle,
+    onSend: (entry: OutboundEntry) => void,
+    lastEpochOf: (shard: number, owner: NodeAddress) => number | undefined,
+  ) {
+    this.#oracle = oracle;
+    this.#onSend = onSend;
+    this.#lastEpochOf = lastEpochOf;
+  }
+
+  /** The same transport, its links watched. */
+  wrap(transport: Transport): Transport {
+    const openLink: Transport['openLink'] = (options) => this.#wrapLink(transport.openLink(options));
+    return new Proxy(transport, {
+      get: (target, name) => {
+        if (name === 'openLink') return openLink;
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+      },
+    });
+  }
+
+  #wrapLink(link: ClientLink): ClientLink {
+    return {
+      send: (to, entry, sink) => {
+        this.#sends(to, entry);
+        link.send(to, entry, this.#wrapSink(to, entry, sink));
+      },
+      cancel: (attempt) => link.cancel(attempt),
+      release: (attempt) => link.release(attempt),
+      get onDuplicateReply() {
+        return link.onDuplicateReply;
+      },
+      set onDuplicateReply(listener) {
+        link.onDuplicateReply = listener;
+      },
+      close: () => link.close(),
+    };
+  }
+
+  #wrapSink(to: Address, entry: OutboundEntry, sink: ReplySink): ReplySink {
+    return {
+      onSent: () => sink.onSent(),
+      onReply: (reply, isFinal) => {
+        if (isTopologyAddress(to)) this.#learnAll(reply);
+        this.#refusedBy(reply.error, entry, () => sink.onReply(reply, isFinal));
+      },
+      onError: (error) => this.#refusedBy(error, entry, () => sink.onError(error)),
+    };
+  }
+
+  #sends(to: Address, entry: OutboundEntry): void {
+    if (isTopologyAddress(to)) return;
+    this.#onSend(entry);
+    const { shard, key = '' } = entry;
+    if (isNodeAddress(to)) this.#checkRoute(shard, to);
+    const refused = this.#refused.get(key);
+    refused?.delete(entry);
+    if (this.#seen.has(entry)) return;
+    this.#seen.add(entry);
+    for (const earlier of refused ?? []) {
+      if (isDone(earlier)) refused!.delete(earlier);
+      else this.#oracle.violated('S7', `a call for ${key} overtakes one that waits to be repeated`);
+    }
+  }
+
+  /** A reply names its node without an epoch: it may well be the owner of a later one than this client was told of. */
+  #checkRoute(shard: number, to: NodeAddress): void {
+    const { highest = 0, owner = '' } = this.#highest.get(shard) ?? {};
+    if (highest === 0 || owner === nameOf(to)) return;
+    const epoch = this.#lastEpochOf(shard, to);
+    if (epoch === undefined || epoch >= highest) return;
+    this.#oracle.violated(
+      'S9',
+      `a call for shard ${shard} goes to ${nameOf(to)}, its owner in epoch ${epoch}, though ${highest} is known`,
+    );
+  }
+
+  #refusedBy(error: ClstrError | undefined, entry: OutboundEntry, tell: () => void): void {
+    if (error?.outcome !== 'not-executed' || entry.key === undefined) {
+      tell();
+      return;
+    }
+    if (error.code === 'NOT_OWNER') this.#learn(entry.shard, error.details ?? {});
+    let refused = this.#refused.get(entry.key);
+    if (refused === undefined) this.#refused.set(entry.key, (refused = new Set()));
+    refused.add(entry);
+    tell();
+    if (isDone(entry)) refused.delete(entry);
+  }
+
+  #learnAll({ payload, error }: InboundReply): void {
+    if (error !== undefined) return;
+    const { clusterId, owners } = JSON.parse(new TextDecoder().decode(payload)) as {
+      clusterId: string;
+      owners: [number, number, string, string][];
+    };
+    if (clusterId !== this.#clusterId) this.#highest.clear();
+    this.#clusterId = clusterId;
+    for (const [shard, epoch, nodeId, inc] of owners) this.#learn(shard, { epoch, nodeId, inc });
+  }
+
+  #learn(shard: number, { epoch, nodeId, inc }: Readonly<Record<string, unknown>>): void {
+    if (typeof epoch !== 'number' || typeof nodeId !== 'string' || typeof inc !== 'string') return;
+    if (epoch > (this.#highest.get(shard)?.highest ?? 0)) {
+      this.#highest.set(shard, { highest: epoch, owner: nameOf({ nodeId, inc }) });
+    }
+  }
+}
+
+function nameOf({ nodeId, inc }: NodeAddress): string {
+  return `${nodeId}.${inc}`;
+}
+
+/** The client's own calls say when they have ended. */
+function isDone(entry: OutboundEntry): boolean {
+  return (entry as { isDone?: boolean }).isDone === true;
+}

@@ -1,0 +1,174 @@
+/** What all parts of one run share: time, chance, the bus, the store, and the processes on them. */
+import type { Actor } from '@clstr/actors';
+import { TIMINGS, createClient, silentLogger } from '@clstr/core';
+import type {
+  Client,
+  Logger,
+  NodeEvent,
+  NodeInterceptor,
+  OutboundEntry,
+  Timing,
+  TimingProfile,
+} from '@clstr/core';
+import { createMemoryBus, createMemoryStore, memoryTransport } from '@clstr/transport-memory';
+import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
+import { ClientWatch } from './client-watch.ts';
+import { Oracle } from './oracle.ts';
+import { lastEpochOf } from './ownership-history.ts';
+import { OrderedDelays } from './ordered-delays.ts';
+import { SeededRandom } from './seeded-random.ts';
+import { SimulatedNode } from './simulated-node.ts';
+import { VirtualClock } from './virtual-clock.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly timing: TimingProfile;
+  /** How much faster or slower than true time a process's clock may run, as a share. */
+  readonly clockRateError: number;
+  readonly logger?: Logger | undefined;
+  readonly onTrace?: ((line: string) => void) | undefined;
+}
+
+/** What runs on the nodes of a world. */
+export interface WorldLoad {
+  actors(process: SimulatedNode): readonly Actor[];
+  /** A message for the shard is admitted by `process`. */
+  onAdmission(process: SimulatedNode, shard: number): void;
+  onNodeEvent(process: SimulatedNode, event: NodeEvent): void;
+  onSend(entry: OutboundEntry): void;
+}
+
+export const NUM_SHARDS = 16;
+
+export class World {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly random: SeededRandom;
+  readonly network: SeededRandom;
+  readonly oracle: Oracle;
+  readonly store: MemoryStore;
+  readonly timing: Timing;
+  /** All that were started and have not ended; several may have the id of one node. */
+  processes: SimulatedNode[] = [];
+  readonly clients: Client[] = [];
+  isHealed = false;
+  /** Handlers take long, everywhere. */
+  isSlow = false;
+  readonly #options: WorldOptions;
+  readonly #bus: MemoryBus;
+  readonly #startMs: number;
+  readonly #byName = new Map<string, SimulatedNode>();
+  #load: WorldLoad | undefined;
+  #started = 0;
+
+  constructor(options: WorldOptions) {
+    const { clock } = this;
+    this.#options = options;
+    this.#startMs = clock.monoMs();
+    this.timing = TIMINGS[options.timing];
+    this.random = new SeededRandom(options.seed);
+    this.network = this.random.fork();
+    this.oracle = new Oracle(() => this.nowMs, options.onTrace);
+    this.store = createMemoryStore({
+      clock,
+      maxHistory: 100_000,
+      policy: {
+        onOperation: ({ member, kind }) =>
+          this.#byName.get(member)?.disturbances.storeFate(this.network, kind) ?? {},
+        onDelivery: ({ member }) => this.#byName.get(member)?.disturbances.deliveryFate(this.network) ?? 0,
+      },
+    });
+    const delays = new OrderedDelays(clock);
+    this.#bus = createMemoryBus({
+      clock,
+      policy: ({ from, to }) => {
+        const process = this.#byName.get(from) ?? this.#byName.get(to);
+        const delayMs =
+          process === undefined ? this.network.next() * 3 : process.disturbances.packetDelayMs(this.network);
+        return delayMs === undefined ? [] : [delays.next(from, to, delayMs)];
+      },
+    });
+  }
+
+  /** Since the world began, in virtual milliseconds. */
+  get nowMs(): number {
+    return this.clock.monoMs() - this.#startMs;
+  }
+
+  /** Before the first node starts. */
+  carry(load: WorldLoad): void {
+    this.#load = load;
+  }
+
+  /** Unless a process with this id is there already, or `isTwin`. */
+  startNode(id: string, isTwin = false): SimulatedNode | undefined {
+    this.processes = this.processes.filter((process) => !process.hasEnded);
+    if (!isTwin && this.processes.some((process) => process.id === id)) return undefined;
+    const load = this.#load!;
+    const { timing, clockRateError, logger = silentLogger } = this.#options;
+    const random = this.random.fork();
+    const process = new SimulatedNode({
+      ...{
+        id,
+        processId: `${id}#${++this.#started}`,
+        numShards: NUM_SHARDS,
+        bus: this.#bus,
+        store: this.store,
+      },
+      ...{ worldClock: this.clock, random, logger, timing },
+      clockRate: 1 + clockRateError * (2 * random.next() - 1),
+      actors: (self) => load.actors(self),
+      interceptor: (self) => this.#interceptor(self, load),
+    });
+    this.processes.push(process);
+    this.#byName.set(process.processId, process);
+    process.node.onEvent((event) => {
+      this.oracle.trace(`${process.processId} ${JSON.stringify(event)}`);
+      if (event.type === 'joined') this.#byName.set(`node:${id}.${event.inc}`, process);
+      load.onNodeEvent(process, event);
+    });
+    process.start();
+    return process;
+  }
+
+  startClient(random: SeededRandom): Client {
+    const load = this.#load!;
+    const watch = new ClientWatch(
+      this.oracle,
+      (entry) => load.onSend(entry),
+      (shard, { nodeId, inc }) => lastEpochOf(this.store, shard, nodeId, inc),
+    );
+    const client = createClient({
+      transport: watch.wrap(memoryTransport({ bus: this.#bus })),
+      ...{ numShards: NUM_SHARDS, routing: 'topology', clock: this.clock, random },
+    });
+    this.clients.push(client);
+    return client;
+  }
+
+  /** Lets at most `ms` pass, less when `isOver` says so. */
+  async passUntil(isOver: () => boolean, ms: number): Promise<void> {
+    const untilMs = this.nowMs + ms;
+    while (this.nowMs < untilMs && !isOver()) await this.clock.pass(100);
+  }
+
+  sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.timer(resolve, ms);
+    });
+  }
+
+  async close(): Promise<void> {
+    let isClosed = false;
+    const closing: Promise<void>[] = this.clients.map((client) => client.close());
+    for (const process of this.processes) if (process.isRunning) closing.push(process.node.close());
+    void Promise.all(closing).then(() => (isClosed = true));
+    await this.passUntil(() => isClosed, 12_000);
+  }
+
+  #interceptor(self: SimulatedNode, load: WorldLoad): NodeInterceptor {
+    return (request, _context, next) => {
+      load.onAdmission(self, request.shard);
+      return next(request);
+    };
+  }
+}

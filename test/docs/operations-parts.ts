@@ -1,0 +1,75 @@
+/** The parts of docs/operations.md that are made from the code, and the log messages that it quotes. */
+import { TIMINGS } from '@clstr/core';
+import type { Timing } from '@clstr/core';
+import { tablesOf } from './markdown.ts';
+import { renderServerConfig } from './nats-server-config.ts';
+import { table } from './table.ts';
+
+/** The document with its parts as they should be. `timingSource`: of core/membership/timing.ts. */
+export function withOperationsParts(markdown: string, timingSource: string): string {
+  return [
+    ['<!-- timings -->\n\n', '\n\n<!-- /timings -->', renderTimings()],
+    ['<!-- rules -->\n\n', '\n\n<!-- /rules -->', renderRules(timingSource)],
+    ['```conf nats-server.conf\n', '\n```', renderServerConfig()],
+  ].reduce((text, [start, end, part]) => replaceBetween(text, start!, end!, part!), markdown);
+}
+
+function replaceBetween(text: string, start: string, end: string, part: string): string {
+  const from = text.indexOf(start) + start.length;
+  const to = text.indexOf(end, from);
+  if (from < start.length || to < 0) throw new Error(`docs/operations.md has no part ${start.trim()}`);
+  return text.slice(0, from) + part + text.slice(to);
+}
+
+const MEANINGS: Readonly<Record<keyof Timing, string>> = {
+  heartbeatMs: 'between two heartbeats',
+  ackTimeoutMs: 'how long one answer of the store is waited for',
+  leaseMs: 'how long a heartbeat keeps its node in possession of its shards',
+  guardMs: 'how long before the end of its lease a node stops of its own accord',
+  expiryMs: 'how long a heartbeat stays away until its node may be declared dead',
+  slackMs: 'what expiry leaves for delays of the watch and the event loop',
+  drainMs: 'how long handlers and `passivate` may take when a shard moves',
+  stableMs: 'how long membership stays as it is before shards move for balance',
+  listMs: 'between two full lists of the bucket',
+  pingMs: "between two pings of the store's connection",
+  dialMs: 'how long one attempt to connect to the store may take',
+  maxMoving: 'shards of one node on their way to others at a time',
+};
+
+function renderTimings(): string {
+  const profiles = [TIMINGS.default, TIMINGS.fast];
+  const row = (name: string, meaning: string, valueOf: (timing: Timing) => number): string[] => [
+    name,
+    ...profiles.map((timing) => valueOf(timing).toLocaleString('en-US')),
+    meaning,
+  ];
+  const names = Object.keys(MEANINGS) as (keyof Timing)[];
+  return table([
+    ['timing', '`default`', '`fast`', 'meaning'],
+    ...names.map((name) => row(`\`${name}\``, MEANINGS[name], (timing) => timing[name])),
+    row('serves alone', '`leaseMs - guardMs`: a node without the store', (t) => t.leaseMs - t.guardMs),
+    row(
+      'fail-over',
+      '`expiryMs + heartbeatMs + 2 ackTimeoutMs`: from a crash until others serve its shards, at most',
+      (t) => t.expiryMs + t.heartbeatMs + 2 * t.ackTimeoutMs,
+    ),
+  ]);
+}
+
+function renderRules(timingSource: string): string {
+  const rules = [...timingSource.matchAll(/^ {4}text: '(.*), (or .*)',$/gm)];
+  return rules.map(([, rule, otherwise]) => `- \`${rule!}\`, ${otherwise!}`).join('\n');
+}
+
+/** Messages of the table "In the log" that no source has; `<x>` stands for a value. */
+export function unknownLogMessages(markdown: string, sources: readonly string[]): string[] {
+  const texts = sources.map((source) => source.replaceAll(/\$\{(?:[^{}]|\{[^}]*\})*\}/g, '<>'));
+  const [messages] = tablesOf(markdown).filter(({ columns }) => columns[0] === 'message');
+  if (messages === undefined) return ['there is no table of messages'];
+  return messages.rows
+    .map(([cell]) => cell!.replaceAll('`', ''))
+    .filter((message) => {
+      const wanted = message.replaceAll(/<[^>]*>/g, '<>');
+      return !texts.some((text) => text.includes(wanted));
+    });
+}

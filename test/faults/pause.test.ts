@@ -1,0 +1,88 @@
+/** A process that stands still with work before it: while it slept its shards may have found another owner. */
+import { describeErrors, describeTimes, nowMs } from '@clstr-examples/chaos';
+import type { ChaosCluster, EndedCall } from '@clstr-examples/chaos';
+import { hasNatsServer } from '@clstr/testing';
+import { describe, expect, test } from 'vitest';
+import { LEASE_MS, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';
+
+const QUEUED = 500;
+const SERVES_AGAIN_MS = 5_000;
+const VICTIM = 'node-2';
+
+describe.skipIf(!hasNatsServer())('a stopped process', { timeout: 90_000 }, () => {
+  test('keeps its shards when it is back soon, and works under no epoch that is over', async () => {
+    await using cluster = await startCluster('pause');
+    await cluster.join(['node-1', VICTIM, 'node-3']);
+    for (const leases of [0.5, 1, 3]) {
+      await cluster.untilSpread();
+      await stopFor(cluster, leases);
+    }
+    await expectGood(cluster);
+  });
+});
+
+async function stopFor(cluster: ChaosCluster, leases: number): Promise<void> {
+  const { tenures } = cluster;
+  const victim = cluster.node(VICTIM);
+  const mine = new Set(tenures.shardsOf(VICTIM));
+  const keys = cluster.keys(1, (shard) => mine.has(shard));
+  // These run when the process stops: what they would answer afterwards may be over.
+  const running = keys.slice(0, 5).map((key) => send(cluster, key, 15_000, 300));
+  await pause(100);
+  const stoppedMs = await cluster.pause(VICTIM);
+  expect(victim.processState()).toBe('T');
+  const queued = Array.from({ length: QUEUED }, (_, index) =>
+    // Some give up while it stands still, the others wait for it.
+    send(cluster, keys[index % keys.length]!, index % 2 === 0 ? 1_500 : 15_000, 0),
+  );
+  await pause(leases * LEASE_MS - (nowMs() - stoppedMs));
+  const continuedMs = cluster.continue(VICTIM);
+  const moves = tenures.acquired.filter(({ at, id }) => at > stoppedMs && at <= continuedMs && id !== VICTIM);
+  await tenures.until(`${VICTIM} owns shards`, () => tenures.shardsOf(VICTIM).length > 0, 15_000);
+  // Those it owns by its last word may be lost by now: it serves again when one of its handlers has run.
+  const hasServed = (): boolean =>
+    tenures.handlersStarted(VICTIM, continuedMs).some(({ epoch, shard, at }) => {
+      const newest = tenures.acquired.filter((move) => move.shard === shard && move.at <= at).at(-1);
+      return newest?.id === VICTIM && newest.epoch === epoch;
+    });
+  while (!hasServed()) {
+    await Promise.all(tenures.shardsOf(VICTIM).map((shard) => cluster.read(shard, 400)));
+    if (nowMs() > continuedMs + 15_000) throw new Error(`${VICTIM} serves nothing`);
+  }
+  const servedMs =
+    Math.min(...tenures.handlersStarted(VICTIM, continuedMs).map(({ at }) => at)) - continuedMs;
+  const ended = await Promise.all(queued);
+  const began = await Promise.all(running);
+  const stale = tenures
+    .handlersStarted(VICTIM, continuedMs)
+    .filter(({ at, shard, epoch }) =>
+      tenures.acquired.some((move) => move.shard === shard && move.at < at && move.epoch > epoch),
+    );
+  const late = ended.filter(
+    ({ code, endedAt, invokedAt, timeoutMs }) => code === undefined && endedAt - invokedAt > timeoutMs,
+  );
+  const name = `SIGSTOP for ${leases} leases`;
+  figure(
+    `${name}: ${moves.length} moves, ${stale.length} handlers under an old epoch, ${late.length} late replies`,
+  );
+  figure(`${name}: serves again ${servedMs.toFixed(0)} ms after SIGCONT, bound ${SERVES_AGAIN_MS} ms`);
+  figure(
+    `${name}: of ${QUEUED} queued ${describeErrors(ended)}; replies after ${describeTimes(latencies(ended))}`,
+  );
+  figure(`${name}: of those that ran ${describeErrors(began)}`);
+  if (leases === 0.5) expectAtMost(`${name}: moves`, moves.length, 0);
+  if (leases === 3) expect(new Set(moves.map(({ shard }) => shard))).toEqual(mine);
+  if (moves.length > 0) expect(began.every(({ code }) => code !== undefined)).toBe(true);
+  expect(stale).toEqual([]);
+  expect(late).toEqual([]);
+  expectAtMost(`${name}: serves again after`, servedMs, SERVES_AGAIN_MS);
+  expect(cluster.node(VICTIM)).toBe(victim);
+}
+
+function send(cluster: ChaosCluster, key: string, timeoutMs: number, delayMs: number): Promise<EndedCall> {
+  return cluster.recorder.call(cluster.client, { op: 'increment', key, timeoutMs, work: { delayMs } });
+}
+
+function latencies(calls: readonly EndedCall[]): number[] {
+  return calls.filter(({ code }) => code === undefined).map(({ invokedAt, endedAt }) => endedAt - invokedAt);
+}

@@ -1,0 +1,95 @@
+/** Mistakes in how messages find their node, and how often they run. */
+import type { PlantedBug } from './planted-bug.ts';
+
+const CALL = 'packages/core/src/client-call.ts';
+const REDELIVERY = 'packages/core/src/client-redelivery.ts';
+const DISPATCH = 'packages/core/src/dispatch.ts';
+
+export const CLIENT_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'what may have run is repeated',
+    invariant: 'S6',
+    seed: 161,
+    kinds: ['cut', 'slow-handlers'],
+    patches: [
+      {
+        file: CALL,
+        find: 'this.isIdempotent && REPEATED_WHEN_IDEMPOTENT.has(error.code)',
+        replace: 'REPEATED_WHEN_IDEMPOTENT.has(error.code)',
+      },
+    ],
+  },
+  {
+    name: 'a client believes an older owner',
+    invariant: 'S9',
+    seed: 32,
+    kinds: ['deaf', 'broken-watches', 'leave', 'join'],
+    patches: [
+      {
+        file: 'packages/core/src/client-topology.ts',
+        find: 'if (epoch <= (this.#epochs.get(shard) ?? 0)) return false;',
+        replace: 'if (epoch === (this.#epochs.get(shard) ?? 0)) return false;',
+      },
+    ],
+  },
+  {
+    name: 'who has lost a shard answers on its subject',
+    invariant: 'S6',
+    seed: 2,
+    kinds: ['cut'],
+    patches: [
+      {
+        file: DISPATCH,
+        find: 'if (this.options.gate.holds(entry.shard, undefined)) this.onEntry(entry, port);',
+        replace: 'this.onEntry(entry, port);',
+      },
+    ],
+  },
+  {
+    name: 'a handler that was stopped is reported as not executed',
+    invariant: 'S6',
+    seed: 10,
+    kinds: ['cut', 'slow-handlers'],
+    patches: [
+      {
+        file: 'packages/core/src/node.ts',
+        find: "return new ClstrError('FENCED', `node ${this.id} stopped the handler: ${why}`);",
+        replace:
+          "return new ClstrError('FENCED', `node ${this.id} stopped the handler: ${why}`, { outcome: 'not-executed' });",
+      },
+    ],
+  },
+  {
+    name: 'a new call overtakes one that waits to be repeated',
+    invariant: 'S7',
+    seed: 1,
+    kinds: ['join', 'leave'],
+    patches: [
+      {
+        file: REDELIVERY,
+        find: 'return this.#lines.size > 0 && key !== undefined && this.#lines.has(key);',
+        replace: 'return this.#lines.size < 0 && key !== undefined && this.#lines.has(key);',
+      },
+    ],
+  },
+  {
+    name: 'messages that wait run last in, first out',
+    invariant: 'S7',
+    seed: 1,
+    kinds: ['pause', 'slow-handlers'],
+    patches: [
+      {
+        file: 'packages/actors/src/mailbox.ts',
+        find: 'const turn = this.#first;',
+        replace: 'const turn = this.#last ?? this.#first;',
+      },
+    ],
+  },
+  {
+    name: 'a refused call is repeated without end',
+    invariant: 'L5',
+    seed: 1,
+    kinds: ['cut', 'leave'],
+    patches: [{ file: CALL, find: 'this.#host.deadlines.add(this);', replace: 'void this.#host.deadlines;' }],
+  },
+];

@@ -1,0 +1,7 @@
+/** All planted bugs. */
+import { CLIENT_BUGS } from './client-bugs.ts';
+import { OWNERSHIP_BUGS } from './ownership-bugs.ts';
+import type { PlantedBug } from './planted-bug.ts';
+import { SESSION_BUGS } from './session-bugs.ts';
+
+export const PLANTED_BUGS: readonly PlantedBug[] = [...SESSION_BUGS, ...OWNERSHIP_BUGS, ...CLIENT_BUGS];

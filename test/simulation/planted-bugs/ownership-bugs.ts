@@ -1,0 +1,231 @@
+/** Mistakes in who takes which shard, and when. */
+import type { Fault } from '@clstr/testing';
+import type { PlantedBug } from './planted-bug.ts';
+
+const MONITOR = 'packages/core/src/membership/monitor.ts';
+const OWNERSHIP = 'packages/core/src/membership/ownership.ts';
+const SESSION = 'packages/core/src/membership/session.ts';
+const VIEW = 'packages/core/src/membership/view.ts';
+
+/**
+ * A node that has lapsed does not end when its heartbeat is gone, but writes it anew. Harmless in itself: it shows what
+ * re-assertion is for, which otherwise has nothing to do, as a heartbeat that gets through proves that nobody was killed.
+ */
+const survivesNewBucket = [
+  {
+    file: SESSION,
+    find: "if (result.kind === 'lost') {",
+    replace: `if (result.kind === 'lost' && result.newest?.value === undefined && !this.isValid()) {
+      this.#revision = result.newest?.revision ?? 0;
+    } else if (result.kind === 'lost') {`,
+  },
+];
+
+const noReassertion = [
+  {
+    file: OWNERSHIP,
+    find: '|| !session.isValid() || tenure.assertedIn !== session.lapses) return false;',
+    replace: '|| !session.isValid()) return false;',
+  },
+  {
+    file: OWNERSHIP,
+    find: 'if (tenure.assertedIn !== session.lapses) return () => this.#assert(shard, tenure);',
+    replace: 'if (tenure.assertedIn < -1) return () => this.#assert(shard, tenure);',
+  },
+];
+
+/**
+ * The bucket is lost just before the first shards are taken. A second process of a node's id finds a new bucket; the first
+ * one, still on a heartbeat of the old bucket, takes shards in the new one and is cut off.
+ */
+function lostBeforeTheFirstShard(seed: number): readonly Fault[] {
+  const part = (factor: number): number => (seed * factor) % 1;
+  const lostMs = Math.round(1_900 + 1_200 * part(0.618_033_988_7));
+  const fault = { node: 0, salt: 1 };
+  return [
+    { ...fault, kind: 'delete-bucket', atMs: lostMs, durationMs: 0 },
+    { ...fault, kind: 'twin', atMs: lostMs + 1, durationMs: 10_000 },
+    { ...fault, kind: 'cut', atMs: Math.round(lostMs + 20 + 500 * part(0.414_213_562_3)), durationMs: 8_000 },
+  ];
+}
+
+export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'silence alone takes a shard, without the write that kills',
+    invariant: 'S5',
+    seed: 1,
+    kinds: ['deaf'],
+    patches: [
+      {
+        file: MONITOR,
+        find: `      const result = await writeUntilKnown(
+        { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
+        {
+          key: heartbeatKey(id),
+          revision: beat.revision,
+          value: JSON.stringify(mark),
+          isWanted: () => this.#isSuspect(id),
+        },
+      );
+      this.#learn(result);`,
+        replace: `      const revision = beat.revision + 0.5;
+      const entry = { key: heartbeatKey(id), revision, value: JSON.stringify(mark) };
+      await Promise.resolve([store, timing.ackTimeoutMs]);
+      this.#learn({ kind: 'acked', entry });`,
+      },
+    ],
+  },
+  {
+    name: 'the timers of a monitor run on through an outage',
+    invariant: 'L3',
+    seed: 95,
+    kinds: ['outage'],
+    patches: [
+      {
+        file: MONITOR,
+        find: 'suspend(): void {\n    this.#listeningSinceMs = this.#options.clock.monoMs();',
+        replace: 'suspend(): void {',
+      },
+    ],
+  },
+  {
+    name: 'after a lapse a node goes on without asserting its shards, in a bucket made anew',
+    invariant: 'S5',
+    seed: 272,
+    kinds: ['delete-bucket', 'cut', 'pause', 'join'],
+    patches: [...survivesNewBucket, ...noReassertion],
+    harmless: survivesNewBucket,
+  },
+  {
+    name: 'a write without an answer counts as lost, and is forgotten',
+    invariant: 'L2',
+    seed: 1,
+    kinds: ['lossy-answers', 'join', 'leave'],
+    patches: [
+      {
+        file: OWNERSHIP,
+        find: `const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
+    if (result.kind === 'acked')
+      await`,
+        replace: `const result = await this.#options.store
+      .cas(shardKey(shard), revision, JSON.stringify({ epoch, owner: nodeId, inc, state: 'owned', nonce: '' }), 250)
+      .then((outcome) =>
+        outcome.kind === 'acked'
+          ? { kind: 'acked', entry: { revision: outcome.revision } }
+          : { kind: 'lost', entry: { revision: 0 } },
+      );
+    if (result.kind === 'acked')
+      await`,
+      },
+      {
+        file: OWNERSHIP,
+        find: "if (record?.state === 'owned' && record.owner === nodeId && record.inc === inc) {",
+        replace: "if (record?.state === 'owned' && record.owner === '') {",
+      },
+    ],
+  },
+  {
+    name: 'another run is believed in from a word older than the record',
+    invariant: 'S5',
+    seed: 252,
+    kinds: ['deaf', 'crash', 'broken-watches', 'join', 'leave'],
+    patches: [
+      {
+        file: VIEW,
+        find: 'known.record.inc !== inc && known.revision > revision;',
+        replace: 'known.record.inc !== inc && revision > 0;',
+      },
+    ],
+  },
+  {
+    name: 'a record that was created is served before a heartbeat proves the bucket',
+    invariant: 'S5',
+    seed: 1,
+    schedule: lostBeforeTheFirstShard,
+    patches: [
+      {
+        file: OWNERSHIP,
+        find: 'if (isCreated && !(await session.confirm())) tenure.assertedIn = -1;',
+        replace: 'if (isCreated && !session.isValid()) tenure.assertedIn = -1;',
+      },
+    ],
+  },
+  {
+    name: 'a shard is released before its handlers have ended',
+    invariant: 'S10',
+    seed: 6,
+    kinds: ['join', 'leave', 'slow-handlers'],
+    patches: [{ file: OWNERSHIP, find: 'await host.vacate(shard);', replace: 'void host.vacate(shard);' }],
+  },
+  {
+    name: 'after the loss of the bucket shards are free at once',
+    invariant: 'S5',
+    seed: 6,
+    kinds: ['delete-bucket', 'cut', 'join'],
+    patches: [
+      {
+        file: OWNERSHIP,
+        find: "{ epoch, owner: '', inc: '', state: 'restored' }",
+        replace: "{ epoch, owner: '', inc: '', state: 'released' }",
+      },
+    ],
+  },
+  {
+    name: 'a shard without a record is taken at once',
+    invariant: 'S5',
+    seed: 6,
+    kinds: ['delete-bucket', 'cut', 'join'],
+    patches: [
+      {
+        file: OWNERSHIP,
+        find: 'return isOldEnough && this.#isStable ?',
+        replace: 'return isOldEnough || this.#isStable ?',
+      },
+    ],
+  },
+  {
+    name: 'the epoch is not raised',
+    invariant: 'S1',
+    seed: 1,
+    kinds: ['join', 'leave'],
+    patches: [
+      {
+        file: OWNERSHIP,
+        find: 'view.highestEpochs.get(shard) ?? 0) + 1;',
+        replace: 'view.highestEpochs.get(shard) ?? 0, 1);',
+      },
+    ],
+  },
+  {
+    name: 'epochs begin anew with a new bucket',
+    invariant: 'S1',
+    seed: 1,
+    kinds: ['delete-bucket'],
+    patches: [
+      {
+        file: OWNERSHIP,
+        find: 'const epoch = Math.max(known?.record?.epoch ?? 0, view.highestEpochs.get(shard) ?? 0) + 1;',
+        replace: 'const epoch = (known?.record?.epoch ?? view.shards.size * 0) + 1;',
+      },
+      {
+        file: OWNERSHIP,
+        find: 'return highest > 0 && (record === undefined',
+        replace: 'return highest < 0 && (record === undefined',
+      },
+    ],
+  },
+  {
+    name: 'a node that joins is given its shards again and again',
+    invariant: 'L4',
+    seed: 19,
+    kinds: ['join', 'leave'],
+    patches: [
+      {
+        file: 'packages/core/src/membership/view.ts',
+        find: "return this.members.get(nodeId)?.record?.state === 'up' && !this.#isDead(nodeId);",
+        replace:
+          "return this.members.get(nodeId)?.record?.state === 'up' && !this.#isDead(nodeId) && this.heartbeats.get(nodeId)?.record?.beat !== 25;",
+      },
+    ],
+  },
+];

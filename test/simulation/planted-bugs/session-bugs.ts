@@ -1,0 +1,113 @@
+/** Mistakes in the lease and its heartbeats. */
+import type { PlantedBug } from './planted-bug.ts';
+
+const SESSION = 'packages/core/src/membership/session.ts';
+const LEASE = 'packages/core/src/membership/lease.ts';
+const TIMING = 'packages/core/src/membership/timing.ts';
+
+export const SESSION_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'the lease is counted from the acknowledgement',
+    invariant: 'S5',
+    seed: 7,
+    kinds: ['flap'],
+    patches: [
+      { file: SESSION, find: 'this.#renew(from, lapses);', replace: 'this.#renew(this.now(), lapses);' },
+    ],
+  },
+  {
+    name: 'a repeated heartbeat counts from the repeat',
+    invariant: 'S5',
+    seed: 7,
+    kinds: ['flap'],
+    patches: [
+      {
+        file: SESSION,
+        find: 'const from = this.now();\n    const result',
+        replace: 'let from = this.now();\n    const result',
+      },
+      {
+        file: SESSION,
+        find: 'isWanted: () => !this.#isEnded,',
+        replace: 'isWanted: () => ((from = this.now()), !this.#isEnded),',
+      },
+    ],
+  },
+  {
+    name: 'the wall clock is not looked at after a suspend',
+    invariant: 'S5',
+    seed: 2,
+    kinds: ['suspend'],
+    patches: [{ file: LEASE, find: 'MAX_DIVERGENCE_MS = 500', replace: 'MAX_DIVERGENCE_MS = Infinity' }],
+  },
+  {
+    name: 'a node is declared dead within its lease',
+    invariant: 'S5',
+    seed: 1,
+    kinds: ['cut'],
+    patches: [
+      {
+        file: TIMING,
+        find: 'return Math.max(timing.expiryMs, shortestExpiry(leaseMs, timing.slackMs));',
+        replace: 'return timing.expiryMs * 0.5 + 0 * shortestExpiry(leaseMs, timing.slackMs);',
+      },
+    ],
+  },
+  {
+    name: 'the lease is not tested at admission, only by its timer',
+    invariant: 'S5',
+    seed: 2,
+    kinds: ['pause'],
+    patches: [
+      {
+        file: SESSION,
+        find: 'if (this.#lease.isValid) return true;\n    this.#lapse();\n    return false;',
+        replace: 'return true;',
+      },
+      {
+        file: SESSION,
+        find: 'if (this.isValid()) this.#armLapseTimer();',
+        replace: 'if (this.#lease.isValid) this.#armLapseTimer();\n      else this.#lapse();',
+      },
+    ],
+  },
+  {
+    name: 'the lease is not tested when a message leaves the mailbox',
+    invariant: 'S5',
+    seed: 55,
+    kinds: ['pause', 'slow-handlers'],
+    patches: [
+      {
+        file: 'packages/actors/src/message-job.ts',
+        find: 'if (this.tenure?.isHeld === false) {',
+        replace: 'if (this.tenure === null) {',
+      },
+    ],
+  },
+  {
+    name: 'a lapse does not stop what runs',
+    invariant: 'S10',
+    seed: 15,
+    kinds: ['cut', 'slow-handlers'],
+    patches: [
+      {
+        file: 'packages/core/src/node.ts',
+        find: "this.#dispatch.abortRuns(this.#fencedError('its lease is over'));",
+        replace: "this.#fencedError('its lease is over');",
+      },
+    ],
+  },
+  {
+    name: 'a joiner does not wait for the lease of another run of its id',
+    invariant: 'S8',
+    seed: 29,
+    kinds: ['twin'],
+    patches: [
+      {
+        file: 'packages/core/src/membership/joining.ts',
+        find: 'if (holder.mayLiveMs > 0) {',
+        replace: 'if (holder.mayLiveMs < 0) {',
+      },
+    ],
+  },
+];
