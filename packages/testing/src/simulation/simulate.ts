@@ -200,7 +200,7 @@ class Simulation {
 
   #checkHistory(): void {
     const world = this.#world;
-    checkEpochs(world);
+    checkEpochs(world, this.#faults);
     if (this.#faults.every(({ kind }) => kind === 'join' || kind === 'leave')) checkMoves(world);
     if (this.#isDefaultLoad) this.#counters.check();
     for (const text of this.#options.check?.() ?? []) world.oracle.violated('CHECK', text);
