@@ -20,7 +20,7 @@ import type { MemberRecord, MemberState } from './records.ts';
 import { Session } from './session.ts';
 import type { Timing } from './timing.ts';
 import { View } from './view.ts';
-import { writeUntilKnown } from './write.ts';
+import { newestOf, writeUntilKnown } from './write.ts';
 
 export interface IncarnationOptions {
   readonly nodeId: string;
@@ -307,8 +307,7 @@ export class Incarnation {
           isWanted: () => !this.#isEnded && this.#declared === state,
         },
       );
-      const entry =
-        result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
+      const entry = newestOf(result);
       if (entry !== undefined) this.view.apply(entry, clock.monoMs());
       if (result.kind !== 'lost') return;
       if (entry !== undefined) continue;

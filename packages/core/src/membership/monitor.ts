@@ -14,7 +14,7 @@ import type { Session } from './session.ts';
 import { expiryFor } from './timing.ts';
 import type { Timing } from './timing.ts';
 import type { View } from './view.ts';
-import { writeUntilKnown } from './write.ts';
+import { newestOf, writeUntilKnown } from './write.ts';
 import type { WriteResult } from './write.ts';
 
 /** Nodes that watch each node: so many may die together with it before only the back-stop finds out. */
@@ -147,7 +147,7 @@ export class Monitor {
 
   #learn(result: WriteResult): void {
     const { view, clock } = this.#options;
-    const entry = result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
+    const entry = newestOf(result);
     if (entry !== undefined) view.apply(entry, clock.monoMs());
   }
 

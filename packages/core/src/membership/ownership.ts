@@ -15,7 +15,7 @@ import type { Heartbeat, ShardRecord } from './records.ts';
 import type { Session } from './session.ts';
 import type { Timing } from './timing.ts';
 import type { Known, View } from './view.ts';
-import { writeUntilKnown } from './write.ts';
+import { newestOf, writeUntilKnown } from './write.ts';
 import type { WriteResult } from './write.ts';
 
 /** What the node does when a shard comes or goes. */
@@ -331,7 +331,7 @@ export class Ownership {
         isWanted: () => session.isValid() && this.#isAbsent(record),
       },
     );
-    const entry = result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
+    const entry = newestOf(result);
     if (entry !== undefined) view.apply(entry, clock.monoMs());
   }
 
@@ -344,7 +344,7 @@ export class Ownership {
       { key: shardKey(shard), revision, value, isWanted: () => !this.#isEnded },
     );
     if (this.#isEnded) return { kind: 'given-up' };
-    const entry = result.kind === 'acked' ? result.entry : result.kind === 'lost' ? result.newest : undefined;
+    const entry = newestOf(result);
     if (entry !== undefined) view.apply(entry, clock.monoMs());
     else if (result.kind === 'lost') await this.#onGone(shard, revision);
     return result;

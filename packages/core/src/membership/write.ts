@@ -18,6 +18,12 @@ export type WriteResult =
   | { readonly kind: 'lost'; readonly newest: StoreEntry | undefined }
   | { readonly kind: 'given-up' };
 
+/** The newest write of the key that the result tells of. */
+export function newestOf(result: WriteResult): StoreEntry | undefined {
+  if (result.kind === 'acked') return result.entry;
+  return result.kind === 'lost' ? result.newest : undefined;
+}
+
 export interface Writer {
   readonly store: ClusterStore;
   readonly clock: Clock;
