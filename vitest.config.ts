@@ -24,6 +24,8 @@ export default defineConfig(({ mode }) => ({
   ssr: { resolve: { conditions: CONDITIONS } },
   test: {
     exclude: ['**/node_modules/**', '**/dist/**', 'test/faults/**'],
+    // A test that hangs still ends; one on a machine that is busy with other work is not taken for it.
+    testTimeout: 20_000,
     include: [
       'packages/*/test/**/*.test.ts',
       'examples/*/test/**/*.test.ts',

@@ -17,14 +17,15 @@ import {
   checkKnownOptions,
   createClient,
   createNode,
-  createPlacement,
   defaults as core,
+  describe,
   invalidOption,
 } from '@clstr/core';
 import type { MemoryBus, NetworkPolicy } from '@clstr/transport-memory';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { defaults } from './defaults.ts';
 import type { FakeClock } from './fake-clock.ts';
+import { livingOwnership, staticOwnership } from './test-ownership.ts';
 
 /** What the cluster itself decides for all its members. */
 type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'random';
@@ -36,6 +37,11 @@ export interface TestClusterOptions {
   numShards?: number | undefined;
   /** Default ''. */
   seed?: string | undefined;
+  /**
+   * Nodes join, leave and are cut off, and shards move with them, by the membership that runs in production, on a store
+   * in memory and with leases of 2 s. Default false: each node keeps the shards it starts with.
+   */
+  isLiving?: boolean | undefined;
   /** What every node runs; its context names the node. */
   handler?: Handler | undefined;
   /** Instead of `handler`: makes one for each node, as handlers with state need it. */
@@ -55,21 +61,30 @@ export interface TestClusterOptions {
   /** What the bus does with each packet. Default: deliver. */
   policy?: NetworkPolicy | undefined;
   /** Further options of the client. */
-  client?: Omit<ClientOptions, Shared> | undefined;
+  client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
   /** Further options of every node. */
-  node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'handler'> | undefined;
+  node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'membership' | 'handler'> | undefined;
 }
 
 export interface TestCluster {
   readonly client: Client;
+  /** In the order in which they were started; those that have left too. */
   readonly nodes: readonly Node[];
   /** For more clients and nodes; closed with the cluster. */
   readonly transport: Transport;
   readonly bus: MemoryBus;
   /** The actor of `key`, on whichever node it lives. */
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
-  /** The node that owns `key`. @throws KEY_REQUIRED */
+  /** The node that owns `key` now. @throws KEY_REQUIRED; NO_SUBSCRIBER while its shard is on its way */
   nodeOf(key: string): Node;
+  /** Starts another node of a living cluster. @throws INVALID_OPTION; what its start throws */
+  join(id: string): Promise<Node>;
+  /** Cuts a node of a living cluster off from the store, not from the bus: its lease runs out. @throws INVALID_OPTION */
+  cut(id: string): void;
+  /** Ends that: the node finds its way back by itself. @throws INVALID_OPTION */
+  restore(id: string): void;
+  /** Resolves when every shard is where it belongs among the nodes that serve and are not cut off. @throws TIMEOUT */
+  settled(): Promise<void>;
   /** Idempotent. Moves a fake clock only when handlers still run: actors whose handlers do not end are given up. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -81,52 +96,79 @@ export interface TestCluster {
  * @throws INVALID_OPTION
  */
 export async function testCluster(options: TestClusterOptions): Promise<TestCluster> {
-  const { ids, numShards, seed, clock, random, maxPayload, policy, ...more } = resolve(options);
+  const { ids, numShards, seed, clock, random, isLiving, maxPayload, policy, ...more } = resolve(options);
   const bus = createMemoryBus({ maxPayload, policy, clock });
   const transport = memoryTransport({ bus });
   const shared = { transport, numShards, seed, clock, random };
+  const nodes: Node[] = [];
+  const ownership = (isLiving ? livingOwnership : staticOwnership)({ ids, numShards, seed, clock, nodes });
+  const { routing } = ownership;
   /** What the actors call each other through: it must outlive them. */
-  const inner = createClient(shared);
+  const inner = createClient({ ...shared, routing });
   const handlerOf = more.createHandler ?? ((): Handler => toHandler(more, inner, clock));
-  const placement = createPlacement({ numShards, seed });
-  for (const id of ids) placement.addNode(id);
-  const nodes = new Map(
-    ids.map((id) => {
-      const shards = placement.shardsOf(id);
-      return [id, createNode({ ...more.node, ...shared, id, shards, handler: handlerOf(id) })] as const;
-    }),
-  );
-  const client = createClient({ ...more.client, ...shared });
-  await Promise.all([...nodes.values()].map((node) => node.start()));
+  const client = createClient({ ...more.client, ...shared, routing });
+  const start = async (id: string): Promise<Node> => {
+    const node = createNode({ ...more.node, ...shared, ...ownership.of(id), id, handler: handlerOf(id) });
+    nodes.push(node);
+    await node.start();
+    return node;
+  };
+  const whileTimePasses = async <T>(work: Promise<T>, stepMs: number): Promise<T> => {
+    await passTime(work, clock, stepMs);
+    return work;
+  };
 
   async function close(): Promise<void> {
-    const all = [...nodes.values()];
     // Asked first: the client's end cancels its calls, after which nodes wait for none, but their actors may.
-    const isBusy = all.some(({ inFlight }) => inFlight > 0);
+    const isBusy = isLiving || nodes.some(({ inFlight }) => inFlight > 0);
     await client.close();
-    const closing = Promise.all(all.map((node) => node.close()));
-    if (isBusy) await passTime(closing, clock);
+    const closing = Promise.all(nodes.map((node) => node.close()));
+    if (isBusy) await passTime(closing, clock, actorDefaults.passivateMs);
     await closing;
     await inner.close();
     await transport.close();
   }
+  const starting = Promise.all(ids.map(start));
+  try {
+    await (isLiving ? whileTimePasses(starting, STEP_MS) : starting);
+    if (isLiving) await whileTimePasses(ownership.settled(), STEP_MS);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   return {
     client,
-    nodes: [...nodes.values()],
+    nodes,
     transport,
     bus,
     ref: (contract, key) => contract.ref(client, key),
-    nodeOf: (key) => nodes.get(placement.ownerOf(client.shardOf(key))!)!,
+    nodeOf(key) {
+      const shard = client.shardOf(key);
+      const owner = nodes.find((node) => node.owns(shard));
+      if (owner !== undefined) return owner;
+      throw new ClstrError('NO_SUBSCRIBER', `no node owns key ${describe(key)} (shard ${shard}) now`);
+    },
+    async join(id) {
+      ownership.checkJoin(id);
+      return whileTimePasses(start(id), STEP_MS);
+    },
+    cut: (id) => ownership.cut(id),
+    restore: (id) => ownership.restore(id),
+    settled: () => whileTimePasses(ownership.settled(), STEP_MS),
     close,
     [Symbol.asyncDispose]: close,
   };
 }
+
+/** What a fake clock moves by while a living cluster is waited for. */
+const STEP_MS = 20;
 
 const OWNER = 'testCluster';
 const KNOWN_OPTIONS = [
   'nodes',
   'numShards',
   'seed',
+  'isLiving',
   'handler',
   'createHandler',
   'actors',
@@ -159,12 +201,18 @@ function resolve(given: TestClusterOptions) {
   return {
     ...given,
     ids,
+    isLiving: checkBoolean(given.isLiving ?? false),
     numShards: given.numShards ?? core.numShards,
     seed: given.seed ?? core.seed,
   };
 }
 
 const MAX_NODES = 10_000;
+
+function checkBoolean(isLiving: unknown): boolean {
+  if (typeof isLiving !== 'boolean') throw invalidOption(OWNER, 'isLiving', isLiving, 'a boolean');
+  return isLiving;
+}
 
 function toHandler(options: TestClusterOptions, client: Client, clock: Clock | undefined): Handler {
   const { handler, actors, services, cacheSize, node } = options;
@@ -173,14 +221,14 @@ function toHandler(options: TestClusterOptions, client: Client, clock: Clock | u
     : actorHandler(actors, { client, services, cacheSize, clock, logger: node?.logger });
 }
 
-/** A clock that stands still must not hold up the end of a test: actors wait for what runs until their time is over. */
-async function passTime(closing: Promise<unknown>, clock: Clock | undefined): Promise<void> {
+/** A clock that stands still must not hold up a test: moves it until `work` has ended. */
+async function passTime(work: Promise<unknown>, clock: Clock | undefined, stepMs: number): Promise<void> {
   if (clock === undefined || !isFakeClock(clock)) return;
-  const ended = closing.then(
+  const ended = work.then(
     () => true,
     () => true,
   );
-  while (!(await Promise.race([ended, clock.advance(actorDefaults.passivateMs)])));
+  while (!(await Promise.race([ended, clock.advance(stepMs)])));
 }
 
 function isFakeClock(clock: Clock): clock is FakeClock {

@@ -5,7 +5,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest';
 import { deferred } from '../src/deferred.ts';
 import { fakeClock } from '../src/fake-clock.ts';
 import { testCluster } from '../src/test-cluster.ts';
-import type { TestClusterOptions } from '../src/test-cluster.ts';
+import type { TestCluster, TestClusterOptions } from '../src/test-cluster.ts';
 
 const whoAmI: Handler = ({ key, shard }, { nodeId }) => ({ key, shard, nodeId });
 
@@ -225,5 +225,82 @@ test.each([
   await expect(testCluster(options as TestClusterOptions)).rejects.toMatchObject({
     code: 'INVALID_OPTION',
     message: expect.stringMatching(message) as string,
+  });
+});
+
+describe('a living one', () => {
+  const Counter = defineActor('counter', { add: request<void, readonly [value: number, nodeId: string]>() });
+
+  function createCounter() {
+    const saved = new Map<string, number>();
+    return Counter.implement({
+      setup: ({ key }) => ({ value: saved.get(key) ?? 0 }),
+      handlers: { add: (state, _input, { nodeId }) => [++state.value, nodeId] as const },
+      passivate: (state, { key }) => saved.set(key, state.value),
+    });
+  }
+
+  const keys = Array.from({ length: 32 }, (_, i) => `key-${i}`);
+  const ownersOf = (cluster: TestCluster): Set<string> => new Set(keys.map((key) => cluster.nodeOf(key).id));
+
+  test('hands shards to a node that joins and takes those of one that leaves, with their state', async () => {
+    const clock = fakeClock();
+    await using cluster = await testCluster({
+      clock,
+      nodes: 2,
+      numShards: 32,
+      isLiving: true,
+      actors: [createCounter()],
+    });
+    const add = async (key: string) => {
+      const answer = cluster.ref(Counter, key).add();
+      await clock.advance(200);
+      return answer;
+    };
+    for (const key of keys) expect(await add(key)).toEqual([1, cluster.nodeOf(key).id]);
+    const third = await cluster.join('node-3');
+    await cluster.settled();
+    expect(third.shards().length).toBeGreaterThan(0);
+    expect(cluster.nodes).toHaveLength(3);
+    expect(ownersOf(cluster)).toEqual(new Set(['node-1', 'node-2', 'node-3']));
+    const leaving = cluster.nodes[0]!.drain();
+    await cluster.settled();
+    await leaving;
+    expect(ownersOf(cluster)).toEqual(new Set(['node-2', 'node-3']));
+    for (const key of keys) expect(await add(key)).toEqual([2, cluster.nodeOf(key).id]);
+  });
+
+  test('moves the shards of a node that is cut off, and gives them back when it returns', async () => {
+    const clock = fakeClock();
+    const options = { clock, nodes: 3, numShards: 32, isLiving: true, handler: whoAmI };
+    await using cluster = await testCluster(options);
+    cluster.cut('node-2');
+    await clock.advance(2_000); // its lease
+    const orphan = keys.find((key) => !cluster.nodes.some((node) => node.owns(cluster.client.shardOf(key))))!;
+    expect(() => cluster.nodeOf(orphan)).toThrow(`no node owns key "${orphan}"`);
+    await cluster.settled();
+    expect(ownersOf(cluster)).toEqual(new Set(['node-1', 'node-3']));
+    cluster.restore('node-2');
+    await clock.advance(1_000);
+    await cluster.settled();
+    expect(ownersOf(cluster)).toEqual(new Set(['node-1', 'node-2', 'node-3']));
+  });
+
+  test('runs on the real clock too', async () => {
+    await using cluster = await testCluster({ numShards: 16, isLiving: true, handler: whoAmI });
+    const nodeId = cluster.nodeOf('k').id;
+    expect(await cluster.client.requestKey('k', 'Who')).toMatchObject({ key: 'k', nodeId });
+  });
+
+  test('says what it cannot do', async () => {
+    await using cluster = await testCluster({ numShards: 8, isLiving: true, handler: whoAmI, nodes: 1 });
+    await expect(cluster.join('node-1')).rejects.toThrow('an id that no other node has');
+    expect(() => cluster.cut('node-7')).toThrow('one of node-1');
+    expect(() => cluster.restore('node-7')).toThrow('one of node-1');
+    await using fixed = await testCluster({ numShards: 8, handler: whoAmI });
+    await fixed.settled();
+    await expect(fixed.join('node-4')).rejects.toThrow('give isLiving: true');
+    expect(() => fixed.cut('node-1')).toThrow('give isLiving: true');
+    await expect(testCluster({ isLiving: 1 as never, handler: whoAmI })).rejects.toThrow('isLiving');
   });
 });
