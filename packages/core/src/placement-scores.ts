@@ -5,6 +5,7 @@ import { seeded } from './shard.ts';
 /** Scores of one node for every shard: the two halves of each. */
 export interface Scores {
   readonly nodeId: string;
+  readonly weight: number;
   readonly high: Uint32Array;
   readonly low: Uint32Array;
 }
@@ -15,18 +16,33 @@ export interface Scoring {
   readonly hash: (text: string) => Hash64;
 }
 
-/** `weight`: undefined for the bare hash, which is not the score of weight 1. */
-export function scoreNode(nodeId: string, weight: number | undefined, scoring: Scoring): Scores {
+/** The bare hashes, which are the scores as long as every node weighs 1. */
+export function scoreNode(nodeId: string, weight: number, scoring: Scoring): Scores {
   const { numShards, seed, hash } = scoring;
   const high = new Uint32Array(numShards);
   const low = new Uint32Array(numShards);
   for (let shard = 0; shard < numShards; shard++) {
-    const bare = hash(seeded(seed, `shard:${shard}\0${nodeId}`));
-    const score = weight === undefined ? bare : weighted(bare, weight);
+    const score = hash(seeded(seed, `shard:${shard}\0${nodeId}`));
     high[shard] = score.high;
     low[shard] = score.low;
   }
-  return { nodeId, high, low };
+  return { nodeId, weight, high, low };
+}
+
+/** The scores from bare hashes where not every node weighs 1. Among those that do, the order is that of the hashes. */
+export function weightedScores({ nodeId, weight, high, low }: Scores): Scores {
+  const weighted: Scores = {
+    nodeId,
+    weight,
+    high: new Uint32Array(high.length),
+    low: new Uint32Array(high.length),
+  };
+  for (let shard = 0; shard < high.length; shard++) {
+    bits.setFloat64(0, weigh(high[shard]!, low[shard]!, weight));
+    weighted.high[shard] = bits.getUint32(0);
+    weighted.low[shard] = bits.getUint32(4);
+  }
+  return weighted;
 }
 
 const bits = new DataView(new ArrayBuffer(8));
@@ -38,10 +54,9 @@ const bits = new DataView(new ArrayBuffer(8));
  * The fraction has 52 bits and a half, so that it is neither 0 nor 1. `Math.log` may differ in its last bit between
  * engines: they disagree only where two scores are that close, about one shard in 2^50 for each pair of nodes.
  */
-function weighted(bare: Hash64, weight: number): Hash64 {
-  const fraction = (bare.high * 0x10_0000 + (bare.low >>> 12) + 0.5) / 0x10_0000_0000_0000;
-  bits.setFloat64(0, -weight / Math.log(fraction));
-  return { high: bits.getUint32(0), low: bits.getUint32(4) };
+function weigh(high: number, low: number, weight: number): number {
+  const fraction = (high * 0x10_0000 + (low >>> 12) + 0.5) / 0x10_0000_0000_0000;
+  return -weight / Math.log(fraction);
 }
 
 /** In the order in which equal scores win. */

@@ -3,7 +3,7 @@ import { ClstrError } from './errors.ts';
 import type { PlacementKind } from './membership/membership.ts';
 import { checkInteger, checkString, invalidOption } from './options.ts';
 import { boundOf, boundedOwners } from './placement-bound.ts';
-import { bestFor, isEqual, isHigher, scoreNode, sortScores } from './placement-scores.ts';
+import { bestFor, isEqual, isHigher, scoreNode, sortScores, weightedScores } from './placement-scores.ts';
 import type { Scores } from './placement-scores.ts';
 import type { Hash64 } from './shard.ts';
 import { hash64 } from './shard.ts';
@@ -46,19 +46,19 @@ export interface PlacementOptions {
    * comes or goes. Default: `rendezvous`.
    */
   kind?: PlacementKind | undefined;
-  /**
-   * Node id → how much of the shards it gets, in proportion: above 0, at most 1,000. A node without one weighs 1, once
-   * there are any. All members have to be told the same. Default: none, every node gets as much.
-   */
-  weights?: Readonly<Record<string, number>> | undefined;
   /** The hash function; another one only to observe or to study it. */
   hash?: ((text: string) => Hash64) | undefined;
 }
 
 /** A placement that changes node by node: adding one costs one hash per shard, removing one costs none. */
 export interface Placement {
-  /** Adds a node; adding it twice changes nothing. */
-  addNode(nodeId: string): void;
+  /**
+   * Adds a node; adding it twice changes nothing. `weight` says how much of the shards it gets, in proportion: above 0,
+   * at most 1,000, default 1. Whoever asks for the same answer has to give the same weights.
+   *
+   * @throws INVALID_OPTION
+   */
+  addNode(nodeId: string, weight?: number): void;
   /** Removes a node; its shards go to the next highest score. */
   removeNode(nodeId: string): void;
   /** The owner of a shard, or undefined when there is no node. */
@@ -67,16 +67,18 @@ export interface Placement {
   shardsOf(nodeId: string): number[];
 }
 
-/** A placement keeps 8 bytes per shard and node: 128 MiB for one node at this count. */
+/** A placement keeps 8 bytes per shard and node, twice as much with weights: 128 MiB for one node at this count. */
 const MAX_PLACED_SHARDS = 16_777_216;
 const MAX_WEIGHT = 1_000;
 
-/** @throws INVALID_OPTION on a bad shard count, seed, kind or weight. */
+/** @throws INVALID_OPTION on a bad shard count, seed or kind. */
 export function createPlacement(options: PlacementOptions): Placement {
-  const { numShards, seed, kind, weights, hash } = resolveOptions(options);
-  const weightOf = (nodeId: string): number => weights?.get(nodeId) ?? 1;
+  const { numShards, seed, kind, hash } = resolveOptions(options);
+  /** The bare hashes of each node. */
   const members = new Map<string, Scores>();
+  /** What counts, in the order in which equal scores win. */
   let sorted: Scores[] = [];
+  let isWeighted = false;
   /** The best node of each shard, changed by each join and leave. */
   const best: (Scores | undefined)[] = new Array<Scores | undefined>(numShards);
   /** Who owns each shard under the bound; worked out when somebody asks. */
@@ -86,20 +88,32 @@ export function createPlacement(options: PlacementOptions): Placement {
     if (kind === 'rendezvous') return best;
     if (bounded !== undefined) return bounded;
     // Added up in an order that all members share: sums of fractions depend on it.
-    const total = sorted.reduce((sum, { nodeId }) => sum + weightOf(nodeId), 0);
-    const bounds = sorted.map(({ nodeId }) => boundOf(numShards, weightOf(nodeId), total));
+    const total = sorted.reduce((sum, { weight }) => sum + weight, 0);
+    const bounds = sorted.map(({ weight }) => boundOf(numShards, weight, total));
     return (bounded = boundedOwners(best, sorted, bounds));
   }
 
+  /** True when the scores of all have changed: the first node that does not weigh 1 has come, or the last has gone. */
+  function rescore(): boolean {
+    const isWeightedNow = [...members.values()].some(({ weight }) => weight !== 1);
+    if (isWeightedNow === isWeighted) return false;
+    isWeighted = isWeightedNow;
+    sorted = sortScores([...members.values()].map((bare) => (isWeighted ? weightedScores(bare) : bare)));
+    for (let shard = 0; shard < numShards; shard++) best[shard] = bestFor(shard, sorted);
+    return true;
+  }
+
   return {
-    addNode(nodeId) {
+    addNode(nodeId, weight = 1) {
       checkString('createPlacement', 'nodeId', nodeId);
+      checkWeight('createPlacement', weight);
       if (members.has(nodeId)) return;
-      const weight = weights === undefined ? undefined : weightOf(nodeId);
-      const scores = scoreNode(nodeId, weight, { numShards, seed, hash });
-      members.set(nodeId, scores);
-      sorted = sortScores(members.values());
+      const bare = scoreNode(nodeId, weight, { numShards, seed, hash });
+      members.set(nodeId, bare);
       bounded = undefined;
+      if (rescore()) return;
+      const scores = isWeighted ? weightedScores(bare) : bare;
+      sorted = sortScores([...sorted, scores]);
       for (let shard = 0; shard < numShards; shard++) {
         const owner = best[shard];
         if (owner === undefined || isHigher(scores, owner, shard)) best[shard] = scores;
@@ -107,13 +121,12 @@ export function createPlacement(options: PlacementOptions): Placement {
       }
     },
     removeNode(nodeId) {
-      const scores = members.get(nodeId);
-      if (scores === undefined) return;
-      members.delete(nodeId);
-      sorted = sorted.filter((other) => other !== scores);
+      if (!members.delete(nodeId)) return;
       bounded = undefined;
+      if (rescore()) return;
+      sorted = sorted.filter((scores) => scores.nodeId !== nodeId);
       for (let shard = 0; shard < numShards; shard++) {
-        if (best[shard] === scores) best[shard] = bestFor(shard, sorted);
+        if (best[shard]?.nodeId === nodeId) best[shard] = bestFor(shard, sorted);
       }
     },
     ownerOf: (shard) => owners()[shard]?.nodeId,
@@ -125,32 +138,26 @@ export function createPlacement(options: PlacementOptions): Placement {
   };
 }
 
+/** A weight that a node may have. @throws INVALID_OPTION */
+export function checkWeight(owner: string, weight: number): number {
+  if (isWeight(weight)) return weight;
+  throw invalidOption(owner, 'weight', weight, `a number above 0, at most ${MAX_WEIGHT}`);
+}
+
+export function isWeight(weight: unknown): weight is number {
+  return typeof weight === 'number' && weight > 0 && weight <= MAX_WEIGHT;
+}
+
 const KINDS: readonly unknown[] = ['rendezvous', 'bounded'] satisfies PlacementKind[];
 
 function resolveOptions(options: PlacementOptions) {
   const owner = 'createPlacement';
-  const { kind = 'rendezvous', weights, hash = hash64 } = options;
+  const { kind = 'rendezvous', hash = hash64 } = options;
   if (!KINDS.includes(kind)) throw invalidOption(owner, 'kind', kind, `one of ${KINDS.join(', ')}`);
   return Object.freeze({
     numShards: checkInteger(owner, 'numShards', options.numShards, 1, MAX_PLACED_SHARDS),
     seed: checkString(owner, 'seed', options.seed ?? ''),
     kind,
-    weights: weights === undefined ? undefined : checkWeights(owner, weights),
     hash,
   });
-}
-
-/** A copy: what the caller changes later must not change the placement. */
-function checkWeights(owner: string, given: unknown): ReadonlyMap<string, number> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw invalidOption(owner, 'weights', given, 'an object of node id → weight');
-  }
-  const weights = new Map<string, number>();
-  for (const [nodeId, weight] of Object.entries(given) as [string, unknown][]) {
-    if (typeof weight !== 'number' || !(weight > 0 && weight <= MAX_WEIGHT)) {
-      throw invalidOption(owner, `weights.${nodeId}`, weight, `a number above 0, at most ${MAX_WEIGHT}`);
-    }
-    weights.set(nodeId, weight);
-  }
-  return weights;
 }

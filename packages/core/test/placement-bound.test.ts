@@ -73,14 +73,14 @@ describe('bounded placement', () => {
     });
     // Few values make equal scores the rule.
     const coarse: typeof quickHash = (text) => ({ high: quickHash(text).high % 2, low: 0 });
-    const weights = fc.constantFrom(undefined, { 'node-1': 3, 'node-4': 0.5 });
+    const weights = fc.constantFrom<Record<string, number>>({}, { 'node-1': 3, 'node-4': 0.5 });
     fc.assert(
       fc.property(steps, fc.constantFrom(quickHash, coarse), weights, (history, hash, given) => {
-        const options = { numShards: 24, hash, weights: given };
+        const options = { numShards: 24, hash };
         const placement = placementOf([], options);
         const members = new Set<string>();
         for (const { id, joins } of history) {
-          if (joins) placement.addNode(id);
+          if (joins) placement.addNode(id, given[id]);
           else placement.removeNode(id);
           if (joins) members.add(id);
           else members.delete(id);
@@ -88,7 +88,9 @@ describe('bounded placement', () => {
           placement.ownerOf(0);
         }
         const owners = ownersOf(placement, 24);
-        expect(owners).toEqual(ownersOf(placementOf([...members].reverse(), options), 24));
+        const alone = placementOf([], options);
+        for (const id of [...members].reverse()) alone.addNode(id, given[id]);
+        expect(owners).toEqual(ownersOf(alone, 24));
         expect(owners.every((owner) => (owner === undefined ? members.size === 0 : members.has(owner)))).toBe(
           true,
         );
