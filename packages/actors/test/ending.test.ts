@@ -7,12 +7,22 @@ const IDLE_MS = 1_000;
 /** After this much time without a message an idle actor is gone. */
 const SURELY_IDLE_MS = 1_250;
 
+/** A node with the actor of key `k` in memory, after one message. */
+async function usedCell(options?: Parameters<typeof cell>[0]) {
+  const script = cell(options);
+  const node = await actorNode([script.actor]);
+  const ref = node.ref(Cell, 'k');
+  await ref.write('a');
+  return { script, node, ref };
+}
+
 describe('an idle actor', () => {
   test('passivates after idleMs, at most a quarter later, with its state and the reason', async () => {
     const seen: unknown[] = [];
-    const script = cell({ idleMs: IDLE_MS, passivate: (state, { reason }) => void seen.push(state, reason) });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({
+      idleMs: IDLE_MS,
+      passivate: (state, { reason }) => void seen.push(state, reason),
+    });
     await node.clock.advance(IDLE_MS);
     expect(seen).toEqual([]);
     await node.clock.advance(SURELY_IDLE_MS - IDLE_MS);
@@ -21,9 +31,7 @@ describe('an idle actor', () => {
   });
 
   test('comes back with another setup', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({ idleMs: IDLE_MS });
     await node.clock.advance(SURELY_IDLE_MS);
     await node.ref(Cell, 'k').write('b');
     expect(script.state()).toEqual({ life: 2, written: ['b'] });
@@ -78,10 +86,7 @@ describe('an idle actor', () => {
 
 describe('a message for an actor that stops', () => {
   test('waits until it has stopped and starts a new one: never both', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    const ref = node.ref(Cell, 'k');
-    await ref.write('a');
+    const { script, node, ref } = await usedCell({ idleMs: IDLE_MS });
     const gate = script.hold('passivate');
     await node.clock.advance(SURELY_IDLE_MS);
     const answers = watch([ref.write('b'), ref.read('c')]);
@@ -97,10 +102,7 @@ describe('a message for an actor that stops', () => {
   });
 
   test('that was rejected is answered by the actor that stays', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    const ref = node.ref(Cell, 'k');
-    await ref.write('a');
+    const { script, node, ref } = await usedCell({ idleMs: IDLE_MS });
     const gate = script.hold('passivate');
     await node.clock.advance(SURELY_IDLE_MS);
     const answers = watch([ref.write('b')]);
@@ -112,10 +114,7 @@ describe('a message for an actor that stops', () => {
 
   test('finds in the new one nothing of the old: no timer, no wish, no failed passivation', async () => {
     const ticks: string[] = [];
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    const ref = node.ref(Cell, 'k');
-    await ref.write('a');
+    const { script, node, ref } = await usedCell({ idleMs: IDLE_MS });
     script.context('a').every(100, () => void ticks.push('tick'));
     script.break('passivate', new Error('no database'));
     script.context('a').passivate();
@@ -140,9 +139,7 @@ describe('a message for an actor that stops', () => {
 
 describe('a passivation', () => {
   test('that takes longer than 2 s fires its signal, is logged, and counts as rejected', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({ idleMs: IDLE_MS });
     script.hold('passivate');
     await node.clock.advance(SURELY_IDLE_MS);
     const { signal, remainingMs } = script.context('passivate');
@@ -168,18 +165,14 @@ describe('a passivation', () => {
   });
 
   test('gives a signal that has fired to code that asks for it too late', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({ idleMs: IDLE_MS });
     script.hold('passivate');
     await node.clock.advance(SURELY_IDLE_MS + 2_000);
     expect(script.context('passivate').signal.aborted).toBe(true);
   });
 
   test('that goes on after its 2 s is not begun a second time beside itself', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({ idleMs: IDLE_MS });
     const gate = script.hold('passivate');
     await node.clock.advance(60_000);
     expect(script.events.filter((event) => event === '+passivate')).toHaveLength(1);
@@ -214,9 +207,7 @@ describe('a passivation', () => {
   );
 
   test('that was rejected waits for idleMs again once another message has come', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({ idleMs: IDLE_MS });
     script.break('passivate', new Error('no database'));
     await node.clock.advance(SURELY_IDLE_MS);
     script.break('passivate', undefined);
@@ -229,9 +220,10 @@ describe('a passivation', () => {
 
   test('waits for the work it gives to waitUntil, and fails with it', async () => {
     const save = deferred();
-    const script = cell({ idleMs: IDLE_MS, passivate: (_state, ctx) => ctx.waitUntil(save.promise) });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({
+      idleMs: IDLE_MS,
+      passivate: (_state, ctx) => ctx.waitUntil(save.promise),
+    });
     await node.clock.advance(SURELY_IDLE_MS);
     const answers = watch([node.ref(Cell, 'k').write('b')]);
     await node.settled();
@@ -313,9 +305,7 @@ describe('ctx.passivate()', () => {
   });
 
   test('works after the handler has ended, and from setup', async () => {
-    const script = cell();
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell();
     script.context('a').passivate();
     await node.settled();
     expect(node.active.get('cell')).toBe(0);
@@ -330,9 +320,7 @@ describe('ctx.passivate()', () => {
   });
 
   test('does nothing to an actor that is gone', async () => {
-    const script = cell();
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell();
     script.context('a').passivate();
     await node.settled();
     script.context('a').passivate();
@@ -343,9 +331,7 @@ describe('ctx.passivate()', () => {
 
 describe('ctx.waitUntil()', () => {
   test('holds passivation until the work has settled', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({ idleMs: IDLE_MS });
     const work = deferred();
     script.context('a').waitUntil(work.promise);
     script.context('a').passivate();
@@ -357,9 +343,7 @@ describe('ctx.waitUntil()', () => {
   });
 
   test('does not hold messages', async () => {
-    const script = cell();
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell();
     const work = deferred();
     script.context('a').waitUntil(work.promise);
     expect(await node.ref(Cell, 'k').write('b')).toBe('b');
@@ -367,9 +351,7 @@ describe('ctx.waitUntil()', () => {
   });
 
   test('logs work that fails, which then holds nothing any more', async () => {
-    const script = cell();
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell();
     const work = deferred();
     script.context('a').waitUntil(work.promise);
     script.context('a').passivate();
@@ -385,9 +367,7 @@ describe('ctx.waitUntil()', () => {
   });
 
   test('holds a drain for up to 2 s, and passivates then', async () => {
-    const script = cell();
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell();
     script.context('a').waitUntil(new Promise(() => undefined));
     const draining = node.node.drain();
     await node.clock.advance(1_900);
@@ -399,9 +379,7 @@ describe('ctx.waitUntil()', () => {
   });
 
   test('lets a drain go on as soon as the work has settled', async () => {
-    const script = cell();
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell();
     const work = deferred();
     script.context('a').waitUntil(work.promise);
     const draining = node.node.drain();
@@ -530,9 +508,7 @@ describe('a drain', () => {
   });
 
   test('waits for an actor that is passivating already, and starts it once more for what waits there', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({ idleMs: IDLE_MS });
     const gate = script.hold('passivate');
     await node.clock.advance(SURELY_IDLE_MS);
     const answers = watch([node.ref(Cell, 'k').write('b')]);
@@ -565,9 +541,7 @@ describe('a drain', () => {
   });
 
   test('does not grow by an idle passivation that hangs: each end has its 2 s', async () => {
-    const script = cell({ idleMs: IDLE_MS });
-    const node = await actorNode([script.actor]);
-    await node.ref(Cell, 'k').write('a');
+    const { script, node } = await usedCell({ idleMs: IDLE_MS });
     script.hold('passivate');
     await node.clock.advance(SURELY_IDLE_MS);
     const startMs = node.clock.monoMs();
