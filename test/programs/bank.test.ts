@@ -1,37 +1,15 @@
 /** The built program, as a reader would run it. */
-import { execFile, execFileSync } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { hasNatsServer, startNatsServer } from '@clstr/testing';
 import { beforeAll, expect, test } from 'vitest';
+import { BUILD_TIMEOUT_MS, build, run } from './program.ts';
+import type { Ended } from './program.ts';
 
-const FOLDER = join(import.meta.dirname, '..');
-const BUILD_TIMEOUT_MS = 120_000;
+const FOLDER = join(import.meta.dirname, '../../examples/bank');
+const MAIN = join(FOLDER, 'dist/main.js');
 const RUN_TIMEOUT_MS = 60_000;
 
-beforeAll(() => {
-  // Does nothing where the build is up to date.
-  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, '-b', FOLDER], { stdio: 'inherit' });
-}, BUILD_TIMEOUT_MS);
-
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function run(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [join(FOLDER, 'dist/main.js'), ...args],
-      (_error, stdout, stderr) => {
-        resolve({ code: child.exitCode, stdout, stderr });
-      },
-    );
-  });
-}
+beforeAll(() => build(FOLDER), BUILD_TIMEOUT_MS);
 
 /** The number in the row of `name`. */
 function rowOf(stdout: string, name: string): number {
@@ -60,7 +38,7 @@ test(
   'conserves money through 1,000 transfers at once, of which many fail',
   { timeout: RUN_TIMEOUT_MS },
   async () => {
-    expectConserved(await run());
+    expectConserved(await run(MAIN));
   },
 );
 
@@ -68,7 +46,7 @@ test(
   'exits 1 and names what is missing when nothing is taken back',
   { timeout: RUN_TIMEOUT_MS },
   async () => {
-    const { code, stdout } = await run('--break');
+    const { code, stdout } = await run(MAIN, '--break');
     expect(code).toBe(1);
     expect(rowOf(stdout, 'money after')).not.toBe(100_000);
     expect(stdout).toMatch(/\nNOT conserved: [-+][\d,.]+, 0 transfers unsettled\n$/);
@@ -81,7 +59,7 @@ test.skipIf(!hasNatsServer())(
   async () => {
     const server = await startNatsServer();
     try {
-      expectConserved(await run('--transport', 'nats', '--nats-url', server.url));
+      expectConserved(await run(MAIN, '--transport', 'nats', '--nats-url', server.url));
     } finally {
       await server.stop();
     }
@@ -89,12 +67,12 @@ test.skipIf(!hasNatsServer())(
 );
 
 test('exits 2 on a wrong option, naming it', async () => {
-  expect(await run('--transport', 'pigeon')).toEqual({
+  expect(await run(MAIN, '--transport', 'pigeon')).toEqual({
     code: 2,
     stdout: '',
     stderr: '--transport must be memory or nats, got pigeon\n',
   });
-  expect(await run('--brake')).toMatchObject({
+  expect(await run(MAIN, '--brake')).toMatchObject({
     code: 2,
     stderr: expect.stringContaining('--brake') as string,
   });

@@ -1,14 +1,13 @@
 /** `npm run check-history`, as a process. */
-import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createHistory } from '../src/checkers/history.ts';
+import { BUILD_TIMEOUT_MS, run } from './program.ts';
+import type { Ended } from './program.ts';
+import { createHistory } from '@clstr/testing';
 
-const PROGRAM = join(import.meta.dirname, '../../../scripts/check-history.mjs');
-/** The first run may have to build. */
-const BUILD_TIMEOUT_MS = 120_000;
+const PROGRAM = join(import.meta.dirname, '../../scripts/check-history.mjs');
 
 let folder: string;
 beforeAll(() => {
@@ -18,24 +17,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function run(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [PROGRAM, ...args], (_error, stdout, stderr) => {
-      resolve({ code: child.exitCode, stdout, stderr });
-    });
-  });
-}
-
 function check(...lines: string[]): Promise<Ended> {
   const file = join(folder, 'history.jsonl');
   writeFileSync(file, lines.join(''));
-  return run(file);
+  return run(PROGRAM, file);
 }
 
 /** Two counters and a register; `lastAnswer` is what the last increment of the first counter got. */
@@ -99,7 +84,7 @@ test.each([
   ['no file', [], /Name one file/],
   ['an unknown option', ['--fast', 'file'], /--fast/],
 ])('exits 2 for %s', { timeout: BUILD_TIMEOUT_MS }, async (_, args, message) => {
-  const { code, stderr } = await run(...args);
+  const { code, stderr } = await run(PROGRAM, ...args);
   expect(stderr).toMatch(message);
   expect(code).toBe(2);
 });
@@ -118,13 +103,13 @@ test('exits 3 when the search was given up', { timeout: BUILD_TIMEOUT_MS }, asyn
     3,
   );
   writeFileSync(file, lines.join(''));
-  const { code, stdout } = await run('--max-configurations', '500', file);
+  const { code, stdout } = await run(PROGRAM, '--max-configurations', '500', file);
   expect(stdout).toMatch(/^register: undecided.* 1 undecided\n {2}undecided: k\n$/);
   expect(code).toBe(3);
 });
 
 test('explains itself with --help', { timeout: BUILD_TIMEOUT_MS }, async () => {
-  const { code, stdout } = await run('--help');
+  const { code, stdout } = await run(PROGRAM, '--help');
   expect(stdout).toMatch(/^Says whether[^]*Usage: npm run check-history/);
   expect(code).toBe(0);
 });

@@ -1,39 +1,19 @@
 /** The built program, as `npm run demo` runs it. */
 import type { ChildProcess } from 'node:child_process';
-import { execFile, execFileSync, spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
+import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { pathToFileURL } from 'node:url';
 import { hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type * as ForkedNode from '../src/forked-node.ts';
+import { BUILD_TIMEOUT_MS, build, run } from './program.ts';
+import type { Ended } from './program.ts';
 
-const FOLDER = join(import.meta.dirname, '..');
+const FOLDER = join(import.meta.dirname, '../../examples/counter');
 const MAIN = join(FOLDER, 'dist/main.js');
-const BUILD_TIMEOUT_MS = 120_000;
 const RUN_TIMEOUT_MS = 30_000;
 
-beforeAll(() => {
-  // Does nothing where the build is up to date.
-  const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  execFileSync(process.execPath, [tsc, '-b', FOLDER], { stdio: 'inherit' });
-}, BUILD_TIMEOUT_MS);
-
-interface Ended {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-function run(...args: string[]): Promise<Ended> {
-  return new Promise((resolve) => {
-    const child = execFile(process.execPath, [MAIN, ...args], (_error, stdout, stderr) => {
-      resolve({ code: child.exitCode, stdout, stderr });
-    });
-  });
-}
+beforeAll(() => build(FOLDER), BUILD_TIMEOUT_MS);
 
 function expectExactRun({ code, stdout, stderr }: Ended, title: RegExp): void {
   expect(stderr).toBe('');
@@ -53,25 +33,31 @@ function expectExactRun({ code, stdout, stderr }: Ended, title: RegExp): void {
 const LOAD = ['--requests', '3000', '--keys', '100', '--concurrency', '64'];
 
 test('drives a cluster in memory and exits 0', { timeout: RUN_TIMEOUT_MS }, async () => {
-  expectExactRun(await run(...LOAD), /^3 nodes on the in-memory bus: /);
+  expectExactRun(await run(MAIN, ...LOAD), /^3 nodes on the in-memory bus: /);
 });
 
 test('exits 2 on a wrong option, naming it and its value in one line', async () => {
-  const { code, stdout, stderr } = await run('--nodes', 'many');
+  const { code, stdout, stderr } = await run(MAIN, '--nodes', 'many');
   expect(code).toBe(2);
   expect(stdout).toBe('');
   expect(stderr).toMatch(/^error: option '--nodes <n>' argument 'many' is invalid\.[^\n]+\n$/);
 });
 
 test('lists its options with --help', async () => {
-  const { code, stdout } = await run('--help');
+  const { code, stdout } = await run(MAIN, '--help');
   expect(code).toBe(0);
   const options = 'requests keys nodes concurrency transport nats-url chaos watch serve port help';
   for (const name of options.split(' ')) expect(stdout).toContain(`--${name}`);
 });
 
 test('exits 1 with the reason when the server cannot be reached', async () => {
-  const { code, stderr } = await run('--transport', 'nats', '--nats-url', 'nats://me:secret@127.0.0.1:1');
+  const { code, stderr } = await run(
+    MAIN,
+    '--transport',
+    'nats',
+    '--nats-url',
+    'nats://me:secret@127.0.0.1:1',
+  );
   expect(code).toBe(1);
   expect(stderr).toMatch(/^demo: cannot connect to nats:\/\/127\.0\.0\.1:1: .*\n$/);
 });
@@ -117,7 +103,7 @@ test('serves HTTP until SIGTERM, and exits 0', { timeout: RUN_TIMEOUT_MS }, () =
 describe.skipIf(!hasNatsServer())('over a real nats-server', { timeout: RUN_TIMEOUT_MS }, () => {
   test('starts a server and a process per node, and exits 0', async () => {
     expectExactRun(
-      await run('--transport', 'nats', ...LOAD),
+      await run(MAIN, '--transport', 'nats', ...LOAD),
       /^3 node processes over nats-server at nats:\/\/127\.0\.0\.1:\d+: /,
     );
   });
@@ -132,25 +118,9 @@ describe.skipIf(!hasNatsServer())('over a real nats-server', { timeout: RUN_TIME
     afterAll(() => server.stop());
 
     test('uses it, and leaves it running', async () => {
-      const ended = await run('--transport', 'nats', '--nats-url', server.url, ...LOAD);
+      const ended = await run(MAIN, '--transport', 'nats', '--nats-url', server.url, ...LOAD);
       expectExactRun(ended, new RegExp(`^3 node processes over nats-server at ${server.url}: `));
       expect(server.pid).toBeDefined();
-    });
-
-    test('hears of a node process that dies, and why one does not start', async () => {
-      const built = pathToFileURL(join(FOLDER, 'dist/forked-node.js')).href;
-      const { forkNode } = (await import(built)) as typeof ForkedNode;
-      const order = { id: 'node-1', ids: ['node-1'], cacheSize: 10, nats: { servers: server.url } };
-      const death = new Promise<Error>((resolve) => {
-        const node = forkNode(order, resolve);
-        node.ready.then(() => process.kill(node.pid!, 'SIGKILL'), resolve);
-      });
-      expect((await death).message).toBe('node-1 was ended by SIGKILL');
-
-      const nowhere = { servers: '127.0.0.1:1' };
-      const failing = forkNode({ ...order, nats: nowhere }, () => undefined);
-      await expect(failing.ready).rejects.toThrow(/^node-1 ended with exit code 1: cannot connect to 127/);
-      expect(await failing.drain()).toBeUndefined();
     });
   });
 });
