@@ -89,15 +89,16 @@ export class Dispatch implements EntryReceiver {
       port.reply(entry, encodePayload(codec, gate.topology()), false);
       return;
     }
+    const nowMs = this.options.clock.monoMs();
     let request: HandlerRequest;
     try {
-      if (!this.#admit(entry)) return;
+      if (!this.#admit(entry, nowMs)) return;
       request = this.#toRequest(entry);
     } catch (error) {
       this.#refuse(entry, port, error as ClstrError);
       return;
     }
-    const run = new Run(this, entry, port);
+    const run = new Run(this, entry, port, nowMs);
     this.#inFlight++;
     this.#inFlightBytes += run.bytes;
     const { metrics, nodeId, handler } = this.options;
@@ -185,14 +186,14 @@ export class Dispatch implements EntryReceiver {
    * False for a copy of an attempt that arrived before: the first one was answered, if only with a refusal, so any
    * answer to this one could be wrong.
    */
-  #admit(entry: InboundEntry): boolean {
+  #admit(entry: InboundEntry, nowMs: number): boolean {
     if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt)) return false;
-    const { nodeId, gate, clock, maxInFlight, maxInFlightBytes } = this.options;
+    const { nodeId, gate, maxInFlight, maxInFlightBytes } = this.options;
     if (this.#admission !== 'all' && !(this.#admission === 'nested' && isNested(entry))) {
       throw new ClstrError('DRAINING', `node ${nodeId} is shutting down`);
     }
-    if (!gate.admits(entry.shard)) throw gate.refusal(entry.shard);
-    if (entry.ttlMs !== undefined && clock.monoMs() - entry.receivedAtMs >= entry.ttlMs) {
+    if (!gate.admits(entry.shard, nowMs)) throw gate.refusal(entry.shard);
+    if (entry.ttlMs !== undefined && nowMs - entry.receivedAtMs >= entry.ttlMs) {
       const message = `the budget of ${entry.ttlMs} ms for ${describe(entry.type)} ran out before node ${nodeId} could start`;
       throw new ClstrError('ENVELOPE_EXPIRED', message);
     }
@@ -289,16 +290,16 @@ class Run extends Deadline implements HandlerContext {
   #controller: AbortController | undefined;
   #abortReason: ClstrError | undefined;
 
-  constructor(dispatch: Dispatch, entry: InboundEntry, port: ReplyPort) {
+  constructor(dispatch: Dispatch, entry: InboundEntry, port: ReplyPort, startedMs: number) {
     super();
-    const { clock, handlerTimeoutMs } = dispatch.options;
+    const { gate, handlerTimeoutMs } = dispatch.options;
     this.#dispatch = dispatch;
     this.entry = entry;
     this.#port = port;
     this.bytes = entry.payload.length;
-    this.startedMs = clock.monoMs();
-    this.epoch = dispatch.options.gate.epochOf(entry.shard);
-    const limitMs = this.startedMs + handlerTimeoutMs;
+    this.startedMs = startedMs;
+    this.epoch = gate.epochOf(entry.shard);
+    const limitMs = startedMs + handlerTimeoutMs;
     this.deadlineMs =
       entry.ttlMs === undefined ? limitMs : Math.min(limitMs, entry.receivedAtMs + entry.ttlMs);
   }

@@ -254,7 +254,11 @@ class ShardNode implements Node {
   }
 
   owns(shard: number): boolean {
-    return this.#state !== 'draining' && this.#state !== 'closed' && this.#gate.admits(shard);
+    return (
+      this.#state !== 'draining' &&
+      this.#state !== 'closed' &&
+      this.#gate.admits(shard, this.#options.clock.monoMs())
+    );
   }
 
   onEvent(listener: (event: NodeEvent) => void): () => void {
@@ -532,7 +536,7 @@ class ShardNode implements Node {
 
 function memberGate(nodeId: string, member: Member): ShardGate {
   return {
-    admits: (shard) => member.admits(shard),
+    admits: (shard, nowMs) => member.admits(shard, nowMs),
     holds: (shard, epoch) => member.holds(shard, epoch),
     epochOf: (shard) => member.epochOf(shard),
     refusal: (shard) => {

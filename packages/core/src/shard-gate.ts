@@ -3,8 +3,8 @@ import { ClstrError } from './errors.ts';
 
 /** For which shards a node may work, asked anew for each message. */
 export interface ShardGate {
-  /** Whether a message for the shard may start now. */
-  admits(shard: number): boolean;
+  /** Whether a message for the shard may start now, which is `nowMs` on the monotonic clock. */
+  admits(shard: number, nowMs: number): boolean;
   /** Whether what was admitted in `epoch` may still be answered; without an epoch, whether the shard is this node's. */
   holds(shard: number, epoch: number | undefined): boolean;
   /** Undefined in a static cluster. */

@@ -24,7 +24,7 @@ const survivesNewBucket = [
 const noReassertion = [
   {
     file: OWNERSHIP,
-    find: '|| !session.isValid() || tenure.assertedIn !== session.lapses) return false;',
+    find: '|| !session.isValid(nowMs) || tenure.assertedIn !== session.lapses) return false;',
     replace: '|| !session.isValid()) return false;',
   },
   {

@@ -61,7 +61,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: SESSION,
-        find: 'if (this.#lease.isValid) return true;\n    this.#lapse();\n    return false;',
+        find: 'if (this.#lease.isValid(nowMs)) return true;\n    this.#lapse();\n    return false;',
         replace: 'return true;',
       },
       {

@@ -31,11 +31,11 @@ export class Lease {
     if (this.#from === undefined || from.monoMs > this.#from.monoMs) this.#from = from;
   }
 
-  /** Hot path: asked before every message is admitted. */
-  get isValid(): boolean {
+  /** Hot path: asked before every message is admitted, by whoever has just read the monotonic clock. */
+  isValid(nowMs: number = this.#clock.monoMs()): boolean {
     const from = this.#from;
     if (from === undefined) return false;
-    const ageMs = this.#clock.monoMs() - from.monoMs;
+    const ageMs = nowMs - from.monoMs;
     return (
       ageMs <= this.#lengthMs && Math.abs(this.#clock.wallMs() - from.wallMs - ageMs) <= MAX_DIVERGENCE_MS
     );

@@ -68,8 +68,8 @@ export class Member {
   }
 
   /** Hot path. */
-  admits(shard: number): boolean {
-    return this.#current?.ownership.admits(shard) ?? false;
+  admits(shard: number, nowMs?: number): boolean {
+    return this.#current?.ownership.admits(shard, nowMs) ?? false;
   }
 
   /** This node holds the shard and may say so. */

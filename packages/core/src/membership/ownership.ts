@@ -85,15 +85,15 @@ export class Ownership {
   }
 
   /** Hot path: whether a message for the shard may be admitted, at this very moment. */
-  admits(shard: number): boolean {
-    return (this.#tenures[shard]?.isServing ?? false) && this.holds(shard, undefined);
+  admits(shard: number, nowMs?: number): boolean {
+    return (this.#tenures[shard]?.isServing ?? false) && this.holds(shard, undefined, nowMs);
   }
 
   /** Whether the shard is held, on its way in or out included, in the epoch given. */
-  holds(shard: number, epoch: number | undefined): boolean {
+  holds(shard: number, epoch: number | undefined, nowMs?: number): boolean {
     const tenure = this.#tenures[shard];
     const { session } = this.#options;
-    if (tenure === undefined || !session.isValid() || tenure.assertedIn !== session.lapses) return false;
+    if (tenure === undefined || !session.isValid(nowMs) || tenure.assertedIn !== session.lapses) return false;
     return epoch === undefined || tenure.epoch === epoch;
   }
 

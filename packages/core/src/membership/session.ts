@@ -57,9 +57,9 @@ export class Session {
   }
 
   /** Hot path: tested at each admission, not by a timer, as timers run late after a pause. */
-  isValid(): boolean {
+  isValid(nowMs?: number): boolean {
     if (this.#isLapsed || this.#isEnded) return false;
-    if (this.#lease.isValid) return true;
+    if (this.#lease.isValid(nowMs)) return true;
     this.#lapse();
     return false;
   }
@@ -164,7 +164,7 @@ export class Session {
     this.isValid();
     if (lapsesAtSending !== this.lapses) return;
     this.#lease.extend(from);
-    if (!this.#lease.isValid) return;
+    if (!this.#lease.isValid()) return;
     this.#armLapseTimer();
     if (!this.#isLapsed) return;
     this.#isLapsed = false;
