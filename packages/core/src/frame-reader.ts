@@ -22,7 +22,7 @@ import {
   CANCEL_BYTES,
   NO_TTL,
 } from './frame-layout.ts';
-import { decodeText, decodeTextLossy } from './internal/bytes.ts';
+import { decodeShortText, decodeText, decodeTextLossy } from './internal/bytes.ts';
 import type { InboundEntry } from './transport.ts';
 
 /** Gets the entries of a batch in order. */
@@ -126,7 +126,7 @@ function decodeMessage(
   let headers: Headers | undefined;
   try {
     type = readType(bytes, start + MESSAGE_FIXED_BYTES, typeEnd);
-    key = (flags & FLAG_KEY) === 0 ? undefined : decodeText(bytes.subarray(typeEnd, keyEnd));
+    key = (flags & FLAG_KEY) === 0 ? undefined : decodeShortText(bytes, typeEnd, keyEnd);
     headers = headersEnd === keyEnd ? undefined : decodeHeaders(bytes, view, keyEnd, headersEnd);
   } catch (error) {
     visitor.onMalformed(error instanceof MalformedHeaders ? error.message : 'text that is not UTF-8');

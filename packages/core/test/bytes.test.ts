@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  decodeShortText,
   decodeText,
   decodeTextLossy,
   encodeText,
@@ -42,6 +43,30 @@ describe('text', () => {
   ])('is not what the bytes %j are', (bytes) => {
     expect(() => decodeText(Uint8Array.from(bytes))).toThrow(TypeError);
     expect(decodeTextLossy(Uint8Array.from(bytes))).toContain('\ufffd');
+  });
+});
+
+describe('decodeShortText', () => {
+  const attempt = (decode: () => string): string => {
+    try {
+      return decode();
+    } catch (error) {
+      return (error as Error).name;
+    }
+  };
+
+  test('reads what the decoder reads, between any two offsets, and refuses what it refuses', () => {
+    const anyBytes = fc.oneof(
+      fc.uint8Array({ maxLength: 40 }),
+      anyText.map((text) => new TextEncoder().encode(text)),
+    );
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 6 }), anyBytes, (before, own) => {
+        const bytes = Uint8Array.from([...before, ...own, 0xff]);
+        const [start, end] = [before.length, before.length + own.length];
+        expect(attempt(() => decodeShortText(bytes, start, end))).toBe(attempt(() => decodeText(own)));
+      }),
+    );
   });
 });
 

@@ -67,7 +67,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
       {
         file: SESSION,
         find: 'if (this.isValid()) this.#armLapseTimer();',
-        replace: 'if (this.#lease.isValid) this.#armLapseTimer();\n      else this.#lapse();',
+        replace: 'if (this.#lease.isValid()) this.#armLapseTimer();\n      else this.#lapse();',
       },
     ],
   },
