@@ -14,9 +14,6 @@ const FAULTS = {
   globalSetup: ['test/faults/build.ts'],
   fileParallelism: false,
   disableConsoleIntercept: true,
-  // The only tests that get a second try: in 3 of some 40 runs nats-server was gone within a second of its start, for a
-  // reason nobody has found. It is warned of when it happens.
-  retry: 1,
 };
 
 export default defineConfig(({ mode }) => ({

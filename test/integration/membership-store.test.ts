@@ -125,6 +125,30 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
     });
   });
 
+  test('a bucket may be read and listed while another member is making it', async () => {
+    await using own = await startNatsServer({ args: ['-js'] });
+    const { pid } = own;
+    for (let round = 0; round < 8; round++) {
+      const membership = natsMembership({ servers: own.url, cluster: `made-${round}` });
+      const stores = await Promise.all(Array.from({ length: 5 }, () => membership.open()));
+      const [maker, ...readers] = stores;
+      const asking = readers.map(async (store) => {
+        const found = (): Promise<unknown>[] => [
+          ...Array.from({ length: 20 }, () => store.read(CONFIG_KEY, TIMEOUT_MS)),
+          ...Array.from({ length: 5 }, async () => (await store.list(TIMEOUT_MS))[0]),
+        ];
+        let answers: unknown[];
+        do answers = await Promise.all(found());
+        while (!answers.every((answer) => answer !== undefined));
+      });
+      const [outcome] = await Promise.all([maker!.cas(CONFIG_KEY, 0, 'x', TIMEOUT_MS), ...asking]);
+      expect(outcome).toEqual({ kind: 'acked', revision: 1 });
+      await Promise.all(stores.map((store) => store.close()));
+    }
+    // nats-server 2.9.10 is gone when it is asked for a message, or for the keys, at the wrong moment.
+    expect(own.pid).toBe(pid);
+  });
+
   test('notices a black hole by its pings, and comes back when it ends', async () => {
     await using proxy = await startTcpProxy({ port: server.port });
     const servers = `127.0.0.1:${proxy.port}`;

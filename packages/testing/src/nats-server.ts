@@ -76,7 +76,7 @@ const ANY_PORT = -1;
 const STOP_TIMEOUT_MS = 2_000;
 const LISTENING = /Listening for client connections on [^\s]*:(\d+)/;
 const READY = /Server is ready/;
-/** What is kept of its log, in characters, for the message when it does not start. */
+/** Of the end of its log, in characters: for the message when it does not start, or ends by itself. */
 const MAX_LOG = 16_384;
 
 class LaunchedServer implements NatsServer {
@@ -85,8 +85,8 @@ class LaunchedServer implements NatsServer {
   readonly #options: ResolvedOptions;
   #port: number;
   #child: ChildProcess | undefined;
-  /** It was told to end, so its end is no surprise. */
-  #isEnding = false;
+  /** Those that were told to end: their end is no surprise. */
+  readonly #ending = new WeakSet<ChildProcess>();
 
   constructor(options: ResolvedOptions) {
     this.#options = options;
@@ -113,7 +113,6 @@ class LaunchedServer implements NatsServer {
     if (config !== undefined) all.push('-c', join(this.folder, 'server.conf'));
     const child = spawn(program, all, { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
-    this.#isEnding = false;
     const stopReaper = child.pid === undefined ? undefined : reapLater(child.pid, this.folder);
     const forget = (): void => {
       stopReaper?.();
@@ -121,14 +120,15 @@ class LaunchedServer implements NatsServer {
     };
     child.once('exit', forget);
     child.once('error', forget);
-    this.#port = await untilReady(child, startTimeoutMs);
-    await untilAnswers(this.#port);
-    child.once('exit', (code, signal) => {
-      if (this.#isEnding) return;
+    const log = logOf(child);
+    this.#port = await untilReady(child, log, startTimeoutMs);
+    child.once('close', (code, signal) => {
+      if (this.#ending.has(child)) return;
       process.emitWarning(
-        `nats-server (pid ${child.pid}, ${this.url}) ended by itself with ${signal ?? code}`,
+        `nats-server (pid ${child.pid}, ${this.url}) ended by itself with ${signal ?? code}; it printed:\n${log()}`,
       );
     });
+    await untilAnswers(this.#port);
   }
 
   async kill(): Promise<void> {
@@ -155,7 +155,7 @@ class LaunchedServer implements NatsServer {
   async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#child;
     if (child === undefined) return;
-    this.#isEnding = true;
+    this.#ending.add(child);
     await new Promise<void>((resolve) => {
       const hurry = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
       child.once('exit', () => {
@@ -167,13 +167,21 @@ class LaunchedServer implements NatsServer {
   }
 }
 
+/** Gives the end of what it has printed. Reads all of it, to the last: a full pipe would stop the server. */
+function logOf(child: ChildProcess): () => string {
+  let log = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    log = (log + text).slice(-MAX_LOG);
+  });
+  return () => log;
+}
+
 /** The port it listens on, once it says that it is ready. */
-function untilReady(child: ChildProcess, timeoutMs: number): Promise<number> {
+function untilReady(child: ChildProcess, log: () => string, timeoutMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    let log = '';
     const fail = (why: string): void => {
       clearTimeout(timer);
-      reject(new ClstrError('CONNECT_FAILED', `nats-server ${why}; it printed:\n${log}`));
+      reject(new ClstrError('CONNECT_FAILED', `nats-server ${why}; it printed:\n${log()}`));
     };
     const timer = setTimeout(() => {
       fail(`was not ready within ${timeoutMs} ms`);
@@ -181,14 +189,13 @@ function untilReady(child: ChildProcess, timeoutMs: number): Promise<number> {
     child.once('error', (error) => {
       fail(`did not start: ${error.message}`);
     });
-    child.once('exit', (code, signal) => {
+    // Not 'exit': what it printed last may come after that, and says why.
+    child.once('close', (code, signal) => {
       fail(`ended with ${signal ?? code}`);
     });
-    // Read to the end, ready or not: a full pipe would stop the server.
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      if (log.length < MAX_LOG) log += text;
-      const port = LISTENING.exec(log)?.[1];
-      if (port === undefined || !READY.test(log)) return;
+    child.stderr?.on('data', () => {
+      const port = LISTENING.exec(log())?.[1];
+      if (port === undefined || !READY.test(log())) return;
       clearTimeout(timer);
       resolve(Number(port));
     });

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
@@ -77,6 +78,19 @@ describe.skipIf(!hasNatsServer())('startNatsServer', () => {
     await server.restart();
     expect(server.pid).not.toBe(second);
     expect(await infoOf(server)).toMatchObject({ port });
+  });
+
+  test('warns of a server that ends by itself, with what it printed, and of no other', async () => {
+    const [gone, other] = [await start(), await start()];
+    await other.kill();
+    await other.restart();
+    const warned = once(process, 'warning') as Promise<[Error]>;
+    const { pid } = gone;
+    process.kill(pid!, 'SIGTERM');
+    const [warning] = await warned;
+    expect(warning.message).toMatch(`nats-server (pid ${pid}, ${gone.url}) ended by itself with `);
+    expect(warning.message).toMatch(/it printed:\n[^]*Server is ready[^]*Server Exiting/);
+    expect(gone.pid).toBeUndefined();
   });
 
   test('config, args and port reach the server', async () => {

@@ -1,9 +1,8 @@
 /** One member's way to a memory store: requests and answers take the time that the policy says. */
 import type { CasOutcome, Clock, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core';
-import { CONFIG_KEY, ClstrError } from '@clstr/core';
+import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable } from '@clstr/core';
 import type { MemoryBucket } from './memory-bucket.ts';
 import { MemoryWatch } from './memory-watch.ts';
-import { checkKey, isKey, matcherOf } from './store-keys.ts';
 import type { OperationFate, StoreOperation, StorePolicy } from './store-policy.ts';
 import { pass } from './store-policy.ts';
 
@@ -54,7 +53,7 @@ export class MemoryStoreConnection implements ClusterStore {
     value: string | undefined,
     timeoutMs: number,
   ): Promise<CasOutcome> {
-    if (!isKey(key)) return UNKNOWN;
+    if (!isWritable(key, revision)) return UNKNOWN;
     const { bucket, create } = this.#core;
     try {
       return await this.#ask({ kind: 'cas', key }, timeoutMs, ({ isUndecided = false }) => {
@@ -70,7 +69,7 @@ export class MemoryStoreConnection implements ClusterStore {
   }
 
   async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
-    checkKey('read', key);
+    checkStoreKey(key);
     const { bucket, asOf } = this.#core;
     return await this.#ask({ kind: 'read', key }, timeoutMs, ({ staleBy = 0 }) =>
       asOf(bucket()?.get(key), staleBy),
@@ -89,7 +88,7 @@ export class MemoryStoreConnection implements ClusterStore {
 
   watch(pattern: string, listener: StoreListener): Watch {
     const { bucket, policy } = this.#core;
-    const matches = matcherOf('watch', pattern);
+    const matches = matcherOf(checkWatchPattern(pattern));
     const watch = new MemoryWatch({
       ...{ member: this.member, pattern, matches, listener, clock: this.#clock, policy, bucket },
       onClose: () => this.#watches.delete(watch),
@@ -175,6 +174,13 @@ export class MemoryStoreConnection implements ClusterStore {
       });
     });
   }
+}
+
+/** Whether a key matches the pattern. */
+function matcherOf(pattern: string): (key: string) => boolean {
+  if (!pattern.endsWith('.*')) return (key) => key === pattern;
+  const start = pattern.slice(0, -1);
+  return (key) => key.startsWith(start) && !key.includes('.', start.length);
 }
 
 const UNKNOWN: CasOutcome = { kind: 'unknown' };

@@ -1,10 +1,10 @@
 /** One bucket as JetStream knows it: the stream `KV_<name>`, asked by requests to the stream's leader. */
-import type { CasOutcome, StoreEntry } from '@clstr/core';
+import type { CasOutcome, Clock, StoreEntry } from '@clstr/core';
 import { isClstrError } from '@clstr/core';
 import type { Msg, MsgHdrs } from 'nats';
 import { headers as createHeaders } from 'nats';
 import type { ControlConnection } from './control-connection.ts';
-import { ApiErrors, fromApiError, isApiError, jetStreamSilent } from './nats-errors.ts';
+import { ApiErrors, fromApiError, isApiError, jetStreamSilent, subjectsTaken } from './nats-errors.ts';
 import type { ApiError } from './nats-errors.ts';
 
 export interface BucketShape {
@@ -21,10 +21,12 @@ export interface ConsumerRequest {
 export class Bucket {
   readonly stream: string;
   readonly #control: ControlConnection;
+  readonly #clock: Clock;
   readonly #subjectPrefix: string;
 
-  constructor(control: ControlConnection, name: string) {
+  constructor(control: ControlConnection, name: string, clock: Clock) {
     this.#control = control;
+    this.#clock = clock;
     this.stream = `KV_${name}`;
     this.#subjectPrefix = `$KV.${name}.`;
   }
@@ -44,43 +46,35 @@ export class Bucket {
       const bytes = value === undefined ? undefined : encoder.encode(value);
       message = await this.#control.request({ subject: this.subjectOf(key), bytes, headers, timeoutMs });
     } catch (error) {
-      return { ...UNKNOWN, isUnheard: isClstrError(error, 'NO_SUBSCRIBER') };
+      return isClstrError(error, 'NO_SUBSCRIBER') ? 'unheard' : UNKNOWN;
     }
-    return readAck(message);
+    return readAck(message.data);
   }
 
   /** Undefined when there is no such key or no bucket. */
   async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
-    const answer = await this.#ask<{ message: StoredMessage }>(
-      `STREAM.MSG.GET.${this.stream}`,
+    const answer = await this.#askWritten<{ message: StoredMessage }>(
+      'STREAM.MSG.GET',
       { last_by_subj: this.subjectOf(key) },
       timeoutMs,
-      [ApiErrors.NO_MESSAGE, ApiErrors.NO_STREAM],
     );
     return answer && this.#entryOf(answer.message);
   }
 
   /** Undefined when there is no bucket. */
   async shape(timeoutMs: number): Promise<BucketShape | undefined> {
-    const answer = await this.#ask<{ config: { num_replicas?: number; storage: 'file' | 'memory' } }>(
-      `STREAM.INFO.${this.stream}`,
-      undefined,
-      timeoutMs,
-      [ApiErrors.NO_STREAM],
-    );
-    return answer && { replicas: answer.config.num_replicas ?? 1, storage: answer.config.storage };
+    const info = await this.#info(timeoutMs);
+    return info && { replicas: info.config.num_replicas, storage: info.config.storage };
   }
 
-  /** Of all keys, deleted ones included; undefined when there is no bucket. */
-  async keys(timeoutMs: number): Promise<Set<string> | undefined> {
-    const answer = await this.#ask<{ state: { subjects?: Record<string, number> } }>(
-      `STREAM.INFO.${this.stream}`,
+  /** Of all keys, deleted ones included; empty when there is no bucket. */
+  async keys(timeoutMs: number): Promise<Set<string>> {
+    const answer = await this.#askWritten<{ state: { subjects?: Record<string, number> } }>(
+      'STREAM.INFO',
       { subjects_filter: this.subjectOf('>') },
       timeoutMs,
-      [ApiErrors.NO_STREAM],
     );
-    if (answer === undefined) return undefined;
-    const subjects = Object.keys(answer.state.subjects ?? {});
+    const subjects = Object.keys(answer?.state.subjects ?? {});
     return new Set(subjects.map((subject) => subject.slice(this.#subjectPrefix.length)));
   }
 
@@ -105,7 +99,12 @@ export class Bucket {
       deny_delete: true,
       allow_rollup_hdrs: true,
     };
-    await this.#ask(`STREAM.CREATE.${this.stream}`, config, timeoutMs, [ApiErrors.STREAM_EXISTS]);
+    const made = await this.#ask(`STREAM.CREATE.${this.stream}`, config, timeoutMs, [
+      ApiErrors.STREAM_EXISTS,
+      ApiErrors.SUBJECTS_OVERLAP,
+    ]);
+    // The server also finds an overlap with the very same stream, where another client is just making it.
+    if (made === undefined && (await this.#info(timeoutMs)) === undefined) throw subjectsTaken(this.stream);
   }
 
   /**
@@ -156,6 +155,25 @@ export class Bucket {
     return { key, revision: seq, value };
   }
 
+  #info(timeoutMs: number): Promise<StreamInfo | undefined> {
+    return this.#ask(`STREAM.INFO.${this.stream}`, undefined, timeoutMs, [ApiErrors.NO_STREAM]);
+  }
+
+  /**
+   * The answer about what the stream holds, undefined when it holds nothing of the kind. The server is asked first whether
+   * anything was written: nats-server 2.9.10 dies of such a question about a stream that another client is just making,
+   * and tells of it, if only asked for its state, that nothing was.
+   */
+  async #askWritten<T>(method: string, body: object, timeoutMs: number): Promise<T | undefined> {
+    const untilMs = this.#clock.monoMs() + timeoutMs;
+    const info = await this.#info(timeoutMs);
+    if (info === undefined || info.state.last_seq === 0) return undefined;
+    return await this.#ask<T>(`${method}.${this.stream}`, body, untilMs - this.#clock.monoMs(), [
+      ApiErrors.NO_MESSAGE,
+      ApiErrors.NO_STREAM,
+    ]);
+  }
+
   /** The answer, or undefined for an error of `expected`. */
   async #ask<T>(
     method: string,
@@ -172,15 +190,18 @@ export class Bucket {
       });
     const answer = message.json<T | { error: ApiError }>();
     if (!isApiError(answer)) return answer;
-    if (expected.includes(answer.error.err_code ?? 0)) return undefined;
+    if (expected.includes(answer.error.err_code)) return undefined;
     throw fromApiError(answer.error, method);
   }
 }
 
-export type Written = CasOutcome & {
-  /** No stream listens to the key. */
-  readonly isUnheard?: boolean;
-};
+/** `unheard`: no stream listens to the key, so that nothing was written. */
+export type Written = CasOutcome | 'unheard';
+
+interface StreamInfo {
+  readonly config: { readonly num_replicas: number; readonly storage: 'file' | 'memory' };
+  readonly state: { readonly last_seq: number };
+}
 
 interface StoredMessage {
   readonly subject: string;
@@ -203,10 +224,11 @@ function isDeletion(headers: MsgHdrs | undefined): boolean {
   return operation === 'DEL' || operation === 'PURGE' || headers.has('Nats-Marker-Reason');
 }
 
-function readAck(message: Msg): Written {
-  let ack: { seq?: unknown } | { error: ApiError };
+/** What the answer to a compare-and-set says; anything that is no answer to one is `unknown`. */
+export function readAck(data: Uint8Array): CasOutcome {
+  let ack: unknown;
   try {
-    ack = message.json();
+    ack = JSON.parse(decoder.decode(data));
   } catch {
     return UNKNOWN;
   }
@@ -215,6 +237,6 @@ function readAck(message: Msg): Written {
     if (ack.error.err_code === ApiErrors.WRITE_IN_FLIGHT) return { kind: 'undecided' };
     return UNKNOWN;
   }
-  const { seq } = ack;
-  return Number.isSafeInteger(seq) ? { kind: 'acked', revision: seq as number } : UNKNOWN;
+  const revision = (ack as { seq?: unknown } | null)?.seq;
+  return Number.isSafeInteger(revision) ? { kind: 'acked', revision: revision as number } : UNKNOWN;
 }

@@ -55,7 +55,7 @@ export class ControlConnection {
   }
 
   get serverVersion(): string {
-    return this.#connection.nats.info?.version ?? '';
+    return this.#connection.nats.info!.version;
   }
 
   /** Listeners must not throw. */
@@ -184,7 +184,7 @@ export class ControlConnection {
       } catch (err) {
         logger.warn({ err }, 'cannot reach the membership store');
         await new Promise<void>((resolve) => {
-          clock.timer(resolve, connect.reconnectTimeWait ?? 0);
+          clock.timer(resolve, connect.reconnectTimeWait!);
         });
       }
     }

@@ -56,7 +56,7 @@ export function payloadTooLarge(
 export interface ApiError {
   /** As in HTTP. */
   readonly code: number;
-  readonly err_code?: number;
+  readonly err_code: number;
   readonly description?: string;
 }
 
@@ -66,6 +66,7 @@ export const ApiErrors = {
   NOT_ENABLED_FOR_ACCOUNT: 10039,
   STREAM_EXISTS: 10058,
   NO_STREAM: 10059,
+  SUBJECTS_OVERLAP: 10065,
   /** The newest write of the subject is another than expected. */
   WRONG_SEQUENCE: 10071,
   NOT_ENABLED: 10076,
@@ -108,6 +109,10 @@ export function unsafeServer(version: string, replicas: number): ClstrError {
     `nats-server ${version} may lose acknowledged writes of a bucket with ${replicas} replicas: upgrade to ` +
     '2.11 or later, use 1 replica, or set allowUnsafeServer';
   return new ClstrError('UNSUPPORTED_VERSION', message, { details: { version, replicas } });
+}
+
+export function subjectsTaken(bucket: string): ClstrError {
+  return new ClstrError('INTERNAL', `JetStream refuses ${bucket}: another stream takes its subjects`);
 }
 
 export function bucketDiffers(bucket: string, found: object | undefined, wanted: object): ClstrError {

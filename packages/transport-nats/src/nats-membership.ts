@@ -81,7 +81,7 @@ interface OpenBucket {
 async function openBucket(options: ResolvedClusterOptions): Promise<OpenBucket> {
   const { cluster, connect, timing, clock, logger, replicas, allowUnsafeServer } = options;
   const control = await openControlConnection({ connect, maxDownMs: timing.leaseMs, clock, logger });
-  const bucket = new Bucket(control, cluster);
+  const bucket = new Bucket(control, cluster, clock);
   try {
     const found = await firstAnswer(bucket, connect.servers as readonly string[]);
     const most = Math.max(replicas, found?.replicas ?? 1);

@@ -1,6 +1,6 @@
 /** One member's way to its cluster's bucket in JetStream. */
 import type { CasOutcome, Clock, ClusterStore, Logger, StoreEntry, StoreListener, Watch } from '@clstr/core';
-import { CONFIG_KEY, ClstrError, checkString } from '@clstr/core';
+import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable } from '@clstr/core';
 import type { Bucket } from './bucket.ts';
 import type { BucketShape } from './bucket.ts';
 import type { ControlConnection } from './control-connection.ts';
@@ -53,24 +53,34 @@ export class NatsStore implements ClusterStore {
     value: string | undefined,
     timeoutMs: number,
   ): Promise<CasOutcome> {
-    if (!isKey(key) || !Number.isSafeInteger(revision) || revision < 0) return UNKNOWN;
-    const { clock, shape } = this.#options;
+    if (!isWritable(key, revision)) return UNKNOWN;
+    const { clock } = this.#options;
     const untilMs = clock.monoMs() + timeoutMs;
-    const { isUnheard = false, ...outcome } = await this.#bucket.cas(key, revision, value, timeoutMs);
-    if (!isUnheard || key !== CONFIG_KEY || revision !== 0 || value === undefined) return outcome;
-    try {
-      await this.#bucket.create(shape, untilMs - clock.monoMs());
-    } catch (err) {
-      this.#options.logger.warn({ err }, 'cannot create the bucket');
-      return UNKNOWN;
+    const isCreation = key === CONFIG_KEY && revision === 0 && value !== undefined;
+    let written = await this.#bucket.cas(key, revision, value, timeoutMs);
+    // Again and again: the server says that there is a stream as soon as somebody begins to make it, before it listens.
+    while (written === 'unheard' && isCreation && clock.monoMs() < untilMs) {
+      if (!(await this.#createBucket(untilMs - clock.monoMs()))) return UNKNOWN;
+      written = await this.#bucket.cas(key, revision, value, untilMs - clock.monoMs());
+      if (written === 'unheard') await pause(clock);
     }
-    const { isUnheard: _, ...second } = await this.#bucket.cas(key, 0, value, untilMs - clock.monoMs());
-    return second;
+    return written === 'unheard' ? UNKNOWN : written;
+  }
+
+  /** False when that fails. */
+  async #createBucket(timeoutMs: number): Promise<boolean> {
+    const { shape, logger } = this.#options;
+    try {
+      await this.#bucket.create(shape, timeoutMs);
+      return true;
+    } catch (err) {
+      logger.warn({ err }, 'cannot create the bucket');
+      return false;
+    }
   }
 
   async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
-    checkString('read', 'key', key, KEY, 'dot-separated tokens of A-Z a-z 0-9 _ -');
-    return await this.#bucket.read(key, timeoutMs);
+    return await this.#bucket.read(checkStoreKey(key), timeoutMs);
   }
 
   /**
@@ -81,7 +91,7 @@ export class NatsStore implements ClusterStore {
     const { clock } = this.#options;
     const untilMs = clock.monoMs() + timeoutMs;
     const missing = await this.#bucket.keys(timeoutMs);
-    if (missing === undefined || missing.size === 0) return [];
+    if (missing.size === 0) return [];
     const found = await this.#tellAll(missing, untilMs - clock.monoMs());
     return [...found.values()].filter(({ value }) => value !== undefined);
   }
@@ -109,7 +119,7 @@ export class NatsStore implements ClusterStore {
   }
 
   watch(pattern: string, listener: StoreListener): Watch {
-    checkString('watch', 'pattern', pattern, PATTERN, 'a key, or a key whose last token is *');
+    checkWatchPattern(pattern);
     if (this.#isClosed) return { close: () => undefined };
     const { logger, timeoutMs } = this.#options;
     const options = { ...this.#consumerOptions(timeoutMs), logger };
@@ -151,9 +161,11 @@ export class NatsStore implements ClusterStore {
 }
 
 const UNKNOWN: CasOutcome = { kind: 'unknown' };
-const KEY = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
-const PATTERN = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?$/;
+/** Until a write to a bucket that is being made is tried again. */
+const PAUSE_MS = 5;
 
-function isKey(key: unknown): boolean {
-  return typeof key === 'string' && KEY.test(key);
+function pause(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.timer(resolve, PAUSE_MS);
+  });
 }

@@ -71,10 +71,8 @@ export class NatsWatch implements Watch {
   }
 
   #onEnd(error: ClstrError): void {
-    const { control, clock, logger } = this.#options;
+    const { clock, logger } = this.#options;
     this.#consumer = undefined;
-    // The return of the connection starts it again.
-    if (!control.isConnected) return;
     logger.warn({ err: error, pattern: this.#pattern }, 'a watch of the membership store broke off');
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, MAX_PAUSE_MS);
     this.#cancelPause = clock.timer(() => {

@@ -4,7 +4,7 @@
  */
 import type { Clock, StoreEntry } from '@clstr/core';
 import { ClstrError, randomId, systemRandom } from '@clstr/core';
-import type { Msg, Subscription } from 'nats';
+import type { Msg, MsgHdrs } from 'nats';
 import type { Bucket } from './bucket.ts';
 import type { ControlConnection } from './control-connection.ts';
 
@@ -73,7 +73,7 @@ export class PushConsumer {
     );
     this.#endings.push(
       () => {
-        leave(subscription);
+        subscription.unsubscribe();
       },
       control.onConnection(() => {
         this.#end(new ClstrError('CONNECTION_LOST', 'the connection to the membership store was lost'));
@@ -89,29 +89,33 @@ export class PushConsumer {
 
   #onMessage(message: Msg): void {
     if (this.#isEnded) return;
-    const { control, bucket, clock } = this.#options;
-    this.#heardMs = clock.monoMs();
-    const status = message.headers?.code ?? 0;
-    if (status === 100) this.#onControl(message, control);
-    else if (status !== 0) {
-      const what = `${status} ${message.headers?.description ?? ''}`;
+    this.#heardMs = this.#options.clock.monoMs();
+    const { headers, reply } = message;
+    if (headers === undefined || headers.code === 0) this.#onPush(message);
+    else if (headers.code === 100) this.#onControl(headers, reply);
+    else {
+      const what = `${headers.code} ${headers.description}`;
       this.#end(new ClstrError('CONNECTION_LOST', `the server ended a watch: ${what}`));
-    } else {
-      const place = placeOf(message.reply);
-      if (place?.consumerSequence !== this.#received + 1) this.#end(gap());
-      else {
-        this.#received++;
-        const entry = bucket.entryOfMessage(message, place.revision);
-        if (entry !== undefined) this.#listener.onEntry(entry);
-      }
     }
   }
 
+  #onPush(message: Msg): void {
+    const place = placeOf(message.reply);
+    if (place?.consumerSequence !== this.#received + 1) {
+      this.#end(gap());
+      return;
+    }
+    this.#received++;
+    const entry = this.#options.bucket.entryOfMessage(message, place.revision);
+    if (entry !== undefined) this.#listener.onEntry(entry);
+  }
+
   /** Heartbeats say how far the server is; flow control wants an answer, or the server stops sending. */
-  #onControl({ headers, reply = '' }: Msg, control: ControlConnection): void {
-    const stalled = headers?.get('Nats-Consumer-Stalled') ?? '';
+  #onControl(headers: MsgHdrs, reply = ''): void {
+    const { control } = this.#options;
+    const stalled = headers.get('Nats-Consumer-Stalled');
     for (const subject of [reply, stalled]) if (subject.startsWith('$JS.FC.')) control.tell(subject);
-    const last = headers?.get('Nats-Last-Consumer') ?? '';
+    const last = headers.get('Nats-Last-Consumer');
     if (last !== '' && Number(last) !== this.#received) this.#end(gap());
   }
 
@@ -145,10 +149,6 @@ export class PushConsumer {
     if (this.#name !== undefined && control.isConnected) bucket.forget(this.#name);
     this.#name = undefined;
   }
-}
-
-function leave(subscription: Subscription): void {
-  if (!subscription.isClosed()) subscription.unsubscribe();
 }
 
 function gap(): ClstrError {

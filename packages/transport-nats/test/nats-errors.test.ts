@@ -1,5 +1,11 @@
 import { describe, expect, test } from 'vitest';
-import { fromConnectError, fromNatsError, payloadTooLarge, withoutCredentials } from '../src/nats-errors.ts';
+import {
+  fromApiError,
+  fromConnectError,
+  fromNatsError,
+  payloadTooLarge,
+  withoutCredentials,
+} from '../src/nats-errors.ts';
 
 function natsError(code: string, message: string, chainedError?: unknown): Error {
   return Object.assign(new Error(message), { code, chainedError });
@@ -77,5 +83,18 @@ test('a message that is too large names both sizes', () => {
     outcome: 'executed',
     message: 'the reply to "Get" takes 2000 bytes, more than the 1024 that the NATS server carries',
     details: { bytes: 2_000, maxPayload: 1_024 },
+  });
+});
+
+test.each([
+  [10_039, 'JetStream not enabled for account', 'CONNECT_FAILED'],
+  [10_076, 'JetStream not enabled', 'CONNECT_FAILED'],
+  [10_023, 'insufficient resources', 'INTERNAL'],
+  [10_023, undefined, 'INTERNAL'],
+])('JetStream’s refusal %i, %s, becomes %s', (err_code, description, code) => {
+  const refusal = { code: 503, err_code, ...(description === undefined ? {} : { description }) };
+  expect(fromApiError(refusal, 'STREAM.CREATE.KV_c')).toMatchObject({
+    ...{ code, details: { code: 503, errCode: err_code } },
+    message: `JetStream refuses STREAM.CREATE.KV_c: ${description ?? ''}`,
   });
 });

@@ -31,7 +31,7 @@ async function start(): Promise<void> {
     isConnected: true,
     subscribe(_subject: string, onMessage: typeof deliver, onError: typeof refuse) {
       [deliver, refuse] = [onMessage, onError];
-      return { isClosed: () => false, unsubscribe() {} };
+      return { unsubscribe() {} };
     },
     onConnection(listener: () => void) {
       onConnection = listener;
@@ -39,7 +39,7 @@ async function start(): Promise<void> {
     },
     tell: (subject: string) => told.push(subject),
   } as unknown as ControlConnection;
-  const real = new RealBucket(control, 'b');
+  const real = new RealBucket(control, 'b', clock);
   const bucket = {
     subjectOf: (key: string) => real.subjectOf(key),
     entryOfMessage: (message: Msg, revision: number) => real.entryOfMessage(message, revision),

@@ -160,10 +160,15 @@ export const writes: StoreBehaviours = {
     expect(await store.cas('m.a', 0, 'x', PATIENT_MS)).toEqual({ kind: 'lost' });
   },
 
-  async 'answers unknown to a key that is none, and writes nothing'(stage) {
+  async 'answers unknown to a key or a revision that is none, and writes nothing'(stage) {
     const store = await stage.store();
     for (const key of NO_KEYS) {
       expect(await store.cas(key, 0, 'x', PATIENT_MS), JSON.stringify(key)).toEqual({ kind: 'unknown' });
+    }
+    for (const revision of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
+      expect(await store.cas('h.a', revision, 'x', PATIENT_MS), String(revision)).toEqual({
+        kind: 'unknown',
+      });
     }
     expect(await store.list(PATIENT_MS)).toHaveLength(1);
     expect(await write(store, 'h.a', 0, 'x')).toBe(2);
