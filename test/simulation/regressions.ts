@@ -31,4 +31,48 @@ export const REGRESSIONS: readonly Regression[] = [
       { kind: 'leave', atMs: 6_610, durationMs: 1_454, node: 7, salt: 4_290_244_491 },
     ],
   },
+  {
+    // S8: a shard that came while the lease was over was told of as if it were held.
+    name: 'a node that drains without its connection hears of its first shards when its name is another’s',
+    seed: 100_527,
+    faults: [
+      { kind: 'cut', atMs: 2_271, durationMs: 4_399, node: 40, salt: 1_049_005_647 },
+      { kind: 'leave', atMs: 2_590, durationMs: 4_404, node: 40, salt: 3_317_949_186 },
+      { kind: 'slow-store', atMs: 3_790, durationMs: 3_038, node: 40, salt: 2_108_432_800 },
+      { kind: 'twin', atMs: 4_142, durationMs: 8_050, node: 61, salt: 2_820_298_147 },
+      { kind: 'cut', atMs: 5_437, durationMs: 4_496, node: 9, salt: 3_097_516_456 },
+      { kind: 'slow-store', atMs: 5_479, durationMs: 1_033, node: 22, salt: 1_326_004_490 },
+      { kind: 'leave', atMs: 5_530, durationMs: 2_677, node: 61, salt: 3_349_854_428 },
+      { kind: 'twin', atMs: 5_884, durationMs: 6_980, node: 99, salt: 1_547_300_883 },
+      { kind: 'black-hole', atMs: 6_976, durationMs: 1_490, node: 23, salt: 2_439_144_337 },
+    ],
+  },
+  {
+    // S1: who knew the newest epochs was cut off while somebody who had missed them made the next bucket.
+    name: 'the bucket is lost again while all but one are cut off',
+    seed: 101_617,
+    faults: [
+      { kind: 'flap', atMs: 4_032, durationMs: 649, node: 19, salt: 1_579_935_664 },
+      { kind: 'delete-bucket', atMs: 5_222, durationMs: 0, node: 64, salt: 3_763_380_693 },
+      { kind: 'twin', atMs: 6_059, durationMs: 4_082, node: 64, salt: 2_383_437_904 },
+      { kind: 'delete-bucket', atMs: 8_194, durationMs: 0, node: 58, salt: 2_345_375_150 },
+      { kind: 'outage', atMs: 8_425, durationMs: 5_598, node: 63, salt: 2_517_081_652 },
+      { kind: 'delete-bucket', atMs: 9_472, durationMs: 0, node: 63, salt: 1_550_065_637 },
+      { kind: 'delete-bucket', atMs: 9_861, durationMs: 0, node: 58, salt: 3_866_924_296 },
+      { kind: 'delete-bucket', atMs: 16_802, durationMs: 0, node: 54, salt: 1_635_501_998 },
+      { kind: 'purge-marks', atMs: 17_031, durationMs: 0, node: 95, salt: 2_213_378_958 },
+      { kind: 'twin', atMs: 20_876, durationMs: 4_778, node: 25, salt: 4_134_551_859 },
+    ],
+  },
+  {
+    // S5: the wait for owners from before began with the run, not with the bucket it found.
+    name: 'the bucket is lost while a node that joins is cut off, and an owner is alone',
+    seed: 1,
+    faults: [
+      { kind: 'purge-marks', atMs: 9_090, durationMs: 0, node: 0, salt: 1 },
+      { kind: 'cut', atMs: 9_540, durationMs: 2_783, node: 0, salt: 1 },
+      { kind: 'black-hole', atMs: 12_173, durationMs: 3_000, node: 1, salt: 1 },
+      { kind: 'delete-bucket', atMs: 12_223, durationMs: 0, node: 0, salt: 1 },
+    ],
+  },
 ];

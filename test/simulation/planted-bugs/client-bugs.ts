@@ -9,7 +9,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
     name: 'what may have run is repeated',
     invariant: 'S6',
-    seed: 161,
+    seed: 135,
     kinds: ['cut', 'slow-handlers'],
     patches: [
       {

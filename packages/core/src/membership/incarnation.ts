@@ -17,6 +17,7 @@ import { Ownership } from './ownership.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
 import { heartbeatKey, memberKey, readConfig } from './records.ts';
 import type { MemberRecord, MemberState } from './records.ts';
+import { restoreEpochs } from './restoring.ts';
 import { Session } from './session.ts';
 import type { Timing } from './timing.ts';
 import { View } from './view.ts';
@@ -37,6 +38,8 @@ export interface IncarnationOptions {
   readonly listener: IncarnationListener;
   /** Of each shard, over all runs of this process. */
   readonly highestEpochs: Map<number, number>;
+  /** Where the last run of this process that was a member was one; '' when none was. */
+  readonly lastClusterId: string;
 }
 
 export interface IncarnationListener extends OwnershipListener {
@@ -116,12 +119,13 @@ export class Incarnation {
    * @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, FENCED, TRANSPORT_CLOSED
    */
   async join(beforeShards: () => Promise<void>): Promise<void> {
-    const { store, random } = this.#options;
+    const { store } = this.#options;
     const { session } = this;
-    const own = configOf(this.#options, randomId(random, 10));
-    this.clusterId = (await agreeOnConfig(this.#joining, own)).id;
+    await this.#agree();
     const { entry, from } = await claimNodeId(this.#joining, session.nextBeat(), () => session.now());
     this.#hasClaimed = true;
+    // The name may be in a later bucket than the one that was agreed on: that one has not been seen for long.
+    await this.#agree();
     this.#checkRunning();
     session.begin(entry.revision, from);
     await beforeShards();
@@ -135,6 +139,20 @@ export class Incarnation {
     this.#monitor.assign();
     this.#tickAt(this.#options.clock.monoMs() + this.#options.timing.heartbeatMs);
     this.#listLater();
+  }
+
+  /** In which bucket this run is. What it waited for, or wrote, in an earlier one counts for nothing in this. */
+  async #agree(): Promise<void> {
+    const { store, timing, random, highestEpochs } = this.#options;
+    // A new id each time: a bucket that is made anew must not pass for the one before.
+    const own = configOf(this.#options, randomId(random, 10));
+    const { id } = await agreeOnConfig(this.#joining, own);
+    if (id === this.clusterId) return;
+    this.clusterId = id;
+    this.ownership.onBucket();
+    if (id !== this.#options.lastClusterId) {
+      await restoreEpochs({ store, ackTimeoutMs: timing.ackTimeoutMs, random, highestEpochs });
+    }
   }
 
   /** Hands over every shard, as long as `limitMs` allows, and tells the others that this run is over. */

@@ -47,6 +47,7 @@ const REJOIN_PAUSE_MS = 250;
 export class Member {
   readonly #options: MemberOptions;
   readonly #highestEpochs = new Map<number, number>();
+  #lastClusterId = '';
   #store: ClusterStore | undefined;
   #current: Incarnation | undefined;
   #isEnded = false;
@@ -131,7 +132,7 @@ export class Member {
     const incarnation = new Incarnation({
       ...this.#options,
       ...{ inc, store, timing: membership.timing, placement: membership.placement },
-      highestEpochs: this.#highestEpochs,
+      ...{ highestEpochs: this.#highestEpochs, lastClusterId: this.#lastClusterId },
       listener: {
         onAcquired: (shard, epoch) => host.onAcquired(shard, epoch),
         onReleased: (shard) => host.onReleased(shard),
@@ -151,6 +152,7 @@ export class Member {
       incarnation.end();
       throw error;
     }
+    this.#lastClusterId = incarnation.clusterId;
     host.onJoined(inc);
   }
 

@@ -12,6 +12,7 @@ import { randomId } from '../random.ts';
 import type { ClusterStore } from './cluster-store.ts';
 import { heartbeatKey, shardKey } from './records.ts';
 import type { Heartbeat, ShardRecord } from './records.ts';
+import { isForgotten, restoredAt } from './restoring.ts';
 import type { Session } from './session.ts';
 import type { Timing } from './timing.ts';
 import type { Known, View } from './view.ts';
@@ -59,6 +60,8 @@ interface Tenure {
   assertedIn: number;
   /** Messages may reach it: it is neither on its way in nor out. */
   isServing: boolean;
+  /** The listener has heard of it: not before it is asserted, and so not while the session is lapsed. */
+  isTold: boolean;
 }
 
 export class Ownership {
@@ -66,7 +69,7 @@ export class Ownership {
   readonly #tenures: (Tenure | undefined)[];
   #held = 0;
   readonly #busy = new Set<number>();
-  readonly #firstSeenMs: number;
+  #firstSeenMs: number;
   /** When a full list first showed no heartbeat of a run that owns shards: the absence of another run proves nothing. */
   readonly #absentSinceMs = new Map<string, number>();
   #changedMs: number;
@@ -112,6 +115,11 @@ export class Ownership {
     const held: number[] = [];
     for (const [shard, tenure] of this.#tenures.entries()) if (tenure !== undefined) held.push(shard);
     return held;
+  }
+
+  /** From now on this run may be in a bucket that it has not seen before. */
+  onBucket(): void {
+    this.#firstSeenMs = this.#options.clock.monoMs();
   }
 
   /** The members that are up have changed. */
@@ -253,9 +261,9 @@ export class Ownership {
     assertedIn: number,
     isCreated: boolean,
   ): Promise<void> {
-    const { host, listener, session } = this.#options;
+    const { host, session } = this.#options;
     if (this.#isEnded) return;
-    const tenure: Tenure = { epoch, revision, assertedIn, isServing: false };
+    const tenure: Tenure = { epoch, revision, assertedIn, isServing: false, isTold: false };
     this.#setTenure(shard, tenure);
     if (this.#isTakenOver(shard)) {
       this.#lose(shard);
@@ -267,7 +275,14 @@ export class Ownership {
     await host.serve(shard);
     if (this.#tenures[shard] !== tenure) return;
     tenure.isServing = true;
-    listener.onAcquired(shard, epoch);
+    this.#tell(shard, tenure);
+  }
+
+  /** A shard that came while the session was lapsed is not yet this node's: somebody else may hold it by now. */
+  #tell(shard: number, tenure: Tenure): void {
+    if (tenure.isTold || !this.holds(shard, tenure.epoch)) return;
+    tenure.isTold = true;
+    this.#options.listener.onAcquired(shard, tenure.epoch);
   }
 
   /** After a lapse: the record is still this node's, or somebody has taken it. */
@@ -280,6 +295,7 @@ export class Ownership {
     if (result.kind === 'acked') {
       tenure.revision = result.entry.revision;
       tenure.assertedIn = lapses;
+      this.#tell(shard, tenure);
     } else this.#lose(shard);
   }
 
@@ -302,13 +318,12 @@ export class Ownership {
 
   /** The bucket was lost: epochs must rise all the same. */
   #mustRestore(shard: number, record: ShardRecord | undefined): boolean {
-    const highest = this.#options.view.highestEpochs.get(shard) ?? 0;
-    return highest > 0 && (record === undefined || (record.state === 'restored' && record.epoch < highest));
+    return isForgotten(record, this.#options.view.highestEpochs.get(shard) ?? 0);
   }
 
   async #restore(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
     const epoch = this.#options.view.highestEpochs.get(shard)!;
-    await this.#write(shard, known?.revision ?? 0, { epoch, owner: '', inc: '', state: 'restored' });
+    await this.#write(shard, known?.revision ?? 0, restoredAt(epoch));
   }
 
   /** For an owner without any heartbeat, which nobody can declare dead in the usual way. */

@@ -1,6 +1,7 @@
 import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { ClstrError } from '../../src/errors.ts';
+import { configOf } from '../../src/membership/joining.ts';
 import { Member } from '../../src/membership/member.ts';
 import type { MemberOptions } from '../../src/membership/member.ts';
 import { recordLog } from '../recorders.ts';
@@ -10,6 +11,8 @@ import { skewedClock } from './skewed-clock.ts';
 
 const NUM_SHARDS = 4;
 const PURGE_MS = 600_000;
+/** What the nodes of this cluster agree on. */
+const CONFIG = configOf({ numShards: NUM_SHARDS, seed: '', placement: 'rendezvous' }, 'first');
 
 function cluster() {
   const clock = skewedClock();
@@ -375,6 +378,50 @@ describe('a node that is fenced', () => {
     expect(bucket.record('s.0')).toMatchObject({ epoch: 1, state: 'restored' });
     await clock.advance(timing.expiryMs);
     expect(member.epochOf(0)).toBe(2);
+  });
+
+  test('because its bucket is lost waits for earlier owners from when it reaches the next one', async () => {
+    const { join, clock, bucket } = cluster();
+    const { member, store } = await join('a');
+    await clock.advance(5_000);
+    bucket.lose();
+    store.fate = ({ key }) => (key === 'cfg' ? 'lost' : undefined);
+    await clock.advance(2 * timing.expiryMs);
+    store.fate = () => undefined;
+    await clock.advance(timing.expiryMs - 500);
+    expect(bucket.record('s.0')).toMatchObject({ epoch: 1, state: 'restored' });
+    await clock.advance(1_500);
+    expect(member.epochOf(0)).toBe(2);
+  });
+
+  test('and joins a bucket that is lost once more meanwhile waits for earlier owners in the newest', async () => {
+    const { create, clock, bucket } = cluster();
+    bucket.put('h.a', heartbeat('before'));
+    const { member } = create('a');
+    const joined = endOf(member.join());
+    await clock.advance(timing.expiryMs - 100);
+    bucket.lose();
+    bucket.put('cfg', { ...CONFIG, id: 'next' });
+    await clock.advance(500);
+    expect(await joined).toBeUndefined();
+    expect(member.topology().clusterId).toBe('next');
+    await clock.advance(timing.expiryMs - 600);
+    expect(member.shards()).toEqual([]);
+    await clock.advance(1_000);
+    expect(member.shards()).toHaveLength(NUM_SHARDS);
+  });
+
+  test('and finds its name taken in the next bucket leaves there the epochs that it knew', async () => {
+    const { join, clock, bucket } = cluster();
+    const { member } = await join('a');
+    await clock.advance(5_000);
+    bucket.lose();
+    bucket.put('cfg', { ...CONFIG, id: 'next' });
+    bucket.put('h.a', heartbeat('other'));
+    await clock.advance(2_000);
+    expect(bucket.record('h.a')).toMatchObject({ inc: 'other' });
+    expect(bucket.record('s.0')).toMatchObject({ epoch: 1, owner: '', state: 'restored' });
+    expect(member.shards()).toEqual([]);
   });
 });
 

@@ -251,7 +251,7 @@ describe('a shard without a record', () => {
   });
 
   test('whose confirming heartbeat did not come in time is written once more', async () => {
-    const { advance, ownership, store, timing, clock } = await start();
+    const { advance, ownership, store, timing, clock, events } = await start();
     const gates = [deferred(), deferred()];
     let held = 0;
     store.fate = ({ key, kind }) =>
@@ -263,10 +263,23 @@ describe('a shard without a record', () => {
     gates[0]!.resolve();
     await clock.advance(0);
     expect([ownership.shards(), ownership.admits(0)]).toEqual([[0], false]);
+    // Somebody else may hold it by now: nobody is told that it came before a write proves it.
+    expect(events).not.toContain('acquired 0 in 1');
     gates[1]!.resolve();
     await clock.advance(0);
     expect(store.sent('s.0')).toHaveLength(2);
+    expect(events.filter((event) => event === 'acquired 0 in 1')).toHaveLength(1);
     expect([ownership.admits(0), ownership.epochOf(0)]).toEqual([true, 1]);
+  });
+
+  test('waits for the whole expiry in the bucket that it is in, not in one before', async () => {
+    const { advance, ownership, timing } = await start();
+    await advance(timing.expiryMs - 300);
+    ownership.onBucket();
+    await advance(timing.expiryMs - 1);
+    expect(ownership.shards()).toEqual([]);
+    await advance(300);
+    expect(ownership.epochOf(0)).toBe(1);
   });
 
   test('that was known in a bucket that is lost is restored, and taken after the expiry in a higher epoch', async () => {

@@ -21,6 +21,13 @@ export class Disturbances {
     Object.assign(this, new Disturbances());
   }
 
+  /** Whether anything stands between the node and the store. */
+  get hinderStore(): boolean {
+    const { isBlackHole, losesAnswers, losesWrites, storeDelayMs, lateWrites, deafMs, breaksWatches } = this;
+    const shares = losesAnswers + losesWrites + storeDelayMs + lateWrites + deafMs;
+    return isBlackHole || breaksWatches || shares > 0;
+  }
+
   storeFate(random: SeededRandom, kind: 'cas' | 'read' | 'list'): OperationFate {
     const request = 0.1 + random.next() * 2 + random.next() * this.storeDelayMs;
     const answer = 0.1 + random.next() * 2 + random.next() * this.storeDelayMs;

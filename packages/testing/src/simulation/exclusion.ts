@@ -11,8 +11,9 @@ interface RunningHandler {
 export class Exclusion {
   readonly #world: World;
   readonly #running = new Map<string, Set<RunningHandler>>();
-  /** For so long after a bucket or a mark was lost two processes may both trust an older heartbeat. */
-  twinsAllowedUntilMs = 0;
+  /** Until when two processes under a node id may both trust a heartbeat, one from before its record was lost. */
+  readonly #twinsUntilMs = new Map<string, number>();
+  #allTwinsUntilMs = 0;
   /** Not failed, where clocks may do what they like. */
   readonly #isCountedOnly: boolean;
   overlaps = 0;
@@ -22,12 +23,19 @@ export class Exclusion {
     this.#isCountedOnly = isCountedOnly;
   }
 
+  /** The heartbeats of all nodes are lost, or those of one. */
+  onHeartbeatsLost(nodeId?: string): void {
+    const untilMs = this.#world.nowMs + this.#world.timing.leaseMs;
+    if (nodeId === undefined) this.#allTwinsUntilMs = untilMs;
+    else this.#twinsUntilMs.set(nodeId, untilMs);
+  }
+
   /** `self` begins to work for the shard: nobody else may, at this very moment. */
   check(self: SimulatedNode, shard: number): void {
     for (const other of this.#world.processes) {
       if (other === self || !other.isRunning) continue;
       if (other.node.owns(shard)) this.#overlap(self, other, shard);
-      if (other.id === self.id && this.#world.nowMs > this.twinsAllowedUntilMs) this.#checkTwin(self, other);
+      if (other.id === self.id) this.#checkTwin(self, other);
     }
   }
 
@@ -58,6 +66,8 @@ export class Exclusion {
   }
 
   #checkTwin(self: SimulatedNode, other: SimulatedNode): void {
+    const untilMs = Math.max(this.#allTwinsUntilMs, this.#twinsUntilMs.get(self.id) ?? 0);
+    if (this.#world.nowMs <= untilMs) return;
     if (!other.node.shards().some((shard) => other.node.owns(shard))) return;
     this.#world.oracle.violated('S8', `${self.processId} and ${other.processId} both hold a session`);
   }

@@ -3,17 +3,26 @@ import type { Fault } from './faults.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { World } from './world.ts';
 
-export function inflict(world: World, fault: Fault): void {
-  if (world.isHealed) return;
+/** False when it is too late for it, or there is no process left. */
+export function inflict(world: World, fault: Fault): boolean {
+  if (world.isHealed) return false;
   const node = targetOf(world, fault);
-  if (node === undefined) return;
+  if (node === undefined) return false;
+  begin(world, fault, node);
+  world.noteHindrances();
+  return true;
+}
+
+function begin(world: World, fault: Fault, node: SimulatedNode): void {
   const { durationMs, salt, kind } = fault;
   const { clock, store } = world;
   world.oracle.trace(`fault ${kind} ${node.processId} ${durationMs}`);
   const { disturbances } = node;
   const later = (undo: () => void, delayMs = durationMs): void => {
     clock.timer(() => {
-      if (!world.isHealed) undo();
+      if (world.isHealed) return;
+      undo();
+      world.noteHindrances();
     }, delayMs);
   };
   const set = (change: Partial<typeof disturbances>, back: Partial<typeof disturbances>): void => {
@@ -110,9 +119,11 @@ export function heal(world: World): void {
     node.clock.resume();
     restore(world, node);
   }
+  world.noteHindrances();
 }
 
-function targetOf({ processes }: World, { node }: Fault): SimulatedNode | undefined {
+/** Undefined when there is no process left. */
+export function targetOf({ processes }: World, { node }: Fault): SimulatedNode | undefined {
   const there = processes.filter((process) => !process.hasEnded);
   return there[node % there.length];
 }
@@ -124,9 +135,11 @@ function restore({ store }: World, node: SimulatedNode): void {
 /** Busy for 50 to 250 ms, free for as long. */
 function stall(world: World, node: SimulatedNode, untilMs: number): void {
   node.clock.pause();
+  node.noteHindrance(world.nowMs);
   world.clock.timer(
     () => {
       node.clock.resume();
+      node.noteHindrance(world.nowMs);
       if (world.isHealed || world.nowMs >= untilMs) return;
       world.clock.timer(
         () => {

@@ -1,6 +1,5 @@
 /** What the bucket's history says of a run, once it is over. */
 import type { MemoryStore, StoreWrite } from '@clstr/transport-memory';
-import type { Fault, FaultKind } from './faults.ts';
 import type { Oracle } from './oracle.ts';
 
 interface ShardWrite {
@@ -30,20 +29,16 @@ export function lastEpochOf(
   return mine && (JSON.parse(mine.value!) as ShardWrite).epoch;
 }
 
-/** Who knew the epochs may be gone, or stand still while others make the bucket anew. */
-const FORGETTING: ReadonlySet<FaultKind> = new Set(['crash', 'pause', 'stall', 'suspend']);
-
 /**
- * S1: epochs rise with each change of owner, and no epoch has two. Over the loss of a bucket only when every member that
- * knew them ran on: what nobody remembers cannot be surpassed.
+ * S1: epochs rise with each change of owner, and no epoch has two. Of each bucket by itself: {@link BucketLosses} holds
+ * them together.
  */
-export function checkEpochs({ store, oracle }: Audited, faults: readonly Fault[]): void {
-  const isForgotten = faults.some(({ kind }) => FORGETTING.has(kind));
+export function checkEpochs({ store, oracle }: Audited): void {
   const last = new Map<string, { epoch: number; holder: string }>();
   const holders = new Map<string, string>();
   let current = 1;
   for (const { bucket, key, value } of store.history) {
-    if (bucket !== current && isForgotten) {
+    if (bucket !== current) {
       last.clear();
       holders.clear();
     }

@@ -5,11 +5,12 @@
 import type { Actor } from '@clstr/actors';
 import { createPlacement } from '@clstr/core';
 import type { Logger, NodeEvent, TimingProfile } from '@clstr/core';
+import { BucketLosses } from './bucket-losses.ts';
 import { CounterLoad } from './counter-load.ts';
 import { Exclusion } from './exclusion.ts';
 import { drawFaults } from './faults.ts';
 import type { Fault, FaultKind } from './faults.ts';
-import { heal, inflict } from './inflict.ts';
+import { heal, inflict, targetOf } from './inflict.ts';
 import type { BrokenInvariant } from './oracle.ts';
 import { quietOutages } from './outages.ts';
 import { checkEpochs, checkMoves } from './ownership-history.ts';
@@ -77,6 +78,7 @@ class Simulation {
   readonly #options: SimulationOptions;
   readonly #world: World;
   readonly #exclusion: Exclusion;
+  readonly #losses: BucketLosses;
   readonly #counters: CounterLoad;
   #faults: readonly Fault[] = [];
   #quiet: readonly { fromMs: number; untilMs: number }[] = [];
@@ -90,6 +92,7 @@ class Simulation {
     this.#options = options;
     this.#world = new World({ seed, timing, clockRateError, logger, onTrace });
     this.#exclusion = new Exclusion(this.#world, clockRateError > MAX_CLOCK_RATE_ERROR);
+    this.#losses = new BucketLosses(this.#world);
     this.#counters = new CounterLoad(this.#world, this.#exclusion);
   }
 
@@ -140,11 +143,13 @@ class Simulation {
     this.#quiet = quietOutages(this.#world, this.#faults);
     for (const fault of this.#faults) {
       clock.timer(() => {
-        // Until the last heartbeat from before it is too old to be trusted.
-        if (fault.kind === 'delete-bucket' || fault.kind === 'purge-marks') {
-          this.#exclusion.twinsAllowedUntilMs = this.#world.nowMs + timing.leaseMs;
+        if (!inflict(this.#world, fault)) return;
+        if (fault.kind === 'purge-marks') {
+          this.#exclusion.onHeartbeatsLost(targetOf(this.#world, fault)!.id);
+        } else if (fault.kind === 'delete-bucket') {
+          this.#exclusion.onHeartbeatsLost();
+          this.#losses.onLoss();
         }
-        inflict(this.#world, fault);
       }, fault.atMs);
     }
     oracle.trace(`${this.#faults.length} faults`);
@@ -200,7 +205,7 @@ class Simulation {
 
   #checkHistory(): void {
     const world = this.#world;
-    checkEpochs(world, this.#faults);
+    checkEpochs(world);
     if (this.#faults.every(({ kind }) => kind === 'join' || kind === 'leave')) checkMoves(world);
     if (this.#isDefaultLoad) this.#counters.check();
     for (const text of this.#options.check?.() ?? []) world.oracle.violated('CHECK', text);

@@ -5,6 +5,7 @@ import { createNode } from '@clstr/core';
 import type {
   Address,
   Clock,
+  ClusterStore,
   EntryReceiver,
   Logger,
   Node,
@@ -18,6 +19,7 @@ import type {
 import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
 import { memoryMembership, memoryTransport } from '@clstr/transport-memory';
 import { Disturbances } from './disturbances.ts';
+import { HeardEpochs } from './heard-epochs.ts';
 import { ProcessClock } from './process-clock.ts';
 
 export interface SimulatedNodeOptions {
@@ -43,6 +45,10 @@ export class SimulatedNode {
   readonly clock: ProcessClock;
   readonly disturbances: Disturbances = new Disturbances();
   readonly node: Node;
+  readonly heard: HeardEpochs = new HeardEpochs();
+  /** World time since which it has run with the store in reach; Infinity while it does not. */
+  unhinderedSinceMs = 0;
+  #connection: ClusterStore | undefined;
   /** Why it could not start, if so. */
   failure: unknown;
   readonly #store: MemoryStore;
@@ -58,11 +64,15 @@ export class SimulatedNode {
     const membership = memoryMembership({
       ...{ store, member: processId, clock: this.clock, timing: options.timing },
     });
+    const open = async (): Promise<ClusterStore> => {
+      this.#connection = await membership.open();
+      return this.heard.wrap(this.#connection);
+    };
     this.node = createNode({
       id,
       transport: inProcess(this.#transport, this.clock),
       numShards,
-      membership,
+      membership: { ...membership, open },
       handler: actorHandler(options.actors(this), { clock: this.clock, logger }),
       interceptors: [options.interceptor(this)],
       clock: this.clock,
@@ -83,6 +93,15 @@ export class SimulatedNode {
   /** A member, as far as it knows. */
   get isServing(): boolean {
     return this.isRunning && this.node.state === 'serving';
+  }
+
+  /** To be called at each change of what hinders it. */
+  noteHindrance(nowMs: number): void {
+    const { clock, disturbances } = this;
+    const isHindered =
+      clock.state !== 'running' || disturbances.hinderStore || this.#connection?.isConnected === false;
+    if (isHindered) this.unhinderedSinceMs = Infinity;
+    else if (this.unhinderedSinceMs === Infinity) this.unhinderedSinceMs = nowMs;
   }
 
   start(): void {

@@ -130,6 +130,11 @@ export class World {
     return process;
   }
 
+  /** To be called at each change of what hinders any of them. */
+  noteHindrances(): void {
+    for (const process of this.processes) process.noteHindrance(this.nowMs);
+  }
+
   startClient(random: SeededRandom): Client {
     const load = this.#load!;
     const watch = new ClientWatch(
