@@ -8,6 +8,14 @@ import { LEASE_MS, expectAtMost, expectGood, figure, pause, startCluster } from 
 const QUEUED = 500;
 const SERVES_AGAIN_MS = 5_000;
 const VICTIM = 'node-2';
+/** Far beyond any fail-over: what ends before it was not ended by its deadline. */
+const LONG_MS = 10_000;
+/** Of a handler that runs when its process stops. */
+const WORK_MS = 400;
+/** From the move of a shard until clients have heard of it. */
+const HEARD_MS = 1_000;
+/** A call that goes straight to its owner. */
+const DIRECT_MS = 250;
 
 describe.skipIf(!hasNatsServer())('a stopped process', { timeout: 90_000 }, () => {
   test('keeps its shards when it is back soon, and works under no epoch that is over', async () => {
@@ -17,6 +25,49 @@ describe.skipIf(!hasNatsServer())('a stopped process', { timeout: 90_000 }, () =
       await cluster.untilSpread();
       await stopFor(cluster, leases);
     }
+    await expectGood(cluster);
+  });
+
+  test('keeps neither what may run twice nor what comes later, once another owns its shards', async () => {
+    await using cluster = await startCluster('pause-idempotent');
+    await cluster.join(['node-1', VICTIM, 'node-3']);
+    await cluster.untilSpread();
+    const { tenures } = cluster;
+    const mine = tenures.shardsOf(VICTIM);
+    const isMoved = (shard: number): boolean => (tenures.ownerOf(shard)?.id ?? VICTIM) !== VICTIM;
+    const keys = cluster.keys(1, (shard) => mine.includes(shard));
+    await Promise.all(keys.map((key) => send(cluster, key, LONG_MS, 0)));
+    const readAll = (): Promise<EndedCall[]> =>
+      Promise.all(cluster.clients.flatMap((client) => mine.map((shard) => read(cluster, shard, 0, client))));
+    // From now on both clients know the owner that will stop.
+    await readAll();
+    // Half of them run when the process stops, the others are sent to a process that stands still.
+    const reads = mine.filter((_, index) => index % 2 === 0).map((shard) => read(cluster, shard, WORK_MS));
+    await pause(100);
+    const stoppedMs = await cluster.pause(VICTIM);
+    expect(cluster.node(VICTIM).processState()).toBe('T');
+    reads.push(...mine.filter((_, index) => index % 2 === 1).map((shard) => read(cluster, shard, 0)));
+    await tenures.until('its shards move', () => mine.every(isMoved), 10_000);
+    const movedMs = Math.max(...mine.map((shard) => tenures.ownerOf(shard)!.at));
+    const ended = await Promise.all(reads);
+    // This client has sent them nothing since they moved, the other one nothing at all.
+    await pause(movedMs + HEARD_MS - nowMs());
+    const later = await readAll();
+    expect(cluster.node(VICTIM).processState()).toBe('T');
+    cluster.continue(VICTIM);
+    const name = `SIGSTOP for good, ${mine.length} shards`;
+    const afterMoveMs = ended.map(({ endedAt }) => endedAt - movedMs);
+    figure(`${name}: they moved within ${(movedMs - stoppedMs).toFixed(0)} ms`);
+    figure(
+      `${name}: reads in flight ${describeErrors(ended)}; answered ${describeTimes(latencies(ended))} after they were sent, ` +
+        `the last ${Math.max(...afterMoveMs).toFixed(0)} ms after the last shard moved`,
+    );
+    figure(
+      `${name}: later reads ${describeErrors(later)}; answered after ${describeTimes(latencies(later))}`,
+    );
+    for (const { code } of [...ended, ...later]) expect(code).toBeUndefined();
+    expectAtMost(`${name}: answered after the move`, Math.max(...afterMoveMs), HEARD_MS + WORK_MS);
+    expectAtMost(`${name}: later reads answered after`, Math.max(...latencies(later)), DIRECT_MS);
     await expectGood(cluster);
   });
 });
@@ -81,6 +132,16 @@ async function stopFor(cluster: ChaosCluster, leases: number): Promise<void> {
 
 function send(cluster: ChaosCluster, key: string, timeoutMs: number, delayMs: number): Promise<EndedCall> {
   return cluster.recorder.call(cluster.client, { op: 'increment', key, timeoutMs, work: { delayMs } });
+}
+
+function read(
+  cluster: ChaosCluster,
+  shard: number,
+  delayMs: number,
+  client = cluster.client,
+): Promise<EndedCall> {
+  const [key] = cluster.keys(1, (one) => one === shard);
+  return cluster.recorder.call(client, { op: 'get', key: key!, timeoutMs: LONG_MS, work: { delayMs } });
 }
 
 function latencies(calls: readonly EndedCall[]): number[] {

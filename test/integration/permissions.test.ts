@@ -26,6 +26,13 @@ const counter = Counter.implement({
   },
 });
 
+/** Users whose permissions are from before nodes announced new owners. */
+const OLD_USERS = `
+  { user: old-client, password: of-old-client, permissions: {
+    publish: ["clstr.shard.*", "clstr.node.*.*", "clstr.topology"], subscribe: ["_INBOX.old.>"] } }
+  { user: old-node, password: of-old-node, permissions: {
+    publish: ["_INBOX.>"], subscribe: ["clstr.shard.*", "clstr.node.*.*", "clstr.topology nodes"] } }`;
+
 type Try = readonly ['publish' | 'subscribe', subject: string, queue?: string];
 
 describe.skipIf(!hasNatsServer())('over a nats-server with the users of docs/operations.md', () => {
@@ -37,7 +44,8 @@ describe.skipIf(!hasNatsServer())('over a nats-server with the users of docs/ope
     const { text } = blocks.find(({ info }) => info.startsWith('conf nats-server'))!;
     // The variables, elsewhere from the environment; where to store, the launcher says.
     const passwords = Object.keys(USERS).map((user) => `${passwordOf(user)}: "of-${user}"`);
-    const config = [...passwords, text.replace(/^.*store_dir.*$/m, '')].join('\n');
+    const withOld = text.replace('users: [', `users: [\n${OLD_USERS}`);
+    const config = [...passwords, withOld.replace(/^.*store_dir.*$/m, '')].join('\n');
     server = await startNatsServer({ config });
     for (const user of Object.keys(USERS)) {
       raw.set(user, await connect({ ...login(user), inboxPrefix: USERS[user]!.inboxPrefix }));
@@ -114,6 +122,28 @@ describe.skipIf(!hasNatsServer())('over a nats-server with the users of docs/ope
     await expect(membershipOf('web').open()).rejects.toMatchObject({ code: 'NO_PERMISSION' });
   });
 
+  test('a client that may not hear of new owners, and a node that may not announce them, work on', async () => {
+    const problems: string[] = [];
+    const note = (_fields: object, message = ''): void => void problems.push(message);
+    const logger = { debug: () => undefined, info: () => undefined, warn: note, error: note };
+    // Each in the part of the other, as far as announcements go: these users are from before there were any.
+    const of = (user: string) => natsTransport({ ...login(user), logger, inboxPrefixes: ['_INBOX.old'] });
+    await using transport = await of('old-node');
+    await using node = createNode({ transport, numShards: NUM_SHARDS, shards: [3], handler: () => 'here' });
+    await node.start();
+    await using clientTransport = await of('old-client');
+    await using client = createClient({
+      ...{ transport: clientTransport, numShards: NUM_SHARDS, routing: 'topology' },
+    });
+    for (let i = 0; i < 2; i++) transport.announce({ nodeId: 'n', inc: 'i' });
+    expect(await client.requestShard(3, 'Get')).toBe('here');
+    expect(await client.requestShard(3, 'Get')).toBe('here');
+    expect(problems.sort()).toEqual([
+      'new owners are not announced: clients find them more slowly',
+      'new owners are not heard of: they are found more slowly',
+    ]);
+  });
+
   test("a client's write to the bucket changes nothing", async () => {
     const store = await membershipOf('node').open();
     const before = await store.read(CONFIG_KEY, 5_000);
@@ -149,6 +179,8 @@ describe.skipIf(!hasNatsServer())('over a nats-server with the users of docs/ope
   );
   const answering = publish('_INBOX.web.x.y', '_INBOX.jobs.x');
   const owning = publish('$KV.clstr.h.a', '$KV.clstr.m.a');
+  const announcing = publish('clstr.topology.changes');
+  const hearing = subscribe('clstr.topology.changes');
   const filling = publish('$KV.clstr.cfg', '$KV.clstr.s.0', '$JS.FC.KV_clstr.x.y');
   const inboxesBut = (own: string): Try[] =>
     subscribe(
@@ -158,17 +190,17 @@ describe.skipIf(!hasNatsServer())('over a nats-server with the users of docs/ope
     );
 
   const forbidden: Readonly<Record<string, readonly Try[]>> = {
-    web: [...serving, ...making, ...reading, ...answering, ...owning, ...filling],
-    jobs: [...serving, ...making, ...reading, ...answering, ...owning, ...filling],
-    node: [...calling, ...making, ...subscribe('clstr.topology')],
+    web: [...serving, ...making, ...reading, ...answering, ...owning, ...filling, ...announcing],
+    jobs: [...serving, ...making, ...reading, ...answering, ...owning, ...filling, ...announcing],
+    node: [...calling, ...making, ...subscribe('clstr.topology'), ...hearing],
     app: [...making, ...subscribe('clstr.topology')],
-    provisioner: [...calling, ...serving, ...answering, ...owning],
+    provisioner: [...calling, ...serving, ...answering, ...owning, ...announcing, ...hearing],
   };
   const allowed: Readonly<Record<string, readonly Try[]>> = {
-    web: calling,
-    jobs: calling,
-    node: [...serving, ...reading, ...answering],
-    app: [...calling, ...serving, ...reading, ...answering],
+    web: [...calling, ...hearing],
+    jobs: [...calling, ...hearing],
+    node: [...serving, ...reading, ...answering, ...announcing],
+    app: [...calling, ...serving, ...reading, ...answering, ...announcing, ...hearing],
     provisioner: reading,
   };
 

@@ -9,6 +9,7 @@ export function altered(transport: Transport, replaced: Partial<Transport>): Tra
     },
     openLink: (options) => transport.openLink(options),
     serve: (...args) => transport.serve(...args),
+    announce: (self) => transport.announce(self),
     onConnection: (listener) => transport.onConnection(listener),
     close: () => transport.close(),
     [Symbol.asyncDispose]: () => transport.close(),

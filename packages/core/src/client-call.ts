@@ -1,5 +1,6 @@
 /** One request or notify, from the call to its end: deadline, abort, redirect, repeat. */
 import type { Redeliverable, Redelivery } from './client-redelivery.ts';
+import type { Strandable, StrandedCalls } from './client-stranded.ts';
 import type { ClientTopology } from './client-topology.ts';
 import type { Clock } from './clock.ts';
 import type { Codec } from './codec.ts';
@@ -46,10 +47,11 @@ export interface CallHost {
 export interface LivingCluster {
   readonly topology: ClientTopology;
   readonly redelivery: Redelivery;
+  readonly stranded: StrandedCalls;
 }
 
 /** Hot path: one object is the entry on the wire, the sink of its reply and the item in the deadline wheel. */
-export class Call extends Deadline implements OutboundEntry, ReplySink, Redeliverable {
+export class Call extends Deadline implements OutboundEntry, ReplySink, Redeliverable, Strandable {
   readonly #host: CallHost;
   readonly isNotify: boolean;
   readonly shard: number;
@@ -61,6 +63,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
   readonly timeoutMs: number;
   readonly isIdempotent: boolean;
   order = 0;
+  /** 0 while none waits for an answer that would count. */
   attempt = 0;
   isDone = false;
   /** The last attempt left, and nothing has said that it was not executed. */
@@ -124,6 +127,23 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
   resend(): void {
     this.#to = this.#host.routes.get(this.shard) ?? { shard: this.shard };
     this.#send();
+  }
+
+  /**
+   * A notify has no answer whose absence would tell anything, and on the shard's own subject it may be the new owner that
+   * works on it.
+   */
+  leaveFormerOwner(): void {
+    const { link, living, routes } = this.#host;
+    const owner = routes.get(this.shard);
+    if (!this.isIdempotent || this.isNotify || this.attempt === 0) return;
+    if (!this.#isSent || this.#refusal !== undefined) return;
+    if (owner === undefined || !isNodeAddress(this.#to) || isSameRun(this.#to, owner)) return;
+    if (living === undefined || living.redelivery.isFull) return;
+    // What the old attempt may still bring is no answer to the new one.
+    link.cancel(this.attempt);
+    this.attempt = 0;
+    living.redelivery.hold(this);
   }
 
   #sendInOrder({ redelivery }: LivingCluster): void {
@@ -315,6 +335,11 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
 
 /** Endings that leave open whether the handler ran: an idempotent call may run again. */
 const REPEATED_WHEN_IDEMPOTENT: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'FENCED', 'ABORTED']);
+
+/** Addresses of one run may be two objects: read from a reply, and learned from the topology. */
+function isSameRun(a: NodeAddress, b: NodeAddress): boolean {
+  return a.nodeId === b.nodeId && a.inc === b.inc;
+}
 
 /** The call as messages name it. */
 function subject(call: Call): string {

@@ -68,7 +68,10 @@ export interface CallOptions {
   headers?: Headers | undefined;
   /** Ends the call as `ABORTED`, and fires the signal of a handler that already runs. */
   signal?: AbortSignal | undefined;
-  /** Running it twice does no harm: the call is also repeated when it may have run, within its deadline. */
+  /**
+   * Running it twice does no harm: the call is also repeated when it may have run, within its deadline. In a living
+   * cluster also when its node says nothing, and no longer owns the shard.
+   */
   idempotent?: boolean | undefined;
   /** For layers that call on behalf of an actor: the actors the call came through. */
   callChain?: CallChain | undefined;

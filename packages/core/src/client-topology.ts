@@ -4,6 +4,7 @@ import type { Codec } from './codec.ts';
 import { decodePayload, encodePayload } from './codec.ts';
 import { TOPOLOGY_TYPE } from './dispatch.ts';
 import type { ClstrError } from './errors.ts';
+import type { Random } from './random.ts';
 import type { ClientLink, InboundReply, NodeAddress, OutboundEntry, ReplySink } from './transport.ts';
 import { TOPOLOGY_ADDRESS } from './transport.ts';
 
@@ -11,6 +12,7 @@ export interface ClientTopologyOptions {
   readonly link: ClientLink;
   readonly codec: Codec;
   readonly clock: Clock;
+  readonly random: Random;
   readonly routes: Map<number, NodeAddress>;
   readonly nextAttempt: () => number;
   /** A newer owner of the shard is known. */
@@ -21,6 +23,10 @@ export interface ClientTopologyOptions {
 const ANSWER_MS = 500;
 /** Between two questions: many calls may be refused at once. */
 const PAUSE_MS = 50;
+/** All clients hear an announcement at once: each asks at a moment of its own within this time. */
+const JITTER_MS = 50;
+/** Between two questions because of announcements: whoever sends many must not make all clients ask all the time. */
+const ANNOUNCED_PAUSE_MS = 200;
 
 export class ClientTopology {
   readonly #options: ClientTopologyOptions;
@@ -31,6 +37,12 @@ export class ClientTopology {
   #question: Question | undefined;
   #isAskedAgain = false;
   #cancelTimer: (() => void) | undefined;
+  /** The last question met silence: the nodes' common subject may lead to a node that stands still. */
+  #isSilent = false;
+  /** Who announced itself last: not silent, if it is a node at all. */
+  #announcer: NodeAddress | undefined;
+  #announcedMs = -Infinity;
+  #cancelAnnounced: (() => void) | undefined;
   #isClosed = false;
 
   constructor(options: ClientTopologyOptions) {
@@ -42,6 +54,26 @@ export class ClientTopology {
     if (this.#isClosed) return;
     if (this.#question !== undefined || this.#cancelTimer !== undefined) this.#isAskedAgain = true;
     else this.#ask();
+  }
+
+  /**
+   * A node says that it has taken shards, or somebody does in its name: nothing is learned from that, and this client
+   * asks in a moment.
+   */
+  onAnnouncement(from: NodeAddress | undefined): void {
+    if (this.#isClosed) return;
+    if (from !== undefined) this.#announcer = from;
+    if (this.#cancelAnnounced !== undefined) return;
+    const { clock, random } = this.#options;
+    const pauseMs = Math.max(0, this.#announcedMs + ANNOUNCED_PAUSE_MS - clock.monoMs());
+    this.#cancelAnnounced = clock.timer(
+      () => {
+        this.#cancelAnnounced = undefined;
+        this.#announcedMs = clock.monoMs();
+        this.refresh();
+      },
+      pauseMs + (JITTER_MS * random.bytes(1)[0]!) / 256,
+    );
   }
 
   /** What a refusal says about the shard's owner. True when it is one this client did not know. */
@@ -60,21 +92,29 @@ export class ClientTopology {
   close(): void {
     this.#isClosed = true;
     this.#cancelTimer?.();
+    this.#cancelAnnounced?.();
   }
 
   #ask(): void {
     const { link, codec, clock, nextAttempt } = this.#options;
+    const announcer = this.#isSilent ? this.#announcer : undefined;
+    this.#isSilent = false;
+    if (announcer !== undefined) this.#announcer = undefined;
     const question = new Question(nextAttempt(), encodePayload(codec, null), (reply) => {
-      if (this.#question === question) this.#answered(reply);
+      if (this.#question !== question) return;
+      // Nothing but its own word says that there is such a node.
+      if (announcer !== undefined && reply === undefined) this.#isAskedAgain = true;
+      this.#answered(reply);
     });
     this.#question = question;
     this.#cancelTimer = clock.timer(() => {
       link.cancel(question.attempt);
       // It went to a node that says nothing, and not even that it is gone.
       this.#isAskedAgain = true;
+      this.#isSilent = true;
       this.#answered(undefined);
     }, ANSWER_MS);
-    link.send(TOPOLOGY_ADDRESS, question, question);
+    link.send(announcer ?? TOPOLOGY_ADDRESS, question, question);
   }
 
   #answered(reply: InboundReply | undefined): void {

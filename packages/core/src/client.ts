@@ -6,6 +6,7 @@ import type { CallHost, LivingCluster } from './client-call.ts';
 import { checkCallOptions, resolveClientOptions } from './client-options.ts';
 import type { CallOptions, ClientCall, ClientOptions, ResolvedClientOptions } from './client-options.ts';
 import { Redelivery } from './client-redelivery.ts';
+import { StrandedCalls } from './client-stranded.ts';
 import { ClientTopology } from './client-topology.ts';
 import type { ClientTopologyOptions } from './client-topology.ts';
 import { encodePayload, isRawPayload } from './codec.ts';
@@ -109,6 +110,7 @@ class RoutingClient implements Client {
       );
     };
     const routes = new Map<number, NodeAddress>();
+    const deadlines = new DeadlineWheel<Call>(clock);
     const nextAttempt = (): number => ++this.#attempts;
     const backoffMs = (repeat: number): number => {
       const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
@@ -118,12 +120,14 @@ class RoutingClient implements Client {
       link,
       codec: options.codec,
       clock,
-      deadlines: new DeadlineWheel(clock),
+      deadlines,
       routes,
       living:
         options.routing === 'static'
           ? undefined
-          : followCluster({ link, codec: options.codec, clock, routes, nextAttempt }, backoffMs),
+          : followCluster({ link, codec: options.codec, clock, random, routes, nextAttempt }, backoffMs, () =>
+              deadlines.items(),
+            ),
       mayRouteDirectly: true,
       nextAttempt,
       backoffMs,
@@ -142,7 +146,11 @@ class RoutingClient implements Client {
     let wasLost = transport.state === 'disconnected';
     this.#stopListening = transport.onConnection(({ state }) => {
       if (state === 'disconnected') wasLost = true;
-      else if (state === 'connected' && wasLost) this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
+      else if (state === 'connected' && wasLost) {
+        this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
+        // What was announced meanwhile was not heard.
+        this.#host.living?.topology.onAnnouncement(undefined);
+      }
     });
   }
 
@@ -189,6 +197,7 @@ class RoutingClient implements Client {
     this.#isClosed = true;
     this.#stopListening();
     this.#host.living?.topology.close();
+    this.#host.living?.stranded.close();
     for (const call of this.#host.deadlines.items()) call.close();
     return this.#host.link.close();
   }
@@ -377,10 +386,18 @@ class RoutingClient implements Client {
 function followCluster(
   options: Omit<ClientTopologyOptions, 'onMoved'>,
   backoffMs: (repeat: number) => number,
+  calls: () => readonly Call[],
 ): LivingCluster {
-  const redelivery = new Redelivery({ clock: options.clock, backoffMs });
-  const topology = new ClientTopology({ ...options, onMoved: (shard) => redelivery.onMoved(shard) });
-  return { topology, redelivery };
+  const { clock, link } = options;
+  const redelivery = new Redelivery({ clock, backoffMs });
+  const stranded = new StrandedCalls({ clock, redelivery, calls });
+  const onMoved = (shard: number): void => {
+    redelivery.onMoved(shard);
+    stranded.onMoved(shard);
+  };
+  const topology = new ClientTopology({ ...options, onMoved });
+  link.onAnnouncement((from) => topology.onAnnouncement(from));
+  return { topology, redelivery, stranded };
 }
 
 const TRANSPORT_ERROR_KINDS = new Map([

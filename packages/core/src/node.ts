@@ -13,6 +13,7 @@ import { Member } from './membership/member.ts';
 import type { MemberHost } from './membership/member.ts';
 import type { Membership } from './membership/membership.ts';
 import type { Metrics } from './metrics.ts';
+import { NodeAnnouncer } from './node-announcer.ts';
 import { checkObservers } from './observers.ts';
 import {
   MAX_DELAY_MS,
@@ -163,7 +164,12 @@ function resolveNodeOptions(given: NodeOptions) {
       NODE_ID,
       'of [A-Za-z0-9_-]{1,64}',
     ),
-    transport: checkMethods(owner, 'transport', given.transport, ['openLink', 'serve', 'onConnection']),
+    transport: checkMethods(owner, 'transport', given.transport, [
+      'openLink',
+      'serve',
+      'announce',
+      'onConnection',
+    ]),
     numShards,
     seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
     ...checkOwnership(given, numShards),
@@ -205,6 +211,7 @@ class ShardNode implements Node {
   readonly #dispatch: Dispatch;
   readonly #member: Member | undefined;
   readonly #gate: ShardGate;
+  readonly #announcer: NodeAnnouncer;
   readonly #events = new Set<(event: NodeEvent) => void>();
   #state: NodeState = 'created';
   #starting: Promise<void> | undefined;
@@ -231,6 +238,7 @@ class ShardNode implements Node {
     const router = createKeyRouter(numShards, seed, (key) => {
       checkKey(key, maxKeyBytes);
     });
+    this.#announcer = new NodeAnnouncer(options.transport, options.clock);
     this.#vacateMs = membership?.timing.drainMs ?? 0;
     this.#member = membership && new Member({ ...options, nodeId: id, membership, host: this.#memberHost() });
     this.#gate = this.#member === undefined ? staticGate(id, options.shards!) : memberGate(id, this.#member);
@@ -345,6 +353,7 @@ class ShardNode implements Node {
       },
       onAcquired: (shard, epoch) => {
         reportShards();
+        if (this.#self !== undefined) this.#announcer.announceSoon(this.#self);
         this.#emit({ type: 'acquired', shard, epoch });
       },
       onReleased: (shard) => {
@@ -474,6 +483,7 @@ class ShardNode implements Node {
   async #end(graceMs: number): Promise<void> {
     const { metrics, logger, id, clock } = this.#options;
     this.#state = 'draining';
+    this.#announcer.close();
     this.#closed.resolve();
     const startedMs = clock.monoMs();
     this.#vacateMs = this.#isGraceOver ? 0 : graceMs;

@@ -76,6 +76,11 @@ export interface ClientLink {
   release(attempt: number): void;
   /** Called with a second reply for one attempt: two nodes serve the shard. */
   onDuplicateReply: ((shard: number, from: NodeAddress | undefined) => void) | undefined;
+  /**
+   * From now on calls `listener` whenever a node announces itself, with the run it claims to be. Anybody may have said
+   * so: it is only a reason to ask. Where the bus forbids to listen, nothing is heard. Call once; never throws.
+   */
+  onAnnouncement(listener: (from: NodeAddress | undefined) => void): void;
   /** Forgets all attempts and leaves the bus. Idempotent. */
   close(): Promise<void>;
 }
@@ -142,6 +147,8 @@ export interface Transport {
    * @throws TRANSPORT_CLOSED, NO_PERMISSION
    */
   serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription>;
+  /** Tells every link that listens that `self` serves shards it did not before. May be lost; never throws. */
+  announce(self: NodeAddress): void;
   /** Calls `listener` at each change of the connection; the returned function ends that. */
   onConnection(listener: (event: ConnectionEvent) => void): () => void;
   /** Idempotent. Sends what was handed over, then leaves; what still waits for a reply fails. */

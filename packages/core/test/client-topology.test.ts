@@ -15,9 +15,10 @@ function start() {
   const clock = fakeClock();
   const routes = new Map<number, NodeAddress>();
   const moved: number[] = [];
+  const random = { bytes: (count: number) => new Uint8Array(count).fill(128) };
   let attempts = 0;
   const topology = new ClientTopology({
-    ...{ link: transport.openLink({ session: 1 }), codec: jsonCodec, clock, routes },
+    ...{ link: transport.openLink({ session: 1 }), codec: jsonCodec, clock, routes, random },
     nextAttempt: () => ++attempts,
     onMoved: (shard) => moved.push(shard),
   });
@@ -104,6 +105,126 @@ describe('a question', () => {
     const transport = new ScriptedTransport();
     createClient({ transport, clock: fakeClock(), routing: 'topology' });
     expect(transport.sent.map(({ entry }) => entry.type)).toEqual(['clstr.topology']);
+  });
+});
+
+describe('an announcement', () => {
+  /** As `random` in `start` says: half of the jitter. */
+  const JITTER_MS = 25;
+  const ANNOUNCED_PAUSE_MS = 200;
+  const ANNOUNCER = { nodeId: 'b', inc: 'j' };
+
+  test('makes this client ask any node, in a moment of its own', async () => {
+    const { topology, transport, clock } = start();
+    topology.onAnnouncement(ANNOUNCER);
+    await clock.advance(JITTER_MS - 1);
+    expect(transport.sent).toEqual([]);
+    await clock.advance(1);
+    expect(transport.sent.map(({ to }) => to)).toEqual([{ topology: true }]);
+  });
+
+  test.each([0, 255])('is heard by each client at its own time, within 50 ms: %d', async (byte) => {
+    const transport = new ScriptedTransport();
+    const clock = fakeClock();
+    const random = { bytes: (count: number) => new Uint8Array(count).fill(byte) };
+    const topology = new ClientTopology({
+      ...{ link: transport.openLink({ session: 1 }), codec: jsonCodec, clock, random, routes: new Map() },
+      ...{ nextAttempt: () => 1, onMoved: () => undefined },
+    });
+    topology.onAnnouncement(ANNOUNCER);
+    await clock.advance((50 * byte) / 256);
+    expect(transport.sent).toHaveLength(1);
+  });
+
+  test('teaches nothing by itself, whoever it claims to be from', async () => {
+    const { topology, clock, routes, moved } = start();
+    for (const from of [ANNOUNCER, undefined]) topology.onAnnouncement(from);
+    await clock.advance(1_000);
+    expect([routes.size, moved]).toEqual([0, []]);
+  });
+
+  test('comes ten thousand times, and is asked about once', async () => {
+    const { topology, transport, clock } = start();
+    for (let i = 0; i < 10_000; i++) topology.onAnnouncement({ nodeId: `n${i}`, inc: 'i' });
+    await clock.advance(JITTER_MS);
+    transport.last.reply(owners());
+    await clock.advance(10_000);
+    expect(transport.sent).toHaveLength(1);
+    expect(clock.timerCount).toBe(0);
+  });
+
+  test('comes ten thousand times in ten seconds, and is asked about at most five times a second', async () => {
+    const { topology, transport, clock } = start();
+    for (let i = 0; i < 10_000; i++) {
+      topology.onAnnouncement(ANNOUNCER);
+      await clock.advance(1);
+      const { last } = transport;
+      if (transport.sent.length > 0 && last.entry.attempt === transport.sent.length) last.reply(owners());
+    }
+    expect(transport.sent.length).toBeGreaterThan(30);
+    expect(transport.sent.length).toBeLessThanOrEqual(10_000 / ANNOUNCED_PAUSE_MS);
+  });
+
+  test('during a question is asked about after it', async () => {
+    const { topology, transport, clock } = start();
+    topology.refresh();
+    topology.onAnnouncement(ANNOUNCER);
+    await clock.advance(JITTER_MS);
+    expect(transport.sent).toHaveLength(1);
+    transport.last.reply(owners());
+    await clock.advance(PAUSE_MS);
+    expect(transport.sent).toHaveLength(2);
+  });
+
+  test('names whom to ask after silence, once', async () => {
+    const { topology, transport, clock, routes } = start();
+    topology.onAnnouncement(ANNOUNCER);
+    await clock.advance(JITTER_MS);
+    for (let i = 0; i < 2; i++) await clock.advance(ANSWER_MS + PAUSE_MS);
+    expect(transport.sent.map(({ to }) => to)).toEqual([{ topology: true }, ANNOUNCER, { topology: true }]);
+    transport.last.reply(owners([3, 1, 'b', 'j']));
+    expect(routes.get(3)).toEqual(ANNOUNCER);
+    await clock.advance(10_000);
+    expect(transport.sent).toHaveLength(3);
+  });
+
+  test('that names a node which is not there costs one question', async () => {
+    const { topology, transport, clock } = start();
+    topology.onAnnouncement({ nodeId: 'nobody', inc: 'x' });
+    await clock.advance(JITTER_MS + ANSWER_MS + PAUSE_MS);
+    expect(transport.last.to).toEqual({ nodeId: 'nobody', inc: 'x' });
+    transport.last.fail(new ClstrError('NO_SUBSCRIBER', 'no'));
+    await clock.advance(PAUSE_MS);
+    expect(transport.sent.map(({ to }) => to).at(-1)).toEqual({ topology: true });
+    transport.last.reply(owners());
+    await clock.advance(10_000);
+    expect(transport.sent).toHaveLength(3);
+  });
+
+  test('is not heard by a client that is closed', async () => {
+    const { topology, transport, clock } = start();
+    topology.onAnnouncement(ANNOUNCER);
+    topology.close();
+    topology.onAnnouncement(ANNOUNCER);
+    await clock.advance(1_000);
+    expect([transport.sent.length, clock.timerCount]).toEqual([0, 0]);
+  });
+
+  test('is listened for by clients that follow their cluster only', () => {
+    const transport = new ScriptedTransport();
+    createClient({ transport, clock: fakeClock() });
+    expect(transport.announceTo).toBeUndefined();
+    createClient({ transport, clock: fakeClock(), routing: 'topology' });
+    expect(transport.announceTo).toBeDefined();
+  });
+
+  test('may have been missed while there was no connection', async () => {
+    const { transport, clock, questions } = follow();
+    await clock.advance(1_000);
+    transport.become('disconnected');
+    transport.become('connected');
+    await clock.advance(50);
+    expect(questions()).toHaveLength(2);
   });
 });
 

@@ -104,6 +104,16 @@ describe('a node with a membership', () => {
     expect(metrics.calls.filter(([name]) => name === 'shardsOwned').at(-1)).toEqual(['shardsOwned', 'n1', 2]);
   });
 
+  test('announces what it acquires once it serves it, in one word', async () => {
+    const { transport, clock, events, inc, at } = await owning();
+    expect(typesOf(events)).toEqual(['joined', 'acquired', 'acquired']);
+    expect([at({ shard: 0 }).length, at({ shard: 1 }).length]).toEqual([1, 1]);
+    await clock.advance(50);
+    expect(transport.announced).toEqual([{ nodeId: 'n1', inc }]);
+    await clock.advance(10 * timing.heartbeatMs);
+    expect(transport.announced).toHaveLength(1);
+  });
+
   test('gives its handler the epoch, and the topology to whoever asks', async () => {
     const { handler, tenures, gate } = openHandler();
     const { shard, port, inc } = await owning({ handler });

@@ -81,6 +81,9 @@ export class ScriptedTransport implements Transport {
   readonly cancelled: number[] = [];
   readonly released: number[] = [];
   readonly served: Served[] = [];
+  readonly announced: NodeAddress[] = [];
+  /** What the last link listens with, if it does. */
+  announceTo: ((from: NodeAddress | undefined) => void) | undefined;
   /** What happened to links and addresses, in order. */
   readonly events: string[] = [];
   link: ClientLink | undefined;
@@ -110,6 +113,9 @@ export class ScriptedTransport implements Transport {
       release: (attempt) => {
         this.released.push(attempt);
       },
+      onAnnouncement: (listener) => {
+        this.announceTo = listener;
+      },
       onDuplicateReply: undefined,
       close: async () => {
         this.events.push('link closed');
@@ -129,6 +135,10 @@ export class ScriptedTransport implements Transport {
         this.events.push(`${'shard' in address ? `shard ${address.shard}` : 'direct'} closed`);
       },
     };
+  }
+
+  announce(self: NodeAddress): void {
+    this.announced.push(self);
   }
 
   onConnection(listener: (event: ConnectionEvent) => void): () => void {

@@ -38,6 +38,8 @@ export interface MemoryBus {
   serversOf(address: Address): ReadonlySet<Endpoint>;
   addServer(address: Address, endpoint: Endpoint): void;
   removeServer(address: Address, endpoint: Endpoint): void;
+  /** For `memoryTransport`: who hears the announcements of nodes. */
+  readonly listeners: Set<Endpoint>;
   /** Hands a frame of `count` entries to an endpoint as the policy says. */
   transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array, count: number): void;
 }
@@ -66,6 +68,7 @@ const NOBODY: ReadonlySet<Endpoint> = new Set();
 class QueuedBus implements MemoryBus {
   readonly maxPayload: number;
   readonly clock: Clock;
+  readonly listeners: Set<Endpoint> = new Set();
   readonly #policy: NetworkPolicy | undefined;
   readonly #servers = new Map<string | number, Set<Endpoint>>();
   /** Work of this round, and of the next: two arrays that swap, so that neither grows for ever under load. */

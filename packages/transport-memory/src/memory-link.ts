@@ -24,6 +24,8 @@ export class MemoryLink implements ClientLink, Endpoint {
   readonly #pending = new PendingTable<Outgoing>();
   readonly #writer = createFrameWriter();
   readonly #visitor: FrameVisitor;
+  /** Hears announcements, as far as this link listens. */
+  #listener: Endpoint | undefined;
   /** What comes next still joins it. */
   #turn: Turn | undefined;
   /** What the writer holds. */
@@ -68,8 +70,15 @@ export class MemoryLink implements ClientLink, Endpoint {
     this.#pending.remove(attempt);
   }
 
+  onAnnouncement(listener: (from: NodeAddress | undefined) => void): void {
+    if (this.#isClosed) return;
+    this.#listener = { name: this.name, self: undefined, deliver: (_bytes, from) => listener(from.self) };
+    this.#bus.listeners.add(this.#listener);
+  }
+
   close(): Promise<void> {
     this.#isClosed = true;
+    if (this.#listener !== undefined) this.#bus.listeners.delete(this.#listener);
     this.#pending.clear();
     this.#onClose();
     return Promise.resolve();

@@ -20,7 +20,7 @@ export class MemoryServer implements Endpoint {
   readonly #receiver: EntryReceiver;
 
   constructor(clock: Clock, replies: MemoryReplies, receiver: EntryReceiver, self: NodeAddress) {
-    this.name = `node:${self.nodeId}.${self.inc}`;
+    this.name = nameOf(self);
     this.self = self;
     this.#clock = clock;
     this.#replies = replies;
@@ -36,6 +36,11 @@ export class MemoryServer implements Endpoint {
       this.#replies.release();
     }
   }
+}
+
+/** As packets name it. */
+export function nameOf({ nodeId, inc }: NodeAddress): string {
+  return `node:${nodeId}.${inc}`;
 }
 
 /** One arrival: visits its frame, and is the way back for its entries. */

@@ -12,10 +12,10 @@ import type {
 } from '@clstr/core';
 import { ClstrError, checkKnownOptions, checkMethods } from '@clstr/core';
 import { createMemoryBus } from './memory-bus.ts';
-import type { MemoryBus } from './memory-bus.ts';
+import type { Endpoint, MemoryBus } from './memory-bus.ts';
 import { MemoryLink } from './memory-link.ts';
 import { MemoryReplies } from './memory-replies.ts';
-import { MemoryServer } from './memory-server.ts';
+import { MemoryServer, nameOf } from './memory-server.ts';
 
 export interface MemoryTransportOptions {
   /** Default: a new bus of its own, on which its clients and nodes reach each other. */
@@ -75,6 +75,12 @@ class MemoryTransport implements Transport {
     return Promise.resolve(subscription);
   }
 
+  announce(self: NodeAddress): void {
+    if (this.#closing !== undefined) return;
+    const from: Endpoint = { name: nameOf(self), self, deliver() {} };
+    for (const listener of this.#bus.listeners) this.#bus.transmit(from, listener, NO_BYTES, 1);
+  }
+
   onConnection(listener: (event: ConnectionEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -107,3 +113,5 @@ class MemoryTransport implements Transport {
       throw new ClstrError('TRANSPORT_CLOSED', 'this memory transport is closed');
   }
 }
+
+const NO_BYTES = new Uint8Array(0);

@@ -1,7 +1,7 @@
 import type { ConnectionEvent } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
-import type { MemoryTransportOptions } from '../src/index.ts';
+import type { MemoryTransportOptions, Packet } from '../src/index.ts';
 import { SELF, receiver, send, settle } from './wire.ts';
 
 describe('the options of memoryTransport', () => {
@@ -160,5 +160,40 @@ describe('close', () => {
       ['sent', 'error: NO_SUBSCRIBER not-executed'],
       ['sent', 'reply: b'],
     ]);
+  });
+});
+
+describe('an announcement', () => {
+  test('goes through the policy of the bus as any packet, from its node to each client that listens', async () => {
+    const packets: string[] = [];
+    let isLost = true;
+    const policy = ({ from, to, bytes }: Packet): readonly number[] => {
+      packets.push(`${from} to ${to}: ${bytes.length} bytes`);
+      return isLost ? [] : [0];
+    };
+    const transport = memoryTransport({ bus: createMemoryBus({ policy }) });
+    const heard: unknown[] = [];
+    transport.openLink({ session: 1 });
+    transport.openLink({ session: 2 }).onAnnouncement((from) => heard.push(from));
+    transport.announce(SELF);
+    await settle();
+    expect(heard).toEqual([]);
+    isLost = false;
+    transport.announce(SELF);
+    await settle();
+    expect(heard).toEqual([SELF]);
+    const one = `node:${SELF.nodeId}.${SELF.inc} to client:2: 0 bytes`;
+    expect(packets).toEqual([one, one]);
+  });
+
+  test('is not heard by a link that was closed before it listened', async () => {
+    const transport = memoryTransport();
+    const link = transport.openLink({ session: 1 });
+    await link.close();
+    const heard: unknown[] = [];
+    link.onAnnouncement((from) => heard.push(from));
+    transport.announce(SELF);
+    await settle();
+    expect(heard).toEqual([]);
   });
 });

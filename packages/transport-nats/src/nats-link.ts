@@ -4,7 +4,7 @@
  * While disconnected nothing is given to the NATS client, which would send it later without asking: unsent entries
  * wait here until the connection is back or their deadline passes.
  */
-import type { Address, ClientLink, OutboundEntry, ReplySink } from '@clstr/core';
+import type { Address, ClientLink, NodeAddress, OutboundEntry, ReplySink } from '@clstr/core';
 import { ClstrError, PendingTable, randomId, systemRandom } from '@clstr/core';
 import type { Msg, NatsError, Subscription } from 'nats';
 import type { ClientWire, Outgoing, SentBatch, WireHost } from './client-wire.ts';
@@ -14,6 +14,7 @@ import { JsonClientWire } from './json-client-wire.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';
 import { NativeClientWire } from './native-client-wire.ts';
 import type { NatsTransportStats } from './stats.ts';
+import { NodeAddressReader, announcementsOf } from './subjects.ts';
 
 export class NatsLink implements ClientLink, WireHost {
   readonly connection: Connection;
@@ -24,6 +25,7 @@ export class NatsLink implements ClientLink, WireHost {
   readonly pending: PendingTable<Outgoing> = new PendingTable<Outgoing>();
   readonly #wire: ClientWire;
   readonly #subscription: Subscription;
+  #announcements: Subscription | undefined;
   readonly #onClose: () => void;
   readonly #batches = new Map<string, SentBatch>();
   readonly #waiting = new Set<Outgoing>();
@@ -90,6 +92,31 @@ export class NatsLink implements ClientLink, WireHost {
 
   release(attempt: number): void {
     this.#forget(attempt);
+  }
+
+  /** A client without the permission works on: it asks when a call was refused or timed out. */
+  onAnnouncement(listener: (from: NodeAddress | undefined) => void): void {
+    if (this.#isClosed) return;
+    const { subjectPrefix, logger } = this.options;
+    const subject = announcementsOf(subjectPrefix);
+    const reader = new NodeAddressReader(subjectPrefix);
+    const onMessage = (error: NatsError | null, message: Msg): void => {
+      try {
+        if (error === null) listener(reader.read(message.reply));
+        else {
+          const err = deniedSubscription(error, subject);
+          logger.warn({ err }, 'new owners are not heard of: they are found more slowly');
+        }
+      } catch (err) {
+        // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
+        logger.error({ err }, 'hearing of new owners failed');
+      }
+    };
+    try {
+      this.#announcements = this.connection.subscribe(subject, onMessage);
+    } catch (err) {
+      logger.warn({ err }, 'new owners are not heard of: they are found more slowly');
+    }
   }
 
   close(): Promise<void> {
@@ -174,6 +201,7 @@ export class NatsLink implements ClientLink, WireHost {
     this.#onClose();
     if (this.connection.isClosed) return;
     this.#subscription.unsubscribe();
+    this.#announcements?.unsubscribe();
     if (this.connection.isConnected) await this.connection.confirmWithin();
   }
 

@@ -20,7 +20,7 @@ import { NatsServing } from './nats-serving.ts';
 import { ReplyRoutes } from './native-replies.ts';
 import { createStats } from './stats.ts';
 import type { NatsTransportStats } from './stats.ts';
-import { subjectOf } from './subjects.ts';
+import { announcementsOf, subjectOf } from './subjects.ts';
 
 export interface NatsTransport extends Transport {
   /** What was dropped so far. */
@@ -51,6 +51,13 @@ class ConnectedTransport implements NatsTransport {
     this.name = `nats-${options.wire}`;
     this.#connection = connection;
     this.#options = options;
+    const announcements = announcementsOf(options.subjectPrefix);
+    let isReported = false;
+    connection.onDeniedPublish((subject, error) => {
+      if (subject !== announcements || isReported) return;
+      isReported = true;
+      options.logger.warn({ err: error }, 'new owners are not announced: clients find them more slowly');
+    });
   }
 
   get state(): ConnectionState {
@@ -83,6 +90,18 @@ class ConnectedTransport implements NatsTransport {
     this.#serving.add(serving);
     await serving.confirm();
     return serving;
+  }
+
+  /** As a reply batch does, it names its node by the NATS reply subject. */
+  announce(self: NodeAddress): void {
+    const { subjectPrefix, logger } = this.#options;
+    if (this.#closing !== undefined || !this.#connection.isConnected) return;
+    try {
+      const subject = announcementsOf(subjectPrefix);
+      this.#connection.publish(subject, NO_BYTES, subjectOf(subjectPrefix, self));
+    } catch (err) {
+      logger.warn({ err }, 'new owners cannot be announced');
+    }
   }
 
   onConnection(listener: (event: ConnectionEvent) => void): () => void {
@@ -123,3 +142,5 @@ class ConnectedTransport implements NatsTransport {
     }
   }
 }
+
+const NO_BYTES = new Uint8Array(0);

@@ -2,7 +2,7 @@
 import { checkKnownOptions, checkString, invalidOption } from '@clstr/core';
 import { CLUSTER_NAME } from './membership-options.ts';
 import { defaults } from './nats-options.ts';
-import { NODES_QUEUE, isPlainSubject } from './subjects.ts';
+import { NODES_QUEUE, announcementsOf, isPlainSubject } from './subjects.ts';
 
 /**
  * `client` calls; `node` serves; `app` does both, which an actor that calls others needs; `provisioner` calls
@@ -38,11 +38,14 @@ export function natsPermissions(options: NatsPermissionsOptions): NatsPermission
   const { role, ...names } = resolve(options);
   switch (role) {
     case 'client':
-      return { publish: calls(names), subscribe: [`${names.inboxPrefix}.>`] };
+      return { publish: calls(names), subscribe: [...hears(names), `${names.inboxPrefix}.>`] };
     case 'node':
       return { publish: serving(names), subscribe: subjects(names) };
     case 'app':
-      return { publish: [...calls(names), ...serving(names)], subscribe: subjects(names) };
+      return {
+        publish: [...calls(names), ...serving(names)],
+        subscribe: [...hears(names), ...subjects(names)],
+      };
     case 'provisioner':
       return { publish: provisioning(names), subscribe: [`${names.inboxPrefix}.>`] };
     default:
@@ -52,6 +55,11 @@ export function natsPermissions(options: NatsPermissionsOptions): NatsPermission
 
 function calls({ subjectPrefix }: Names): string[] {
   return [`${subjectPrefix}.shard.*`, `${subjectPrefix}.node.*.*`, `${subjectPrefix}.topology`];
+}
+
+/** Which nodes have taken shards: only they may say so. */
+function hears({ subjectPrefix }: Names): string[] {
+  return [announcementsOf(subjectPrefix)];
 }
 
 function subjects({ subjectPrefix, inboxPrefix }: Names): string[] {
@@ -65,8 +73,9 @@ function subjects({ subjectPrefix, inboxPrefix }: Names): string[] {
 }
 
 function serving(names: Names): string[] {
-  const { cluster, inboxPrefixes, mayCreateBucket } = names;
+  const { cluster, inboxPrefixes, mayCreateBucket, subjectPrefix } = names;
   return [
+    announcementsOf(subjectPrefix),
     ...inboxPrefixes.map((prefix) => `${prefix}.>`),
     ...['cfg', 'h.*', 'm.*', 's.*'].map((key) => `$KV.${cluster}.${key}`),
     ...(mayCreateBucket ? [`$JS.API.STREAM.CREATE.KV_${cluster}`] : []),

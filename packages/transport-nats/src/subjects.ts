@@ -9,6 +9,11 @@ export function subjectOf(prefix: string, address: Address): string {
     : `${prefix}.shard.${address.shard}`;
 }
 
+/** Where nodes announce themselves to clients. */
+export function announcementsOf(prefix: string): string {
+  return `${prefix}.topology.changes`;
+}
+
 /** Nodes share the questions for the topology. */
 export const NODES_QUEUE = 'nodes';
 

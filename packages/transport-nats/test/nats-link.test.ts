@@ -2,7 +2,7 @@ import type { ClientLink } from '@clstr/core';
 import { ClstrError, FRAME_MAGIC, createFrameWriter, encodeBatchError } from '@clstr/core';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
-import type { Msg, NatsConnection } from 'nats';
+import type { Msg, NatsConnection, NatsError } from 'nats';
 import { Events, connect } from 'nats';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { natsTransport } from '../src/index.ts';
@@ -299,6 +299,72 @@ test('an inbox that the server forbids fails what has left as unknown, the rest 
     ['error: NO_PERMISSION not-executed'],
     ['error: NO_PERMISSION not-executed'],
   ]);
+});
+
+describe('announcements', () => {
+  const SUBJECT = 'clstr.topology.changes';
+  const message = (reply?: string): Msg => ({ subject: SUBJECT, data: new Uint8Array(9), reply }) as Msg;
+
+  test('are subscribed to only by a link that listens, and until it is closed', async () => {
+    const { connection, link } = await scripted();
+    expect([...connection.subscriptions.keys()]).not.toContain(SUBJECT);
+    link.onAnnouncement(() => undefined);
+    expect([...connection.subscriptions.keys()]).toContain(SUBJECT);
+    await link.close();
+    expect([...connection.subscriptions.keys()]).not.toContain(SUBJECT);
+    link.onAnnouncement(() => undefined);
+    expect([...connection.subscriptions.keys()]).not.toContain(SUBJECT);
+  });
+
+  test.each([
+    ['clstr.node.n1.a', { nodeId: 'n1', inc: 'a' }],
+    [undefined, undefined],
+    ['', undefined],
+    ['clstr.node.n1', undefined],
+    ['clstr.node.n1.>', undefined],
+    ['clstr.shard.1', undefined],
+    ['$JS.API.STREAM.PURGE.KV_clstr', undefined],
+  ])('with the reply subject %j name the run %j', async (reply, run) => {
+    const { connection, link } = await scripted();
+    const heard: unknown[] = [];
+    link.onAnnouncement((from) => heard.push(from));
+    connection.subscriptions.get(SUBJECT)!(null, message(reply));
+    expect(heard).toEqual([run]);
+  });
+
+  test('that are forbidden, or whose listener throws, cost nothing else', async () => {
+    const levels: string[] = [];
+    const note = (level: string) => () => void levels.push(level);
+    const logger = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
+    const { connection, link } = await scripted({ logger });
+    link.onAnnouncement(() => {
+      throw new Error('boom');
+    });
+    const error = Object.assign(new Error('no'), { code: 'PERMISSIONS_VIOLATION' });
+    const callback = connection.subscriptions.get(SUBJECT)!;
+    callback(error as NatsError, message());
+    callback(null, message());
+    expect(levels).toEqual(['warn', 'error']);
+    const sent = send(link);
+    await microtasks(1);
+    expect(sent.fate).toEqual(['sent']);
+  });
+
+  test('leave as an empty message that names the node, while there is a connection', async () => {
+    const { connection, transport } = await scripted();
+    const leaves = (): void => transport.announce(SELF);
+    leaves();
+    expect(connection.published).toEqual([
+      { subject: SUBJECT, data: new Uint8Array(0), reply: 'clstr.node.n1.a' },
+    ]);
+    connection.publishError = Object.assign(new Error('closed'), { code: 'CONNECTION_CLOSED' });
+    expect(leaves).not.toThrow();
+    connection.publishError = undefined;
+    connection.become(Events.Disconnect);
+    await microtasks(5);
+    leaves();
+    expect(connection.published).toHaveLength(1);
+  });
 });
 
 describe('a closed link', () => {

@@ -8,7 +8,7 @@ describe('natsPermissions', () => {
   test('of a client has nothing of JetStream, and no inbox but its own', () => {
     expect(natsPermissions({ role: 'client', inboxPrefix })).toEqual({
       publish: ['clstr.shard.*', 'clstr.node.*.*', 'clstr.topology'],
-      subscribe: ['_INBOX.me.>'],
+      subscribe: ['clstr.topology.changes', '_INBOX.me.>'],
     });
   });
 
@@ -16,6 +16,7 @@ describe('natsPermissions', () => {
     const names = { subjectPrefix: 'shop.eu', cluster: 'shop', inboxPrefixes: ['_INBOX', 'in'] };
     expect(natsPermissions({ role: 'node', inboxPrefix: 'in.nodes', ...names })).toEqual({
       publish: [
+        'shop.eu.topology.changes',
         ...['_INBOX.>', 'in.>', '$KV.shop.cfg', '$KV.shop.h.*', '$KV.shop.m.*', '$KV.shop.s.*'],
         ...['$JS.API.STREAM.INFO.KV_shop', '$JS.API.STREAM.MSG.GET.KV_shop'],
         ...['$JS.API.CONSUMER.CREATE.KV_shop', '$JS.API.CONSUMER.DELETE.KV_shop.*', '$JS.FC.KV_shop.>'],
@@ -36,7 +37,7 @@ describe('natsPermissions', () => {
     const of = (role: 'client' | 'node' | 'app') => natsPermissions({ role, inboxPrefix });
     expect(of('app')).toEqual({
       publish: [...of('client').publish, ...of('node').publish],
-      subscribe: of('node').subscribe,
+      subscribe: ['clstr.topology.changes', ...of('node').subscribe],
     });
   });
 

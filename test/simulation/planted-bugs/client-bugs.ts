@@ -20,6 +20,19 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'what may have run is sent again to a new owner',
+    invariant: 'S6',
+    seed: 4,
+    kinds: ['black-hole', 'slow-handlers'],
+    patches: [
+      {
+        file: CALL,
+        find: 'if (!this.isIdempotent || this.isNotify || this.attempt === 0) return;',
+        replace: 'if (this.isNotify || this.attempt === 0) return;',
+      },
+    ],
+  },
+  {
     name: 'a client believes an older owner',
     invariant: 'S9',
     seed: 32,

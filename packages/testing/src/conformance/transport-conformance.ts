@@ -1,5 +1,6 @@
 /** The contract of a transport as a test suite: every transport runs the same behaviours, end to end. */
 import { aborts } from './aborts.ts';
+import { announcements } from './announcements.ts';
 import type { Behaviours } from './behaviour.ts';
 import { deadlines } from './deadlines.ts';
 import { endings } from './endings.ts';
@@ -21,6 +22,7 @@ const THEMES: Readonly<Record<string, Behaviours>> = {
   'headers and types': headersAndTypes,
   requests,
   owners,
+  announcements,
   deadlines,
   'failing handlers': failures,
   aborts,

@@ -9,7 +9,7 @@ import type {
   ReplySink,
   Transport,
 } from '@clstr/core';
-import { isNodeAddress, isTopologyAddress } from '@clstr/core';
+import { isNodeAddress } from '@clstr/core';
 import type { Oracle } from './oracle.ts';
 
 export class ClientWatch {
@@ -50,10 +50,11 @@ export class ClientWatch {
     return {
       send: (to, entry, sink) => {
         this.#sends(to, entry);
-        link.send(to, entry, this.#wrapSink(to, entry, sink));
+        link.send(to, entry, this.#wrapSink(entry, sink));
       },
       cancel: (attempt) => link.cancel(attempt),
       release: (attempt) => link.release(attempt),
+      onAnnouncement: (listener) => link.onAnnouncement(listener),
       get onDuplicateReply() {
         return link.onDuplicateReply;
       },
@@ -64,11 +65,11 @@ export class ClientWatch {
     };
   }
 
-  #wrapSink(to: Address, entry: OutboundEntry, sink: ReplySink): ReplySink {
+  #wrapSink(entry: OutboundEntry, sink: ReplySink): ReplySink {
     return {
       onSent: () => sink.onSent(),
       onReply: (reply, isFinal) => {
-        if (isTopologyAddress(to)) this.#learnAll(reply);
+        if (isQuestion(entry)) this.#learnAll(reply);
         this.#refusedBy(reply.error, entry, () => sink.onReply(reply, isFinal));
       },
       onError: (error) => this.#refusedBy(error, entry, () => sink.onError(error)),
@@ -76,7 +77,7 @@ export class ClientWatch {
   }
 
   #sends(to: Address, entry: OutboundEntry): void {
-    if (isTopologyAddress(to)) return;
+    if (isQuestion(entry)) return;
     this.#onSend(entry);
     const { shard, key = '' } = entry;
     if (isNodeAddress(to)) this.#checkRoute(shard, to);
@@ -136,6 +137,11 @@ export class ClientWatch {
 
 function nameOf({ nodeId, inc }: NodeAddress): string {
   return `${nodeId}.${inc}`;
+}
+
+/** For the owners of all shards; to any node, or to one. */
+function isQuestion({ type }: OutboundEntry): boolean {
+  return type === 'clstr.topology';
 }
 
 /** The client's own calls say when they have ended. */

@@ -140,6 +140,7 @@ function inProcess(transport: Transport, clock: ProcessClock): Transport {
       };
       return transport.serve(address, inTurn, self);
     },
+    announce: (self) => transport.announce(self),
     onConnection: (listener) => transport.onConnection(listener),
     close: () => transport.close(),
     [Symbol.asyncDispose]: () => transport.close(),
