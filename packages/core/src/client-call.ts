@@ -73,6 +73,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
   /** Why the last attempt that left was refused, until another one leaves. */
   #refusal: ClstrError | undefined;
   #repeats = 0;
+  /** The highest known of its shard when it was last sent to the shard's own subject. */
+  #epoch = 0;
   #to: Address;
   #stopListening: (() => void) | undefined;
   #cancelRepeat: (() => void) | undefined;
@@ -182,8 +184,9 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
     const { routes, codec, mayRouteDirectly, living } = this.#host;
     if (from !== undefined && mayRouteDirectly) {
       const known = routes.get(this.shard);
-      // In a living cluster an answer may come late, from an owner before the one that is known.
-      if (known !== from && (living === undefined || known === undefined)) routes.set(this.shard, from);
+      if (known !== from && (living === undefined || (known === undefined && this.#isFromOwner(living)))) {
+        routes.set(this.shard, from);
+      }
     }
     let value: unknown;
     try {
@@ -240,8 +243,18 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
   }
 
   #send(): void {
+    const { living } = this.#host;
+    if (living !== undefined && !isNodeAddress(this.#to)) this.#epoch = living.topology.epochOf(this.shard);
     this.attempt = this.#host.nextAttempt();
     this.#host.link.send(this.#to, this, this);
+  }
+
+  /**
+   * In a living cluster an answer may come late, from an owner before the one that is known. Whoever answers on the shard's
+   * own subject owns it, or owned it when no newer owner was known.
+   */
+  #isFromOwner({ topology }: LivingCluster): boolean {
+    return !isNodeAddress(this.#to) && topology.epochOf(this.shard) === this.#epoch;
   }
 
   /** A learned route that turns out wrong is forgotten; the shard subject finds the owner. */
@@ -290,7 +303,9 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
     redelivery.hold(this);
     if (error.code === 'OVERLOADED') return true;
     topology.learnFrom(this.shard, error);
-    if (!isNodeAddress(from)) topology.refresh();
+    // A node that names its own run has yet to prove that the shard is still its own: on the shard's subject it would
+    // say nothing. It may come back, or another takes over.
+    if (!isNodeAddress(from) || isNamedBy(error, from)) topology.refresh();
     else {
       topology.forget(this.shard, from);
       // Elsewhere it may be there already; while it moves, it is nowhere.
@@ -335,6 +350,10 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
 
 /** Endings that leave open whether the handler ran: an idempotent call may run again. */
 const REPEATED_WHEN_IDEMPOTENT: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'FENCED', 'ABORTED']);
+
+function isNamedBy({ details }: ClstrError, { nodeId, inc }: NodeAddress): boolean {
+  return details?.['nodeId'] === nodeId && details['inc'] === inc;
+}
 
 /** Addresses of one run may be two objects: read from a reply, and learned from the topology. */
 function isSameRun(a: NodeAddress, b: NodeAddress): boolean {

@@ -83,6 +83,11 @@ export class ClientTopology {
     return this.#learn(shard, epoch, nodeId, inc);
   }
 
+  /** The highest known of the shard; 0 when none is. */
+  epochOf(shard: number): number {
+    return this.#epochs.get(shard) ?? 0;
+  }
+
   /** The route led to nobody, or to somebody else. */
   forget(shard: number, address: NodeAddress): void {
     const { routes } = this.#options;
@@ -148,7 +153,7 @@ export class ClientTopology {
   }
 
   #learn(shard: number, epoch: number, nodeId: string, inc: string): boolean {
-    if (epoch <= (this.#epochs.get(shard) ?? 0)) return false;
+    if (epoch <= this.epochOf(shard)) return false;
     this.#epochs.set(shard, epoch);
     this.#options.routes.set(shard, this.#addressOf(nodeId, inc));
     this.#options.onMoved(shard);

@@ -376,6 +376,18 @@ describe('a call of a client that follows its cluster', () => {
     },
   );
 
+  test('that meets an owner which has to prove itself waits for it, and asks whether there is another', async () => {
+    const { client, calls, questions, clock } = follow();
+    await clock.advance(PAUSE_MS);
+    const answer = client.requestShard(3, 'Get');
+    calls()[0]!.refuse(refusal({ epoch: 1, nodeId: 'a', inc: 'i' }));
+    expect([calls().length, questions().length]).toEqual([1, 2]);
+    await clock.advance(25);
+    expect(calls()[1]!.to).toEqual({ nodeId: 'a', inc: 'i' });
+    calls()[1]!.reply('done');
+    expect(await answer).toBe('done');
+  });
+
   test('whose shard is moving waits, and asks who owns it by now', async () => {
     const { client, calls, questions, clock } = follow();
     await clock.advance(PAUSE_MS);
@@ -402,6 +414,27 @@ describe('a call of a client that follows its cluster', () => {
     expect(calls()[1]!.to).toEqual({ shard: 3 });
     void client.requestShard(3, 'Get').catch(() => undefined);
     expect(calls()[2]!.to).toEqual({ shard: 3 });
+  });
+
+  test('answered late, by an owner before one that was known and forgotten, changes no route', async () => {
+    const { client, calls, clock } = follow();
+    const gone = new ClstrError('NO_SUBSCRIBER', 'no');
+    const direct = client.requestShard(3, 'Get');
+    const own = client.requestShard(4, 'Get');
+    const other = client.requestShard(3, 'Get');
+    calls()[2]!.refuse(refusal({ epoch: 2, nodeId: 'b', inc: 'j' }));
+    calls()[3]!.refuse(gone);
+    calls()[0]!.reply('late', { nodeId: 'a', inc: 'i' });
+    expect(await direct).toBe('late');
+    const next = client.requestShard(3, 'Get');
+    await clock.advance(100);
+    for (const { to } of calls().slice(4)) expect(to).toEqual({ shard: 3 });
+    expect(calls().length).toBeGreaterThan(5);
+    calls()[1]!.reply('first', { nodeId: 'z', inc: 'y' });
+    expect(await own).toBe('first');
+    void client.requestShard(4, 'Get').catch(() => undefined);
+    expect(calls().at(-1)!.to).toEqual({ nodeId: 'z', inc: 'y' });
+    void Promise.allSettled([other, next]);
   });
 
   test('answered late, by an owner before the one that is known, changes no route', async () => {

@@ -40,7 +40,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/core/src/client-topology.ts',
-        find: 'if (epoch <= (this.#epochs.get(shard) ?? 0)) return false;',
+        find: 'if (epoch <= this.epochOf(shard)) return false;',
         replace: 'if (epoch === (this.#epochs.get(shard) ?? 0)) return false;',
       },
     ],
