@@ -30,12 +30,13 @@ function startCluster() {
       },
     },
   });
-  const join = async (id: string): Promise<Node> => {
+  const join = async (id: string, weight?: number): Promise<Node> => {
     const node = createNode({
       id,
       transport,
       numShards: NUM_SHARDS,
       membership: memoryMembership({ store, member: id, clock }),
+      weight,
       handler: actorHandler([counter], { clock }),
       clock,
     });
@@ -94,4 +95,22 @@ test('shards spread over nodes that join, and come back when one leaves or dies'
   );
   await clock.advance(1_000);
   expect(await after).toEqual(new Array(20).fill(3));
+});
+
+test('shards are shared out by weight, and a node that returns with another one gets another share', async () => {
+  const { clock, join, client } = startCluster();
+  const small = await join('small');
+  await clock.advance(4_000);
+  const large = await join('large', 7);
+  await clock.advance(4_000);
+  expect(large.shards().length).toBeGreaterThan(NUM_SHARDS * 0.7);
+  expect(small.shards().length + large.shards().length).toBe(NUM_SHARDS);
+  const leaving = large.drain();
+  await clock.advance(3_000);
+  await leaving;
+  const light = await join('large', 0.05);
+  await clock.advance(4_000);
+  expect(light.shards().length).toBeLessThan(NUM_SHARDS * 0.3);
+  expect(small.shards().length + light.shards().length).toBe(NUM_SHARDS);
+  await client.close();
 });

@@ -9,7 +9,8 @@ export type {
   Routing,
 } from './client-options.ts';
 export { createNode } from './node.ts';
-export type { DrainOptions, Node, NodeEvent, NodeOptions, NodeState } from './node.ts';
+export type { DrainOptions, Node, NodeEvent, NodeState } from './node.ts';
+export type { NodeOptions } from './node-options.ts';
 export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor, ShardTenure } from './handler.ts';
 
 export { createKeyRouter, shardFromString } from './shard.ts';

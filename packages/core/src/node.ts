@@ -1,74 +1,21 @@
 /** A node: serves a set of shards over a transport until it drains or closes. */
-import type { Clock } from './clock.ts';
-import { systemClock } from './clock.ts';
-import type { Codec } from './codec.ts';
-import { jsonCodec } from './codec.ts';
 import { Dispatch } from './dispatch.ts';
-import { checkKey, envelopeLimits } from './envelope.ts';
+import { checkKey } from './envelope.ts';
 import { ClstrError } from './errors.ts';
-import type { Handler, NodeInterceptor } from './handler.ts';
+import type { Handler } from './handler.ts';
 import { inBackground } from './internal/background.ts';
-import type { Logger } from './logger.ts';
 import { Member } from './membership/member.ts';
 import type { MemberHost } from './membership/member.ts';
-import type { Membership } from './membership/membership.ts';
-import type { Metrics } from './metrics.ts';
 import { NodeAnnouncer } from './node-announcer.ts';
-import { checkObservers } from './observers.ts';
-import {
-  MAX_DELAY_MS,
-  MAX_SHARDS,
-  checkFunctions,
-  checkInteger,
-  checkKnownOptions,
-  checkMethods,
-  checkString,
-  defaults,
-  invalidOption,
-} from './options.ts';
-import type { Random } from './random.ts';
-import { randomId, systemRandom } from './random.ts';
+import { resolveNodeOptions } from './node-options.ts';
+import type { NodeOptions, ResolvedNodeOptions } from './node-options.ts';
+import { MAX_DELAY_MS, checkInteger, checkKnownOptions, defaults } from './options.ts';
+import { randomId } from './random.ts';
 import { staticGate } from './shard-gate.ts';
 import type { ShardGate } from './shard-gate.ts';
 import { createKeyRouter } from './shard.ts';
-import type { Address, NodeAddress, Subscription, Transport } from './transport.ts';
+import type { Address, NodeAddress, Subscription } from './transport.ts';
 import { TOPOLOGY_ADDRESS, isNodeAddress, isTopologyAddress } from './transport.ts';
-
-export interface NodeOptions {
-  /** Unique in the cluster, of `[A-Za-z0-9_-]{1,64}`. Default `node-<6 random characters>`. */
-  id?: string | undefined;
-  /** Borrowed: closing the node leaves it open. */
-  transport: Transport;
-  /** Shards of the cluster; the same at every node and client, for ever. Default 1024. */
-  numShards?: number | undefined;
-  /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
-  seed?: string | undefined;
-  /**
-   * A static cluster: the shards this node serves; give each shard to one node only. `shardsForNode` computes a fair
-   * share. Give this or `membership`.
-   */
-  shards?: readonly number[] | undefined;
-  /** A living cluster: nodes come and go, and shards move with them. */
-  membership?: Membership | undefined;
-  handler: Handler;
-  /** Run around every handler call; the first is outermost. */
-  interceptors?: readonly NodeInterceptor[] | undefined;
-  /** Default JSON; the same at every node and client. */
-  codec?: Codec | undefined;
-  /** Longest time a handler may run, in milliseconds. Default 30,000. */
-  handlerTimeoutMs?: number | undefined;
-  /** Messages accepted and not yet answered; more are `OVERLOADED`. Default 16,384. */
-  maxInFlight?: number | undefined;
-  /** Their payloads together, in bytes; more is `OVERLOADED`. Default 64 MiB. */
-  maxInFlightBytes?: number | undefined;
-  /** Longest routing key, in bytes of UTF-8. Default 1024. */
-  maxKeyBytes?: number | undefined;
-  /** The same as the transport's, which stamps what arrives. */
-  clock?: Clock | undefined;
-  random?: Random | undefined;
-  metrics?: Metrics | undefined;
-  logger?: Logger | undefined;
-}
 
 /** `fenced`: the others declared this node dead, or its cluster was lost; it is joining again. */
 export type NodeState = 'created' | 'starting' | 'serving' | 'fenced' | 'draining' | 'closed';
@@ -110,8 +57,9 @@ export interface Node {
    */
   start(): Promise<void>;
   /**
-   * With a membership, hands every shard over to the other nodes first, which takes `graceMs` at most. Then refuses new messages as `DRAINING`, answers those it has accepted, leaves the bus. Handlers that take longer
-   * than `graceMs` have their signal fired and are answered `ABORTED`, outcome unknown. Idempotent.
+   * With a membership, hands every shard over to the other nodes first, which takes `graceMs` at most. Then refuses new
+   * messages as `DRAINING`, answers those it has accepted, leaves the bus. Handlers that take longer than `graceMs` have
+   * their signal fired and are answered `ABORTED`, outcome unknown. Idempotent.
    */
   drain(options?: DrainOptions): Promise<void>;
   /** `drain` without grace. Leaves the transport open. Idempotent. */
@@ -122,88 +70,6 @@ export interface Node {
 /** @throws INVALID_OPTION */
 export function createNode(options: NodeOptions): Node {
   return new ShardNode(resolveNodeOptions(options));
-}
-
-type ResolvedNodeOptions = ReturnType<typeof resolveNodeOptions>;
-
-const KNOWN_OPTIONS = [
-  'id',
-  'transport',
-  'numShards',
-  'seed',
-  'shards',
-  'membership',
-  'handler',
-  'interceptors',
-  'codec',
-  'handlerTimeoutMs',
-  'maxInFlight',
-  'maxInFlightBytes',
-  'maxKeyBytes',
-  'clock',
-  'random',
-  'metrics',
-  'logger',
-] as const satisfies readonly (keyof NodeOptions)[];
-
-const NODE_ID = /^[A-Za-z0-9_-]{1,64}$/;
-
-function resolveNodeOptions(given: NodeOptions) {
-  const owner = 'createNode';
-  checkKnownOptions(owner, given, KNOWN_OPTIONS);
-  const integer = (name: keyof NodeOptions, fallback: number, min: number, max: number): number =>
-    checkInteger(owner, name, given[name] ?? fallback, min, max);
-  if (typeof given.handler !== 'function') throw invalidOption(owner, 'handler', given.handler, 'a function');
-  const random = checkMethods(owner, 'random', given.random ?? systemRandom, ['bytes']);
-  const numShards = integer('numShards', defaults.numShards, 1, MAX_SHARDS);
-  return Object.freeze({
-    id: checkString(
-      owner,
-      'id',
-      given.id ?? `node-${randomId(random, 6)}`,
-      NODE_ID,
-      'of [A-Za-z0-9_-]{1,64}',
-    ),
-    transport: checkMethods(owner, 'transport', given.transport, [
-      'openLink',
-      'serve',
-      'announce',
-      'onConnection',
-    ]),
-    numShards,
-    seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
-    ...checkOwnership(given, numShards),
-    handler: given.handler,
-    interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
-    codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
-    handlerTimeoutMs: integer('handlerTimeoutMs', defaults.handlerTimeoutMs, 1, MAX_DELAY_MS),
-    maxInFlight: integer('maxInFlight', defaults.maxInFlight, 1, Number.MAX_SAFE_INTEGER),
-    maxInFlightBytes: integer('maxInFlightBytes', defaults.maxInFlightBytes, 1, Number.MAX_SAFE_INTEGER),
-    maxKeyBytes: integer('maxKeyBytes', defaults.maxKeyBytes, 1, envelopeLimits.maxKeyBytes),
-    clock: checkMethods(owner, 'clock', given.clock ?? systemClock, [
-      'monoMs',
-      'wallMs',
-      'timer',
-      'macrotask',
-    ]),
-    random,
-    ...checkObservers(owner, given),
-  });
-}
-
-function checkOwnership(
-  { shards, membership }: NodeOptions,
-  numShards: number,
-): { shards: ReadonlySet<number> | undefined; membership: Membership | undefined } {
-  if (membership === undefined) return { shards: checkShards(shards, numShards), membership };
-  if (shards !== undefined) throw invalidOption('createNode', 'shards', shards, 'left out with membership');
-  return { shards, membership: checkMethods('createNode', 'membership', membership, ['open']) };
-}
-
-function checkShards(shards: unknown, numShards: number): ReadonlySet<number> {
-  if (!Array.isArray(shards)) throw invalidOption('createNode', 'shards', shards, 'a list of shard numbers');
-  for (const shard of shards) checkInteger('createNode', 'shards', shard, 0, numShards - 1);
-  return new Set(shards as number[]);
 }
 
 class ShardNode implements Node {

@@ -139,12 +139,12 @@ export function createPlacement(options: PlacementOptions): Placement {
 }
 
 /** A weight that a node may have. @throws INVALID_OPTION */
-function checkWeight(owner: string, weight: number): number {
+export function checkWeight(owner: string, weight: number): number {
   if (isWeight(weight)) return weight;
   throw invalidOption(owner, 'weight', weight, `a number above 0, at most ${MAX_WEIGHT}`);
 }
 
-function isWeight(weight: unknown): weight is number {
+export function isWeight(weight: unknown): weight is number {
   return typeof weight === 'number' && weight > 0 && weight <= MAX_WEIGHT;
 }
 

@@ -28,6 +28,7 @@ export interface IncarnationOptions {
   readonly inc: string;
   readonly numShards: number;
   readonly seed: string;
+  readonly weight: number;
   readonly store: ClusterStore;
   readonly timing: Timing;
   readonly placement: PlacementKind;
@@ -61,7 +62,8 @@ export class Incarnation {
   readonly #joining: JoiningOptions;
   readonly #monitor: Monitor;
   readonly #placement: Placement;
-  readonly #placed = new Set<string>();
+  /** The weights of the nodes among which shards are spread. */
+  readonly #placed = new Map<string, number>();
   readonly #alive = new Set<string>();
   #declared: MemberState | undefined;
   /** The name is this run's; before that, nothing may be said under it. */
@@ -204,19 +206,21 @@ export class Incarnation {
   };
 
   #onMember(id: string): void {
-    const isUp = this.view.isUp(id);
-    const wasUp = this.#placed.has(id);
-    if (isUp && !wasUp) {
-      this.#placed.add(id);
-      this.#placement.addNode(id);
-    } else if (!isUp && wasUp) {
-      this.#placed.delete(id);
-      this.#placement.removeNode(id);
-    }
-    if (isUp !== wasUp) this.ownership.onMembersChanged();
+    const weight = this.view.isUp(id) ? (this.view.members.get(id)?.record?.weight ?? 1) : undefined;
+    if (weight !== this.#placed.get(id)) this.#place(id, weight);
     if (this.view.isAlive(id) === this.#alive.has(id)) return;
     if (!this.#alive.delete(id)) this.#alive.add(id);
     this.#monitor.assign();
+  }
+
+  /** `weight`: undefined for a node that wants no shards. */
+  #place(id: string, weight: number | undefined): void {
+    if (this.#placed.delete(id)) this.#placement.removeNode(id);
+    if (weight !== undefined) {
+      this.#placed.set(id, weight);
+      this.#placement.addNode(id, weight);
+    }
+    this.ownership.onMembersChanged();
   }
 
   /** Every heartbeat: looks for the dead, and for shards whose time has come. */
@@ -304,6 +308,7 @@ export class Incarnation {
   /** Tells all what this node wants. */
   async #declare(state: MemberState): Promise<void> {
     const { nodeId, inc, store, clock, timing, random } = this.#options;
+    const weight = this.#options.weight === 1 ? undefined : this.#options.weight;
     const key = memberKey(nodeId);
     this.#declared = state;
     while (!this.#isEnded) {
@@ -315,7 +320,7 @@ export class Incarnation {
       const isForeign = known?.record !== undefined && known.record.inc !== inc;
       if (isForeign && !(await this.session.confirm())) return;
       const revision = known?.revision ?? 0;
-      const record: MemberRecord = { inc, state, nonce: randomId(random, 10) };
+      const record: MemberRecord = { inc, state, weight, nonce: randomId(random, 10) };
       const result = await writeUntilKnown(
         { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
         {

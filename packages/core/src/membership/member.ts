@@ -26,6 +26,7 @@ export interface MemberOptions {
   readonly nodeId: string;
   readonly numShards: number;
   readonly seed: string;
+  readonly weight: number;
   readonly membership: Membership;
   readonly clock: Clock;
   readonly random: Random;

@@ -1,4 +1,5 @@
 /** The records of a cluster's bucket: their keys, and their shape as JSON. */
+import { isWeight } from '../placement.ts';
 import type { PlacementKind } from './membership.ts';
 
 /** `cfg`: what all members agree on. Written once per bucket. */
@@ -30,6 +31,8 @@ export type MemberState = 'up' | 'draining' | 'left' | 'dead';
 export interface MemberRecord {
   readonly inc: string;
   readonly state: MemberState;
+  /** How much of the shards it gets, in proportion; left out for 1. */
+  readonly weight?: number | undefined;
   readonly nonce: string;
 }
 
@@ -90,6 +93,7 @@ export const readHeartbeat: RecordReader<Heartbeat> = reader<Heartbeat>({
 export const readMember: RecordReader<MemberRecord> = reader<MemberRecord>({
   inc: isText,
   state: isOneOf('up', 'draining', 'left', 'dead'),
+  weight: (value) => value === undefined || isWeight(value),
   nonce: isText,
 });
 

@@ -29,7 +29,7 @@ function cluster() {
       vacate: async (_shard: number): Promise<unknown> => undefined,
     };
     const member = new Member({
-      ...{ nodeId, numShards: NUM_SHARDS, seed: '', clock, random, logger },
+      ...{ nodeId, numShards: NUM_SHARDS, seed: '', weight: 1, clock, random, logger },
       membership: {
         ...{ name: 'test', timing, placement: 'rendezvous' },
         open: async () => {

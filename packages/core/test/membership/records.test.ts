@@ -40,6 +40,14 @@ describe.each([
   });
 });
 
+test.each([0.5, 1, 1_000])('a member may weigh %s', (weight) => {
+  expect(readMember(JSON.stringify({ ...member, weight }))).toEqual({ ...member, weight });
+});
+
+test.each([0, -1, 1_001, '2', null])('a member that weighs %j is none', (weight) => {
+  expect(readMember(JSON.stringify({ ...member, weight }))).toBeUndefined();
+});
+
 test.each([-1, 1.5, 2 ** 53])('an epoch of %s is none', (epoch) => {
   expect(readShard(JSON.stringify({ ...shard, epoch }))).toBeUndefined();
 });

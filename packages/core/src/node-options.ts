@@ -1,0 +1,179 @@
+/** What a node is given, checked once. */
+import type { Clock } from './clock.ts';
+import { systemClock } from './clock.ts';
+import type { Codec } from './codec.ts';
+import { jsonCodec } from './codec.ts';
+import { envelopeLimits } from './envelope.ts';
+import type { Handler, NodeInterceptor } from './handler.ts';
+import type { Logger } from './logger.ts';
+import type { Membership } from './membership/membership.ts';
+import type { Metrics } from './metrics.ts';
+import { checkObservers } from './observers.ts';
+import {
+  MAX_DELAY_MS,
+  MAX_SHARDS,
+  checkFunctions,
+  checkInteger,
+  checkKnownOptions,
+  checkMethods,
+  checkString,
+  defaults,
+  invalidOption,
+} from './options.ts';
+import { checkWeight } from './placement.ts';
+import type { Random } from './random.ts';
+import { randomId, systemRandom } from './random.ts';
+import type { Transport } from './transport.ts';
+
+export interface NodeOptions {
+  /** Unique in the cluster, of `[A-Za-z0-9_-]{1,64}`. Default `node-<6 random characters>`. */
+  id?: string | undefined;
+  /** Borrowed: closing the node leaves it open. */
+  transport: Transport;
+  /** Shards of the cluster; the same at every node and client, for ever. Default 1024. */
+  numShards?: number | undefined;
+  /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
+  seed?: string | undefined;
+  /**
+   * A static cluster: the shards this node serves; give each shard to one node only. `shardsForNode` computes a fair
+   * share. Give this or `membership`.
+   */
+  shards?: readonly number[] | undefined;
+  /** A living cluster: nodes come and go, and shards move with them. */
+  membership?: Membership | undefined;
+  /**
+   * With `membership`: how much of the shards this node gets, in proportion to the others; above 0, at most 1,000. It
+   * may be another one after a restart. Default 1.
+   */
+  weight?: number | undefined;
+  handler: Handler;
+  /** Run around every handler call; the first is outermost. */
+  interceptors?: readonly NodeInterceptor[] | undefined;
+  /** Default JSON; the same at every node and client. */
+  codec?: Codec | undefined;
+  /** Longest time a handler may run, in milliseconds. Default 30,000. */
+  handlerTimeoutMs?: number | undefined;
+  /** Messages accepted and not yet answered; more are `OVERLOADED`. Default 16,384. */
+  maxInFlight?: number | undefined;
+  /** Their payloads together, in bytes; more is `OVERLOADED`. Default 64 MiB. */
+  maxInFlightBytes?: number | undefined;
+  /** Longest routing key, in bytes of UTF-8. Default 1024. */
+  maxKeyBytes?: number | undefined;
+  /** The same as the transport's, which stamps what arrives. */
+  clock?: Clock | undefined;
+  random?: Random | undefined;
+  metrics?: Metrics | undefined;
+  logger?: Logger | undefined;
+}
+
+export interface ResolvedNodeOptions {
+  readonly id: string;
+  readonly transport: Transport;
+  readonly numShards: number;
+  readonly seed: string;
+  /** Of a static cluster; undefined with a membership. */
+  readonly shards: ReadonlySet<number> | undefined;
+  readonly membership: Membership | undefined;
+  readonly weight: number;
+  readonly handler: Handler;
+  readonly interceptors: readonly NodeInterceptor[];
+  readonly codec: Codec;
+  readonly handlerTimeoutMs: number;
+  readonly maxInFlight: number;
+  readonly maxInFlightBytes: number;
+  readonly maxKeyBytes: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+const KNOWN_OPTIONS = [
+  'id',
+  'transport',
+  'numShards',
+  'seed',
+  'shards',
+  'membership',
+  'weight',
+  'handler',
+  'interceptors',
+  'codec',
+  'handlerTimeoutMs',
+  'maxInFlight',
+  'maxInFlightBytes',
+  'maxKeyBytes',
+  'clock',
+  'random',
+  'metrics',
+  'logger',
+] as const satisfies readonly (keyof NodeOptions)[];
+
+const NODE_ID = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** @throws INVALID_OPTION */
+export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
+  const owner = 'createNode';
+  checkKnownOptions(owner, given, KNOWN_OPTIONS);
+  const integer = (name: keyof NodeOptions, fallback: number, min: number, max: number): number =>
+    checkInteger(owner, name, given[name] ?? fallback, min, max);
+  if (typeof given.handler !== 'function') throw invalidOption(owner, 'handler', given.handler, 'a function');
+  const random = checkMethods(owner, 'random', given.random ?? systemRandom, ['bytes']);
+  const numShards = integer('numShards', defaults.numShards, 1, MAX_SHARDS);
+  return Object.freeze({
+    id: checkString(
+      owner,
+      'id',
+      given.id ?? `node-${randomId(random, 6)}`,
+      NODE_ID,
+      'of [A-Za-z0-9_-]{1,64}',
+    ),
+    transport: checkMethods(owner, 'transport', given.transport, [
+      'openLink',
+      'serve',
+      'announce',
+      'onConnection',
+    ]),
+    numShards,
+    seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
+    ...checkOwnership(given, numShards),
+    handler: given.handler,
+    interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
+    codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
+    handlerTimeoutMs: integer('handlerTimeoutMs', defaults.handlerTimeoutMs, 1, MAX_DELAY_MS),
+    maxInFlight: integer('maxInFlight', defaults.maxInFlight, 1, Number.MAX_SAFE_INTEGER),
+    maxInFlightBytes: integer('maxInFlightBytes', defaults.maxInFlightBytes, 1, Number.MAX_SAFE_INTEGER),
+    maxKeyBytes: integer('maxKeyBytes', defaults.maxKeyBytes, 1, envelopeLimits.maxKeyBytes),
+    clock: checkMethods(owner, 'clock', given.clock ?? systemClock, [
+      'monoMs',
+      'wallMs',
+      'timer',
+      'macrotask',
+    ]),
+    random,
+    ...checkObservers(owner, given),
+  });
+}
+
+function checkOwnership(
+  { shards, membership, weight }: NodeOptions,
+  numShards: number,
+): Pick<ResolvedNodeOptions, 'shards' | 'membership' | 'weight'> {
+  const owner = 'createNode';
+  if (membership === undefined) {
+    if (weight !== undefined) throw invalidOption(owner, 'weight', weight, 'left out without membership');
+    return { shards: checkShards(shards, numShards), membership, weight: 1 };
+  }
+  if (shards !== undefined) throw invalidOption(owner, 'shards', shards, 'left out with membership');
+  return {
+    shards,
+    membership: checkMethods(owner, 'membership', membership, ['open']),
+    weight: checkWeight(owner, weight ?? 1),
+  };
+}
+
+function checkShards(shards: unknown, numShards: number): ReadonlySet<number> {
+  if (!Array.isArray(shards)) throw invalidOption('createNode', 'shards', shards, 'a list of shard numbers');
+  for (const shard of shards) checkInteger('createNode', 'shards', shard, 0, numShards - 1);
+  return new Set(shards as number[]);
+}
