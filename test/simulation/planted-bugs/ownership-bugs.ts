@@ -124,7 +124,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
   {
     name: 'after a lapse a node goes on without asserting its shards, in a bucket made anew',
     invariant: 'S5',
-    seed: 112,
+    seed: 155,
     kinds: ['delete-bucket', 'cut', 'pause', 'join'],
     patches: [...survivesNewBucket, ...noReassertion],
     harmless: survivesNewBucket,

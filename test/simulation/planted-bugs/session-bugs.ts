@@ -74,7 +74,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
   {
     name: 'the lease is not tested when a message leaves the mailbox',
     invariant: 'S5',
-    seed: 69,
+    seed: 178,
     kinds: ['pause', 'slow-handlers'],
     patches: [
       {
@@ -87,7 +87,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
   {
     name: 'a lapse does not stop what runs',
     invariant: 'S10',
-    seed: 62,
+    seed: 44,
     kinds: ['cut', 'slow-handlers'],
     patches: [
       {
@@ -100,7 +100,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
   {
     name: 'a joiner does not wait for the lease of another run of its id',
     invariant: 'S8',
-    seed: 7,
+    seed: 73,
     kinds: ['twin'],
     patches: [
       {
