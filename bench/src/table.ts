@@ -22,13 +22,12 @@ export function formatSummary(lines: readonly SummaryLine[]): string {
   );
 }
 
-/** Whose figure is divided needs no column: actors over NATS, but actors in memory against what is in memory. */
 export function formatComparisons(comparisons: readonly Comparison[]): string {
   const levels = comparisons[0]?.ratios.map(({ inFlight }) => `${inFlight} in flight`) ?? [];
   return formatTable(
-    ['clstr actors ÷ others (q1..q3)', ...levels],
-    comparisons.map(({ against, figure, ratios }) => [
-      `${COMPARED[figure]} ÷ ${contenderNamed(against).title}`,
+    ['one ÷ another (q1..q3)', ...levels],
+    comparisons.map(({ own, against, figure, ratios }) => [
+      `${COMPARED[figure]}, ${contenderNamed(own).title} ÷ ${contenderNamed(against).title}`,
       ...ratios.map(({ ratio }) => formatRatio(ratio)),
     ]),
     1,

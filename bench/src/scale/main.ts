@@ -72,7 +72,7 @@ async function nats(): Promise<void> {
     console.log('\nno nats-server: put it on the PATH or set NATS_SERVER_BIN');
     return;
   }
-  console.log('\n1,024 shards over nats-server, nodes in one process, default timing');
+  console.log('\n1,024 shards over nats-server, a process per node, default timing');
   const cluster = await NatsCluster.start(1_024);
   try {
     const [last, ...first] = nodeIds(6).reverse();

@@ -59,7 +59,7 @@ export class MemoryCluster {
           handler: () => id,
         });
         this.#nodes.set(id, node);
-        this.#owners.add(node);
+        this.#owners.add(node.id, (listener) => node.onEvent(listener));
         void node.start();
       }
     });

@@ -1,16 +1,15 @@
-/** Real nodes over a real nats-server, in one process, each with connections of its own. */
-import { createNode } from '@clstr/core';
-import type { Node } from '@clstr/core';
+/** Real nodes over a real nats-server, each in a process of its own. */
 import { startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
-import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
-import type { NatsTransport } from '@clstr/transport-nats';
+import { provisionCluster } from '@clstr/transport-nats';
 import { connect } from 'nats';
+import { forkNode } from './nats-child.ts';
+import type { NatsChild } from './nats-child.ts';
 import { Owners } from './owners.ts';
 
 export interface NatsChange {
   readonly settledMs: number;
-  /** Of this process, without the server. */
+  /** Of all nodes, the start of their processes included, without the server. */
   readonly cpuMs: number;
   readonly moves: number;
   readonly mostMovesOfOneShard: number;
@@ -22,7 +21,7 @@ export class NatsCluster {
   readonly #server: NatsServer;
   readonly #numShards: number;
   readonly #owners: Owners;
-  readonly #members = new Map<string, { node: Node; transport: NatsTransport }>();
+  readonly #members = new Map<string, NatsChild>();
 
   private constructor(server: NatsServer, numShards: number) {
     this.#server = server;
@@ -38,56 +37,51 @@ export class NatsCluster {
 
   join(...ids: readonly string[]): Promise<NatsChange> {
     return this.#change(async () => {
-      const servers = this.#server.url;
-      const nodes = await Promise.all(
-        ids.map(async (id) => {
-          const transport = await natsTransport({ servers });
-          const node = createNode({
-            ...{ id, transport, numShards: this.#numShards, membership: natsMembership({ servers }) },
-            handler: () => id,
-          });
-          this.#owners.add(node);
-          this.#members.set(id, { node, transport });
-          return node;
-        }),
-      );
-      await Promise.all(nodes.map((node) => node.start()));
+      const { url: servers } = this.#server;
+      const nodes = ids.map((id) => {
+        const node = forkNode({ id, servers, numShards: this.#numShards });
+        this.#members.set(id, node);
+        this.#owners.add(id, (listener) => node.onEvent(listener));
+        return node;
+      });
+      await Promise.all(nodes.map((node) => node.ready()));
     });
   }
 
   leave(id: string): Promise<NatsChange> {
     return this.#change(async () => {
       this.#owners.remove(id);
-      await this.#close(id);
+      await this.#members.get(id)!.leave();
     });
   }
 
   async close(): Promise<void> {
-    for (const id of [...this.#members.keys()]) await this.#close(id);
+    for (const node of this.#members.values()) await node.leave();
     await this.#server.stop();
-  }
-
-  async #close(id: string): Promise<void> {
-    const { node, transport } = this.#members.get(id)!;
-    this.#members.delete(id);
-    await node.drain();
-    await transport.close();
   }
 
   async #change(begin: () => Promise<void>): Promise<NatsChange> {
     const writesBefore = await this.#writes();
-    const cpuBefore = process.cpuUsage();
+    const cpuBefore = await this.#cpuMs();
     const startedMs = performance.now();
     this.#owners.forgetMoves();
     await begin();
     await this.#owners.untilSettled();
     const settledMs = performance.now() - startedMs;
-    const { user, system } = process.cpuUsage(cpuBefore);
     const { total, mostOfOneShard } = this.#owners.moves;
     return {
-      ...{ settledMs, cpuMs: (user + system) / 1_000, writes: (await this.#writes()) - writesBefore },
+      ...{
+        settledMs,
+        cpuMs: (await this.#cpuMs()) - cpuBefore,
+        writes: (await this.#writes()) - writesBefore,
+      },
       ...{ moves: total, mostMovesOfOneShard: mostOfOneShard },
     };
+  }
+
+  async #cpuMs(): Promise<number> {
+    const each = await Promise.all([...this.#members.values()].map((node) => node.cpuMs()));
+    return each.reduce((sum, cpuMs) => sum + cpuMs, 0);
   }
 
   async #writes(): Promise<number> {

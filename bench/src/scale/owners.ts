@@ -1,6 +1,6 @@
 /** Who owns each shard, as the nodes say, beside who should. */
 import { createPlacement } from '@clstr/core';
-import type { Node, Placement } from '@clstr/core';
+import type { NodeEvent, Placement } from '@clstr/core';
 
 export class Owners {
   readonly #numShards: number;
@@ -17,14 +17,15 @@ export class Owners {
     this.forgetMoves();
   }
 
-  add(node: Node): void {
-    this.#placement.addNode(node.id);
-    node.onEvent((event) => {
+  /** `onEvent` tells what happens to the node. */
+  add(nodeId: string, onEvent: (listener: (event: NodeEvent) => void) => void): void {
+    this.#placement.addNode(nodeId);
+    onEvent((event) => {
       if (event.type === 'acquired') {
-        this.#owners[event.shard] = node.id;
+        this.#owners[event.shard] = nodeId;
         this.#moves[event.shard]!++;
       } else if (event.type === 'released' || event.type === 'lost') {
-        if (this.#owners[event.shard] === node.id) this.#owners[event.shard] = undefined;
+        if (this.#owners[event.shard] === nodeId) this.#owners[event.shard] = undefined;
       } else return;
       for (const listener of this.#listeners) listener();
     });
