@@ -65,6 +65,18 @@ export const REGRESSIONS: readonly Regression[] = [
     ],
   },
   {
+    // S1: a record of the bucket before the last came late, and passed for the word of an owner of this one.
+    name: 'a write for a bucket that is lost finds its revision in the next but one',
+    seed: 20_264_215,
+    faults: [
+      { kind: 'delete-bucket', atMs: 12_249, durationMs: 0, node: 46, salt: 254_049_653 },
+      { kind: 'late-writes', atMs: 13_663, durationMs: 4_790, node: 23, salt: 132_470_188 },
+      { kind: 'stall', atMs: 14_028, durationMs: 855, node: 46, salt: 3_138_044_246 },
+      { kind: 'delete-bucket', atMs: 16_931, durationMs: 0, node: 36, salt: 16_552_767 },
+      { kind: 'delete-bucket', atMs: 17_270, durationMs: 0, node: 26, salt: 370_598_752 },
+    ],
+  },
+  {
     // S5: the wait for owners from before began with the run, not with the bucket it found.
     name: 'the bucket is lost while a node that joins is cut off, and an owner is alone',
     seed: 1,

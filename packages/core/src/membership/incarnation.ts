@@ -94,7 +94,8 @@ export class Incarnation {
       },
     });
     const { session } = this;
-    this.view = new View(options.highestEpochs, {
+    const clusterId = (): string => this.clusterId;
+    this.view = new View(options.highestEpochs, clusterId, {
       onMember: (id) => this.#onMember(id),
       onHeartbeat: (id) => this.#onMember(id),
       onShard: (shard) => this.ownership.onShard(shard),
@@ -110,6 +111,7 @@ export class Incarnation {
       ...options,
       view,
       session,
+      clusterId,
       desiredOwner: (shard) => this.#placement.ownerOf(shard),
     });
   }
@@ -153,7 +155,8 @@ export class Incarnation {
     this.clusterId = id;
     this.ownership.onBucket();
     if (id !== this.#options.lastClusterId) {
-      await restoreEpochs({ store, ackTimeoutMs: timing.ackTimeoutMs, random, highestEpochs });
+      const { ackTimeoutMs } = timing;
+      await restoreEpochs({ store, clusterId: id, ackTimeoutMs, random, highestEpochs });
     }
   }
 

@@ -94,12 +94,12 @@ export async function claimNodeId(
 ): Promise<{ entry: StoreEntry; from: Instant }> {
   const { nodeId, store, timing, clock, isWanted } = options;
   const key = heartbeatKey(nodeId);
-  let seen: { revision: number; sinceMs: number } | undefined;
+  let seen: SeenHolder | undefined;
   for (;;) {
     const holder = await findHolder(options);
     if (holder.mayLiveMs > 0) {
-      if (seen !== undefined && seen.revision !== holder.revision) throw inUse(nodeId);
-      seen ??= { revision: holder.revision, sinceMs: clock.monoMs() };
+      seen = seenAgain(seen, holder, clock.monoMs());
+      if (seen.renewals >= PROOF_OF_LIFE) throw inUse(nodeId);
       if (clock.monoMs() - seen.sinceMs < holder.mayLiveMs) {
         await pause(clock, timing.heartbeatMs / 3);
         continue;
@@ -115,19 +115,47 @@ export async function claimNodeId(
   }
 }
 
-/** The newest heartbeat under this name, and for how long it must stay unchanged until its run counts as over. */
-async function findHolder(options: JoiningOptions): Promise<{ revision: number; mayLiveMs: number }> {
+/** What was read of the name's holder so far. */
+interface SeenHolder {
+  readonly inc: string;
+  /** The highest so far, and when it was first read. */
+  readonly revision: number;
+  readonly sinceMs: number;
+  /** How often a higher one was read. */
+  readonly renewals: number;
+}
+
+/** One renewal may be an old answer followed by a new one, of a holder that died in between. */
+const PROOF_OF_LIFE = 2;
+
+function seenAgain(seen: SeenHolder | undefined, { inc, revision }: Holder, nowMs: number): SeenHolder {
+  if (seen?.inc !== inc) return { inc, revision, sinceMs: nowMs, renewals: 0 };
+  // A lower one is an old answer: it says nothing.
+  return revision <= seen.revision ? seen : { inc, revision, sinceMs: nowMs, renewals: seen.renewals + 1 };
+}
+
+interface Holder {
+  /** '' when only shards name it. */
+  readonly inc: string;
+  readonly revision: number;
+  /** For how long its heartbeat must stay unchanged until its run counts as over. */
+  readonly mayLiveMs: number;
+}
+
+/** The newest heartbeat under this name. */
+async function findHolder(options: JoiningOptions): Promise<Holder> {
   const { nodeId, timing } = options;
   const newest = await readOrWait(options, heartbeatKey(nodeId));
   const revision = newest?.revision ?? 0;
   const beat = readHeartbeat(newest?.value);
   if (beat === undefined) {
     const isNamed = (await listOrWait(options)).some((entry) => isOwnedBy(entry, nodeId));
-    return { revision, mayLiveMs: isNamed ? timing.expiryMs : 0 };
+    return { inc: '', revision, mayLiveMs: isNamed ? timing.expiryMs : 0 };
   }
   const member = readMember((await readOrWait(options, memberKey(nodeId)))?.value);
   const hasLeft = member?.inc === beat.inc && (member.state === 'left' || member.state === 'dead');
-  return { revision, mayLiveMs: beat.isDead || hasLeft ? 0 : expiryFor(timing, beat.leaseMs) };
+  const mayLiveMs = beat.isDead || hasLeft ? 0 : expiryFor(timing, beat.leaseMs);
+  return { inc: beat.inc, revision, mayLiveMs };
 }
 
 function isOwnedBy({ key, value }: StoreEntry, nodeId: string): boolean {

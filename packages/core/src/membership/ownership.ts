@@ -42,6 +42,8 @@ export interface OwnershipOptions {
   readonly store: ClusterStore;
   readonly view: View;
   readonly session: Session;
+  /** Of the bucket that the run is in. */
+  readonly clusterId: () => string;
   readonly timing: Timing;
   readonly clock: Clock;
   readonly random: Random;
@@ -351,9 +353,10 @@ export class Ownership {
   }
 
   /** One write of the shard's record, and what it teaches. Goes on through a lapse: it must be known how it ended. */
-  async #write(shard: number, revision: number, record: Omit<ShardRecord, 'nonce'>): Promise<WriteResult> {
-    const { store, clock, timing, random, view } = this.#options;
-    const value = JSON.stringify({ ...record, nonce: randomId(random, 10) } satisfies ShardRecord);
+  async #write(shard: number, revision: number, said: Omit<ShardRecord, 'nonce'>): Promise<WriteResult> {
+    const { store, clock, timing, random, view, clusterId } = this.#options;
+    const record: ShardRecord = { ...said, cluster: clusterId(), nonce: randomId(random, 10) };
+    const value = JSON.stringify(record);
     const result = await writeUntilKnown(
       { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
       { key: shardKey(shard), revision, value, isWanted: () => !this.#isEnded },

@@ -44,6 +44,8 @@ export interface ShardRecord {
   readonly inc: string;
   /** `restored`: the bucket was lost; somebody may still hold the shard from before. */
   readonly state: 'owned' | 'released' | 'restored';
+  /** `id` of the configuration it was written under; nobody but a node knows one for certain. */
+  readonly cluster?: string | undefined;
   readonly nonce: string;
 }
 
@@ -102,8 +104,19 @@ export const readShard: RecordReader<ShardRecord> = reader<ShardRecord>({
   owner: isText,
   inc: isText,
   state: isOneOf('owned', 'released', 'restored'),
+  cluster: (value) => value === undefined || isText(value),
   nonce: isText,
 });
+
+/**
+ * What a shard's record says in the bucket whose configuration is `clusterId`. One that was on its way when an earlier
+ * bucket was lost may match a revision of this one: it proves no more than that there was such an epoch.
+ */
+export function readShardIn(clusterId: string, value: string | undefined): ShardRecord | undefined {
+  const record = readShard(value);
+  if (record?.cluster === undefined || record.cluster === clusterId) return record;
+  return { ...record, owner: '', inc: '', state: 'restored' };
+}
 
 function reader<R>(shape: Readonly<Record<keyof R & string, Check>>): RecordReader<R> {
   const checks = Object.entries<Check>(shape);

@@ -6,11 +6,12 @@
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import type { ClusterStore, StoreEntry } from './cluster-store.ts';
-import { readShard, shardKey } from './records.ts';
+import { readShardIn, shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
 
 export interface RestoringOptions {
   readonly store: ClusterStore;
+  readonly clusterId: string;
   readonly ackTimeoutMs: number;
   readonly random: Random;
   readonly highestEpochs: ReadonlyMap<number, number>;
@@ -34,7 +35,7 @@ export function restoredAt(epoch: number): Omit<ShardRecord, 'nonce'> {
  * member. Never rejects. Needs no lease, as it gives nobody a shard, and never writes over a record of an owner.
  */
 export async function restoreEpochs(options: RestoringOptions): Promise<void> {
-  const { store, ackTimeoutMs, random, highestEpochs } = options;
+  const { store, clusterId, ackTimeoutMs, random, highestEpochs } = options;
   if (highestEpochs.size === 0) return;
   let entries: readonly StoreEntry[];
   try {
@@ -44,7 +45,7 @@ export async function restoreEpochs(options: RestoringOptions): Promise<void> {
   }
   const known = new Map(entries.map((entry) => [entry.key, entry]));
   const rest = [...highestEpochs].filter(([shard, epoch]) =>
-    isForgotten(readShard(known.get(shardKey(shard))?.value), epoch),
+    isForgotten(readShardIn(clusterId, known.get(shardKey(shard))?.value), epoch),
   );
   const work = async (): Promise<void> => {
     for (let next = rest.pop(); next !== undefined; next = rest.pop()) {

@@ -1,6 +1,6 @@
 /** What one run of a node has heard of its cluster: for each key the newest write it knows. All of it hints. */
 import type { StoreEntry } from './cluster-store.ts';
-import { readHeartbeat, readMember, readShard } from './records.ts';
+import { readHeartbeat, readMember, readShardIn } from './records.ts';
 import type { Heartbeat, MemberRecord, ShardRecord } from './records.ts';
 
 /** The newest known write of a key; `record` is undefined when it was deleted or is no record. */
@@ -26,10 +26,13 @@ export class View {
   readonly heartbeats: Map<string, Beat> = new Map();
   /** Of each shard, over all runs of this process: epochs must rise even when the bucket was lost. */
   readonly highestEpochs: Map<number, number>;
+  readonly #clusterId: () => string;
   readonly #listener: ViewListener;
 
-  constructor(highestEpochs: Map<number, number>, listener: ViewListener) {
+  /** `clusterId`: of the bucket that the run is in. */
+  constructor(highestEpochs: Map<number, number>, clusterId: () => string, listener: ViewListener) {
     this.highestEpochs = highestEpochs;
+    this.#clusterId = clusterId;
     this.#listener = listener;
   }
 
@@ -53,7 +56,7 @@ export class View {
       case 's.': {
         const shard = Number(name);
         if (!Number.isSafeInteger(shard) || !isNewer(this.shards.get(shard), revision)) return false;
-        const record = readShard(value);
+        const record = readShardIn(this.#clusterId(), value);
         this.shards.set(shard, { revision, record });
         if (record !== undefined) {
           this.highestEpochs.set(shard, Math.max(record.epoch, this.highestEpochs.get(shard) ?? 0));

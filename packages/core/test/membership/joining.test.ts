@@ -161,18 +161,35 @@ describe('a name', () => {
     expect(claimed.value).toBeDefined();
   });
 
-  test('of a run whose heartbeat moves is in use', async () => {
+  test('of a run whose heartbeat goes on moving is in use', async () => {
     const { claim, bucket, clock } = start();
     bucket.put('h.a', heartbeat('old'));
     const claimed = claim();
     await clock.advance(1_000);
     bucket.put('h.a', heartbeat('old', { beat: 2 }));
+    await clock.advance(timing.heartbeatMs);
+    bucket.put('h.a', heartbeat('old', { beat: 3 }));
     await clock.advance(timing.heartbeatMs / 3);
     expect(await claimed).toMatchObject({
       code: 'NODE_ID_IN_USE',
       message: expect.stringContaining('the id "a"'),
     });
-    expect(bucket.record('h.a')).toMatchObject({ inc: 'old', beat: 2 });
+    expect(bucket.record('h.a')).toMatchObject({ inc: 'old', beat: 3 });
+  });
+
+  test('of a run that died is free after the expiry, whatever old answers come between the new ones', async () => {
+    const { claim, bucket, store, clock } = start();
+    const before = bucket.put('h.a', heartbeat('old'));
+    bucket.put('h.a', heartbeat('old', { beat: 2 }));
+    let reads = 0;
+    store.fate = ({ kind, key }) =>
+      kind === 'read' && key === 'h.a' && ++reads % 3 === 1 ? { told: [before] } : undefined;
+    const claimed = watch(claim());
+    // The wait begins with the newest that was read.
+    await clock.advance(timing.heartbeatMs / 3 + timing.expiryMs - 1);
+    expect(claimed.value).toBeUndefined();
+    await clock.advance(timing.heartbeatMs);
+    expect(claimed.value).toMatchObject({ entry: { key: 'h.a' } });
   });
 
   test('that another process took first is watched, and in use when that one lives', async () => {
@@ -185,6 +202,8 @@ describe('a name', () => {
     const claimed = claim();
     await clock.advance(500);
     bucket.put('h.a', heartbeat('other', { beat: 2 }));
+    await clock.advance(500);
+    bucket.put('h.a', heartbeat('other', { beat: 3 }));
     await clock.advance(timing.heartbeatMs / 3);
     expect(await claimed).toMatchObject({ code: 'NODE_ID_IN_USE' });
   });

@@ -20,7 +20,7 @@ function start(nodeId = 'me') {
     onValid: () => undefined,
     onFenced: () => undefined,
   });
-  const view = new View(new Map(), {
+  const view = new View(new Map(), () => 'c', {
     onMember: () => undefined,
     onHeartbeat: () => undefined,
     onShard: () => undefined,

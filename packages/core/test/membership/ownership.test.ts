@@ -39,7 +39,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
       ownership.end();
     },
   });
-  const view = new View(highestEpochs, {
+  const view = new View(highestEpochs, () => 'c', {
     onMember: () => undefined,
     onHeartbeat: () => undefined,
     onShard: (shard) => {
@@ -51,7 +51,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
     vacate: (_shard: number): Promise<unknown> => Promise.resolve(),
   };
   const ownership: Ownership = new Ownership({
-    ...{ ...options, numShards, view, session, logger },
+    ...{ ...options, numShards, view, session, logger, clusterId: () => 'c' },
     host: {
       serve: async (shard) => {
         events.push(`serve ${shard}`);
@@ -280,6 +280,17 @@ describe('a shard without a record', () => {
     expect(ownership.shards()).toEqual([]);
     await advance(300);
     expect(ownership.epochOf(0)).toBe(1);
+  });
+
+  test('only after the expiry when its last owner is one of an earlier bucket, however gone', async () => {
+    const { bucket, advance, events, timing } = await start({
+      before: { 's.0': { ...owned(4, 'b', 'x'), cluster: 'before' }, 'm.b': member('x', 'left') },
+    });
+    await advance(timing.expiryMs - timing.heartbeatMs);
+    expect(events).toEqual([]);
+    await advance(2 * timing.heartbeatMs);
+    expect(events).toEqual(['serve 0', 'acquired 0 in 5']);
+    expect(bucket.record('s.0')).toMatchObject({ epoch: 5, owner: 'a', state: 'owned', cluster: 'c' });
   });
 
   test('that was known in a bucket that is lost is restored, and taken after the expiry in a higher epoch', async () => {

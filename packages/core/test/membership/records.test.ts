@@ -6,6 +6,7 @@ import {
   readHeartbeat,
   readMember,
   readShard,
+  readShardIn,
   shardKey,
 } from '../../src/membership/records.ts';
 
@@ -46,6 +47,25 @@ test.each([0.5, 1, 1_000])('a member may weigh %s', (weight) => {
 
 test.each([0, -1, 1_001, '2', null])('a member that weighs %j is none', (weight) => {
   expect(readMember(JSON.stringify({ ...member, weight }))).toBeUndefined();
+});
+
+describe('a shard’s record', () => {
+  const text = JSON.stringify({ ...shard, cluster: 'c' });
+
+  test('is worth what it says in the bucket that it was written for, as is one that names none', () => {
+    expect(readShardIn('c', text)).toEqual({ ...shard, cluster: 'c' });
+    expect(readShardIn('c', JSON.stringify(shard))).toEqual(shard);
+  });
+
+  test('from an earlier bucket says only that there was such an epoch', () => {
+    const restored = { ...shard, owner: '', inc: '', state: 'restored' };
+    expect(readShardIn('d', text)).toEqual({ ...restored, cluster: 'c' });
+    expect(readShardIn('d', '{')).toBeUndefined();
+  });
+
+  test('with something else for its bucket is none', () => {
+    expect(readShard(JSON.stringify({ ...shard, cluster: 5 }))).toBeUndefined();
+  });
 });
 
 test.each([-1, 1.5, 2 ** 53])('an epoch of %s is none', (epoch) => {

@@ -10,7 +10,10 @@ function start(known: readonly (readonly [number, number])[]) {
   const store = new TestStore(bucket, clock);
   const { ackTimeoutMs } = timing;
   const restore = () =>
-    restoreEpochs({ store, ackTimeoutMs, random: countingRandom(), highestEpochs: new Map(known) });
+    restoreEpochs({
+      ...{ store, clusterId: 'c', ackTimeoutMs, random: countingRandom() },
+      highestEpochs: new Map(known),
+    });
   return { clock, bucket, store, restore };
 }
 
@@ -24,6 +27,13 @@ describe('the epochs of a bucket that is lost', () => {
     await restore();
     expect(bucket.record('s.0')).toMatchObject({ epoch: 7, owner: '', inc: '', state: 'restored' });
     expect(bucket.record('s.1')).toMatchObject({ epoch: 7, state: 'restored' });
+  });
+
+  test('are written over the word of an owner from an earlier bucket, which came late', async () => {
+    const { bucket, restore } = start([[0, 7]]);
+    bucket.put('s.0', { ...owned(1, 'b', 'x'), cluster: 'before' });
+    await restore();
+    expect(bucket.record('s.0')).toMatchObject({ epoch: 7, owner: '', inc: '', state: 'restored' });
   });
 
   test.each([

@@ -4,7 +4,7 @@ import { View } from '../../src/membership/view.ts';
 function start() {
   const told: string[] = [];
   const highestEpochs = new Map<number, number>();
-  const view = new View(highestEpochs, {
+  const view = new View(highestEpochs, () => 'c', {
     onMember: (id) => told.push(`m.${id}`),
     onHeartbeat: (id) => told.push(`h.${id}`),
     onShard: (shard) => told.push(`s.${shard}`),

@@ -2,7 +2,9 @@
  * S1 over the loss of a bucket. Epochs go on rising as far as survivors that do not stand still write what they know into
  * the next bucket; what nobody could tell in time cannot be surpassed.
  */
+import { CONFIG_KEY } from '@clstr/core';
 import type { ClusterStore, StoreEntry, Watch } from '@clstr/core';
+import type { MemoryStore } from '@clstr/transport-memory';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { World } from './world.ts';
 
@@ -41,10 +43,11 @@ export class BucketLosses {
 
   #onShard({ key, value }: StoreEntry): void {
     if (this.#last === undefined || value === undefined || this.#owned.has(key)) return;
-    const { epoch, owner, inc, state } = JSON.parse(value) as Record<string, unknown>;
-    if (state !== 'owned') return;
+    const { epoch, owner, inc, state, cluster } = JSON.parse(value) as Record<string, unknown>;
+    const { nowMs, timing, oracle, store } = this.#world;
+    // What was written for an earlier bucket, and came late, makes nobody an owner.
+    if (state !== 'owned' || cluster !== clusterIdOf(store)) return;
     this.#owned.add(key);
-    const { nowMs, timing, oracle } = this.#world;
     // Nobody may take a shard of a new bucket earlier than that: so long there was to write what one knew.
     const sinceMs = Math.max(this.#last.atMs, nowMs - timing.expiryMs);
     for (const [process, known] of this.#last.known) {
@@ -57,6 +60,12 @@ export class BucketLosses {
       );
     }
   }
+}
+
+/** Of the bucket of now. */
+function clusterIdOf({ history }: MemoryStore): unknown {
+  const config = history.findLast(({ key }) => key === CONFIG_KEY)?.value;
+  return config && (JSON.parse(config) as { id: unknown }).id;
 }
 
 /** It ran, and had its connection, from `sinceMs` on; who leaves, or was refused its name, is no survivor. */

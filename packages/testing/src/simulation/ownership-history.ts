@@ -1,4 +1,5 @@
 /** What the bucket's history says of a run, once it is over. */
+import { CONFIG_KEY } from '@clstr/core';
 import type { MemoryStore, StoreWrite } from '@clstr/transport-memory';
 import type { Oracle } from './oracle.ts';
 
@@ -7,6 +8,7 @@ interface ShardWrite {
   readonly owner: string;
   readonly inc: string;
   readonly state: 'owned' | 'released' | 'restored';
+  readonly cluster: string;
 }
 
 interface Audited {
@@ -37,15 +39,18 @@ export function checkEpochs({ store, oracle }: Audited): void {
   const last = new Map<string, { epoch: number; holder: string }>();
   const holders = new Map<string, string>();
   let current = 1;
+  let clusterId: string | undefined;
   for (const { bucket, key, value } of store.history) {
     if (bucket !== current) {
       last.clear();
       holders.clear();
     }
     current = bucket;
+    if (key === CONFIG_KEY && value !== undefined) clusterId = (JSON.parse(value) as { id: string }).id;
     if (!key.startsWith('s.') || value === undefined) continue;
-    const { epoch, owner, inc, state } = JSON.parse(value) as ShardWrite;
-    if (state === 'restored' || owner === '') continue;
+    const { epoch, owner, inc, state, cluster } = JSON.parse(value) as ShardWrite;
+    // What was written for an earlier bucket, and came late, makes nobody an owner.
+    if (state === 'restored' || owner === '' || cluster !== clusterId) continue;
     const holder = `${owner}#${inc}`;
     const before = last.get(key);
     if (before !== undefined && before.holder !== holder && epoch <= before.epoch) {
