@@ -5,6 +5,7 @@ import type { PlantedBug } from './planted-bug.ts';
 const INCARNATION = 'packages/core/src/membership/incarnation.ts';
 const MONITOR = 'packages/core/src/membership/monitor.ts';
 const OWNERSHIP = 'packages/core/src/membership/ownership.ts';
+const RECORDS = 'packages/core/src/membership/records.ts';
 const RESTORING = 'packages/core/src/membership/restoring.ts';
 const SESSION = 'packages/core/src/membership/session.ts';
 const VIEW = 'packages/core/src/membership/view.ts';
@@ -20,6 +21,15 @@ const survivesNewBucket = [
     replace: `if (result.kind === 'lost' && result.newest?.value === undefined && !this.isValid()) {
       this.#revision = result.newest?.revision ?? 0;
     } else if (result.kind === 'lost') {`,
+  },
+];
+
+/** Records that do not say for which bucket they are: those of an earlier one would be nobody's. */
+const believesOtherBuckets = [
+  {
+    file: RECORDS,
+    find: 'record.cluster === clusterId) return record;',
+    replace: 'record.cluster !== undefined) return record;',
   },
 ];
 
@@ -204,7 +214,9 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
         find: 'if (isCreated && !(await session.confirm())) tenure.assertedIn = -1;',
         replace: 'if (isCreated && !session.isValid()) tenure.assertedIn = -1;',
       },
+      ...believesOtherBuckets,
     ],
+    harmless: believesOtherBuckets,
   },
   {
     name: 'a shard is released before its handlers have ended',
