@@ -10,6 +10,13 @@ export interface Clock {
   macrotask(fn: () => void): void;
 }
 
+/** Resolves after `ms`. */
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.timer(resolve, ms);
+  });
+}
+
 export const systemClock: Clock = {
   monoMs: () => performance.now(),
   wallMs: () => Date.now(),

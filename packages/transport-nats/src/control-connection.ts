@@ -4,7 +4,7 @@
  * client's own pauses between attempts go by the wall clock.
  */
 import type { Clock, Logger } from '@clstr/core';
-import { ClstrError, inBackground } from '@clstr/core';
+import { ClstrError, inBackground, pause } from '@clstr/core';
 import type { ConnectionOptions, Msg, MsgHdrs, Subscription } from 'nats';
 import { openConnection } from './connection.ts';
 import type { Connection } from './connection.ts';
@@ -183,9 +183,7 @@ export class ControlConnection {
         this.#onUp();
       } catch (err) {
         logger.warn({ err }, 'cannot reach the membership store');
-        await new Promise<void>((resolve) => {
-          clock.timer(resolve, connect.reconnectTimeWait!);
-        });
+        await pause(clock, connect.reconnectTimeWait!);
       }
     }
   }

@@ -1,6 +1,6 @@
 /** One member's way to its cluster's bucket in JetStream. */
 import type { CasOutcome, Clock, ClusterStore, Logger, StoreEntry, StoreListener, Watch } from '@clstr/core';
-import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable } from '@clstr/core';
+import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable, pause } from '@clstr/core';
 import type { Bucket } from './bucket.ts';
 import type { BucketShape } from './bucket.ts';
 import type { ControlConnection } from './control-connection.ts';
@@ -62,7 +62,7 @@ export class NatsStore implements ClusterStore {
     while (written === 'unheard' && isCreation && clock.monoMs() < untilMs) {
       if (!(await this.#createBucket(untilMs - clock.monoMs()))) return UNKNOWN;
       written = await this.#bucket.cas(key, revision, value, untilMs - clock.monoMs());
-      if (written === 'unheard') await pause(clock);
+      if (written === 'unheard') await pause(clock, PAUSE_MS);
     }
     return written === 'unheard' ? UNKNOWN : written;
   }
@@ -163,9 +163,3 @@ export class NatsStore implements ClusterStore {
 const UNKNOWN: CasOutcome = { kind: 'unknown' };
 /** Until a write to a bucket that is being made is tried again. */
 const PAUSE_MS = 5;
-
-function pause(clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    clock.timer(resolve, PAUSE_MS);
-  });
-}

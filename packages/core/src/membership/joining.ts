@@ -1,4 +1,5 @@
 /** How a node enters a cluster: it agrees on the configuration, then takes its name, which nobody else may hold. */
+import { pause } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
 import { hash64 } from '../shard.ts';
@@ -182,12 +183,6 @@ async function answered<T>({ clock, timing, isWanted }: Asker, ask: () => Promis
     }
   }
   throw closed();
-}
-
-function pause(clock: Clock, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.timer(resolve, ms);
-  });
 }
 
 function inUse(nodeId: string): ClstrError {

@@ -1,4 +1,5 @@
 /** A node as a member of its cluster, over all its runs: a run that was fenced is followed by a new one. */
+import { pause } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { ClstrError, isClstrError } from '../errors.ts';
 import { inBackground } from '../internal/background.ts';
@@ -168,9 +169,7 @@ export class Member {
         if (this.#hasEnded()) return;
         const code = isClstrError(err) ? err.code : undefined;
         logger.error({ err, nodeId, code }, `node ${nodeId} could not join its cluster again`);
-        await new Promise<void>((resolve) => {
-          clock.timer(resolve, REJOIN_PAUSE_MS);
-        });
+        await pause(clock, REJOIN_PAUSE_MS);
       }
     }
   }

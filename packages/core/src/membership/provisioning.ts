@@ -2,6 +2,7 @@
  * Fills the bucket of a cluster before its first node starts. A shard without any record may have an owner from a
  * bucket that was lost, so its first owner has to wait for an expiry; here that is waited for once, by nobody's users.
  */
+import { pause } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { ClstrError, isClstrError } from '../errors.ts';
 import type { Random } from '../random.ts';
@@ -57,9 +58,7 @@ export async function provisionShards(
       if (missing.length === 0) return 0;
       if (isNew || waitedFor === id) return await writeAll(asker, missing, afterEpoch);
       waitedFor = id;
-      await new Promise<void>((resolve) => {
-        clock.timer(resolve, timing.expiryMs);
-      });
+      await pause(clock, timing.expiryMs);
     }
   } catch (cause) {
     if (!isClstrError(cause, 'TRANSPORT_CLOSED')) throw cause;

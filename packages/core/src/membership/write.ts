@@ -1,4 +1,5 @@
 /** One compare-and-set, repeated with the same bytes until it is certain what became of it. */
+import { pause } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import type { ClusterStore, StoreEntry } from './cluster-store.ts';
 
@@ -49,7 +50,7 @@ export async function writeUntilKnown(writer: Writer, request: WriteRequest): Pr
         return { kind: 'lost', newest };
       }
     }
-    await pause(writer.clock);
+    await pause(writer.clock, PAUSE_MS);
   }
   return { kind: 'given-up' };
 }
@@ -71,13 +72,7 @@ async function readBack(
     }
     const isStale = isLost && (newest?.revision ?? 0) <= revision && !(newest === undefined && revision > 0);
     if (!isStale) return newest;
-    await pause(clock);
+    await pause(clock, PAUSE_MS);
   }
   return GIVEN_UP;
-}
-
-function pause(clock: Clock): Promise<void> {
-  return new Promise((resolve) => {
-    clock.timer(resolve, PAUSE_MS);
-  });
 }
