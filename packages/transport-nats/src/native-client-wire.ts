@@ -26,16 +26,22 @@ export class NativeClientWire implements ClientWire {
 
   send(turn: readonly Outgoing[]): void {
     const bySubject = new Map<string, Outgoing[]>();
+    const byAddress = new Map<Address, Outgoing[]>();
     let lastTo: Address | undefined;
     let entries: Outgoing[] = [];
     for (const outgoing of turn) {
       const { to } = outgoing;
-      // The same address object comes again and again: each subject is built and looked up once per run of it.
+      // The same few address objects come again and again: each subject is built once per turn.
       if (to !== lastTo) {
-        const subject = subjectOf(this.#host.options.subjectPrefix, to);
-        entries = bySubject.get(subject) ?? [];
-        if (entries.length === 0) bySubject.set(subject, entries);
         lastTo = to;
+        const known = byAddress.get(to);
+        if (known !== undefined) entries = known;
+        else {
+          const subject = subjectOf(this.#host.options.subjectPrefix, to);
+          entries = bySubject.get(subject) ?? [];
+          if (entries.length === 0) bySubject.set(subject, entries);
+          byAddress.set(to, entries);
+        }
       }
       entries.push(outgoing);
     }

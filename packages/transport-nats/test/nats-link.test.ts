@@ -1,10 +1,11 @@
 import type { ClientLink } from '@clstr/core';
 import { ClstrError, FRAME_MAGIC, createFrameWriter, encodeBatchError } from '@clstr/core';
+import { Socket } from 'node:net';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import type { Msg, NatsConnection, NatsError } from 'nats';
 import { Events, connect } from 'nats';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { natsTransport } from '../src/index.ts';
 import type { NatsTransport, NatsTransportOptions } from '../src/index.ts';
 import { scriptedConnection } from './scripted-connection.ts';
@@ -434,6 +435,25 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
     writer.reply(attempt, '"good"', false);
     return writer.take();
   }
+
+  test('is written to once for all that leaves in one turn', async () => {
+    await start('native');
+    let messages = 0;
+    answer = () => {
+      messages += 1;
+    };
+    const write = vi.spyOn(Socket.prototype, 'write');
+    const payload = JSON.stringify('x'.repeat(1_000));
+    const sent = Array.from({ length: 120 }, () => send(link, { payload }));
+    await microtasks(5);
+    const sizes = write.mock.calls.map(([bytes]) => bytes.length);
+    write.mockRestore();
+    expect(sizes).toEqual([expect.closeTo(124_000, -4)]);
+    await vi.waitFor(() => {
+      expect(messages).toBe(6);
+    });
+    for (const { attempt } of sent) link.release(attempt);
+  });
 
   test('with a batch error fails every entry of the batch as not executed, and no other', async () => {
     await start('native');

@@ -15,7 +15,7 @@ test('the defaults are frozen and used', () => {
     connect: {
       ...{ servers: ['127.0.0.1:4222'], timeout: 2_000, reconnectTimeWait: 250, pingInterval: 10_000 },
       ...{ reconnectJitter: 50, reconnectJitterTLS: 50, maxPingOut: 2, maxReconnectAttempts: -1 },
-      ...{ ignoreAuthErrorAbort: true, noAsyncTraces: true },
+      ...{ ignoreAuthErrorAbort: true, noAsyncTraces: true, pendingLimit: 262_144 },
     },
     ...{ subjectPrefix: 'clstr', inboxPrefixes: ['_INBOX'], wire: 'native' },
     ...{ maxWaiting: 16_384, maxWaitingBytes: 67_108_864, clock: systemClock, logger: silentLogger },
