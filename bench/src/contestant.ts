@@ -1,4 +1,4 @@
-/** A contender that runs: its node process and its client process, alive and warm between rounds. */
+/** A contender that runs: its node process and its client process, alive and warm between the rounds of one start. */
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';

@@ -12,6 +12,7 @@ import { readOptions } from './options.ts';
 import { showProgress } from './progress.ts';
 import { writeResults } from './results-file.ts';
 import { playRounds } from './rounds.ts';
+import type { Sample } from './rounds.ts';
 import { summarise } from './summary.ts';
 import { formatComparisons, formatFigures, formatSummary } from './table.ts';
 
@@ -43,21 +44,12 @@ function readOptionsOrExplain(): Options | null {
 }
 
 async function bench(options: Options, signal: AbortSignal): Promise<void> {
-  const contestants: Contestant[] = [];
   const server = await startNatsServer();
   try {
-    for (const name of options.contenders) {
-      signal.throwIfAborted();
-      showProgress(`starting ${name}`);
-      const site = {
-        servers: server.servers,
-        numShards: NUM_SHARDS,
-        prefix: `bench-${name}`,
-        port: await freePort(),
-      };
-      contestants.push(await startContestant(contenderNamed(name), site));
+    const samples: Sample[] = [];
+    for (let start = 0; start < options.starts; start += 1) {
+      samples.push(...(await playStart(options, server.servers, start, signal)));
     }
-    const samples = await playRounds(contestants, options, signal, showProgress);
     signal.throwIfAborted();
     const actors = await measureActors(options.figureRuns, signal, showProgress);
     showProgress('hashing and placement');
@@ -81,7 +73,28 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
     console.log(`Every reply was checked. All samples: ${options.out}`);
   } finally {
     showProgress('');
-    await Promise.all(contestants.map((contestant) => contestant.close()));
     await server.close();
+  }
+}
+
+/** All contenders in new processes: one that happens to be placed or compiled badly is slow for as long as it lives. */
+async function playStart(
+  options: Options,
+  servers: string,
+  start: number,
+  signal: AbortSignal,
+): Promise<Sample[]> {
+  const contestants: Contestant[] = [];
+  try {
+    for (const name of options.contenders) {
+      signal.throwIfAborted();
+      showProgress(`start ${start + 1} of ${options.starts}, ${name}`);
+      const prefix = `bench-${name}-${start}`;
+      const site = { servers, numShards: NUM_SHARDS, prefix, port: await freePort() };
+      contestants.push(await startContestant(contenderNamed(name), site));
+    }
+    return await playRounds(contestants, options, start, signal, showProgress);
+  } finally {
+    await Promise.all(contestants.map((contestant) => contestant.close()));
   }
 }

@@ -5,6 +5,9 @@ import { contenderNamed, contenders } from './contenders/index.ts';
 export interface Options {
   contenders: readonly string[];
   inFlight: readonly number[];
+  /** How often every contender is started; each start plays its own rounds. */
+  starts: number;
+  /** Of one start. */
   rounds: number;
   seconds: number;
   warmUpSeconds: number;
@@ -13,8 +16,8 @@ export interface Options {
   out: string;
 }
 
-const FULL = { rounds: 10, seconds: 2, warmUpSeconds: 2, figureRuns: 20 };
-const QUICK = { rounds: 4, seconds: 0.2, warmUpSeconds: 0.3, figureRuns: 3 };
+const FULL = { starts: 5, rounds: 4, seconds: 1, warmUpSeconds: 1.5, figureRuns: 20 };
+const QUICK = { starts: 1, rounds: 4, seconds: 0.2, warmUpSeconds: 0.3, figureRuns: 3 };
 const IN_FLIGHT = [1, 64, 256, 1024];
 
 const names = contenders.map((contender) => contender.name).join(',');
@@ -27,8 +30,9 @@ const HELP = `Measures requests per second and latency of every contender over o
 
 Usage: npm run bench -- [options]
 
-  --quick             ${QUICK.rounds} rounds of ${QUICK.seconds} s, without Effect: under a minute, rough figures
-  --rounds <n>        rounds, each runs every contender once (default ${FULL.rounds})
+  --quick             ${QUICK.starts} start, ${QUICK.rounds} rounds of ${QUICK.seconds} s, without Effect: under a minute, rough figures
+  --starts <n>        how often every contender is started anew (default ${FULL.starts})
+  --rounds <n>        rounds of each start, each runs every contender once (default ${FULL.rounds})
   --seconds <s>       seconds per contender and round (default ${FULL.seconds})
   --in-flight <list>  requests kept in flight (default ${IN_FLIGHT.join(',')})
   --contenders <list> default ${names}
@@ -46,6 +50,7 @@ export function readOptions(args: readonly string[]): Options | null {
     args: [...args],
     options: {
       quick: { type: 'boolean', default: false },
+      starts: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       'in-flight': { type: 'string' },
@@ -66,6 +71,7 @@ export function readOptions(args: readonly string[]): Options | null {
     inFlight: list(values['in-flight'] ?? IN_FLIGHT.join(',')).map((item) =>
       wholeNumber('--in-flight', item),
     ),
+    starts: values.starts === undefined ? defaults.starts : wholeNumber('--starts', values.starts),
     rounds: values.rounds === undefined ? defaults.rounds : wholeNumber('--rounds', values.rounds),
     seconds: values.seconds === undefined ? defaults.seconds : positive('--seconds', values.seconds),
     warmUpSeconds: defaults.warmUpSeconds,

@@ -3,7 +3,7 @@ import type { Contestant } from './contestant.ts';
 import type { Measurement } from './load.ts';
 import type { Options } from './options.ts';
 
-/** One contender in one round at one level. */
+/** One contender in one round at one level; rounds are numbered through all starts. */
 export interface Sample extends Measurement {
   contender: string;
   inFlight: number;
@@ -12,10 +12,16 @@ export interface Sample extends Measurement {
 
 const WARM_UP_IN_FLIGHT = 256;
 
-/** @param onProgress is told what runs now. */
+/**
+ * One start's share of the rounds, at every level, after a warm-up.
+ *
+ * @param start counts from 0.
+ * @param onProgress is told what runs now.
+ */
 export async function playRounds(
   contestants: readonly Contestant[],
   options: Options,
+  start: number,
   signal: AbortSignal,
   onProgress: (text: string) => void,
 ): Promise<Sample[]> {
@@ -26,10 +32,12 @@ export async function playRounds(
   }
 
   const samples: Sample[] = [];
+  const total = options.starts * options.rounds;
   for (const inFlight of options.inFlight) {
-    for (let round = 0; round < options.rounds; round += 1) {
+    for (let own = 0; own < options.rounds; own += 1) {
+      const round = start * options.rounds + own;
       for (const { contender, measure } of rotated(contestants, round)) {
-        onProgress(`${inFlight} in flight, round ${round + 1} of ${options.rounds}, ${contender.title}`);
+        onProgress(`${inFlight} in flight, round ${round + 1} of ${total}, ${contender.title}`);
         signal.throwIfAborted();
         const measurement = await measure({ inFlight, seconds: options.seconds });
         samples.push({ contender: contender.name, inFlight, round, ...measurement });
