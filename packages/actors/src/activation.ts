@@ -5,7 +5,7 @@
  *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
  */
 import type { CallChain, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
-import { ClstrError } from '@clstr/core';
+import { ClstrError, within } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Home, Inhabitant, Job, Method } from './actor-home.ts';
 import { ActorTimers } from './actor-timers.ts';
@@ -15,7 +15,6 @@ import { defaults } from './defaults.ts';
 import { discarded, passivated } from './ending.ts';
 import { draining, mailboxFull, spoilsState } from './errors.ts';
 import type { DiscardReason, PassivateReason } from './implementation.ts';
-import { limited } from './limited.ts';
 import { Mailbox } from './mailbox.ts';
 import { MessageJob } from './message-job.ts';
 import { Setup } from './setup.ts';
@@ -276,7 +275,8 @@ export class Activation implements Inhabitant {
 
   async #whenAtRest(limitMs: number): Promise<void> {
     if (this.#phase === 'gone' || (this.#phase === 'active' && this.#isAtRest)) return;
-    await limited(this.home.host.clock, limitMs, (resolve) => (this.#onRest = resolve));
+    const atRest = new Promise<void>((resolve) => (this.#onRest = resolve));
+    await within(this.home.host.clock, atRest, limitMs);
   }
 
   #start(callChain: CallChain, tenure: ShardTenure | undefined): void {

@@ -17,6 +17,19 @@ export function pause(clock: Clock, ms: number): Promise<void> {
   });
 }
 
+/** Resolves when `work` does, or after `limitMs`. Rejects as `work` does. */
+export async function within(clock: Clock, work: Promise<unknown>, limitMs: number): Promise<void> {
+  let stopTimer: () => void = () => undefined;
+  const limit = new Promise<void>((resolve) => {
+    stopTimer = clock.timer(resolve, limitMs);
+  });
+  try {
+    await Promise.race([work, limit]);
+  } finally {
+    stopTimer();
+  }
+}
+
 export const systemClock: Clock = {
   monoMs: () => performance.now(),
   wallMs: () => Date.now(),

@@ -6,38 +6,27 @@
  */
 import { CALL_CHAIN_HEADER, decodeCallChain } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
-import type { Clock } from './clock.ts';
-import type { Codec } from './codec.ts';
-import { decodePayload, encodePayload, isRawPayload } from './codec.ts';
+import { decodePayload, encodePayload } from './codec.ts';
 import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
-import { ClstrError, asRefusal, dispositionOf, isClstrError } from './errors.ts';
-import type { Handler, HandlerContext, HandlerRequest, ShardTenure } from './handler.ts';
+import { ClstrError } from './errors.ts';
+import type { RunHost, RunOptions } from './handler-run.ts';
+import { Run } from './handler-run.ts';
+import type { Handler, HandlerRequest } from './handler.ts';
 import { AttemptWindow } from './internal/attempt-window.ts';
-import { Deadline, DeadlineWheel } from './internal/deadline-wheel.ts';
-import type { Logger } from './logger.ts';
+import { DeadlineWheel } from './internal/deadline-wheel.ts';
 import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
 import { describe } from './options.ts';
-import type { Random } from './random.ts';
-import { randomId } from './random.ts';
-import type { ShardGate } from './shard-gate.ts';
 import type { KeyRouter } from './shard.ts';
 import type { EntryReceiver, InboundEntry, ReplyPort } from './transport.ts';
 
-export interface DispatchOptions {
-  readonly nodeId: string;
-  readonly gate: ShardGate;
+export interface DispatchOptions extends RunOptions {
   readonly router: KeyRouter;
   /** The user's handler with all interceptors around it. */
   readonly handler: Handler;
-  readonly codec: Codec;
-  readonly handlerTimeoutMs: number;
   readonly maxInFlight: number;
   readonly maxInFlightBytes: number;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly metrics: Metrics;
-  readonly logger: Logger;
 }
 
 const NO_CHAIN: CallChain = Object.freeze([]);
@@ -48,7 +37,7 @@ export const TOPOLOGY_TYPE = 'clstr.topology';
 
 type Admission = 'all' | 'nested' | 'none';
 
-export class Dispatch implements EntryReceiver {
+export class Dispatch implements EntryReceiver, RunHost {
   readonly options: DispatchOptions;
   readonly deadlines: DeadlineWheel<Run>;
   readonly #window = new AttemptWindow();
@@ -160,7 +149,6 @@ export class Dispatch implements EntryReceiver {
     });
   }
 
-  /** A run ended: called once for each. */
   onRunEnd(run: Run, isSuccess: boolean): void {
     this.#inFlight--;
     this.#inFlightBytes -= run.bytes;
@@ -273,202 +261,6 @@ export class Dispatch implements EntryReceiver {
       },
     );
   }
-}
-
-/** One handler call. Hot path: the same object is the handler's context and the item in the deadline wheel. */
-class Run extends Deadline implements HandlerContext {
-  readonly #dispatch: Dispatch;
-  readonly entry: InboundEntry;
-  readonly #port: ReplyPort;
-  readonly bytes: number;
-  readonly startedMs: number;
-  readonly epoch: number | undefined;
-  isAsync = false;
-  onAbort: ((reason: ClstrError) => void) | undefined = undefined;
-  #isDone = false;
-  /** Made when the handler first asks: an AbortController costs more than the rest of a call. */
-  #controller: AbortController | undefined;
-  #abortReason: ClstrError | undefined;
-
-  constructor(dispatch: Dispatch, entry: InboundEntry, port: ReplyPort, startedMs: number) {
-    super();
-    const { gate, handlerTimeoutMs } = dispatch.options;
-    this.#dispatch = dispatch;
-    this.entry = entry;
-    this.#port = port;
-    this.bytes = entry.payload.length;
-    this.startedMs = startedMs;
-    this.epoch = gate.epochOf(entry.shard);
-    const limitMs = startedMs + handlerTimeoutMs;
-    this.deadlineMs =
-      entry.ttlMs === undefined ? limitMs : Math.min(limitMs, entry.receivedAtMs + entry.ttlMs);
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
-    }
-    return this.#controller.signal;
-  }
-
-  get tenure(): ShardTenure | undefined {
-    return this.epoch === undefined ? undefined : new Tenure(this.#dispatch, this.entry.shard, this.epoch);
-  }
-
-  get nodeId(): string {
-    return this.#dispatch.options.nodeId;
-  }
-
-  get log(): Logger {
-    return this.#dispatch.options.logger;
-  }
-
-  remainingMs(): number {
-    return Math.max(0, this.deadlineMs - this.#dispatch.options.clock.monoMs());
-  }
-
-  refuse(error: ClstrError): void {
-    this.fail(asRefusal(error));
-  }
-
-  succeed(value: unknown): void {
-    if (this.#isDone) return;
-    if (!this.#mayAnswer()) {
-      this.abort(fenced(this.nodeId, this.entry.shard));
-      return;
-    }
-    if (this.entry.isNotify) {
-      this.#end(true);
-      return;
-    }
-    let bytes: string | Uint8Array;
-    try {
-      bytes = encodePayload(this.#dispatch.options.codec, value);
-    } catch (error) {
-      this.fail(error);
-      return;
-    }
-    this.#port.reply(this.entry, bytes, isRawPayload(value));
-    this.#end(true);
-  }
-
-  fail(thrown: unknown): void {
-    if (this.#isDone) return;
-    const error = this.#toAnswer(thrown);
-    if (error.outcome !== 'not-executed' && !this.#mayAnswer()) {
-      this.abort(fenced(this.nodeId, this.entry.shard));
-      return;
-    }
-    // The sender of a notify hears only of what did not run, so that it may send it again.
-    if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
-    else if (error.code !== 'INTERNAL') this.#logUnheard(error);
-    this.#end(false);
-  }
-
-  onDeadline(): void {
-    const { type, shard } = this.entry;
-    const ranMs = Math.round(this.#dispatch.options.clock.monoMs() - this.startedMs);
-    const message = `the handler of ${describe(type)} on node ${this.nodeId} (shard ${shard}) did not end within ${ranMs} ms`;
-    this.abort(new ClstrError('HANDLER_TIMEOUT', message));
-  }
-
-  /** The caller gave up: nobody waits for an answer. */
-  cancel(): void {
-    if (this.#isDone) return;
-    const reason = new ClstrError('ABORTED', 'the caller gave up');
-    this.#abortReason = reason;
-    this.onAbort?.(reason);
-    this.#end(false);
-    this.#controller?.abort(reason);
-  }
-
-  abort(error: ClstrError): void {
-    if (this.#isDone) return;
-    this.#abortReason = error;
-    // A layer that only kept the message waiting answers it here, better than with `error`.
-    this.onAbort?.(error);
-    this.#answerAborted(error);
-    // Last: who listens may close the node, which aborts everything that has not ended.
-    this.#controller?.abort(error);
-  }
-
-  /** The lease is tested before each reply: another node may have gone on from an older state. */
-  #mayAnswer(): boolean {
-    return this.#dispatch.options.gate.holds(this.entry.shard, this.epoch);
-  }
-
-  #answerAborted(error: ClstrError): void {
-    if (this.#isDone) return;
-    if (!this.entry.isNotify) this.#port.fail(this.entry, error);
-    else this.#logUnheard(error);
-    this.#end(false);
-  }
-
-  /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
-  #logUnheard({ code, message }: ClstrError): void {
-    const { type, shard, key } = this.entry;
-    this.log.warn({ type, shard, key, code, nodeId: this.nodeId }, message);
-  }
-
-  #end(isSuccess: boolean): void {
-    if (this.#isDone) return;
-    this.#isDone = true;
-    this.#dispatch.onRunEnd(this, isSuccess);
-  }
-
-  /** The rule that makes repeats safe: once user code has started, nothing leaves as `not-executed`. */
-  #toAnswer(thrown: unknown): ClstrError {
-    if (isClstrError(thrown)) {
-      const disposition = dispositionOf(thrown);
-      if (disposition === 'refusal') return thrown;
-      if (disposition === 'for-caller' || thrown.code === 'ACTOR_ERROR') return asExecuted(thrown);
-      return new ClstrError('HANDLER_ERROR', `the handler failed: ${thrown.message}`, {
-        details: { code: thrown.code, message: thrown.message },
-      });
-    }
-    const { random, logger, nodeId } = this.#dispatch.options;
-    const { type, shard, key } = this.entry;
-    const id = randomId(random, 10);
-    logger.error({ err: thrown, id, type, shard, key, nodeId }, `the handler of ${describe(type)} threw`);
-    return new ClstrError('INTERNAL', `the handler failed; node ${nodeId} logged the error as ${id}`, {
-      outcome: 'executed',
-      details: { id, nodeId },
-    });
-  }
-}
-
-class Tenure implements ShardTenure {
-  readonly #dispatch: Dispatch;
-  readonly #shard: number;
-  readonly epoch: number;
-
-  constructor(dispatch: Dispatch, shard: number, epoch: number) {
-    this.#dispatch = dispatch;
-    this.#shard = shard;
-    this.epoch = epoch;
-  }
-
-  get isHeld(): boolean {
-    return this.#dispatch.options.gate.holds(this.#shard, this.epoch);
-  }
-
-  get fencingToken(): number {
-    if (this.isHeld) return this.epoch;
-    throw fenced(this.#dispatch.options.nodeId, this.#shard);
-  }
-}
-
-function fenced(nodeId: string, shard: number): ClstrError {
-  return new ClstrError('FENCED', `shard ${shard} may have another owner than node ${nodeId} by now`);
-}
-
-/** `unknown` stays: a handler may say that it cannot tell. */
-function asExecuted(error: ClstrError): ClstrError {
-  if (error.outcome !== 'not-executed' && !error.retryable) return error;
-  const { code, message, details } = error;
-  const outcome = error.outcome === 'not-executed' ? 'executed' : error.outcome;
-  return new ClstrError(code, message, { outcome, retryable: false, details });
 }
 
 function isNested({ headers }: InboundEntry): boolean {

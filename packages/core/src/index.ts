@@ -92,7 +92,7 @@ export {
   invalidOption,
 } from './options.ts';
 export { inBackground } from './internal/background.ts';
-export { pause, systemClock } from './clock.ts';
+export { pause, systemClock, within } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { randomId, systemRandom } from './random.ts';
 export type { Random } from './random.ts';

@@ -1,6 +1,6 @@
 /** The connection below a transport, owned or borrowed: its state, its confirmations, its end. */
 import type { Clock, ConnectionEvent, ConnectionState, Logger } from '@clstr/core';
-import { ClstrError, inBackground } from '@clstr/core';
+import { ClstrError, inBackground, within } from '@clstr/core';
 import type { Msg, NatsConnection, NatsError, Status, Subscription } from 'nats';
 import { DebugEvents, Events, connect } from 'nats';
 import { fromConnectError, fromNatsError, withoutCredentials } from './nats-errors.ts';
@@ -113,12 +113,7 @@ export class Connection {
 
   /** Waits for something that needs the server, but not longer than `limitMs`; never rejects. */
   async within(work: Promise<unknown>, limitMs: number = LAST_ANSWER_MS): Promise<void> {
-    let stopTimer: () => void = () => undefined;
-    const limit = new Promise<void>((resolve) => {
-      stopTimer = this.#clock.timer(resolve, limitMs);
-    });
-    await Promise.race([work.catch(() => undefined), limit]);
-    stopTimer();
+    await within(this.#clock, work, limitMs).catch(() => undefined);
   }
 
   /** With a `queue`, one of its subscribers gets each message. @throws TRANSPORT_CLOSED */

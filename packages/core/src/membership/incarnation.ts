@@ -1,5 +1,6 @@
 /** One run of a node in its cluster: everything that begins when it joins and ends when it leaves or is fenced. */
 import type { Clock } from '../clock.ts';
+import { within } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
 import { inBackground } from '../internal/background.ts';
 import type { Logger } from '../logger.ts';
@@ -162,11 +163,11 @@ export class Incarnation {
 
   /** Hands over every shard, as long as `limitMs` allows, and tells the others that this run is over. */
   async leave(limitMs: number): Promise<void> {
-    const { logger, nodeId } = this.#options;
+    const { clock, timing, logger, nodeId } = this.#options;
     // It has not taken its name yet: another run may hold it, and must not be told that it is over.
     if (!this.#hasClaimed) this.end();
-    if (!this.#isEnded) await this.#within(this.#declare('draining'), limitMs);
-    if (!this.#isEnded) await this.#within(this.ownership.drain(), limitMs);
+    if (!this.#isEnded) await within(clock, this.#declare('draining'), limitMs);
+    if (!this.#isEnded) await within(clock, this.ownership.drain(), limitMs);
     const left = this.ownership.shards();
     if (left.length > 0) {
       logger.error(
@@ -174,7 +175,7 @@ export class Incarnation {
         `node ${nodeId} could not hand over ${left.length} shards within ${limitMs} ms; others take them`,
       );
     }
-    if (!this.#isEnded) await this.#within(this.#declare('left'), 2 * this.#options.timing.ackTimeoutMs);
+    if (!this.#isEnded) await within(clock, this.#declare('left'), 2 * timing.ackTimeoutMs);
     this.end();
   }
 
@@ -341,14 +342,5 @@ export class Incarnation {
       if (!(await this.session.confirm())) return;
       this.view.forget(nodeId);
     }
-  }
-
-  async #within(work: Promise<void>, limitMs: number): Promise<void> {
-    let stopTimer: () => void = () => undefined;
-    const limit = new Promise<void>((resolve) => {
-      stopTimer = this.#options.clock.timer(resolve, limitMs);
-    });
-    await Promise.race([work, limit]);
-    stopTimer();
   }
 }

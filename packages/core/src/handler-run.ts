@@ -1,0 +1,226 @@
+/** One handler call on its node, from its start to its only answer. */
+import type { Codec } from './codec.ts';
+import { encodePayload, isRawPayload } from './codec.ts';
+import type { Clock } from './clock.ts';
+import { ClstrError, asRefusal, dispositionOf, isClstrError } from './errors.ts';
+import type { HandlerContext, ShardTenure } from './handler.ts';
+import { Deadline } from './internal/deadline-wheel.ts';
+import type { Logger } from './logger.ts';
+import { describe } from './options.ts';
+import type { Random } from './random.ts';
+import { randomId } from './random.ts';
+import type { ShardGate } from './shard-gate.ts';
+import type { InboundEntry, ReplyPort } from './transport.ts';
+
+export interface RunOptions {
+  readonly nodeId: string;
+  readonly gate: ShardGate;
+  readonly codec: Codec;
+  readonly handlerTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** What all runs of a node share. */
+export interface RunHost {
+  readonly options: RunOptions;
+  /** Called once for each. */
+  onRunEnd(run: Run, isSuccess: boolean): void;
+}
+
+/** Hot path: the same object is the handler's context and the item in the deadline wheel. */
+export class Run extends Deadline implements HandlerContext {
+  readonly #host: RunHost;
+  readonly entry: InboundEntry;
+  readonly #port: ReplyPort;
+  readonly bytes: number;
+  readonly startedMs: number;
+  readonly epoch: number | undefined;
+  isAsync = false;
+  onAbort: ((reason: ClstrError) => void) | undefined = undefined;
+  #isDone = false;
+  /** Made when the handler first asks: an AbortController costs more than the rest of a call. */
+  #controller: AbortController | undefined;
+  #abortReason: ClstrError | undefined;
+
+  constructor(host: RunHost, entry: InboundEntry, port: ReplyPort, startedMs: number) {
+    super();
+    const { gate, handlerTimeoutMs } = host.options;
+    this.#host = host;
+    this.entry = entry;
+    this.#port = port;
+    this.bytes = entry.payload.length;
+    this.startedMs = startedMs;
+    this.epoch = gate.epochOf(entry.shard);
+    const limitMs = startedMs + handlerTimeoutMs;
+    this.deadlineMs =
+      entry.ttlMs === undefined ? limitMs : Math.min(limitMs, entry.receivedAtMs + entry.ttlMs);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  get tenure(): ShardTenure | undefined {
+    return this.epoch === undefined ? undefined : new Tenure(this.#host, this.entry.shard, this.epoch);
+  }
+
+  get nodeId(): string {
+    return this.#host.options.nodeId;
+  }
+
+  get log(): Logger {
+    return this.#host.options.logger;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.deadlineMs - this.#host.options.clock.monoMs());
+  }
+
+  refuse(error: ClstrError): void {
+    this.fail(asRefusal(error));
+  }
+
+  succeed(value: unknown): void {
+    if (this.#isDone) return;
+    if (!this.#mayAnswer()) {
+      this.abort(fenced(this.nodeId, this.entry.shard));
+      return;
+    }
+    if (this.entry.isNotify) {
+      this.#end(true);
+      return;
+    }
+    let bytes: string | Uint8Array;
+    try {
+      bytes = encodePayload(this.#host.options.codec, value);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    this.#port.reply(this.entry, bytes, isRawPayload(value));
+    this.#end(true);
+  }
+
+  fail(thrown: unknown): void {
+    if (this.#isDone) return;
+    const error = this.#toAnswer(thrown);
+    if (error.outcome !== 'not-executed' && !this.#mayAnswer()) {
+      this.abort(fenced(this.nodeId, this.entry.shard));
+      return;
+    }
+    // The sender of a notify hears only of what did not run, so that it may send it again.
+    if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
+    else if (error.code !== 'INTERNAL') this.#logUnheard(error);
+    this.#end(false);
+  }
+
+  onDeadline(): void {
+    const { type, shard } = this.entry;
+    const ranMs = Math.round(this.#host.options.clock.monoMs() - this.startedMs);
+    const message = `the handler of ${describe(type)} on node ${this.nodeId} (shard ${shard}) did not end within ${ranMs} ms`;
+    this.abort(new ClstrError('HANDLER_TIMEOUT', message));
+  }
+
+  /** The caller gave up: nobody waits for an answer. */
+  cancel(): void {
+    if (this.#isDone) return;
+    const reason = new ClstrError('ABORTED', 'the caller gave up');
+    this.#abortReason = reason;
+    this.onAbort?.(reason);
+    this.#end(false);
+    this.#controller?.abort(reason);
+  }
+
+  abort(error: ClstrError): void {
+    if (this.#isDone) return;
+    this.#abortReason = error;
+    // A layer that only kept the message waiting answers it here, better than with `error`.
+    this.onAbort?.(error);
+    this.#answerAborted(error);
+    // Last: who listens may close the node, which aborts everything that has not ended.
+    this.#controller?.abort(error);
+  }
+
+  /** The lease is tested before each reply: another node may have gone on from an older state. */
+  #mayAnswer(): boolean {
+    return this.#host.options.gate.holds(this.entry.shard, this.epoch);
+  }
+
+  #answerAborted(error: ClstrError): void {
+    if (this.#isDone) return;
+    if (!this.entry.isNotify) this.#port.fail(this.entry, error);
+    else this.#logUnheard(error);
+    this.#end(false);
+  }
+
+  /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
+  #logUnheard({ code, message }: ClstrError): void {
+    const { type, shard, key } = this.entry;
+    this.log.warn({ type, shard, key, code, nodeId: this.nodeId }, message);
+  }
+
+  #end(isSuccess: boolean): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#host.onRunEnd(this, isSuccess);
+  }
+
+  /** The rule that makes repeats safe: once user code has started, nothing leaves as `not-executed`. */
+  #toAnswer(thrown: unknown): ClstrError {
+    if (isClstrError(thrown)) {
+      const disposition = dispositionOf(thrown);
+      if (disposition === 'refusal') return thrown;
+      if (disposition === 'for-caller' || thrown.code === 'ACTOR_ERROR') return asExecuted(thrown);
+      return new ClstrError('HANDLER_ERROR', `the handler failed: ${thrown.message}`, {
+        details: { code: thrown.code, message: thrown.message },
+      });
+    }
+    const { random, logger, nodeId } = this.#host.options;
+    const { type, shard, key } = this.entry;
+    const id = randomId(random, 10);
+    logger.error({ err: thrown, id, type, shard, key, nodeId }, `the handler of ${describe(type)} threw`);
+    return new ClstrError('INTERNAL', `the handler failed; node ${nodeId} logged the error as ${id}`, {
+      outcome: 'executed',
+      details: { id, nodeId },
+    });
+  }
+}
+
+class Tenure implements ShardTenure {
+  readonly #host: RunHost;
+  readonly #shard: number;
+  readonly epoch: number;
+
+  constructor(host: RunHost, shard: number, epoch: number) {
+    this.#host = host;
+    this.#shard = shard;
+    this.epoch = epoch;
+  }
+
+  get isHeld(): boolean {
+    return this.#host.options.gate.holds(this.#shard, this.epoch);
+  }
+
+  get fencingToken(): number {
+    if (this.isHeld) return this.epoch;
+    throw fenced(this.#host.options.nodeId, this.#shard);
+  }
+}
+
+function fenced(nodeId: string, shard: number): ClstrError {
+  return new ClstrError('FENCED', `shard ${shard} may have another owner than node ${nodeId} by now`);
+}
+
+/** `unknown` stays: a handler may say that it cannot tell. */
+function asExecuted(error: ClstrError): ClstrError {
+  if (error.outcome !== 'not-executed' && !error.retryable) return error;
+  const { code, message, details } = error;
+  const outcome = error.outcome === 'not-executed' ? 'executed' : error.outcome;
+  return new ClstrError(code, message, { outcome, retryable: false, details });
+}
