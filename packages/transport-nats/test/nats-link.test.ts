@@ -1,6 +1,6 @@
+import { Socket } from 'node:net';
 import type { ClientLink } from '@clstr/core';
 import { ClstrError, FRAME_MAGIC, createFrameWriter, encodeBatchError } from '@clstr/core';
-import { Socket } from 'node:net';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import type { Msg, NatsConnection, NatsError } from 'nats';
