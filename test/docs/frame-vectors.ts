@@ -6,6 +6,7 @@ import {
   decodeFrame,
   encodeBatchError,
   errorToRecord,
+  payloadBytes,
 } from '@clstr/core';
 import type { ErrorCode, ErrorRecord, FrameResult, FrameWriter, Outcome } from '@clstr/core';
 
@@ -48,11 +49,18 @@ export function decodeVector(hex: string): { result: FrameResult; decoded: Decod
       const kind = isNotify ? 'notify' : 'request';
       const addressed = { kind, session, attempt, shard, ttlMs: ttlMs ?? null } as const;
       const own = headers === undefined ? null : { ...headers };
-      decoded.push({ ...addressed, type, key: key ?? null, headers: own, isRaw, payload: toHex(payload) });
+      decoded.push({
+        ...addressed,
+        type,
+        key: key ?? null,
+        headers: own,
+        isRaw,
+        payload: toHex(payloadBytes(payload)),
+      });
     },
     onReply(attempt, payload, isRaw, isFinal, error) {
       if (error === undefined)
-        decoded.push({ kind: 'reply', attempt, isRaw, isFinal, payload: toHex(payload) });
+        decoded.push({ kind: 'reply', attempt, isRaw, isFinal, payload: toHex(payloadBytes(payload)) });
       else decoded.push({ kind: 'failure', attempt, isFinal, error: errorToRecord(error) });
     },
     onCancel(session, attempt) {

@@ -1,5 +1,5 @@
 /** Values to payload bytes and back. JSON unless told otherwise; both ends must use the same codec. */
-import { decodeText } from './internal/bytes.ts';
+import { decodeText, encodeText } from './internal/bytes.ts';
 import { describe } from './options.ts';
 
 export interface Codec {
@@ -9,6 +9,11 @@ export interface Codec {
   encode(value: unknown): string | Uint8Array;
   /** The bytes are only valid during the call: copy what is kept. Throws when they are malformed. */
   decode(payload: Uint8Array): unknown;
+  /**
+   * For a codec of text: as `decode`, given the text of the bytes, which a transport often has at less cost. The text is
+   * part of a longer one: what is cut out of it and kept keeps all of it in memory.
+   */
+  decodeText?(payload: string): unknown;
 }
 
 export const jsonCodec: Codec = {
@@ -19,6 +24,7 @@ export const jsonCodec: Codec = {
     return text;
   },
   decode: (payload) => JSON.parse(decodeText(payload)) as unknown,
+  decodeText: (payload) => JSON.parse(payload) as unknown,
 };
 
 const EMPTY = new Uint8Array(0);
@@ -38,8 +44,16 @@ export function encodePayload(codec: Codec, value: unknown): string | Uint8Array
 }
 
 /** The opposite of {@link encodePayload}; raw bytes are copied out of the buffer they arrived in. */
-export function decodePayload(codec: Codec, bytes: Uint8Array, isRaw: boolean): unknown {
+export function decodePayload(codec: Codec, payload: string | Uint8Array, isRaw: boolean): unknown {
+  if (payload.length === 0 && !isRaw) return undefined;
+  if (typeof payload === 'string' && codec.decodeText !== undefined && !isRaw)
+    return codec.decodeText(payload);
+  const bytes = payloadBytes(payload);
   // Not `slice()`: on a Node Buffer that is a view, and the view would pin and share the whole chunk.
-  if (isRaw) return new Uint8Array(bytes);
-  return bytes.length === 0 ? undefined : codec.decode(bytes);
+  return isRaw ? new Uint8Array(bytes) : codec.decode(bytes);
+}
+
+/** What arrived, as bytes: for those who do not care which form the transport had. */
+export function payloadBytes(payload: string | Uint8Array): Uint8Array {
+  return typeof payload === 'string' ? encodeText(payload) : payload;
 }

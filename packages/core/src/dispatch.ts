@@ -7,6 +7,7 @@
 import { CALL_CHAIN_HEADER, decodeCallChain } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
 import { decodePayload, encodePayload } from './codec.ts';
+import type { Headers } from './envelope.ts';
 import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
 import { ClstrError } from './errors.ts';
 import type { RunHost, RunOptions } from './handler-run.ts';
@@ -198,12 +199,12 @@ export class Dispatch implements EntryReceiver, RunHost {
     if (key !== undefined) this.#checkHome(key, shard);
     const payload = this.#decode(entry);
     if (entry.headers === undefined) {
-      return { key, shard, type, payload, headers: NO_HEADERS, isNotify, callChain: NO_CHAIN };
+      return new Request(key, shard, type, payload, NO_HEADERS, isNotify, NO_CHAIN);
     }
     const { [CALL_CHAIN_HEADER]: chain, ...own } = entry.headers;
     const headers = copyHeaders(own) ?? NO_HEADERS;
     const callChain = chain === undefined ? NO_CHAIN : decodeCallChain(chain);
-    return { key, shard, type, payload, headers, isNotify, callChain };
+    return new Request(key, shard, type, payload, headers, isNotify, callChain);
   }
 
   /** A client with another shard count or seed would give a key a second home. */
@@ -269,4 +270,33 @@ function isNested({ headers }: InboundEntry): boolean {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** A class, as no literal may make what waits: docs/decisions/0011. Positional, as it is made for each message. */
+class Request implements HandlerRequest {
+  readonly key: string | undefined;
+  readonly shard: number;
+  readonly type: string;
+  readonly payload: unknown;
+  readonly headers: Headers;
+  readonly isNotify: boolean;
+  readonly callChain: CallChain;
+
+  constructor(
+    key: string | undefined,
+    shard: number,
+    type: string,
+    payload: unknown,
+    headers: Headers,
+    isNotify: boolean,
+    callChain: CallChain,
+  ) {
+    this.key = key;
+    this.shard = shard;
+    this.type = type;
+    this.payload = payload;
+    this.headers = headers;
+    this.isNotify = isNotify;
+    this.callChain = callChain;
+  }
 }

@@ -46,11 +46,11 @@ export interface OutboundEntry {
   remainingMs(): number;
 }
 
-/** A reply as it arrived; `payload` is only valid during the call. */
+/** A reply as it arrived; `payload` is only valid during the call, and text or bytes as the transport has it. */
 export interface InboundReply {
   /** Set for a refusal or a failure; `payload` is empty then. */
   readonly error: ClstrError | undefined;
-  readonly payload: Uint8Array;
+  readonly payload: string | Uint8Array;
   readonly isRaw: boolean;
   /** The run of the node that answered, when the wire names it. */
   readonly from: NodeAddress | undefined;
@@ -85,7 +85,7 @@ export interface ClientLink {
   close(): Promise<void>;
 }
 
-/** One message as it reached a node; `payload` is only valid during the call. */
+/** One message as it reached a node; `payload` is only valid during the call, and text or bytes as the transport has it. */
 export interface InboundEntry {
   readonly isNotify: boolean;
   /** 0 when the wire carries no attempt id; such an entry can neither be cancelled nor recognised when repeated. */
@@ -95,7 +95,7 @@ export interface InboundEntry {
   readonly type: string;
   readonly key: string | undefined;
   readonly headers: Headers | undefined;
-  readonly payload: Uint8Array;
+  readonly payload: string | Uint8Array;
   readonly isRaw: boolean;
   /** The time budget counted from `receivedAtMs`; undefined when the sender gave none. */
   readonly ttlMs: number | undefined;

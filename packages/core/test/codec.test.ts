@@ -28,8 +28,13 @@ describe('jsonCodec', () => {
     expect(() => jsonCodec.decode(Uint8Array.from(bytes))).toThrow();
   });
 
+  test.each(['{', '1 2', ''])('refuses the text %j', (text) => {
+    expect(() => jsonCodec.decodeText!(text)).toThrow(SyntaxError);
+  });
+
   test('cannot change Object.prototype', () => {
     jsonCodec.decode(bytesOf('{"__proto__":{"polluted":1}}'));
+    jsonCodec.decodeText!('{"__proto__":{"polluted":1}}');
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 });
@@ -44,6 +49,19 @@ describe('a payload', () => {
   test('goes through the codec', () => {
     expect(encodePayload(shouting, 'abc')).toBe('ABC');
     expect(decodePayload(shouting, bytesOf('ABC'), false)).toBe('abc');
+  });
+
+  test('that came as text goes through as bytes, unless the codec takes text', () => {
+    expect(decodePayload(shouting, 'ABC', false)).toBe('abc');
+    const ofText: Codec = { ...shouting, decodeText: (text) => `text ${text}` };
+    expect(decodePayload(ofText, 'ABC', false)).toBe('text ABC');
+    expect(decodePayload(ofText, bytesOf('ABC'), false)).toBe('abc');
+  });
+
+  test.each(['', new Uint8Array(0)])('without a byte is undefined', (nothing) => {
+    const ofText: Codec = { ...shouting, decodeText: (text) => `text ${text}` };
+    expect(decodePayload(ofText, nothing, false)).toBeUndefined();
+    expect(decodePayload(ofText, nothing, true)).toEqual(new Uint8Array(0));
   });
 
   test('of bytes goes around it, copied both ways', () => {

@@ -55,7 +55,7 @@ class BranchVisitor implements FrameVisitor {
   }: Parameters<FrameVisitor['onMessage']>[0]): void {
     this.entries++;
     expect(typeof type).toBe('string');
-    expect(payload).toBeInstanceOf(Uint8Array);
+    this.#checkPayload(payload, isRaw);
     this.add(
       isNotify ? 'message: notify' : 'message: request',
       ttlMs === undefined ? 'message: no time budget' : 'message: time budget',
@@ -68,18 +68,24 @@ class BranchVisitor implements FrameVisitor {
 
   onReply(
     _attempt: number,
-    _payload: Uint8Array,
+    payload: string | Uint8Array,
     isRaw: boolean,
     isFinal: boolean,
     error?: ClstrError,
   ): void {
     this.entries++;
+    this.#checkPayload(payload, isRaw);
     this.add(isFinal ? 'reply: final' : 'reply: not final');
     if (error === undefined) this.add(isRaw ? 'reply: raw value' : 'reply: value');
     else if (error.message === 'the peer sent an error that cannot be read') {
       this.add('reply: error that cannot be read');
     } else
       this.add(error.details?.['code'] === undefined ? 'reply: error' : 'reply: error of an unknown code');
+  }
+
+  #checkPayload(payload: string | Uint8Array, isRaw: boolean): void {
+    if (typeof payload === 'string' && !isRaw) expect(payload).toMatch(/^[\0-\x7f]*$/);
+    else expect(payload).toBeInstanceOf(Uint8Array);
   }
 
   onCancel(): void {

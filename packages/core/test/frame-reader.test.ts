@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
+import { payloadBytes } from '../src/codec.ts';
 import { envelopeLimits } from '../src/envelope.ts';
 import type { ClstrError } from '../src/errors.ts';
 import { decodeFrame, isFrame } from '../src/frame-reader.ts';
 import { createFrameWriter, encodeBatchError } from '../src/frame-writer.ts';
+import type { InboundEntry } from '../src/transport.ts';
 import { fromHex, record } from './frame-recorder.ts';
 import { frameVectors } from './vectors.ts';
 
@@ -50,6 +52,38 @@ function batchOf(...entries: string[]): Uint8Array {
   return fromHex(`c101${entries.join('')}`);
 }
 
+function batchWith(texts: string[], isRaw: boolean): Uint8Array {
+  const writer = createFrameWriter();
+  for (const text of texts) {
+    const payload = isRaw ? new TextEncoder().encode(text) : text;
+    writer.message(2 ** 53 - 1, {
+      isNotify: false,
+      attempt: 0xff_fe_fd,
+      shard: 0x80_81,
+      type: 'Get',
+      key: 'k',
+      headers: undefined,
+      payload,
+      isRaw,
+      remainingMs: () => 5_000,
+    });
+  }
+  return writer.take();
+}
+
+function readMessages(batch: Uint8Array, onMessage: (message: InboundEntry) => void): void {
+  const fail = (): never => {
+    throw new Error('not a message');
+  };
+  decodeFrame(batch, { onMessage, onReply: fail, onCancel: fail, onBatchError: fail, onMalformed: fail }, 0);
+}
+
+function payloadsOf(batch: Uint8Array): (string | Uint8Array)[] {
+  const payloads: (string | Uint8Array)[] = [];
+  readMessages(batch, ({ payload }) => payloads.push(payload));
+  return payloads;
+}
+
 const CANCEL = entryOf('04', '0000000000000005 0000000000000006');
 const cancelled = { kind: 'cancel', session: 5, attempt: 6 };
 
@@ -84,13 +118,39 @@ describe('decodeFrame', () => {
     expect(record(large.subarray(17, 17 + frame.length))).toEqual(record(frame));
   });
 
-  test('hands payloads out as views, without a copy', () => {
-    const frame = requestWith({});
-    const seen: Uint8Array[] = [];
-    const none = (): void => {};
-    const visitor = { onReply: none, onCancel: none, onBatchError: none, onMalformed: none };
-    decodeFrame(frame, { ...visitor, onMessage: ({ payload }) => seen.push(payload) }, 0);
-    expect(seen[0]!.buffer).toBe(frame.buffer);
+  test.each([
+    ['raw bytes', 'aaaa', true],
+    ['text beyond ASCII', 'aéa', false],
+    ['text whose last byte alone is beyond ASCII', `${'a'.repeat(62)}\u{80}`, false],
+    ['a long text', 'a'.repeat(4_097), false],
+  ])('hands %s out as a view, without a copy', (_what, text, isRaw) => {
+    const batch = batchWith([text], isRaw);
+    const payload = payloadsOf(batch)[0] as Uint8Array;
+    expect(payload.buffer).toBe(batch.buffer);
+    expect(new TextDecoder().decode(payload)).toBe(text);
+  });
+
+  test.each(['', 'a', '{"a":1}', '\0\x7f', 'a'.repeat(4_096)])('hands ASCII out as text: %j', (text) => {
+    expect(payloadsOf(batchWith([text], false))).toEqual([text]);
+  });
+
+  test('makes no message by a literal, which V8 may come to put among what lives long', () => {
+    const messages: InboundEntry[] = [];
+    readMessages(batchWith(['1'], false), (message) => messages.push(message));
+    expect(messages[0]!.constructor).not.toBe(Object);
+  });
+
+  test('cuts texts out of a batch that has other bytes around them', () => {
+    const texts = ['{"n":1}', 'é', '{"n":2}', '', '{"n":3}'];
+    const payloads = payloadsOf(batchWith(texts, false));
+    expect(payloads.map((payload) => typeof payload)).toEqual([
+      'string',
+      'object',
+      'string',
+      'string',
+      'string',
+    ]);
+    expect(payloads.map((payload) => new TextDecoder().decode(payloadBytes(payload)))).toEqual(texts);
   });
 
   test.each(['', 'c1', '7b7d', '00', 'c001', 'c2', '01c1'])('takes "%s" for no frame', (hex) => {

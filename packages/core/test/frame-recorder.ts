@@ -1,4 +1,5 @@
 /** What a batch decodes to, as plain records in the form of the frame vectors. */
+import { payloadBytes } from '../src/codec.ts';
 import { errorToRecord } from '../src/error-record.ts';
 import { decodeFrame } from '../src/frame-reader.ts';
 import type { FrameResult, FrameVisitor } from '../src/frame-reader.ts';
@@ -19,12 +20,12 @@ export function record(bytes: Uint8Array): Recording {
         ttlMs: ttlMs ?? null,
         key: key ?? null,
         headers: headers === undefined ? null : { ...headers },
-        payload: toHex(payload),
+        payload: toHex(payloadBytes(payload)),
       });
     },
     onReply(attempt, payload, isRaw, isFinal, error) {
       if (error === undefined) {
-        entries.push({ kind: 'reply', attempt, isRaw, isFinal, payload: toHex(payload) });
+        entries.push({ kind: 'reply', attempt, isRaw, isFinal, payload: toHex(payloadBytes(payload)) });
       } else entries.push({ kind: 'failure', attempt, isFinal, error: errorToRecord(error) });
     },
     onCancel(session, attempt) {

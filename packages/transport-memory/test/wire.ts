@@ -9,6 +9,7 @@ import type {
   OutboundEntry,
   ReplyPort,
 } from '@clstr/core';
+import { payloadBytes } from '@clstr/core';
 
 export const SELF: NodeAddress = { nodeId: 'n1', inc: 'a' };
 
@@ -37,7 +38,9 @@ export function send(link: ClientLink, fields: Partial<OutboundEntry> = {}, to: 
   link.send(to as { shard: number }, entryOf(fields), {
     onSent: () => fate.push('sent'),
     onReply: ({ error, payload }: InboundReply) =>
-      fate.push(error === undefined ? `reply: ${new TextDecoder().decode(payload)}` : describe(error)),
+      fate.push(
+        error === undefined ? `reply: ${new TextDecoder().decode(payloadBytes(payload))}` : describe(error),
+      ),
     onError: (error) => fate.push(describe(error)),
   });
   return fate;
@@ -67,7 +70,7 @@ export function receiver(answer: (arrival: Arrival) => string | ClstrError | und
     arrivals,
     cancels,
     onEntry(entry, port) {
-      const payload = new TextDecoder().decode(entry.payload);
+      const payload = new TextDecoder().decode(payloadBytes(entry.payload));
       const arrival = { type: entry.type, payload, entry: { ...entry }, port };
       arrivals.push(arrival);
       const value = answer(arrival);

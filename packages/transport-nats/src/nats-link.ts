@@ -7,7 +7,8 @@
 import type { Address, ClientLink, NodeAddress, OutboundEntry, ReplySink } from '@clstr/core';
 import { ClstrError, PendingTable, randomId, systemRandom } from '@clstr/core';
 import type { Msg, NatsError, Subscription } from 'nats';
-import type { ClientWire, Outgoing, SentBatch, WireHost } from './client-wire.ts';
+import { Outgoing } from './client-wire.ts';
+import type { ClientWire, SentBatch, WireHost } from './client-wire.ts';
 import { deniedSubscription } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { JsonClientWire } from './json-client-wire.ts';
@@ -77,9 +78,8 @@ export class NatsLink implements ClientLink, WireHost {
   }
 
   send(to: Address, entry: OutboundEntry, sink: ReplySink): void {
-    const { attempt } = entry;
-    const outgoing: Outgoing = { attempt, to, entry, sink, batch: undefined, isEnded: false };
-    this.pending.add(attempt, outgoing);
+    const outgoing = new Outgoing(to, entry, sink);
+    this.pending.add(outgoing.attempt, outgoing);
     if (this.connection.isConnected && !this.#isClosed && this.#denied === undefined) this.#enqueue(outgoing);
     else this.#hold(outgoing);
   }

@@ -10,7 +10,7 @@ import type {
   OutboundEntry,
   ReplyPort,
 } from '@clstr/core';
-import { createFrameWriter, decodeFrame } from '@clstr/core';
+import { createFrameWriter, decodeFrame, payloadBytes } from '@clstr/core';
 import { deferred } from '@clstr/testing';
 
 export const SELF: NodeAddress = { nodeId: 'n1', inc: 'a' };
@@ -49,7 +49,9 @@ export function send(
       left.resolve();
     },
     onReply({ error, payload, from }) {
-      fate.push(error === undefined ? `reply: ${new TextDecoder().decode(payload)}` : textOf(error));
+      fate.push(
+        error === undefined ? `reply: ${new TextDecoder().decode(payloadBytes(payload))}` : textOf(error),
+      );
       answer.resolve({ error, from });
     },
     onError(error) {
@@ -79,7 +81,9 @@ export function readFrame(bytes: Uint8Array): string[] {
     onMessage: ({ attempt, type }) => found.push(`message ${attempt} ${type}`),
     onReply: (attempt, payload, _isRaw, _isFinal, error) =>
       found.push(
-        error === undefined ? `reply ${attempt} ${text.decode(payload)}` : `failure ${attempt} ${error.code}`,
+        error === undefined
+          ? `reply ${attempt} ${text.decode(payloadBytes(payload))}`
+          : `failure ${attempt} ${error.code}`,
       ),
     onCancel: (_session, attempt) => found.push(`cancel ${attempt}`),
     onBatchError: ({ code }) => found.push(`batch error ${code}`),
@@ -100,7 +104,7 @@ export function receiver(onArrival: (arrival: Arrival) => void): EntryReceiver &
   return {
     cancels,
     onEntry: (entry, port) => {
-      onArrival({ entry: { ...entry, payload: new Uint8Array(entry.payload) }, port });
+      onArrival({ entry: { ...entry, payload: new Uint8Array(payloadBytes(entry.payload)) }, port });
     },
     onCancel: (_session, attempt) => cancels.push(attempt),
   };

@@ -47,6 +47,25 @@ export function decodeTextLossy(bytes: Uint8Array): string {
   return lossyDecoder.decode(bytes);
 }
 
+/** What Node and its like offer for it; nothing else has a fast way. */
+interface ByteStrings {
+  from(buffer: ArrayBufferLike, byteOffset: number, length: number): { toString(encoding: 'latin1'): string };
+}
+const { Buffer: byteStrings } = globalThis as { Buffer?: ByteStrings };
+
+/** One character per byte, whatever the bytes mean: where they are ASCII it is their text. */
+export function byteString(bytes: Uint8Array): string | undefined {
+  return byteStrings?.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
+
+export function isAscii(view: DataView, start: number, end: number): boolean {
+  let seen = 0;
+  let i = start;
+  for (; i + 4 <= end; i += 4) seen |= view.getUint32(i);
+  for (; i < end; i++) seen |= view.getUint8(i);
+  return (seen & 0x8080_8080) === 0;
+}
+
 /** An upper bound of the bytes that `text` takes as UTF-8. */
 export function maxUtf8Bytes(text: string): number {
   return text.length * 3;

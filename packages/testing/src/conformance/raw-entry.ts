@@ -1,5 +1,6 @@
 /** Messages sent below the client: what a broken, old or hostile peer could send. */
 import type { Address, ClientLink, ClstrError, InboundReply, NodeAddress, OutboundEntry } from '@clstr/core';
+import { payloadBytes } from '@clstr/core';
 import { deferred } from '../deferred.ts';
 
 /** How a raw entry ended. */
@@ -33,7 +34,7 @@ export function sendRaw(
   link.send(to, entry, {
     onSent() {},
     onReply({ error, payload, from }: InboundReply) {
-      resolve({ error, payload: new Uint8Array(payload), from });
+      resolve({ error, payload: new Uint8Array(payloadBytes(payload)), from });
     },
     onError(error) {
       resolve({ error, payload: NOTHING, from: undefined });

@@ -9,7 +9,7 @@ import type {
   ReplySink,
   Transport,
 } from '@clstr/core';
-import { isNodeAddress } from '@clstr/core';
+import { isNodeAddress, payloadBytes } from '@clstr/core';
 import type { Oracle } from './oracle.ts';
 
 export class ClientWatch {
@@ -118,7 +118,7 @@ export class ClientWatch {
 
   #learnAll({ payload, error }: InboundReply): void {
     if (error !== undefined) return;
-    const { clusterId, owners } = JSON.parse(new TextDecoder().decode(payload)) as {
+    const { clusterId, owners } = JSON.parse(new TextDecoder().decode(payloadBytes(payload))) as {
       clusterId: string;
       owners: [number, number, string, string][];
     };
