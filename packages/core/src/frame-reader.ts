@@ -80,6 +80,9 @@ export function decodeFrame(bytes: Uint8Array, visitor: FrameVisitor, receivedAt
 /** Longer payloads stay bytes: what decodes them is then faster than what looks at them here. */
 const LONGEST_TEXT = 4_096;
 
+/** V8 copies what it cuts out below this length; a longer part would keep the whole text with it, as long as a key lives. */
+const SHARED_FROM = 13;
+
 /** A batch that is read. */
 class Batch {
   readonly bytes: Uint8Array;
@@ -96,11 +99,20 @@ class Batch {
    * alone, and a third of the memory.
    */
   payload(start: number, end: number, isRaw: boolean): string | Uint8Array {
-    if (!isRaw && end - start <= LONGEST_TEXT && isAscii(this.view, start, end)) {
-      this.#text ??= byteString(this.bytes);
-      if (this.#text !== undefined) return this.#text.slice(start, end);
-    }
-    return this.bytes.subarray(start, end);
+    const text = isRaw || end - start > LONGEST_TEXT ? undefined : this.#ascii(start, end);
+    return text ?? this.bytes.subarray(start, end);
+  }
+
+  /** @throws TypeError when the bytes are not UTF-8. */
+  key(start: number, end: number): string {
+    const text = end - start < SHARED_FROM ? this.#ascii(start, end) : undefined;
+    return text ?? decodeShortText(this.bytes, start, end);
+  }
+
+  #ascii(start: number, end: number): string | undefined {
+    if (!isAscii(this.view, start, end)) return undefined;
+    this.#text ??= byteString(this.bytes);
+    return this.#text?.slice(start, end);
   }
 }
 
@@ -152,7 +164,7 @@ function decodeMessage(
   let headers: Headers | undefined;
   try {
     type = readType(bytes, start + MESSAGE_FIXED_BYTES, typeEnd);
-    key = (flags & FLAG_KEY) === 0 ? undefined : decodeShortText(bytes, typeEnd, keyEnd);
+    key = (flags & FLAG_KEY) === 0 ? undefined : batch.key(typeEnd, keyEnd);
     headers = headersEnd === keyEnd ? undefined : decodeHeaders(bytes, view, keyEnd, headersEnd);
   } catch (error) {
     visitor.onMalformed(error instanceof MalformedHeaders ? error.message : 'text that is not UTF-8');

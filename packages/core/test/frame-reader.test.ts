@@ -52,7 +52,7 @@ function batchOf(...entries: string[]): Uint8Array {
   return fromHex(`c101${entries.join('')}`);
 }
 
-function batchWith(texts: string[], isRaw: boolean): Uint8Array {
+function batchWith(texts: string[], isRaw: boolean, key = 'k'): Uint8Array {
   const writer = createFrameWriter();
   for (const text of texts) {
     const payload = isRaw ? new TextEncoder().encode(text) : text;
@@ -61,7 +61,7 @@ function batchWith(texts: string[], isRaw: boolean): Uint8Array {
       attempt: 0xff_fe_fd,
       shard: 0x80_81,
       type: 'Get',
-      key: 'k',
+      key,
       headers: undefined,
       payload,
       isRaw,
@@ -133,6 +133,15 @@ describe('decodeFrame', () => {
   test.each(['', 'a', '{"a":1}', '\0\x7f', 'a'.repeat(4_096)])('hands ASCII out as text: %j', (text) => {
     expect(payloadsOf(batchWith([text], false))).toEqual([text]);
   });
+
+  test.each(['', 'k', 'a'.repeat(12), 'a'.repeat(13), 'a'.repeat(25), 'é', `${'a'.repeat(10)}\u{80}`, '\0'])(
+    'reads the key %j',
+    (key) => {
+      const keys: unknown[] = [];
+      readMessages(batchWith(['1', '2'], false, key), (message) => keys.push(message.key));
+      expect(keys).toEqual([key, key]);
+    },
+  );
 
   test('makes no message by a literal, which V8 may come to put among what lives long', () => {
     const messages: InboundEntry[] = [];
