@@ -45,12 +45,11 @@ export function encodePayload(codec: Codec, value: unknown): string | Uint8Array
 
 /** The opposite of {@link encodePayload}; raw bytes are copied out of the buffer they arrived in. */
 export function decodePayload(codec: Codec, payload: string | Uint8Array, isRaw: boolean): unknown {
-  if (payload.length === 0 && !isRaw) return undefined;
-  if (typeof payload === 'string' && codec.decodeText !== undefined && !isRaw)
-    return codec.decodeText(payload);
-  const bytes = payloadBytes(payload);
   // Not `slice()`: on a Node Buffer that is a view, and the view would pin and share the whole chunk.
-  return isRaw ? new Uint8Array(bytes) : codec.decode(bytes);
+  if (isRaw) return new Uint8Array(payloadBytes(payload));
+  if (payload.length === 0) return undefined;
+  if (typeof payload === 'string' && codec.decodeText !== undefined) return codec.decodeText(payload);
+  return codec.decode(payloadBytes(payload));
 }
 
 /** What arrived, as bytes: for those who do not care which form the transport had. */

@@ -80,6 +80,9 @@ export function decodeFrame(bytes: Uint8Array, visitor: FrameVisitor, receivedAt
 /** Longer payloads stay bytes: what decodes them is then faster than what looks at them here. */
 const LONGEST_TEXT = 4_096;
 
+/** A longer batch carries a large payload, and is not copied as a whole for the short texts beside it. */
+const LONGEST_BATCH_AS_TEXT = 65_536;
+
 /** V8 copies what it cuts out below this length; a longer part would keep the whole text with it, as long as a key lives. */
 const SHARED_FROM = 13;
 
@@ -110,7 +113,7 @@ class Batch {
   }
 
   #ascii(start: number, end: number): string | undefined {
-    if (!isAscii(this.view, start, end)) return undefined;
+    if (this.bytes.length > LONGEST_BATCH_AS_TEXT || !isAscii(this.view, start, end)) return undefined;
     this.#text ??= byteString(this.bytes);
     return this.#text?.slice(start, end);
   }

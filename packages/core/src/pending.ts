@@ -1,13 +1,22 @@
 /** The attempts of one link that wait for their fate, and a memory of those that were answered last. */
-import type { NodeAddress, OutboundEntry, ReplySink } from './transport.ts';
+import type { Address, NodeAddress, OutboundEntry, ReplySink } from './transport.ts';
 
-export interface PendingAttempt {
+/** An entry between `send` and its last reply. A class, as no literal may make what waits: docs/decisions/0011. */
+export class PendingAttempt {
   /** The attempt it was added under: an entry that is repeated has a new one by then. */
   readonly attempt: number;
+  readonly to: Address;
   readonly entry: OutboundEntry;
   readonly sink: ReplySink;
   /** Set by the table when it forgets the attempt. */
-  isEnded: boolean;
+  isEnded = false;
+
+  constructor(to: Address, entry: OutboundEntry, sink: ReplySink) {
+    this.attempt = entry.attempt;
+    this.to = to;
+    this.entry = entry;
+    this.sink = sink;
+  }
 }
 
 /** Answered attempts remembered, to recognise a second answer. */

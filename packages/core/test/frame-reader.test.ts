@@ -149,6 +149,13 @@ describe('decodeFrame', () => {
     expect(messages[0]!.constructor).not.toBe(Object);
   });
 
+  test('makes no text of a batch with a large payload', () => {
+    const texts = ['{"n":1}', 'a'.repeat(70_000), '{"n":2}'];
+    const payloads = payloadsOf(batchWith(texts, false));
+    expect(payloads.map((payload) => typeof payload)).toEqual(['object', 'object', 'object']);
+    expect(payloads.map((payload) => new TextDecoder().decode(payloadBytes(payload)))).toEqual(texts);
+  });
+
   test('cuts texts out of a batch that has other bytes around them', () => {
     const texts = ['{"n":1}', 'é', '{"n":2}', '', '{"n":3}'];
     const payloads = payloadsOf(batchWith(texts, false));

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { PendingTable } from '../src/pending.ts';
-import type { PendingAttempt } from '../src/pending.ts';
+import { PendingAttempt, PendingTable } from '../src/pending.ts';
 import type { NodeAddress, OutboundEntry, ReplySink } from '../src/transport.ts';
 
 /** Attempts this far apart share a slot. */
@@ -9,8 +8,8 @@ const SLOTS = 16_384;
 const ANSWERED = 1_024;
 
 function pendingOf(attempt: number, shard = 7): PendingAttempt {
-  const entry = { shard } as OutboundEntry;
-  return { attempt, entry, sink: {} as ReplySink, isEnded: false };
+  const entry = { attempt, shard } as OutboundEntry;
+  return new PendingAttempt({ shard }, entry, {} as ReplySink);
 }
 
 function tableWith(...attempts: number[]): { table: PendingTable<PendingAttempt>; all: PendingAttempt[] } {

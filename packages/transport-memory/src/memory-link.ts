@@ -6,10 +6,16 @@ import type {
   InboundReply,
   NodeAddress,
   OutboundEntry,
-  PendingAttempt,
   ReplySink,
 } from '@clstr/core';
-import { ClstrError, PendingTable, createFrameWriter, decodeFrame, describe } from '@clstr/core';
+import {
+  ClstrError,
+  PendingAttempt,
+  PendingTable,
+  createFrameWriter,
+  decodeFrame,
+  describe,
+} from '@clstr/core';
 import { MAX_FRAME_ENTRIES, PREFERRED_FRAME_BYTES } from './batching.ts';
 import type { BusWork, Endpoint, MemoryBus } from './memory-bus.ts';
 import { payloadTooLarge, transportClosed } from './memory-errors.ts';
@@ -187,21 +193,8 @@ class Turn implements BusWork {
   }
 }
 
-/** An entry between `send` and its last reply. */
-class Outgoing implements PendingAttempt {
-  readonly attempt: number;
-  readonly to: Address;
-  readonly entry: OutboundEntry;
-  readonly sink: ReplySink;
-  isEnded = false;
+class Outgoing extends PendingAttempt {
   isSent = false;
-
-  constructor(to: Address, entry: OutboundEntry, sink: ReplySink) {
-    this.attempt = entry.attempt;
-    this.to = to;
-    this.entry = entry;
-    this.sink = sink;
-  }
 }
 
 const NO_ENTRIES: Outgoing[] = [];

@@ -1,33 +1,14 @@
 /** What a link and a wire are to each other: the link knows attempts and the connection, the wire knows messages. */
-import type {
-  Address,
-  ClstrError,
-  OutboundEntry,
-  PendingAttempt,
-  PendingTable,
-  ReplySink,
-} from '@clstr/core';
+import type { ClstrError, PendingTable } from '@clstr/core';
+import { PendingAttempt } from '@clstr/core';
 import type { Msg } from 'nats';
 import type { Connection } from './connection.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';
 import type { NatsTransportStats } from './stats.ts';
 
-/** An entry between `send` and its end. A class, as no literal may make what waits: docs/decisions/0011. */
-export class Outgoing implements PendingAttempt {
-  readonly attempt: number;
-  readonly to: Address;
-  readonly entry: OutboundEntry;
-  readonly sink: ReplySink;
-  isEnded = false;
+export class Outgoing extends PendingAttempt {
   /** The message it left in; undefined before. */
   batch: SentBatch | undefined = undefined;
-
-  constructor(to: Address, entry: OutboundEntry, sink: ReplySink) {
-    this.attempt = entry.attempt;
-    this.to = to;
-    this.entry = entry;
-    this.sink = sink;
-  }
 }
 
 /** One message that left: what a 503 for it, or the loss of the connection, concerns. */
