@@ -1,6 +1,6 @@
-/** What actors and membership cost, against whoever does the same with less or in another way: within each round. */
+/** What actors, membership and more nodes cost or bring, against whoever does the same with less or in another way: within each round. */
 import { clstrActors, clstrActorsMemory } from './contenders/clstr-actors.ts';
-import { clstrLiving, clstrLiving3 } from './contenders/clstr-living.ts';
+import { clstrBusy, clstrBusy3, clstrLiving, clstrLiving3 } from './contenders/clstr-living.ts';
 import { clstr, clstrMemory } from './contenders/clstr.ts';
 import { effectMemory, effectSocket } from './contenders/effect-cluster.ts';
 import { moleculer } from './contenders/moleculer.ts';
@@ -35,6 +35,7 @@ export function compareActors(samples: readonly Sample[]): Comparison[] {
     compare('requestsPerSecond', clstrLiving.name, clstr.name),
     compare('p50Ms', clstrLiving.name, clstr.name),
     compare('requestsPerSecond', clstrLiving3.name, clstrLiving.name),
+    compare('requestsPerSecond', clstrBusy3.name, clstrBusy.name),
     ...OVER_NATS.map((other) => compare('requestsPerSecond', clstrActors.name, other.name)),
     compare('p50Ms', clstrActors.name, natsRequest.name),
     ...IN_MEMORY.map((other) => compare('requestsPerSecond', clstrActorsMemory.name, other.name)),

@@ -1,4 +1,4 @@
-/** What a contender is: a node side that answers and a client side that asks, in two processes. */
+/** What a contender is: a node side that answers and a client side that asks, in processes of their own. */
 import type { Payload } from './payload.ts';
 
 export interface Contender {
@@ -8,8 +8,14 @@ export interface Contender {
   title: string;
   /** `--quick` runs it only when it is named: it is slow, and a peer rather than a baseline. */
   isLeftOutOfQuick?: true;
-  /** Resolves when the node can answer. Left out when `startClient` holds the node too. */
-  startNode?: (site: Site) => Promise<Side>;
+  /** How many run `startNode`. Default 1. */
+  nodeProcesses?: number;
+  /**
+   * Resolves when the node can answer. Left out when `startClient` holds the node too.
+   *
+   * @param process counts the node processes from 0.
+   */
+  startNode?: (site: Site, process: number) => Promise<Side>;
   /** Resolves when a request would be answered. */
   startClient: (site: Site) => Promise<ClientSide>;
 }

@@ -1,4 +1,4 @@
-/** A contender that runs: its node process and its client process, alive and warm between the rounds of one start. */
+/** A contender that runs: its node processes and its client process, alive and warm between the rounds of one start. */
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -21,15 +21,17 @@ export async function startContestant(contender: Contender, site: Site): Promise
   const close = async (): Promise<void> => {
     await Promise.all(children.splice(0).map((child) => child.close()));
   };
-  const start = async (role: 'node' | 'client'): Promise<SideChild> => {
-    const child = forkSide(role, contender, site);
+  const start = async (role: 'node' | 'client', process = 0): Promise<SideChild> => {
+    const child = forkSide(role, process, contender, site);
     children.push(child);
     await child.next('ready', ANSWERS_WITHIN_MS);
     return child;
   };
 
   try {
-    if (contender.startNode !== undefined) await start('node');
+    const { startNode, nodeProcesses = 1 } = contender;
+    if (startNode !== undefined)
+      await Promise.all(Array.from({ length: nodeProcesses }, (_, i) => start('node', i)));
     const client = await start('client');
     return {
       contender,
@@ -51,9 +53,9 @@ interface SideChild {
   close: () => Promise<void>;
 }
 
-function forkSide(role: 'node' | 'client', contender: Contender, site: Site): SideChild {
+function forkSide(role: 'node' | 'client', process: number, contender: Contender, site: Site): SideChild {
   const program = fileURLToPath(new URL('./side-process.js', import.meta.url));
-  const child = fork(program, [role, contender.name, JSON.stringify(site)]);
+  const child = fork(program, [role, contender.name, JSON.stringify(site), String(process)]);
   const who = `${contender.name}, ${role} process`;
 
   return {

@@ -1,6 +1,6 @@
 /**
  * The program of a child process: one side of one contender, told what to do over IPC.
- * Arguments: 'node' or 'client', the contender's name, its site as JSON.
+ * Arguments: 'node' or 'client', the contender's name, its site as JSON, the number of the process.
  */
 import type { ClientSide, Side, Site } from './contender.ts';
 import { contenderNamed } from './contenders/index.ts';
@@ -12,7 +12,7 @@ export type Order = { kind: 'measure'; load: Load } | { kind: 'close' };
 export type Report =
   { kind: 'ready' } | { kind: 'measured'; measurement: Measurement } | { kind: 'failed'; reason: string };
 
-const [role, name, site] = process.argv.slice(2) as ['node' | 'client', string, string];
+const [role, name, site, number] = process.argv.slice(2) as ['node' | 'client', string, string, string];
 
 // Ctrl-C reaches the whole process group; the parent decides, and without it there is nothing to do.
 process.on('SIGINT', () => undefined);
@@ -29,7 +29,7 @@ async function run(): Promise<void> {
     const client = await contender.startClient(place);
     obey(client, async (load) => report({ kind: 'measured', measurement: await measure(client, load) }));
   } else {
-    obey(await contender.startNode!(place));
+    obey(await contender.startNode!(place, Number(number)));
   }
   report({ kind: 'ready' });
 }

@@ -1,5 +1,6 @@
-/** The product in a living cluster, with one node and with three in one process: what membership costs each request. */
-import { createClient, createNode } from '@clstr/core';
+/** The product in a living cluster: what membership costs each request, what more nodes cost, and what they bring. */
+import { performance } from 'node:perf_hooks';
+import { createClient, createNode, shardsForNode } from '@clstr/core';
 import type { Node } from '@clstr/core';
 import { natsMembership, natsTransport } from '@clstr/transport-nats';
 import type { ClientSide, Contender, Side, Site } from '../contender.ts';
@@ -10,38 +11,66 @@ export const clstrLiving: Contender = {
   name: 'clstr-living',
   title: 'clstr, living',
   isLeftOutOfQuick: true,
-  startNode: (site) => startNodes(site, 1),
+  startNode: (site) => startNodes(site, ['node-1'], ['node-1']),
   startClient,
 };
+
+const THREE = ['node-1', 'node-2', 'node-3'];
 
 export const clstrLiving3: Contender = {
   name: 'clstr-living-3',
   title: 'clstr, living, 3 nodes',
   isLeftOutOfQuick: true,
-  startNode: (site) => startNodes(site, 3),
+  startNode: (site) => startNodes(site, THREE, THREE),
   startClient,
 };
 
-async function startNodes({ servers, prefix, numShards }: Site, count: number): Promise<Side> {
+/** What a handler of the busy ones computes for: above it, nodes are what limits the whole. */
+const WORK_MS = 0.02;
+
+export const clstrBusy: Contender = {
+  name: 'clstr-busy',
+  title: 'clstr, living, 20 µs of work',
+  isLeftOutOfQuick: true,
+  startNode: (site) => startNodes(site, ['node-1'], ['node-1'], WORK_MS),
+  startClient,
+};
+
+export const clstrBusy3: Contender = {
+  name: 'clstr-busy-3',
+  title: 'clstr, 3 processes, 20 µs',
+  isLeftOutOfQuick: true,
+  nodeProcesses: THREE.length,
+  startNode: (site, process) => startNodes(site, THREE, [THREE[process]!], WORK_MS),
+  startClient,
+};
+
+/** Those of this process. Resolves when each has the shards that are its own among `all`. */
+async function startNodes(
+  { servers, prefix, numShards }: Site,
+  all: readonly string[],
+  own: readonly string[],
+  workMs = 0,
+): Promise<Side> {
   const started = await Promise.all(
-    Array.from({ length: count }, async (_, i) => {
+    own.map(async (id) => {
       const transport = await natsTransport({ servers, subjectPrefix: prefix });
       const node = createNode({
-        id: `node-${i + 1}`,
+        id,
         transport,
         numShards,
         membership: natsMembership({ servers, cluster: prefix, timing: 'fast' }),
-        handler: ({ payload }) => answer(payload as Payload),
+        handler: ({ payload }) => {
+          if (workMs > 0) compute(workMs);
+          return answer(payload as Payload);
+        },
       });
-      return { node, transport };
+      const isSettled = holdsShards(node, shardsForNode(id, all, numShards).length);
+      await node.start();
+      return { node, transport, isSettled };
     }),
   );
-  const allOwned = ownersOf(
-    started.map(({ node }) => node),
-    numShards,
-  );
-  await Promise.all(started.map(({ node }) => node.start()));
-  await allOwned;
+  await Promise.all(started.map(({ isSettled }) => isSettled));
   return {
     close: async () => {
       await Promise.all(started.map(({ node }) => node.close()));
@@ -50,16 +79,17 @@ async function startNodes({ servers, prefix, numShards }: Site, count: number): 
   };
 }
 
-/** Resolves when every shard has an owner, and every node a share. */
-function ownersOf(nodes: readonly Node[], numShards: number): Promise<void> {
+function holdsShards(node: Node, count: number): Promise<void> {
   return new Promise((resolve) => {
-    for (const node of nodes) {
-      node.onEvent(() => {
-        const shares = nodes.map((one) => one.shards().length);
-        if (!shares.includes(0) && shares.reduce((sum, share) => sum + share, 0) === numShards) resolve();
-      });
-    }
+    node.onEvent(() => {
+      if (node.shards().length === count) resolve();
+    });
   });
+}
+
+function compute(ms: number): void {
+  const endsAt = performance.now() + ms;
+  while (performance.now() < endsAt);
 }
 
 async function startClient({ servers, prefix, numShards }: Site): Promise<ClientSide> {

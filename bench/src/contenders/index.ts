@@ -1,7 +1,7 @@
 /** Every contender, in the order of the table. */
 import type { Contender } from '../contender.ts';
 import { clstrActors, clstrActorsMemory } from './clstr-actors.ts';
-import { clstrLiving, clstrLiving3 } from './clstr-living.ts';
+import { clstrBusy, clstrBusy3, clstrLiving, clstrLiving3 } from './clstr-living.ts';
 import { clstr, clstrMemory } from './clstr.ts';
 import { effectMemory, effectSocket } from './effect-cluster.ts';
 import { moleculer } from './moleculer.ts';
@@ -18,6 +18,8 @@ export const contenders: readonly Contender[] = [
   clstr,
   clstrLiving,
   clstrLiving3,
+  clstrBusy,
+  clstrBusy3,
   clstrActors,
   effectMemory,
   clstrMemory,
