@@ -4,8 +4,9 @@ import { within } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
 import { inBackground } from '../internal/background.ts';
 import type { Logger } from '../logger.ts';
-import { createPlacement } from '../placement.ts';
+import { placementBy } from '../placement.ts';
 import type { Placement } from '../placement.ts';
+import type { ScoreBook } from '../placement-scores.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
@@ -16,7 +17,7 @@ import type { PlacementKind } from './membership.ts';
 import { Monitor } from './monitor.ts';
 import { Ownership } from './ownership.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
-import { heartbeatKey, memberKey, readConfig } from './records.ts';
+import { heartbeatKey, memberKey, readConfig, readMember } from './records.ts';
 import type { MemberRecord, MemberState } from './records.ts';
 import { restoreEpochs } from './restoring.ts';
 import { Session } from './session.ts';
@@ -40,6 +41,8 @@ export interface IncarnationOptions {
   readonly listener: IncarnationListener;
   /** Of each shard, over all runs of this process. */
   readonly highestEpochs: Map<number, number>;
+  /** Of the nodes that any run of this process has met. */
+  readonly scores: ScoreBook;
   /** Where the last run of this process that was a member was one; '' when none was. */
   readonly lastClusterId: string;
 }
@@ -51,6 +54,9 @@ export interface IncarnationListener extends OwnershipListener {
 
 /** How long the marks of a node that has left stay, so that everybody has heard of it. */
 const PURGE_AFTER_MS = 600_000;
+
+/** About 60 ms of hashing, on a machine at rest: well below the time a heartbeat has to be acknowledged. */
+const HASHES_PER_TURN = 16_384;
 
 export class Incarnation {
   readonly session: Session;
@@ -70,6 +76,8 @@ export class Incarnation {
   /** The name is this run's; before that, nothing may be said under it. */
   #hasClaimed = false;
   readonly #watches: Watch[] = [];
+  /** What watches told while the first list was read; undefined before and after. */
+  #early: StoreEntry[] | undefined;
   readonly #overSinceMs = new Map<string, number>();
   #stopListening: (() => void) | undefined;
   #cancelTick: (() => void) | undefined;
@@ -77,10 +85,10 @@ export class Incarnation {
   #isEnded = false;
 
   constructor(options: IncarnationOptions) {
-    const { nodeId, numShards, seed, store, timing, clock, placement, listener } = options;
+    const { nodeId, store, timing, clock, placement, scores, listener } = options;
     this.#options = options;
     this.#joining = { nodeId, store, timing, clock, isWanted: () => !this.#isEnded };
-    this.#placement = createPlacement({ numShards, seed, kind: placement });
+    this.#placement = placementBy(scores, placement);
     this.session = new Session(options, {
       onLapse: () => {
         this.#monitor.suspend();
@@ -136,8 +144,10 @@ export class Incarnation {
     await beforeShards();
     this.#checkRunning();
     this.#stopListening = store.onConnection(() => this.#monitor.suspend());
+    this.#early = [];
     this.#watches.push(store.watch('m.*', this.#storeListener), store.watch('s.*', this.#storeListener));
     await this.#list();
+    await this.#applyEarly();
     await this.#declare('up');
     this.#checkRunning();
     this.state = 'member';
@@ -202,7 +212,9 @@ export class Incarnation {
 
   readonly #storeListener: StoreListener = {
     onEntry: (entry) => {
-      if (!this.#isEnded) this.view.apply(entry, this.#options.clock.monoMs());
+      if (this.#isEnded) return;
+      if (this.#early !== undefined) this.#early.push(entry);
+      else this.view.apply(entry, this.#options.clock.monoMs());
     },
     onGap: () => {
       this.#monitor.suspend();
@@ -256,13 +268,8 @@ export class Incarnation {
 
   /** Watches may rot without a word: from time to time everything is read, and compared. */
   async #list(): Promise<void> {
-    const { store, clock, timing } = this.#options;
-    let entries: readonly StoreEntry[];
-    try {
-      entries = await store.list(timing.ackTimeoutMs);
-    } catch {
-      return;
-    }
+    const { clock, scores } = this.#options;
+    const entries = await this.#read();
     if (this.#isEnded || entries.length === 0) return;
     const config = readConfig(entries.find(({ key }) => key === CONFIG_KEY)?.value);
     if (config !== undefined && config.id !== this.clusterId) {
@@ -276,12 +283,56 @@ export class Incarnation {
       if (!keys.has(memberKey(id)) && revision < newest) this.view.forget(id);
     }
     this.ownership.onList((id) => keys.has(heartbeatKey(id)));
+    scores.keep(this.view.members);
     this.#purge();
     const { nodeId, inc, logger } = this.#options;
     const mine = this.view.members.get(nodeId)?.record;
     if (mine?.inc !== inc && this.#declared === 'up' && this.session.isValid()) {
       inBackground(this.#declare('up'), 'declaring this node up', logger);
     }
+  }
+
+  /** Everything, or nothing when there is no answer. */
+  async #read(): Promise<readonly StoreEntry[]> {
+    const { store, timing } = this.#options;
+    for (;;) {
+      let entries: readonly StoreEntry[];
+      try {
+        entries = await store.list(timing.ackTimeoutMs);
+      } catch {
+        return [];
+      }
+      // What was read before that is old.
+      if (!(await this.#scoreAhead(entries))) return entries;
+    }
+  }
+
+  /**
+   * Scores the nodes of a large cluster with turns of the event loop in between, as heartbeats are not to wait for all of
+   * them. False when there were so few that it let them be.
+   */
+  async #scoreAhead(entries: readonly StoreEntry[]): Promise<boolean> {
+    const { clock, scores, numShards } = this.#options;
+    const strangers = namesOfUp(entries).filter((id) => !scores.has(id));
+    if (strangers.length * numShards <= HASHES_PER_TURN) return false;
+    let hashes = 0;
+    for (const id of strangers) {
+      scores.score(id);
+      hashes += numShards;
+      if (hashes < HASHES_PER_TURN) continue;
+      hashes = 0;
+      await new Promise<void>((resolve) => clock.macrotask(resolve));
+      if (this.#isEnded) return false;
+    }
+    return true;
+  }
+
+  /** What watches told before the nodes they told of were scored. */
+  async #applyEarly(): Promise<void> {
+    while (await this.#scoreAhead(this.#early ?? []));
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const entry of early) this.#storeListener.onEntry(entry);
   }
 
   /** Forgets nodes that are long gone, once no shard remembers them. */
@@ -343,4 +394,11 @@ export class Incarnation {
       this.view.forget(nodeId);
     }
   }
+}
+
+/** Of the nodes among which shards are spread, by the word of each. */
+function namesOfUp(entries: readonly StoreEntry[]): string[] {
+  return entries.flatMap(({ key, value }) =>
+    key.startsWith('m.') && readMember(value)?.state === 'up' ? key.slice(2) : [],
+  );
 }
