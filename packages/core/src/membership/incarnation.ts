@@ -17,9 +17,10 @@ import type { PlacementKind } from './membership.ts';
 import { Monitor } from './monitor.ts';
 import { Ownership } from './ownership.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
-import { heartbeatKey, memberKey, readConfig, readMember } from './records.ts';
+import { heartbeatKey, memberKey, readConfig } from './records.ts';
 import type { MemberRecord, MemberState } from './records.ts';
 import { restoreEpochs } from './restoring.ts';
+import { scoreAhead } from './scoring.ts';
 import { Session } from './session.ts';
 import type { Timing } from './timing.ts';
 import { View } from './view.ts';
@@ -54,9 +55,6 @@ export interface IncarnationListener extends OwnershipListener {
 
 /** How long the marks of a node that has left stay, so that everybody has heard of it. */
 const PURGE_AFTER_MS = 600_000;
-
-/** About 60 ms of hashing, on a machine at rest: well below the time a heartbeat has to be acknowledged. */
-const HASHES_PER_TURN = 16_384;
 
 export class Incarnation {
   readonly session: Session;
@@ -307,24 +305,10 @@ export class Incarnation {
     }
   }
 
-  /**
-   * Scores the nodes of a large cluster with turns of the event loop in between, as heartbeats are not to wait for all of
-   * them. False when there were so few that it let them be.
-   */
-  async #scoreAhead(entries: readonly StoreEntry[]): Promise<boolean> {
-    const { clock, scores, numShards } = this.#options;
-    const strangers = namesOfUp(entries).filter((id) => !scores.has(id));
-    if (strangers.length * numShards <= HASHES_PER_TURN) return false;
-    let hashes = 0;
-    for (const id of strangers) {
-      scores.score(id);
-      hashes += numShards;
-      if (hashes < HASHES_PER_TURN) continue;
-      hashes = 0;
-      await new Promise<void>((resolve) => clock.macrotask(resolve));
-      if (this.#isEnded) return false;
-    }
-    return true;
+  /** False when nothing had to be scored ahead. */
+  #scoreAhead(entries: readonly StoreEntry[]): Promise<boolean> {
+    const { scores, clock } = this.#options;
+    return scoreAhead(entries, { scores, clock, isWanted: () => !this.#isEnded });
   }
 
   /** What watches told before the nodes they told of were scored. */
@@ -394,11 +378,4 @@ export class Incarnation {
       this.view.forget(nodeId);
     }
   }
-}
-
-/** Of the nodes among which shards are spread, by the word of each. */
-function namesOfUp(entries: readonly StoreEntry[]): string[] {
-  return entries.flatMap(({ key, value }) =>
-    key.startsWith('m.') && readMember(value)?.state === 'up' ? key.slice(2) : [],
-  );
 }
