@@ -127,8 +127,8 @@ export function placementBy(book: ScoreBook, kind: PlacementKind = 'rendezvous')
     },
     removeNode(nodeId) {
       if (!members.delete(nodeId)) return;
-      book.forget(nodeId);
       bounded = undefined;
+      book.forget(nodeId);
       if (rescore()) return;
       sorted = sorted.filter((scores) => scores.nodeId !== nodeId);
       for (let shard = 0; shard < numShards; shard++) {
