@@ -1,73 +1,32 @@
 /** The scores of rendezvous hashing: which node suits a shard best, the same for everybody who asks. */
-import { checkInteger, checkString } from './options.ts';
 import type { Hash64 } from './shard.ts';
-import { hash64, seeded } from './shard.ts';
+import { seeded } from './shard.ts';
 
-/** The hashes of one node for every shard: the two halves of each. */
-interface Hashes {
+/** Scores of one node for every shard: the two halves of each. */
+export interface Scores {
+  readonly nodeId: string;
+  readonly weight: number;
   readonly high: Uint32Array;
   readonly low: Uint32Array;
 }
 
-/** Scores of one node for every shard. */
-export interface Scores extends Hashes {
-  readonly nodeId: string;
-  readonly weight: number;
+export interface Scoring {
+  readonly numShards: number;
+  readonly seed: string;
+  readonly hash: (text: string) => Hash64;
 }
 
-export interface ScoreBookOptions {
-  readonly numShards: number;
-  readonly seed?: string | undefined;
-  readonly hash?: ((text: string) => Hash64) | undefined;
-}
-
-/** A book keeps 8 bytes per shard and node, a placement with weights as much again: 128 MiB for one node at this count. */
-const MAX_PLACED_SHARDS = 16_777_216;
-
-/** What hashing found, node by node. It may outlive a placement, so that the next one need not hash again. */
-export class ScoreBook {
-  readonly numShards: number;
-  readonly #seed: string;
-  readonly #hash: (text: string) => Hash64;
-  readonly #nodes = new Map<string, Hashes>();
-
-  /** @throws INVALID_OPTION on a bad shard count or seed. */
-  constructor({ numShards, seed = '', hash = hash64 }: ScoreBookOptions) {
-    this.numShards = checkInteger('createPlacement', 'numShards', numShards, 1, MAX_PLACED_SHARDS);
-    this.#seed = checkString('createPlacement', 'seed', seed);
-    this.#hash = hash;
+/** The bare hashes, which are the scores as long as every node weighs 1. */
+export function scoreNode(nodeId: string, weight: number, scoring: Scoring): Scores {
+  const { numShards, seed, hash } = scoring;
+  const high = new Uint32Array(numShards);
+  const low = new Uint32Array(numShards);
+  for (let shard = 0; shard < numShards; shard++) {
+    const score = hash(seeded(seed, `shard:${shard}\0${nodeId}`));
+    high[shard] = score.high;
+    low[shard] = score.low;
   }
-
-  has(nodeId: string): boolean {
-    return this.#nodes.has(nodeId);
-  }
-
-  /** The bare hashes, which are the scores as long as every node weighs 1. One hash per shard, unless the book has them. */
-  score(nodeId: string): Hashes {
-    let hashes = this.#nodes.get(nodeId);
-    if (hashes === undefined) this.#nodes.set(nodeId, (hashes = this.#hashesOf(nodeId)));
-    return hashes;
-  }
-
-  forget(nodeId: string): void {
-    this.#nodes.delete(nodeId);
-  }
-
-  /** Forgets all others. */
-  keep(nodeIds: { has(nodeId: string): boolean }): void {
-    for (const nodeId of this.#nodes.keys()) if (!nodeIds.has(nodeId)) this.#nodes.delete(nodeId);
-  }
-
-  #hashesOf(nodeId: string): Hashes {
-    const high = new Uint32Array(this.numShards);
-    const low = new Uint32Array(this.numShards);
-    for (let shard = 0; shard < this.numShards; shard++) {
-      const hash = this.#hash(seeded(this.#seed, `shard:${shard}\0${nodeId}`));
-      high[shard] = hash.high;
-      low[shard] = hash.low;
-    }
-    return { high, low };
-  }
+  return { nodeId, weight, high, low };
 }
 
 /** The scores from bare hashes where not every node weighs 1. Among those that do, the order is that of the hashes. */

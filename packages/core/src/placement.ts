@@ -1,11 +1,12 @@
 /** Which node owns a shard: rendezvous hashing, the node with the highest score for the shard wins. */
 import { ClstrError } from './errors.ts';
 import type { PlacementKind } from './membership/membership.ts';
-import { checkString, invalidOption } from './options.ts';
+import { checkInteger, checkString, invalidOption } from './options.ts';
 import { boundOf, boundedOwners } from './placement-bound.ts';
-import { ScoreBook, bestFor, isEqual, isHigher, sortScores, weightedScores } from './placement-scores.ts';
+import { bestFor, isEqual, isHigher, scoreNode, sortScores, weightedScores } from './placement-scores.ts';
 import type { Scores } from './placement-scores.ts';
 import type { Hash64 } from './shard.ts';
+import { hash64 } from './shard.ts';
 
 /**
  * The shards that `nodeId` owns when exactly `nodeIds` are members, ascending. Every node computes the same answer,
@@ -66,19 +67,13 @@ export interface Placement {
   shardsOf(nodeId: string): number[];
 }
 
+/** A placement keeps 8 bytes per shard and node, twice as much with weights: 128 MiB for one node at this count. */
+const MAX_PLACED_SHARDS = 16_777_216;
 const MAX_WEIGHT = 1_000;
 
 /** @throws INVALID_OPTION on a bad shard count, seed or kind. */
 export function createPlacement(options: PlacementOptions): Placement {
-  return placementBy(new ScoreBook(options), options.kind);
-}
-
-/** As {@link createPlacement}, by what the book has and will have. @throws INVALID_OPTION on a bad kind. */
-export function placementBy(book: ScoreBook, kind: PlacementKind = 'rendezvous'): Placement {
-  if (!KINDS.includes(kind)) {
-    throw invalidOption('createPlacement', 'kind', kind, `one of ${KINDS.join(', ')}`);
-  }
-  const { numShards } = book;
+  const { numShards, seed, kind, hash } = resolveOptions(options);
   /** The bare hashes of each node. */
   const members = new Map<string, Scores>();
   /** What counts, in the order in which equal scores win. */
@@ -113,7 +108,7 @@ export function placementBy(book: ScoreBook, kind: PlacementKind = 'rendezvous')
       checkString('createPlacement', 'nodeId', nodeId);
       checkWeight('createPlacement', weight);
       if (members.has(nodeId)) return;
-      const bare = { nodeId, weight, ...book.score(nodeId) };
+      const bare = scoreNode(nodeId, weight, { numShards, seed, hash });
       members.set(nodeId, bare);
       bounded = undefined;
       if (rescore()) return;
@@ -128,7 +123,6 @@ export function placementBy(book: ScoreBook, kind: PlacementKind = 'rendezvous')
     removeNode(nodeId) {
       if (!members.delete(nodeId)) return;
       bounded = undefined;
-      book.forget(nodeId);
       if (rescore()) return;
       sorted = sorted.filter((scores) => scores.nodeId !== nodeId);
       for (let shard = 0; shard < numShards; shard++) {
@@ -155,3 +149,15 @@ export function isWeight(weight: unknown): weight is number {
 }
 
 const KINDS: readonly unknown[] = ['rendezvous', 'bounded'] satisfies PlacementKind[];
+
+function resolveOptions(options: PlacementOptions) {
+  const owner = 'createPlacement';
+  const { kind = 'rendezvous', hash = hash64 } = options;
+  if (!KINDS.includes(kind)) throw invalidOption(owner, 'kind', kind, `one of ${KINDS.join(', ')}`);
+  return Object.freeze({
+    numShards: checkInteger(owner, 'numShards', options.numShards, 1, MAX_PLACED_SHARDS),
+    seed: checkString(owner, 'seed', options.seed ?? ''),
+    kind,
+    hash,
+  });
+}

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createPlacement, placementBy } from '../src/placement.ts';
-import { ScoreBook } from '../src/placement-scores.ts';
+import { createPlacement } from '../src/placement.ts';
 import type { Placement, PlacementOptions } from '../src/placement.ts';
 import { quickHash } from './quick-hash.ts';
 
@@ -99,50 +98,4 @@ test('createPlacement refuses a kind that it does not know', () => {
   expect(() => createPlacement({ numShards: 1, kind: 'even' as never })).toThrow(
     refusal('kind must be one of rendezvous, bounded, got "even"'),
   );
-});
-
-describe('a score book', () => {
-  function countedBook() {
-    let hashes = 0;
-    const book = new ScoreBook({
-      numShards: 64,
-      hash: (text) => {
-        hashes++;
-        return quickHash(text);
-      },
-    });
-    return { book, hashes: () => hashes };
-  }
-
-  test('spares the next placement what an earlier one hashed, and both place alike', () => {
-    const { book, hashes } = countedBook();
-    const [first, second] = [placementBy(book), placementBy(book)];
-    for (const id of IDS) first.addNode(id);
-    expect(hashes()).toBe(64 * IDS.length);
-    for (const id of IDS) second.addNode(id);
-    expect(hashes()).toBe(64 * IDS.length);
-    expect(ownersOf(second, 64)).toEqual(ownersOf(first, 64));
-  });
-
-  test('keeps bare hashes: a node may come with another weight', () => {
-    const { book, hashes } = countedBook();
-    const weighted = placementBy(book);
-    for (const [id, weight] of Object.entries(WEIGHTS)) weighted.addNode(id, weight);
-    const plain = placementBy(book);
-    for (const id of IDS) plain.addNode(id);
-    expect(hashes()).toBe(64 * IDS.length);
-    expect(ownersOf(plain, 64)).toEqual(
-      ownersOf(placementOf({ small: 1, medium: 1, large: 1, huge: 1 }, { numShards: 64 }), 64),
-    );
-  });
-
-  test('forgets a node that is removed, and all but those to be kept', () => {
-    const { book } = countedBook();
-    const placement = placementBy(book);
-    for (const id of ['a', 'b', 'c']) placement.addNode(id);
-    placement.removeNode('a');
-    expect(['a', 'b', 'c'].filter((id) => book.has(id))).toEqual(['b', 'c']);
-    book.keep(new Set(['c', 'd']));
-    expect(['a', 'b', 'c', 'd'].filter((id) => book.has(id))).toEqual(['c']);
-  });
 });

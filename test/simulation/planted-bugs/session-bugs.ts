@@ -100,7 +100,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
   {
     name: 'a joiner does not wait for the lease of another run of its id',
     invariant: 'S8',
-    seed: 1,
+    seed: 73,
     kinds: ['twin'],
     patches: [
       {

@@ -4,9 +4,8 @@ import { within } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
 import { inBackground } from '../internal/background.ts';
 import type { Logger } from '../logger.ts';
-import { placementBy } from '../placement.ts';
+import { createPlacement } from '../placement.ts';
 import type { Placement } from '../placement.ts';
-import type { ScoreBook } from '../placement-scores.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
@@ -20,7 +19,6 @@ import type { OwnershipListener, ShardHost } from './ownership.ts';
 import { heartbeatKey, memberKey, readConfig } from './records.ts';
 import type { MemberRecord, MemberState } from './records.ts';
 import { restoreEpochs } from './restoring.ts';
-import { scoreAhead } from './scoring.ts';
 import { Session } from './session.ts';
 import type { Timing } from './timing.ts';
 import { View } from './view.ts';
@@ -42,8 +40,6 @@ export interface IncarnationOptions {
   readonly listener: IncarnationListener;
   /** Of each shard, over all runs of this process. */
   readonly highestEpochs: Map<number, number>;
-  /** Of the nodes that any run of this process has met. */
-  readonly scores: ScoreBook;
   /** Where the last run of this process that was a member was one; '' when none was. */
   readonly lastClusterId: string;
 }
@@ -74,8 +70,6 @@ export class Incarnation {
   /** The name is this run's; before that, nothing may be said under it. */
   #hasClaimed = false;
   readonly #watches: Watch[] = [];
-  /** What watches told while the first list was read; undefined before and after. */
-  #early: StoreEntry[] | undefined;
   readonly #overSinceMs = new Map<string, number>();
   #stopListening: (() => void) | undefined;
   #cancelTick: (() => void) | undefined;
@@ -83,10 +77,10 @@ export class Incarnation {
   #isEnded = false;
 
   constructor(options: IncarnationOptions) {
-    const { nodeId, store, timing, clock, placement, scores, listener } = options;
+    const { nodeId, numShards, seed, store, timing, clock, placement, listener } = options;
     this.#options = options;
     this.#joining = { nodeId, store, timing, clock, isWanted: () => !this.#isEnded };
-    this.#placement = placementBy(scores, placement);
+    this.#placement = createPlacement({ numShards, seed, kind: placement });
     this.session = new Session(options, {
       onLapse: () => {
         this.#monitor.suspend();
@@ -142,10 +136,8 @@ export class Incarnation {
     await beforeShards();
     this.#checkRunning();
     this.#stopListening = store.onConnection(() => this.#monitor.suspend());
-    this.#early = [];
     this.#watches.push(store.watch('m.*', this.#storeListener), store.watch('s.*', this.#storeListener));
     await this.#list();
-    await this.#applyEarly();
     await this.#declare('up');
     this.#checkRunning();
     this.state = 'member';
@@ -210,9 +202,7 @@ export class Incarnation {
 
   readonly #storeListener: StoreListener = {
     onEntry: (entry) => {
-      if (this.#isEnded) return;
-      if (this.#early !== undefined) this.#early.push(entry);
-      else this.view.apply(entry, this.#options.clock.monoMs());
+      if (!this.#isEnded) this.view.apply(entry, this.#options.clock.monoMs());
     },
     onGap: () => {
       this.#monitor.suspend();
@@ -266,8 +256,13 @@ export class Incarnation {
 
   /** Watches may rot without a word: from time to time everything is read, and compared. */
   async #list(): Promise<void> {
-    const { clock, scores } = this.#options;
-    const entries = await this.#read();
+    const { store, clock, timing } = this.#options;
+    let entries: readonly StoreEntry[];
+    try {
+      entries = await store.list(timing.ackTimeoutMs);
+    } catch {
+      return;
+    }
     if (this.#isEnded || entries.length === 0) return;
     const config = readConfig(entries.find(({ key }) => key === CONFIG_KEY)?.value);
     if (config !== undefined && config.id !== this.clusterId) {
@@ -281,42 +276,12 @@ export class Incarnation {
       if (!keys.has(memberKey(id)) && revision < newest) this.view.forget(id);
     }
     this.ownership.onList((id) => keys.has(heartbeatKey(id)));
-    scores.keep(this.view.members);
     this.#purge();
     const { nodeId, inc, logger } = this.#options;
     const mine = this.view.members.get(nodeId)?.record;
     if (mine?.inc !== inc && this.#declared === 'up' && this.session.isValid()) {
       inBackground(this.#declare('up'), 'declaring this node up', logger);
     }
-  }
-
-  /** Everything, or nothing when there is no answer. */
-  async #read(): Promise<readonly StoreEntry[]> {
-    const { store, timing } = this.#options;
-    for (;;) {
-      let entries: readonly StoreEntry[];
-      try {
-        entries = await store.list(timing.ackTimeoutMs);
-      } catch {
-        return [];
-      }
-      // What was read before that is old.
-      if (!(await this.#scoreAhead(entries))) return entries;
-    }
-  }
-
-  /** False when nothing had to be scored ahead. */
-  #scoreAhead(entries: readonly StoreEntry[]): Promise<boolean> {
-    const { scores, clock } = this.#options;
-    return scoreAhead(entries, { scores, clock, isWanted: () => !this.#isEnded });
-  }
-
-  /** What watches told before the nodes they told of were scored. */
-  async #applyEarly(): Promise<void> {
-    while (await this.#scoreAhead(this.#early ?? []));
-    const early = this.#early ?? [];
-    this.#early = undefined;
-    for (const entry of early) this.#storeListener.onEntry(entry);
   }
 
   /** Forgets nodes that are long gone, once no shard remembers them. */

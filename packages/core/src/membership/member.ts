@@ -4,7 +4,6 @@ import type { Clock } from '../clock.ts';
 import { ClstrError, isClstrError } from '../errors.ts';
 import { inBackground } from '../internal/background.ts';
 import type { Logger } from '../logger.ts';
-import { ScoreBook } from '../placement-scores.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import type { NodeAddress } from '../transport.ts';
@@ -50,7 +49,6 @@ const REJOIN_PAUSE_MS = 250;
 export class Member {
   readonly #options: MemberOptions;
   readonly #highestEpochs = new Map<number, number>();
-  readonly #scores: ScoreBook;
   #lastClusterId = '';
   #store: ClusterStore | undefined;
   #current: Incarnation | undefined;
@@ -58,7 +56,6 @@ export class Member {
 
   constructor(options: MemberOptions) {
     this.#options = options;
-    this.#scores = new ScoreBook(options);
   }
 
   /** @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, TRANSPORT_CLOSED, and what the membership's `open` throws */
@@ -137,7 +134,7 @@ export class Member {
     const incarnation = new Incarnation({
       ...this.#options,
       ...{ inc, store, timing: membership.timing, placement: membership.placement },
-      ...{ highestEpochs: this.#highestEpochs, scores: this.#scores, lastClusterId: this.#lastClusterId },
+      ...{ highestEpochs: this.#highestEpochs, lastClusterId: this.#lastClusterId },
       listener: {
         onAcquired: (shard, epoch) => host.onAcquired(shard, epoch),
         onReleased: (shard) => host.onReleased(shard),

@@ -207,46 +207,6 @@ describe('a node that joins', () => {
     expect(created.store.listenerCount).toBe(1);
   });
 
-  test('scores many nodes with turns of the loop in between, on a list read after that, and only once', async () => {
-    const { create, bucket, clock } = cluster();
-    for (let i = 0; i < 20; i++) bucket.put(`m.n${i}`, memberRecord('x'));
-    let turns = 0;
-    const { macrotask } = clock;
-    clock.macrotask = (fn) => {
-      turns++;
-      macrotask(fn);
-    };
-    const created = create('a', { numShards: 8_192 });
-    const lists = (): number => created.store.operations.filter(({ kind }) => kind === 'list').length;
-    const joined = created.member.join();
-    await clock.advance(0);
-    await joined;
-    const listsBefore = lists();
-    expect(turns).toBe(10);
-    bucket.put('h.a', heartbeat(created.incs[0]!, { isDead: true }));
-    await clock.advance(timing.heartbeatMs);
-    expect(created.incs).toHaveLength(2);
-    expect([turns, lists() - listsBefore]).toEqual([10, 1]);
-  });
-
-  test('and is closed between two of those turns says nothing more', async () => {
-    const { create, bucket, clock } = cluster();
-    for (let i = 0; i < 20; i++) bucket.put(`m.n${i}`, memberRecord('x'));
-    const created = create('a', { numShards: 8_192 });
-    let left: Promise<void> | undefined;
-    const { macrotask } = clock;
-    clock.macrotask = (fn) => {
-      left ??= created.member.leave(0);
-      macrotask(fn);
-    };
-    const failed = endOf(created.member.join());
-    await clock.advance(0);
-    expect(await failed).toMatchObject({ code: 'TRANSPORT_CLOSED' });
-    await left;
-    expect(bucket.record('m.a')).not.toMatchObject({ state: 'up' });
-    expect(clock.timerCount).toBe(0);
-  });
-
   test('while full lists have no answer does so all the same', async () => {
     const { create, clock } = cluster();
     const created = create('a');
