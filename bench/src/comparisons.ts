@@ -1,4 +1,4 @@
-/** What actors, membership and more nodes cost or bring, against whoever does the same with less or in another way: within each round. */
+/** What actors, membership and more nodes cost or bring, against who does it with less or otherwise: within each round. */
 import { clstrActors, clstrActorsMemory } from './contenders/clstr-actors.ts';
 import { clstrBusy, clstrBusy3, clstrLiving, clstrLiving3 } from './contenders/clstr-living.ts';
 import { clstr, clstrMemory } from './contenders/clstr.ts';

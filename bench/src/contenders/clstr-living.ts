@@ -25,7 +25,7 @@ export const clstrLiving3: Contender = {
   startClient,
 };
 
-/** What a handler of the busy ones computes for: above it, nodes are what limits the whole. */
+/** How long a handler of the busy ones computes: long enough that the nodes are what limits the whole. */
 const WORK_MS = 0.02;
 
 export const clstrBusy: Contender = {
@@ -65,12 +65,12 @@ async function startNodes(
           return answer(payload as Payload);
         },
       });
-      const isSettled = holdsShards(node, shardsForNode(id, all, numShards).length);
+      const settled = holdsShards(node, shardsForNode(id, all, numShards).length);
       await node.start();
-      return { node, transport, isSettled };
+      return { node, transport, settled };
     }),
   );
-  await Promise.all(started.map(({ isSettled }) => isSettled));
+  await Promise.all(started.map(({ settled }) => settled));
   return {
     close: async () => {
       await Promise.all(started.map(({ node }) => node.close()));
