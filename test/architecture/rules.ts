@@ -49,5 +49,5 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
   ['client', 'node'],
   ['dispatch', 'membership', 'pending', 'placement'],
   ['transport', 'frame', 'codec', 'envelope', 'call-chain', 'error-record', 'handler', 'shard'],
-  ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'observers', 'internal'],
+  ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'rare-log', 'observers', 'internal'],
 ];

@@ -98,5 +98,7 @@ export type { Random } from './random.ts';
 export { safeLogger } from './observers.ts';
 export { silentLogger } from './logger.ts';
 export type { Logger } from './logger.ts';
+export { createRareLog } from './rare-log.ts';
+export type { RareLog } from './rare-log.ts';
 export { noMetrics } from './metrics.ts';
 export type { Metrics, TransportErrorKind } from './metrics.ts';
