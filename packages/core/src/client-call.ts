@@ -7,6 +7,7 @@ import type { Codec } from './codec.ts';
 import { decodePayload } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { ClstrError } from './errors.ts';
+import type { Outcome } from './errors.ts';
 import { Deadline } from './internal/deadline-wheel.ts';
 import type { DeadlineWheel } from './internal/deadline-wheel.ts';
 import { describe } from './options.ts';
@@ -68,6 +69,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
   isDone = false;
   /** The last attempt left, and nothing has said that it was not executed. */
   #isSent = false;
+  /** The strongest outcome of the attempts before the last one: the call must not end with a weaker one. */
+  #strongest: Outcome = 'not-executed';
   /** A notify has left once: its promise is resolved, and only a refusal is still of interest. */
   wasHandedOver = false;
   /** Why the last attempt that left was refused, until another one leaves. */
@@ -145,6 +148,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
     // What the old attempt may still bring is no answer to the new one.
     link.cancel(this.attempt);
     this.attempt = 0;
+    this.#gaveUpAttempt('unknown');
     living.redelivery.hold(this);
   }
 
@@ -206,6 +210,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
       if (this.#redirect(error) || this.#repeat(error)) return;
       this.#end(error);
     } else if (this.isIdempotent && REPEATED_WHEN_IDEMPOTENT.has(error.code)) {
+      this.#gaveUpAttempt(error.outcome);
       if (!this.#repeat(error)) this.#end(error);
     } else if (this.wasHandedOver) this.#end(undefined);
     else this.#end(error);
@@ -330,13 +335,25 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
     };
   }
 
+  /** The last attempt ends here, or is left alone; another one may follow. */
+  #gaveUpAttempt(outcome: Outcome): void {
+    this.#isSent = false;
+    if (isStronger(outcome, this.#strongest)) this.#strongest = outcome;
+  }
+
+  /** What is known of the last attempt; {@link #end} adds the ones before. */
   #outcome(): 'unknown' | 'not-executed' {
     return this.#isSent ? 'unknown' : 'not-executed';
   }
 
-  #end(error: ClstrError | undefined, value?: unknown): void {
+  /** Every way out of a call leads through here, and no error passes with an outcome weaker than an attempt had. */
+  #end(last: ClstrError | undefined, value?: unknown): void {
     if (this.isDone) return;
     this.isDone = true;
+    const error =
+      last !== undefined && isStronger(this.#strongest, last.outcome)
+        ? afterEarlierAttempts(last, this.#strongest)
+        : last;
     this.#host.deadlines.remove(this);
     this.#cancelRepeat?.();
     this.#stopListening?.();
@@ -350,6 +367,21 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
 
 /** Endings that leave open whether the handler ran: an idempotent call may run again. */
 const REPEATED_WHEN_IDEMPOTENT: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'FENCED', 'ABORTED']);
+
+const STRENGTH: Readonly<Record<Outcome, number>> = { 'not-executed': 0, unknown: 1, executed: 2 };
+
+function isStronger(a: Outcome, b: Outcome): boolean {
+  return STRENGTH[a] > STRENGTH[b];
+}
+
+/** A copy, as one error may end many calls. */
+function afterEarlierAttempts(last: ClstrError, outcome: Outcome): ClstrError {
+  const { code, message, details, cause } = last;
+  const ran = outcome === 'executed' ? 'ran' : 'may have run';
+  return new ClstrError(code, `${message}; an earlier attempt of this call ${ran}`, {
+    ...{ outcome, retryable: false, details, cause },
+  });
+}
 
 function isNamedBy({ details }: ClstrError, { nodeId, inc }: NodeAddress): boolean {
   return details?.['nodeId'] === nodeId && details['inc'] === inc;
@@ -367,7 +399,7 @@ function subject(call: Call): string {
   return `${describe(call.type)} for ${target}`;
 }
 
-function aborted(call: Call, reason: unknown, outcome: 'unknown' | 'not-executed'): ClstrError {
+function aborted(call: Call, reason: unknown, outcome: Outcome): ClstrError {
   const why = reason instanceof Error ? reason.message : describe(reason);
   return new ClstrError('ABORTED', `${subject(call)} was aborted: ${why}`, { outcome, cause: reason });
 }

@@ -20,6 +20,19 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'a call that is repeated ends with the outcome of its last attempt',
+    invariant: 'S6',
+    seed: 15,
+    kinds: ['cut', 'leave', 'slow-handlers'],
+    patches: [
+      {
+        file: CALL,
+        find: 'isStronger(this.#strongest, last.outcome)',
+        replace: 'isStronger(last.outcome, last.outcome)',
+      },
+    ],
+  },
+  {
     name: 'what may have run is sent again to a new owner',
     invariant: 'S6',
     seed: 4,

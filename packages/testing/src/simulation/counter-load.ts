@@ -140,7 +140,7 @@ export class CounterLoad {
           if (!isClstrError(error)) throw error;
           this.#ended(call, error.outcome, undefined);
           oracle.trace(`call ${call.id} failed: ${error.code}`);
-          if (error.outcome === 'not-executed' && call.starts > 0 && !call.isIdempotent) {
+          if (error.outcome === 'not-executed' && call.starts > 0) {
             oracle.violated(
               'S6',
               `call ${call.id} ended as ${error.code}, not executed, but its handler ran`,
@@ -172,6 +172,9 @@ export class CounterLoad {
     const { oracle } = this.#world;
     oracle.trace(`${self.processId} starts ${call.key} ${call.id} in epoch ${epoch}`);
     call.starts++;
+    if (call.outcome === 'not-executed') {
+      oracle.violated('S6', `call ${call.id} had ended as not executed when its handler started`);
+    }
     if (call.starts > 1 && !call.isIdempotent) {
       oracle.violated('S6', `the handler of call ${call.id} started ${call.starts} times`);
     }
