@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'CONNECT_FAILED'
   | 'AUTH_FAILED'
   | 'NO_PERMISSION'
+  | 'SUBSCRIPTION_LIMIT'
   | 'ABORTED'
   | 'OVERLOADED'
   | 'NOT_OWNER'
@@ -66,6 +67,7 @@ const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
   CONNECT_FAILED: REPEATABLE,
   AUTH_FAILED: REFUSED,
   NO_PERMISSION: REFUSED,
+  SUBSCRIPTION_LIMIT: REFUSED,
   ABORTED: UNKNOWN,
   OVERLOADED: REPEATABLE,
   NOT_OWNER: REPEATABLE,
@@ -100,6 +102,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = /* @__PUR
   CONNECT_FAILED: 'no server could be reached',
   AUTH_FAILED: 'the server refused the credentials',
   NO_PERMISSION: 'the server forbids the subject to this user',
+  SUBSCRIPTION_LIMIT: 'the server allows no more subscriptions',
   ABORTED: 'the caller gave up, or the client was closed',
   OVERLOADED: 'a bounded queue is full',
   NOT_OWNER: 'the node does not serve the shard',

@@ -117,6 +117,13 @@ export interface EntryReceiver {
 }
 
 export interface Subscription {
+  /**
+   * Resolves with the reason when the bus ends the subscription without having been asked: a permission was taken away,
+   * or a limit of subscriptions was reached. Nothing arrives any more, and the transport does not try again: serve the
+   * address again, or give it up. Does not settle otherwise, in particular not after `close()` or when the transport is
+   * closed.
+   */
+  readonly ended: Promise<ClstrError>;
   /** Resolves after the bus confirmed that nothing more will arrive. Idempotent. */
   close(): Promise<void>;
 }
@@ -144,7 +151,7 @@ export interface Transport {
    * Resolves when entries sent to `address` from now on reach `receiver`. `self` is the direct address of the node
    * that serves, named in its replies so that clients can come back directly.
    *
-   * @throws TRANSPORT_CLOSED, NO_PERMISSION
+   * @throws TRANSPORT_CLOSED, NO_PERMISSION, SUBSCRIPTION_LIMIT
    */
   serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription>;
   /** Tells every link that listens that `self` serves shards it did not before. May be lost; never throws. */

@@ -52,7 +52,6 @@ describe('the table', () => {
       'HANDLER_TIMEOUT',
     ];
     for (const code of [...seed, 'KEY_REQUIRED', 'MISSING_KEY_HEADER']) expect(codes).toContain(code);
-    expect(codes).toHaveLength(30);
   });
 });
 

@@ -493,7 +493,7 @@ describe('close', () => {
     const serve = transport.serve.bind(transport);
     transport.serve = async (...args) => {
       const subscription = await serve(...args);
-      return 'shard' in args[0] ? { close: () => Promise.reject(err) } : subscription;
+      return 'shard' in args[0] ? { ...subscription, close: () => Promise.reject(err) } : subscription;
     };
     await node.start();
     transport.served[0]!.receiver.onEntry(entryOf(), port);

@@ -71,6 +71,8 @@ export interface Served {
   readonly receiver: EntryReceiver;
   readonly self: NodeAddress;
   readonly confirmed: Deferred<undefined>;
+  /** Resolve it to take the subscription away. */
+  readonly ended: Deferred<ClstrError>;
   isClosed: boolean;
 }
 
@@ -125,11 +127,19 @@ export class ScriptedTransport implements Transport {
   }
 
   async serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
-    const served: Served = { address, receiver, self, confirmed: deferred<undefined>(), isClosed: false };
+    const served: Served = {
+      address,
+      receiver,
+      self,
+      confirmed: deferred<undefined>(),
+      ended: deferred<ClstrError>(),
+      isClosed: false,
+    };
     this.served.push(served);
     if (this.confirmsAtOnce) served.confirmed.resolve(undefined);
     await served.confirmed.promise;
     return {
+      ended: served.ended.promise,
       close: async () => {
         served.isClosed = true;
         this.events.push(`${'shard' in address ? `shard ${address.shard}` : 'direct'} closed`);

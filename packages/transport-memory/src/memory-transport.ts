@@ -65,6 +65,8 @@ class MemoryTransport implements Transport {
     const server = new MemoryServer(this.#bus.clock, this.#replies, receiver, self);
     this.#bus.addServer(address, server);
     const subscription: Subscription = {
+      // This bus takes no subscription away.
+      ended: new Promise(() => undefined),
       close: () => {
         this.#bus.removeServer(address, server);
         this.#subscriptions.delete(subscription);

@@ -13,6 +13,7 @@ import type { NatsTransportStats } from './stats.ts';
 import { NODES_QUEUE, isInbox, subjectOf } from './subjects.ts';
 
 export class NatsServing implements Subscription {
+  readonly ended: Promise<ClstrError>;
   readonly #connection: Connection;
   readonly #options: ResolvedNatsOptions;
   readonly #stats: NatsTransportStats;
@@ -23,6 +24,8 @@ export class NatsServing implements Subscription {
   readonly #subscription: NatsSubscription;
   readonly #onClose: () => void;
   #denied: ClstrError | undefined;
+  #isConfirmed = false;
+  #end!: (error: ClstrError) => void;
   #closing: Promise<void> | undefined;
 
   constructor(
@@ -42,9 +45,12 @@ export class NatsServing implements Subscription {
     this.#routes = routes;
     this.#onClose = onClose;
     this.#visitor = new Visitor(receiver, stats);
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
     const onMessage = (error: NatsError | null, message: Msg): void => {
       if (error === null) this.#onMessage(message);
-      else this.#denied = deniedSubscription(error, this.#subject);
+      else this.#onDenied(deniedSubscription(error, this.#subject));
     };
     const queue = isTopologyAddress(address) ? NODES_QUEUE : undefined;
     this.#subscription = connection.subscribe(this.#subject, onMessage, queue);
@@ -53,6 +59,7 @@ export class NatsServing implements Subscription {
   /** Resolves when the server knows the subscription. @throws NO_PERMISSION, TRANSPORT_CLOSED */
   async confirm(): Promise<void> {
     while (!(await this.#connection.confirm())) await this.#connection.untilConnected();
+    this.#isConfirmed = true;
     if (this.#denied === undefined) return;
     await this.close();
     throw this.#denied;
@@ -69,6 +76,13 @@ export class NatsServing implements Subscription {
     // Draining hands on what is already on its way here, so that it is answered; unsubscribing would drop it unseen.
     if (this.#connection.isConnected) await this.#connection.within(this.#subscription.drain());
     else this.#subscription.unsubscribe();
+  }
+
+  #onDenied(error: ClstrError): void {
+    this.#denied = error;
+    if (!this.#isConfirmed || this.#closing !== undefined) return;
+    this.#options.logger.error({ err: error }, `the NATS server ended the subscription to ${this.#subject}`);
+    this.#end(error);
   }
 
   #onMessage(message: Msg): void {
