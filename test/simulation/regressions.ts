@@ -87,4 +87,16 @@ export const REGRESSIONS: readonly Regression[] = [
       { kind: 'delete-bucket', atMs: 12_223, durationMs: 0, node: 0, salt: 1 },
     ],
   },
+  {
+    // L2: its old run said once more that it was up, and nobody declared dead a member that has no heartbeat.
+    name: 'a node whose marks were purged drains before it has joined again',
+    seed: 960_892_112,
+    faults: [
+      { kind: 'crash', atMs: 6_444, durationMs: 1_224, node: 59, salt: 3_501_878_387 },
+      { kind: 'deaf', atMs: 8_077, durationMs: 5_388, node: 80, salt: 2_324_600_068 },
+      { kind: 'broken-watches', atMs: 19_358, durationMs: 5_029, node: 85, salt: 582_818_453 },
+      { kind: 'purge-marks', atMs: 21_273, durationMs: 0, node: 24, salt: 3_249_376_828 },
+      { kind: 'leave', atMs: 21_733, durationMs: 3_487, node: 24, salt: 2_271_963_315 },
+    ],
+  },
 ];

@@ -2,6 +2,7 @@
 import type { Fault } from '@clstr/testing';
 import type { PlantedBug } from './planted-bug.ts';
 
+const ABSENCES = 'packages/core/src/membership/absences.ts';
 const INCARNATION = 'packages/core/src/membership/incarnation.ts';
 const MONITOR = 'packages/core/src/membership/monitor.ts';
 const OWNERSHIP = 'packages/core/src/membership/ownership.ts';
@@ -75,6 +76,20 @@ function lostWhileJoining(seed: number): readonly Fault[] {
     { ...joiner, kind: 'cut', atMs: atMs + 450, durationMs: lostMs - atMs - 350 },
     { kind: 'black-hole', atMs: lostMs - 50, durationMs: 3_000, node: 1, salt: 1 },
     { ...joiner, kind: 'delete-bucket', atMs: lostMs, durationMs: 0 },
+  ];
+}
+
+/**
+ * The marks of a node whose store is slow are purged, and it dies before it has its name again. At times it has listed the
+ * bucket in between, and said once more that it is up: a member without a heartbeat.
+ */
+function purgedBeforeItDies(seed: number): readonly Fault[] {
+  const atMs = Math.round(6_000 + 5_000 * ((seed * 0.618_033_988_7) % 1));
+  const node = { node: seed, salt: 110 };
+  return [
+    { ...node, kind: 'slow-store', atMs: atMs - 300, durationMs: 1_200 },
+    { ...node, kind: 'purge-marks', atMs, durationMs: 0 },
+    { ...node, kind: 'crash', atMs: atMs + 1_000, durationMs: 100_000 },
   ];
 }
 
@@ -257,6 +272,19 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     seed: 1,
     schedule: lostWhileJoining,
     patches: [{ file: INCARNATION, find: 'this.ownership.onBucket();', replace: '' }],
+  },
+  {
+    name: 'nobody declares dead a member that has no heartbeat',
+    invariant: 'L2',
+    seed: 1,
+    schedule: purgedBeforeItDies,
+    patches: [
+      {
+        file: ABSENCES,
+        find: 'if (record !== undefined) name(nodeId, record.inc, revision);',
+        replace: 'if (record !== undefined && revision < 0) name(nodeId, record.inc, revision);',
+      },
+    ],
   },
   {
     name: 'the epoch is not raised',

@@ -8,6 +8,7 @@ import { createPlacement } from '../placement.ts';
 import type { Placement } from '../placement.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
+import { Absences } from './absences.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
 import type { ClusterStore, StoreEntry, StoreListener, Watch } from './cluster-store.ts';
 import { agreeOnConfig, claimNodeId, configOf } from './joining.ts';
@@ -62,6 +63,7 @@ export class Incarnation {
   readonly #options: IncarnationOptions;
   readonly #joining: JoiningOptions;
   readonly #monitor: Monitor;
+  readonly #absences: Absences;
   readonly #placement: Placement;
   /** The weights of the nodes among which shards are spread. */
   readonly #placed = new Map<string, number>();
@@ -108,6 +110,7 @@ export class Incarnation {
       session,
       watch: (pattern) => store.watch(pattern, this.#storeListener),
     });
+    this.#absences = new Absences({ ...options, view, session });
     this.ownership = new Ownership({
       ...options,
       view,
@@ -234,6 +237,7 @@ export class Incarnation {
       // A loop that stood still has heard nothing meanwhile, whatever was sent.
       if (clock.monoMs() - dueMs > timing.heartbeatMs) this.#monitor.suspend();
       this.#monitor.check();
+      this.#absences.check();
       if (this.#isEnded) return;
       this.ownership.reconcile();
       this.#tickAt(clock.monoMs() + timing.heartbeatMs);
@@ -275,7 +279,7 @@ export class Incarnation {
     for (const [id, { revision }] of this.view.members) {
       if (!keys.has(memberKey(id)) && revision < newest) this.view.forget(id);
     }
-    this.ownership.onList((id) => keys.has(heartbeatKey(id)));
+    this.#absences.onList((id) => keys.has(heartbeatKey(id)));
     this.#purge();
     const { nodeId, inc, logger } = this.#options;
     const mine = this.view.members.get(nodeId)?.record;

@@ -10,8 +10,8 @@ import type { Logger } from '../logger.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import type { ClusterStore } from './cluster-store.ts';
-import { heartbeatKey, shardKey } from './records.ts';
-import type { Heartbeat, ShardRecord } from './records.ts';
+import { shardKey } from './records.ts';
+import type { ShardRecord } from './records.ts';
 import { isForgotten, restoredAt } from './restoring.ts';
 import type { Session } from './session.ts';
 import type { Timing } from './timing.ts';
@@ -72,8 +72,6 @@ export class Ownership {
   #held = 0;
   readonly #busy = new Set<number>();
   #firstSeenMs: number;
-  /** When a full list first showed no heartbeat of a run that owns shards: the absence of another run proves nothing. */
-  readonly #absentSinceMs = new Map<string, number>();
   #changedMs: number;
   #cancelStableTimer: (() => void) | undefined;
   #moving = 0;
@@ -137,17 +135,6 @@ export class Ownership {
   onShard(shard: number): void {
     if (this.#isTakenOver(shard)) this.#lose(shard);
     this.#work(shard);
-  }
-
-  /** A full list of the bucket: whose heartbeat is absent. */
-  onList(hasHeartbeat: (nodeId: string) => boolean): void {
-    const nowMs = this.#options.clock.monoMs();
-    const absent = new Set<string>();
-    for (const { record } of this.#options.view.shards.values()) {
-      if (record?.state === 'owned' && !hasHeartbeat(record.owner)) absent.add(runOf(record));
-    }
-    for (const run of this.#absentSinceMs.keys()) if (!absent.has(run)) this.#absentSinceMs.delete(run);
-    for (const run of absent) if (!this.#absentSinceMs.has(run)) this.#absentSinceMs.set(run, nowMs);
   }
 
   /** Does for every shard what is to be done now. */
@@ -233,10 +220,8 @@ export class Ownership {
       return isOldEnough && this.#isStable ? () => this.#acquire(shard, known) : undefined;
     }
     if (!this.#isSettled) return undefined;
-    if (record.state === 'released' || view.isGone(record.owner, record.inc, known!.revision)) {
-      return () => this.#acquire(shard, known);
-    }
-    return this.#isAbsent(record) ? () => this.#markDead(record) : undefined;
+    const isFree = record.state === 'released' || view.isGone(record.owner, record.inc, known!.revision);
+    return isFree ? () => this.#acquire(shard, known) : undefined;
   }
 
   async #acquire(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
@@ -328,30 +313,6 @@ export class Ownership {
     await this.#write(shard, known?.revision ?? 0, restoredAt(epoch));
   }
 
-  /** For an owner without any heartbeat, which nobody can declare dead in the usual way. */
-  async #markDead(record: ShardRecord): Promise<void> {
-    const { owner, inc } = record;
-    const { store, clock, timing, session, view, random } = this.#options;
-    const mark: Heartbeat = {
-      inc,
-      beat: 0,
-      leaseMs: timing.leaseMs,
-      isDead: true,
-      nonce: randomId(random, 10),
-    };
-    const result = await writeUntilKnown(
-      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-      {
-        key: heartbeatKey(owner),
-        revision: view.heartbeats.get(owner)?.revision ?? 0,
-        value: JSON.stringify(mark),
-        isWanted: () => session.isValid() && this.#isAbsent(record),
-      },
-    );
-    const entry = newestOf(result);
-    if (entry !== undefined) view.apply(entry, clock.monoMs());
-  }
-
   /** One write of the shard's record, and what it teaches. Goes on through a lapse: it must be known how it ended. */
   async #write(shard: number, revision: number, said: Omit<ShardRecord, 'nonce'>): Promise<WriteResult> {
     const { store, clock, timing, random, view, clusterId } = this.#options;
@@ -418,22 +379,9 @@ export class Ownership {
     return view.members.get(nodeId)?.record?.inc === inc;
   }
 
-  #isAbsent(record: ShardRecord): boolean {
-    const { view, timing } = this.#options;
-    const sinceMs = this.#absentSinceMs.get(runOf(record));
-    if (sinceMs === undefined) return false;
-    // Lists may be old: a heartbeat that was heard of meanwhile begins the wait anew.
-    const heardMs = view.heartbeats.get(record.owner)?.seenMs ?? sinceMs;
-    return this.#hasPassed(Math.max(sinceMs, heardMs), timing.expiryMs);
-  }
-
   #hasPassed(sinceMs: number, ms: number): boolean {
     return this.#options.clock.monoMs() - sinceMs >= ms;
   }
-}
-
-function runOf({ owner, inc }: ShardRecord): string {
-  return `${owner}#${inc}`;
 }
 
 type Step = () => Promise<void>;
