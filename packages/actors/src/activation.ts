@@ -5,7 +5,7 @@
  *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
  */
 import type { CallChain, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
-import { ClstrError, within } from '@clstr/core';
+import { ClstrError, abortDetached, within } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Home, Inhabitant, Job, Method } from './actor-home.ts';
 import { ActorTimers } from './actor-timers.ts';
@@ -254,7 +254,7 @@ export class Activation implements Inhabitant {
     this.#timers?.cancelAll();
     this.#isLost = true;
     this.#mailbox.isOpen = false;
-    this.#life?.abort(new ClstrError('FENCED', `${this.#name} was lost to another node`));
+    abortDetached(this.#life, new ClstrError('FENCED', `${this.#name} was lost to another node`));
     await this.#whenAtRest(defaults.passivateMs);
     if (this.#isStillLost()) await this.#drop('lost-ownership', refusal);
   }
@@ -306,7 +306,7 @@ export class Activation implements Inhabitant {
   /** The end of this life; messages that came meanwhile begin another. */
   #leave(): void {
     this.#timers?.cancelAll();
-    this.#life?.abort(new ClstrError('ABORTED', `${this.#name} left memory`));
+    abortDetached(this.#life, new ClstrError('ABORTED', `${this.#name} left memory`));
     this.#state = undefined;
     this.#wish = 'none';
     this.#isKept = false;

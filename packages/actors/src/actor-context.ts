@@ -15,7 +15,7 @@ export type ServicesOption =
   Partial<Services> extends Services ? { services?: Services | undefined } : { services: Services };
 
 /**
- * Given to `setup`, `passivate`, `discard` and timers, which run for no caller. Its methods stay on it: one that is
+ * Given to `setup`, `passivate`, `discard` and timers, which run for no caller, and in an empty async context. Its methods stay on it: one that is
  * taken off, as in `({ remainingMs })`, has lost its context, since binding them would cost every message.
  */
 export interface LifecycleContext {

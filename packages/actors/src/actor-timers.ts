@@ -1,5 +1,6 @@
 /** The timers of one actor: they go off through its mailbox, and stop with it. */
 import type { CallChain } from '@clstr/core';
+import { detached } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Inhabitant, Job } from './actor-home.ts';
 import { LifeContext } from './contexts.ts';
@@ -84,7 +85,7 @@ class TimerJob implements Job {
     }
     let result: unknown;
     try {
-      result = this.#handler(new LifeContext(this.#self, []));
+      result = detached(this.#handler, new LifeContext(this.#self, []));
     } catch (error) {
       this.#failed(error);
       return;

@@ -1,6 +1,6 @@
 /** The contexts that actor code is given, made as cheap as what they are asked for. */
 import type { CallChain, HandlerContext, HandlerRequest, Headers, Logger, ShardTenure } from '@clstr/core';
-import { ClstrError, checkInteger } from '@clstr/core';
+import { ClstrError, abortDetached, checkInteger, detached } from '@clstr/core';
 import type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
 import type { Inhabitant } from './actor-home.ts';
 import { defaults } from './defaults.ts';
@@ -180,7 +180,7 @@ export class EndContext<Reason extends string> extends BaseContext {
 
   /** Runs `step` and waits for it, and for the work it began, until the time is over; rejects then. */
   async within(step: () => unknown): Promise<void> {
-    const result = step();
+    const result = detached(step);
     if (!isThenable(result) && this.#work.length === 0) return;
     const work = this.#ended(result);
     let stopTimer: (() => void) | undefined;
@@ -188,7 +188,7 @@ export class EndContext<Reason extends string> extends BaseContext {
       stopTimer = this.self.home.host.clock.timer(() => {
         this.#overdue = new ClstrError('HANDLER_TIMEOUT', `it took longer than ${defaults.passivateMs} ms`);
         this.unfinished = work;
-        this.#controller?.abort(this.#overdue);
+        abortDetached(this.#controller, this.#overdue);
         reject(this.#overdue);
       }, defaults.passivateMs);
     });

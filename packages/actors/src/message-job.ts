@@ -1,6 +1,13 @@
 /** A message that waits for its turn; it leaves the mailbox when its caller gives up or its time is over. */
-import type { CallChain, ClstrErrorOptions, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
-import { ClstrError, asRefusal, describe } from '@clstr/core';
+import type {
+  AsyncContext,
+  CallChain,
+  ClstrErrorOptions,
+  HandlerContext,
+  HandlerRequest,
+  ShardTenure,
+} from '@clstr/core';
+import { ClstrError, asRefusal, captureContext, describe } from '@clstr/core';
 import type { Inhabitant, Job, Method } from './actor-home.ts';
 
 export class MessageJob implements Job {
@@ -12,6 +19,8 @@ export class MessageJob implements Job {
   readonly #method: Method;
   readonly #request: HandlerRequest;
   readonly #context: HandlerContext;
+  /** Of its arrival, with what interceptors put there: its turn comes in the context of the one before it. */
+  readonly #asyncContext: AsyncContext = captureContext();
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
 
@@ -58,7 +67,15 @@ export class MessageJob implements Job {
       return;
     }
     try {
-      this.#resolve(this.#actor.run(this.#method, this.#request, this.#context));
+      this.#resolve(
+        this.#asyncContext.runInAsyncScope(
+          this.#actor.run,
+          this.#actor,
+          this.#method,
+          this.#request,
+          this.#context,
+        ),
+      );
     } catch (error) {
       this.#reject(error);
     }

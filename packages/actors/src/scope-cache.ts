@@ -4,7 +4,7 @@
  * An instance is created (busy) → in use (busy) ⇄ idle → being disposed → gone; for one scope never twice at a time.
  */
 import type { HandlerContext, HandlerRequest, Logger } from '@clstr/core';
-import { inBackground } from '@clstr/core';
+import { detached, inBackground } from '@clstr/core';
 import { LRUCache } from 'lru-cache';
 import { closed, overloaded } from './errors.ts';
 import type { KeyedHandler } from './keyed-handler.ts';
@@ -89,7 +89,7 @@ export class ScopeCache {
     const { owner, create } = this.#options;
     try {
       await this.#disposing.get(scope)?.ended;
-      instance.handler = checkKeyedHandler(owner, await create(scope, { nodeId, log }));
+      instance.handler = checkKeyedHandler(owner, await detached(create, scope, { nodeId, log }));
     } catch (error) {
       this.#busy.delete(scope);
       this.#reportEmpty();
@@ -134,7 +134,7 @@ export class ScopeCache {
     if (handler?.dispose === undefined) return;
     // In a later microtask, so that `ended` is known before any code of the user can ask for the scope again.
     const ended = Promise.resolve()
-      .then(() => handler.dispose?.())
+      .then(() => detached(() => handler.dispose?.()))
       .catch((err: unknown) => {
         log.error({ err, scope }, 'disposing a handler failed');
       })

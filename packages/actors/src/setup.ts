@@ -1,5 +1,6 @@
 /** How an actor comes into memory: one run of `setup`, after a pause when it failed lately. */
 import type { CallChain } from '@clstr/core';
+import { detached } from '@clstr/core';
 import type { Inhabitant } from './actor-home.ts';
 import { LifeContext } from './contexts.ts';
 import { discarded } from './ending.ts';
@@ -43,7 +44,7 @@ export class Setup {
   #run(): void {
     let result: unknown;
     try {
-      result = this.#self.home.actor.setup(new LifeContext(this.#self, this.#callChain));
+      result = detached(this.#self.home.actor.setup, new LifeContext(this.#self, this.#callChain));
     } catch (error) {
       this.#failed(error);
       return;

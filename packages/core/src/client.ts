@@ -13,6 +13,7 @@ import { encodePayload, isRawPayload } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
 import { ClstrError, isClstrError } from './errors.ts';
+import { detached } from './internal/async-context.ts';
 import { DeadlineWheel } from './internal/deadline-wheel.ts';
 import { noMetrics } from './metrics.ts';
 import { MAX_DELAY_MS, checkInteger, describe, invalidOption } from './options.ts';
@@ -376,7 +377,7 @@ class RoutingClient implements Client {
       return;
     }
     try {
-      onNotifyFailed({ key, shard, type, error });
+      detached(onNotifyFailed, { key, shard, type, error });
     } catch (err) {
       logger.error({ err }, 'onNotifyFailed threw');
     }

@@ -1,4 +1,6 @@
 /** Time as an injected value: nothing in the framework reads a clock or sets a timer any other way. */
+import { detached } from './internal/async-context.ts';
+
 export interface Clock {
   /** Monotonic time in milliseconds, with fractions; its zero is arbitrary. */
   monoMs(): number;
@@ -34,7 +36,8 @@ export const systemClock: Clock = {
   monoMs: () => performance.now(),
   wallMs: () => Date.now(),
   timer(fn, delayMs) {
-    const handle = setTimeout(fn, delayMs);
+    // Some timers outlive all calls: none may keep the stores of the call in which it was set.
+    const handle = detached(() => setTimeout(fn, delayMs));
     return () => {
       clearTimeout(handle);
     };

@@ -13,6 +13,7 @@ import { ClstrError } from './errors.ts';
 import type { RunHost, RunOptions } from './handler-run.ts';
 import { Run } from './handler-run.ts';
 import type { Handler, HandlerRequest } from './handler.ts';
+import { detached } from './internal/async-context.ts';
 import { AttemptWindow } from './internal/attempt-window.ts';
 import { DeadlineWheel } from './internal/deadline-wheel.ts';
 import type { Metrics } from './metrics.ts';
@@ -94,7 +95,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     const { metrics, nodeId, handler } = this.options;
     if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.#inFlight);
     try {
-      const result = entry.type === NODE_INFO_TYPE ? this.#nodeInfo() : handler(request, run);
+      const result = entry.type === NODE_INFO_TYPE ? this.#nodeInfo() : detached(handler, request, run);
       if (isThenable(result)) this.#await(result, run);
       else run.succeed(result);
     } catch (error) {

@@ -4,6 +4,7 @@ import { encodePayload, isRawPayload } from './codec.ts';
 import type { Clock } from './clock.ts';
 import { ClstrError, asRefusal, dispositionOf, isClstrError } from './errors.ts';
 import type { HandlerContext, ShardTenure } from './handler.ts';
+import { abortDetached } from './internal/async-context.ts';
 import { Deadline } from './internal/deadline-wheel.ts';
 import type { Logger } from './logger.ts';
 import { describe } from './options.ts';
@@ -134,7 +135,7 @@ export class Run extends Deadline implements HandlerContext {
     this.#abortReason = reason;
     this.onAbort?.(reason);
     this.#end(false);
-    this.#controller?.abort(reason);
+    abortDetached(this.#controller, reason);
   }
 
   abort(error: ClstrError): void {
@@ -144,7 +145,7 @@ export class Run extends Deadline implements HandlerContext {
     this.onAbort?.(error);
     this.#answerAborted(error);
     // Last: who listens may close the node, which aborts everything that has not ended.
-    this.#controller?.abort(error);
+    abortDetached(this.#controller, error);
   }
 
   /** The lease is tested before each reply: another node may have gone on from an older state. */

@@ -64,7 +64,10 @@ export interface Handler {
   discard?(shard: number, refusal: ClstrError): void;
 }
 
-/** Runs around every handler call of a node; the first of the list is outermost. */
+/**
+ * Runs around every handler call of a node; the first of the list is outermost. What it puts into an `AsyncLocalStorage`
+ * around `next` reaches the handler of this message, also one that waits in a mailbox, and no other.
+ */
 export type NodeInterceptor = (
   request: HandlerRequest,
   context: HandlerContext,

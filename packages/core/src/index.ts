@@ -90,6 +90,8 @@ export {
   describe,
   invalidOption,
 } from './options.ts';
+export { abortDetached, captureContext, detached } from './internal/async-context.ts';
+export type { AsyncContext } from './internal/async-context.ts';
 export { inBackground } from './internal/background.ts';
 export { pause, systemClock, within } from './clock.ts';
 export type { Clock } from './clock.ts';

@@ -3,6 +3,7 @@ import { Dispatch } from './dispatch.ts';
 import { checkKey } from './envelope.ts';
 import { ClstrError } from './errors.ts';
 import type { Handler } from './handler.ts';
+import { detached } from './internal/async-context.ts';
 import { inBackground } from './internal/background.ts';
 import { Member } from './membership/member.ts';
 import type { MemberHost } from './membership/member.ts';
@@ -279,7 +280,7 @@ class ShardNode implements Node {
     }, limitMs);
     const release = async (): Promise<void> => {
       try {
-        await handler.release?.(shard, moved(id, shard), limitMs);
+        await detached(() => handler.release?.(shard, moved(id, shard), limitMs));
       } catch (err) {
         logger.error({ err, shard, nodeId: id }, `handing over shard ${shard} failed`);
       }
@@ -296,7 +297,7 @@ class ShardNode implements Node {
     inBackground(this.#leaveShard(shard), `leaving shard ${shard}`, logger);
     this.#dispatch.abortRuns(this.#fencedError(`it lost shard ${shard}`), shard);
     try {
-      handler.discard?.(shard, moved(id, shard));
+      detached(() => handler.discard?.(shard, moved(id, shard)));
     } catch (err) {
       logger.error({ err, shard, nodeId: id }, `discarding shard ${shard} failed`);
     }
@@ -315,7 +316,7 @@ class ShardNode implements Node {
   #emit(event: NodeEvent): void {
     for (const listener of [...this.#events]) {
       try {
-        listener(event);
+        detached(listener, event);
       } catch (err) {
         this.#options.logger.error({ err, event }, 'a listener of the node threw');
       }
@@ -385,7 +386,7 @@ class ShardNode implements Node {
       }, limitMs);
     });
     try {
-      await Promise.race([handler.close?.(), overdue]);
+      await Promise.race([detached(() => handler.close?.()), overdue]);
     } catch (err) {
       logger.error({ err, nodeId: id }, 'the handler failed to close');
     } finally {

@@ -1,6 +1,6 @@
 /** A message without a bus: what a node would make of it, and where its answer goes. */
 import type { CallOptions, Clock, Handler, HandlerContext, HandlerRequest, Logger } from '@clstr/core';
-import { ClstrError, asRefusal, defaults, jsonCodec, shardFromString } from '@clstr/core';
+import { ClstrError, asRefusal, defaults, detached, jsonCodec, shardFromString } from '@clstr/core';
 
 export interface TestMessageOptions {
   readonly key: string;
@@ -80,7 +80,7 @@ export class TestMessage implements HandlerContext {
     this.#isDelivered = true;
     let result: unknown;
     try {
-      result = handler(this.request, this);
+      result = detached(handler, this.request, this);
     } catch (error) {
       this.#fail(error);
       return;

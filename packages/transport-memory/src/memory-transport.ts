@@ -10,7 +10,7 @@ import type {
   Subscription,
   Transport,
 } from '@clstr/core';
-import { ClstrError, checkKnownOptions, checkMethods } from '@clstr/core';
+import { ClstrError, checkKnownOptions, checkMethods, detached } from '@clstr/core';
 import { createMemoryBus } from './memory-bus.ts';
 import type { Endpoint, MemoryBus } from './memory-bus.ts';
 import { MemoryLink } from './memory-link.ts';
@@ -107,7 +107,7 @@ class MemoryTransport implements Transport {
       this.#bus.enqueue({ weight: 1, run: resolve });
     });
     for (const link of [...this.#links]) link.fail();
-    for (const listener of this.#listeners) listener({ state: 'closed', server: undefined });
+    for (const listener of this.#listeners) detached(listener, { state: 'closed', server: undefined });
   }
 
   #checkOpen(): void {

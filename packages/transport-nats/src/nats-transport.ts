@@ -10,7 +10,7 @@ import type {
   Subscription,
   Transport,
 } from '@clstr/core';
-import { ClstrError } from '@clstr/core';
+import { ClstrError, detached } from '@clstr/core';
 import { openConnection } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { NatsLink } from './nats-link.ts';
@@ -105,7 +105,7 @@ class ConnectedTransport implements NatsTransport {
   }
 
   onConnection(listener: (event: ConnectionEvent) => void): () => void {
-    return this.#connection.onState(listener);
+    return this.#connection.onState((event) => detached(listener, event));
   }
 
   close(): Promise<void> {

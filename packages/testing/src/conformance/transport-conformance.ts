@@ -1,6 +1,7 @@
 /** The contract of a transport as a test suite: every transport runs the same behaviours, end to end. */
 import { aborts } from './aborts.ts';
 import { announcements } from './announcements.ts';
+import { asyncContexts } from './async-contexts.ts';
 import type { Behaviours } from './behaviour.ts';
 import { deadlines } from './deadlines.ts';
 import { endings } from './endings.ts';
@@ -27,6 +28,7 @@ const THEMES: Readonly<Record<string, Behaviours>> = {
   'failing handlers': failures,
   aborts,
   notifies,
+  'async contexts': asyncContexts,
   limits,
   endings,
 };
