@@ -40,6 +40,10 @@ const CORE: Words<typeof core> = {
     '`createClient`: `maxPending`',
     'Calls of one client that have not ended; more are `OVERLOADED`.',
   ],
+  routing: [
+    '`createClient`: `routing`',
+    'Whether calls follow shards that move: the client asks the nodes whether their cluster lives.',
+  ],
 };
 
 const ACTORS: Words<typeof actors> = {

@@ -1,5 +1,6 @@
 /** One request or notify, from the call to its end: deadline, abort, redirect, repeat. */
 import type { Redeliverable, Redelivery } from './client-redelivery.ts';
+import type { Discovery, Undecided } from './client-discovery.ts';
 import type { Strandable, StrandedCalls } from './client-stranded.ts';
 import type { ClientTopology } from './client-topology.ts';
 import type { Clock } from './clock.ts';
@@ -30,7 +31,9 @@ export interface CallHost {
   /** Learned shard → node routes. */
   readonly routes: Map<number, NodeAddress>;
   /** Undefined in a static cluster, where a shard without a node stays without one. */
-  readonly living: LivingCluster | undefined;
+  living: LivingCluster | undefined;
+  /** Finds out whether the cluster lives; undefined where the client was told. */
+  readonly discovery: Discovery | undefined;
   /** False once the server has forbidden this client the direct subjects of nodes. */
   mayRouteDirectly: boolean;
   nextAttempt(): number;
@@ -52,7 +55,7 @@ export interface LivingCluster {
 }
 
 /** Hot path: one object is the entry on the wire, the sink of its reply and the item in the deadline wheel. */
-export class Call extends Deadline implements OutboundEntry, ReplySink, Redeliverable, Strandable {
+export class Call extends Deadline implements OutboundEntry, ReplySink, Redeliverable, Strandable, Undecided {
   readonly #host: CallHost;
   readonly isNotify: boolean;
   readonly shard: number;
@@ -152,6 +155,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
     living.redelivery.hold(this);
   }
 
+  onDecided(): void {
+    if (this.isDone) return;
+    const refusal = this.#refusal!;
+    if (!this.#repeat(refusal)) this.#end(refusal);
+  }
+
   #sendInOrder({ redelivery }: LivingCluster): void {
     this.order = this.#host.nextAttempt();
     if (!redelivery.isHeld(this.key)) {
@@ -224,6 +233,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
     this.#host.link.cancel(this.attempt);
     // Silence moves no call, but the owner may have been replaced without a word: the others know.
     this.#host.living?.topology.refresh();
+    this.#host.discovery?.ask();
     this.#end(
       new ClstrError('TIMEOUT', `no reply to ${subject(this)} within ${this.timeoutMs} ms`, {
         outcome: this.#outcome(),
@@ -282,8 +292,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
    * only while nodes come back after a lost connection.
    */
   #repeat(error: ClstrError): boolean {
-    const { living } = this.#host;
     if (!error.retryable && error.outcome === 'not-executed') return false;
+    if (this.#host.discovery?.holds(this, error) === true) {
+      this.#refusal = error;
+      return true;
+    }
+    const { living } = this.#host;
     if (living !== undefined) return this.#hold(error, living);
     if (
       !this.isNotify &&

@@ -27,7 +27,7 @@ import type { Random } from './random.ts';
 import { systemRandom } from './random.ts';
 import type { Transport } from './transport.ts';
 
-export type Routing = 'static' | 'topology';
+export type Routing = 'auto' | 'static' | 'topology';
 
 export interface ClientOptions {
   /** Borrowed: closing the client leaves it open. */
@@ -38,8 +38,9 @@ export interface ClientOptions {
   seed?: string | undefined;
   /**
    * `static`: a shard without a node is an error at once. `topology`: shards move between nodes, and a call that was
-   * refused because of that is repeated within its deadline. As the nodes: with a `membership`, `topology`. Default
-   * `static`.
+   * refused because of that is repeated within its deadline. `auto`: `static` until a node says that it has a
+   * `membership`, `topology` from then on; the client asks when it is created, when a call is refused or times out, and
+   * when its connection is back. Default `auto`.
    */
   routing?: Routing | undefined;
   /** Default JSON; the same at every node and client. */
@@ -145,7 +146,7 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     transport: checkMethods(owner, 'transport', given.transport, ['openLink', 'serve', 'onConnection']),
     numShards: integer('numShards', defaults.numShards, 1, MAX_SHARDS),
     seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
-    routing: checkRouting(given.routing ?? 'static'),
+    routing: checkRouting(given.routing ?? defaults.routing),
     codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
     timeoutMs: integer('timeoutMs', defaults.requestTimeoutMs, 1, MAX_DELAY_MS),
     headers: checkHeaders(given.headers),
@@ -189,8 +190,8 @@ const CALL_OPTIONS = [
 ] as const satisfies readonly (keyof CallOptions)[];
 
 function checkRouting(routing: unknown): Routing {
-  if (routing === 'static' || routing === 'topology') return routing;
-  throw invalidOption('createClient', 'routing', routing, "'static' or 'topology'");
+  if (routing === 'auto' || routing === 'static' || routing === 'topology') return routing;
+  throw invalidOption('createClient', 'routing', routing, "'auto', 'static' or 'topology'");
 }
 
 function checkHeaders(headers: unknown): Headers | undefined {

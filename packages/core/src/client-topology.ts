@@ -179,10 +179,10 @@ function isEpoch(value: unknown): value is number {
 }
 
 /** The question as an entry on the wire, and the sink of its answer. */
-class Question implements OutboundEntry, ReplySink {
+export class Question implements OutboundEntry, ReplySink {
   readonly isNotify = false;
   readonly shard = 0;
-  readonly type = TOPOLOGY_TYPE;
+  readonly type: string = TOPOLOGY_TYPE;
   readonly key = undefined;
   readonly headers = undefined;
   readonly isRaw = false;

@@ -5,6 +5,7 @@ import { Call } from './client-call.ts';
 import type { CallHost, LivingCluster } from './client-call.ts';
 import { checkCallOptions, resolveClientOptions } from './client-options.ts';
 import type { CallOptions, ClientCall, ClientOptions, ResolvedClientOptions } from './client-options.ts';
+import { Discovery } from './client-discovery.ts';
 import { Redelivery } from './client-redelivery.ts';
 import { StrandedCalls } from './client-stranded.ts';
 import { ClientTopology } from './client-topology.ts';
@@ -117,18 +118,20 @@ class RoutingClient implements Client {
       const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
       return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
     };
+    const follow = (): void => {
+      const found = { link, codec: options.codec, clock, random, routes, nextAttempt };
+      this.#host.living = followCluster(found, backoffMs, () => deadlines.items());
+      this.#host.living.topology.refresh();
+    };
     this.#host = {
       link,
       codec: options.codec,
       clock,
       deadlines,
       routes,
-      living:
-        options.routing === 'static'
-          ? undefined
-          : followCluster({ link, codec: options.codec, clock, random, routes, nextAttempt }, backoffMs, () =>
-              deadlines.items(),
-            ),
+      living: undefined,
+      discovery:
+        options.routing === 'auto' ? new Discovery({ link, clock, nextAttempt, onFound: follow }) : undefined,
       mayRouteDirectly: true,
       nextAttempt,
       backoffMs,
@@ -143,7 +146,8 @@ class RoutingClient implements Client {
         this.#onNotifyFailed(call, error);
       },
     };
-    this.#host.living?.topology.refresh();
+    if (options.routing === 'topology') follow();
+    this.#host.discovery?.ask();
     let wasLost = transport.state === 'disconnected';
     this.#stopListening = transport.onConnection(({ state }) => {
       if (state === 'disconnected') wasLost = true;
@@ -151,6 +155,7 @@ class RoutingClient implements Client {
         this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
         // What was announced meanwhile was not heard.
         this.#host.living?.topology.onAnnouncement(undefined);
+        this.#host.discovery?.ask();
       }
     });
   }
@@ -197,6 +202,7 @@ class RoutingClient implements Client {
   #close(): Promise<void> {
     this.#isClosed = true;
     this.#stopListening();
+    this.#host.discovery?.close();
     this.#host.living?.topology.close();
     this.#host.living?.stranded.close();
     for (const call of this.#host.deadlines.items()) call.close();

@@ -20,6 +20,8 @@ export const defaults = {
   maxKeyBytes: 1_024,
   /** Requests a client may have waiting for a reply. */
   maxPending: 65_536,
+  /** How a client finds the owner of a shard: it asks the nodes whether their cluster lives. */
+  routing: 'auto',
 } as const;
 Object.freeze(defaults);
 

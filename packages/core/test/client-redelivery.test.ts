@@ -335,19 +335,19 @@ describe('an idempotent call', () => {
   });
 });
 
-test.each(['dynamic', true, null])('routing is static or topology, not %j', (routing) => {
+test.each(['dynamic', true, null])('routing is auto, static or topology, not %j', (routing) => {
   const transport = new ScriptedTransport();
   const create = () => createClient({ transport, routing: (routing ?? '') as never });
   expect(create).toThrow(
     expect.objectContaining({
       code: 'INVALID_OPTION',
-      message: expect.stringContaining("routing must be 'static' or 'topology'"),
+      message: expect.stringContaining("routing must be 'auto', 'static' or 'topology'"),
     }),
   );
 });
 
 test('a client of a static cluster asks for no topology, and repeats no request', async () => {
-  const { client, transport, clock } = follow({ routing: undefined });
+  const { client, transport, clock } = follow({ routing: 'static' });
   expect(transport.sent).toEqual([]);
   const answer = endOf(client.requestKey('k', 'A'));
   transport.last.refuse(moved());

@@ -14,7 +14,7 @@ const refusal = (message: string | RegExp): unknown =>
 function start(options: Partial<ClientOptions> = {}) {
   const transport = new ScriptedTransport();
   const clock = fakeClock({ monoMs: 1_000_000 });
-  const client = createClient({ transport, clock, numShards: 16, ...options });
+  const client = createClient({ transport, clock, numShards: 16, routing: 'static', ...options });
   return { transport, clock, client };
 }
 

@@ -1,6 +1,9 @@
-/** The JSON wire at a client: one message per entry, always to the shard subject, answered by Go nodes too. */
+/**
+ * The JSON wire at a client: one message per entry, always to the shard subject, answered by Go nodes too. Only the
+ * question for the topology has a subject of its own, on which no Go node listens.
+ */
 import type { ClstrError } from '@clstr/core';
-import { describe } from '@clstr/core';
+import { describe, isTopologyAddress } from '@clstr/core';
 import type { Msg } from 'nats';
 import type { ClientWire, Outgoing, WireHost } from './client-wire.ts';
 import { encodeEnvelope, parseReply } from './json-envelope.ts';
@@ -45,7 +48,7 @@ export class JsonClientWire implements ClientWire {
 
   #publish(outgoing: Outgoing): void {
     const { connection, options, inbox } = this.#host;
-    const { entry } = outgoing;
+    const { entry, to } = outgoing;
     const token = String(outgoing.attempt);
     const replySubject = `${inbox}.${token}`;
     const { maxPayload } = connection;
@@ -59,7 +62,7 @@ export class JsonClientWire implements ClientWire {
       this.#tooLarge(outgoing, bytes.length, maxPayload);
       return;
     }
-    const subject = subjectOf(options.subjectPrefix, { shard: entry.shard });
+    const subject = subjectOf(options.subjectPrefix, isTopologyAddress(to) ? to : { shard: entry.shard });
     try {
       // Also the NATS reply subject: it brings the 503 of a shard that nobody serves, and refusals of a notify.
       connection.publish(subject, bytes, replySubject);

@@ -18,6 +18,7 @@ export class NatsServing implements Subscription {
   readonly #options: ResolvedNatsOptions;
   readonly #stats: NatsTransportStats;
   readonly #subject: string;
+  readonly #isTopology: boolean;
   readonly #receiver: EntryReceiver;
   readonly #routes: ReplyRoutes;
   readonly #visitor: Visitor;
@@ -41,6 +42,7 @@ export class NatsServing implements Subscription {
     this.#options = options;
     this.#stats = stats;
     this.#subject = subjectOf(options.subjectPrefix, address);
+    this.#isTopology = isTopologyAddress(address);
     this.#receiver = receiver;
     this.#routes = routes;
     this.#onClose = onClose;
@@ -52,7 +54,7 @@ export class NatsServing implements Subscription {
       if (error === null) this.#onMessage(message);
       else this.#onDenied(deniedSubscription(error, this.#subject));
     };
-    const queue = isTopologyAddress(address) ? NODES_QUEUE : undefined;
+    const queue = this.#isTopology ? NODES_QUEUE : undefined;
     this.#subscription = connection.subscribe(this.#subject, onMessage, queue);
   }
 
@@ -128,7 +130,7 @@ export class NatsServing implements Subscription {
       return;
     }
     const port = replyTo === '' ? NOWHERE : this.#jsonPort(replyTo);
-    if (`${this.#options.subjectPrefix}.shard.${entry.shard}` === this.#subject)
+    if (this.#isTopology || `${this.#options.subjectPrefix}.shard.${entry.shard}` === this.#subject)
       this.#receiver.onEntry(entry, port);
     else {
       const message = `the envelope is for shard ${entry.shard}, but it came on ${this.#subject}`;

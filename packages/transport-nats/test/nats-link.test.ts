@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type { ClientLink } from '@clstr/core';
-import { ClstrError, FRAME_MAGIC, createFrameWriter, encodeBatchError } from '@clstr/core';
+import { ClstrError, FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import type { Msg, NatsConnection, NatsError } from 'nats';
@@ -91,6 +91,13 @@ describe('entries of one turn', () => {
     await microtasks(1);
     expect(connection.published.map(({ subject }) => subject)).toEqual(['clstr.shard.1', 'clstr.shard.1']);
   });
+});
+
+test('the question for the topology has a subject of its own on the JSON wire, where no Go node listens', async () => {
+  const { connection, link } = await scripted({ wire: 'json' });
+  send(link, { type: 'clstr.topology', shard: 0 }, TOPOLOGY_ADDRESS);
+  await microtasks(1);
+  expect(connection.published.map(({ subject }) => subject)).toEqual(['clstr.topology']);
 });
 
 describe('a disconnect in the turn of a send', () => {

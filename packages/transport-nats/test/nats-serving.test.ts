@@ -1,5 +1,5 @@
 import type { EntryReceiver } from '@clstr/core';
-import { ActorError, FRAME_MAGIC, createFrameWriter, encodeBatchError } from '@clstr/core';
+import { ActorError, FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import type { Msg, NatsConnection } from 'nats';
@@ -186,6 +186,16 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
     await settle();
     expect(types).toEqual(['Get', 'Get', 'Barrier']);
     expect(inbox.get('_INBOX.client.1')![0]!.string()).toContain('the envelope is for shard 2');
+  });
+
+  test('of the topology takes the question in an envelope too', async () => {
+    await transport.serve(TOPOLOGY_ADDRESS, echo(), SELF);
+    const answer = await peer.request(
+      'clstr.topology',
+      JSON.stringify({ shard: 0, type: 'clstr.topology', data: 'bnVsbA==', reply_to: '' }),
+      { timeout: 10_000 },
+    );
+    expect(answer.json()).toEqual({ data: 'bnVsbA==' });
   });
 
   test('whose receiver throws logs it, and goes on', async () => {

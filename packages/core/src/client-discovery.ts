@@ -1,0 +1,107 @@
+/**
+ * How a client with `routing: 'auto'` finds out that its cluster lives: it asks any node once, and again when a call is
+ * refused, times out, or the connection is back. Until a node names a cluster, the client works as in a static one.
+ */
+import type { Clock } from './clock.ts';
+import { decodePayload, jsonCodec } from './codec.ts';
+import { Question } from './client-topology.ts';
+import type { ClstrError } from './errors.ts';
+import type { ClientLink, InboundReply } from './transport.ts';
+import { TOPOLOGY_ADDRESS } from './transport.ts';
+
+/** A call that was refused, and that is repeated only if the cluster lives. */
+export interface Undecided {
+  /** The question was answered, or nobody answered it. */
+  onDecided(): void;
+}
+
+export interface DiscoveryOptions {
+  readonly link: ClientLink;
+  readonly clock: Clock;
+  readonly nextAttempt: () => number;
+  /** The cluster lives. Called once. */
+  readonly onFound: () => void;
+}
+
+/** How long a node is given to answer. In a static cluster nobody serves the question, and the bus says so at once. */
+const ANSWER_MS = 500;
+/** For how long "nobody named a cluster" holds: refused calls of a static cluster fail at once meanwhile. */
+const DECIDED_MS = 1_000;
+/** Calls that may wait for one answer; more fail with their refusal. */
+const MAX_WAITING = 1_000;
+
+export class Discovery {
+  readonly #options: DiscoveryOptions;
+  #question: Question | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #waiting: Undecided[] = [];
+  #decidedMs = -Infinity;
+  /** The cluster was found, or the client was closed. */
+  #isOver = false;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  /** Asks any node whether there is a living cluster, unless that is under way or known. */
+  ask(): void {
+    if (this.#isOver || this.#question !== undefined) return;
+    const { link, clock, nextAttempt } = this.#options;
+    const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply) => {
+      if (this.#question === question) this.#decide(isFromLiving(reply));
+    });
+    this.#question = question;
+    this.#cancelTimer = clock.timer(() => {
+      link.cancel(question.attempt);
+      this.#decide(false);
+    }, ANSWER_MS);
+    link.send(TOPOLOGY_ADDRESS, question, question);
+  }
+
+  /** Whether a refused call waits for what is decided; a refusal may be the decision itself. */
+  holds(call: Undecided, refusal: ClstrError): boolean {
+    if (this.#isOver || refusal.outcome !== 'not-executed' || refusal.code === 'OVERLOADED') return false;
+    if (isOfLiving(refusal)) {
+      this.#decide(true);
+      return false;
+    }
+    const isDecided = this.#options.clock.monoMs() - this.#decidedMs < DECIDED_MS;
+    if (this.#waiting.length >= MAX_WAITING || (isDecided && this.#question === undefined)) return false;
+    this.#waiting.push(call);
+    this.ask();
+    return true;
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#cancelTimer?.();
+  }
+
+  #decide(isLiving: boolean): void {
+    const { clock, onFound } = this.#options;
+    this.#cancelTimer?.();
+    this.#question = undefined;
+    this.#decidedMs = clock.monoMs();
+    if (isLiving) {
+      this.#isOver = true;
+      onFound();
+    }
+    for (const call of this.#waiting.splice(0)) call.onDecided();
+  }
+}
+
+function isFromLiving(reply: InboundReply | undefined): boolean {
+  if (reply === undefined) return false;
+  try {
+    const answer = decodePayload(jsonCodec, reply.payload, reply.isRaw);
+    const { clusterId } = (answer ?? {}) as { clusterId?: unknown };
+    return typeof clusterId === 'string' && clusterId !== '';
+  } catch {
+    return false;
+  }
+}
+
+/** Only nodes of a living cluster hand shards over, and number their owners. */
+function isOfLiving({ code, details }: ClstrError): boolean {
+  return code === 'MOVED' || (code === 'NOT_OWNER' && details?.['epoch'] !== undefined);
+}
