@@ -1,6 +1,6 @@
 /** A cluster that is provisioned serves once membership has come to rest; another one waits for an expiry. */
 import type { Clock, Node } from '@clstr/core';
-import { TIMINGS, createClient, createNode, provisionShards, systemRandom } from '@clstr/core';
+import { TIMINGS, createClient, createNode, provisionShards, silentLogger, systemRandom } from '@clstr/core';
 import { auditEpochs, fakeClock } from '@clstr/testing';
 import type { FakeClock } from '@clstr/testing';
 import {
@@ -38,7 +38,10 @@ function startWorld(options: MemoryStoreOptions = {}) {
 }
 
 function provision(store: MemoryStore, clock: Clock, changes: object = {}): Promise<number> {
-  const options = { timing: TIMINGS.fast, clock, random: systemRandom, isNew: true, afterEpoch: 0 };
+  const options = {
+    ...{ timing: TIMINGS.fast, clock, random: systemRandom, logger: silentLogger },
+    ...{ isNew: true, afterEpoch: 0 },
+  };
   return provisionShards(store.connect(), SHAPE, { ...options, ...changes });
 }
 

@@ -46,6 +46,7 @@ export type ErrorCode =
   | 'CALL_CYCLE'
   | 'NODE_ID_IN_USE'
   | 'CLUSTER_CONFIG_MISMATCH'
+  | 'STORE_REFUSED'
   | 'INTERNAL';
 
 const REFUSED: ErrorDefaults = { outcome: 'not-executed', retryable: false };
@@ -85,6 +86,7 @@ const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
   CALL_CYCLE: REFUSED,
   NODE_ID_IN_USE: REFUSED,
   CLUSTER_CONFIG_MISMATCH: REFUSED,
+  STORE_REFUSED: REFUSED,
   INTERNAL: UNKNOWN,
 };
 
@@ -120,6 +122,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = /* @__PUR
   CALL_CYCLE: 'an actor called itself, directly or through others',
   NODE_ID_IN_USE: 'another live node has this id',
   CLUSTER_CONFIG_MISMATCH: 'the shard count or the seed differ from the peer',
+  STORE_REFUSED: 'the membership store refuses; the message has its reason',
   INTERNAL: 'the handler threw; the node that ran it logged the error under an id',
 });
 

@@ -64,6 +64,7 @@ export type {
   StoreListener,
   Watch,
 } from './membership/cluster-store.ts';
+export { refusalOf } from './membership/refusal.ts';
 export { checkStoreKey, checkWatchPattern, isWritable } from './membership/store-keys.ts';
 export type { Membership, PlacementKind } from './membership/membership.ts';
 export { provisionShards, provisionedRecords } from './membership/provisioning.ts';

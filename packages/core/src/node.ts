@@ -54,7 +54,8 @@ export interface Node {
    * Resolves when every shard is served; with a membership, when the node is a member: shards come to it from then on.
    * A node starts once.
    *
-   * @throws TRANSPORT_CLOSED, NO_PERMISSION; with a membership also NODE_ID_IN_USE, CLUSTER_CONFIG_MISMATCH
+   * @throws TRANSPORT_CLOSED, NO_PERMISSION; with a membership also NODE_ID_IN_USE, CLUSTER_CONFIG_MISMATCH, and
+   * STORE_REFUSED or TIMEOUT when the store refuses or does not answer for too long
    */
   start(): Promise<void>;
   /**

@@ -6,34 +6,40 @@ import type { Clock } from './clock.ts';
 import type { Logger } from './logger.ts';
 
 export interface RareLog {
-  /** `kind` tells conditions apart. A change of kind is logged at once, so leave out what varies, such as a port. */
-  warn(kind: string, fields: object, message: string): void;
-  error(kind: string, fields: object, message: string): void;
+  /**
+   * `kind` tells conditions apart: leave out of it what varies, such as a port. Returns whether a line was written.
+   */
+  warn(kind: string, fields: object, message: string): boolean;
+  error(kind: string, fields: object, message: string): boolean;
   /** The condition has ended: its next occurrence is logged at once. Returns how often it occurred, 0 for never. */
   over(kind: string): number;
 }
 
 const FIRST_PAUSE_MS = 10_000;
 const MAX_PAUSE_MS = 600_000;
+/** A condition that did not occur for so long has ended. */
+const QUIET_MS = 60_000;
 /** Further kinds share one entry, whose lines still carry their own message. */
 const MAX_KINDS = 64;
 const OTHER = 'other';
 
 export function createRareLog(logger: Logger, clock: Clock): RareLog {
   const conditions = new Map<string, Condition>();
-  const log = (level: 'warn' | 'error', kind: string, fields: object, message: string): void => {
+  const log = (level: 'warn' | 'error', kind: string, fields: object, message: string): boolean => {
     const nowMs = clock.monoMs();
     const name = conditions.has(kind) || conditions.size < MAX_KINDS ? kind : OTHER;
     let condition = conditions.get(name);
     if (condition === undefined) {
-      condition = { times: 0, unsaid: 0, saidMs: 0, pauseMs: 0 };
+      condition = { times: 0, unsaid: 0, lastMs: nowMs, saidMs: 0, pauseMs: 0 };
       conditions.set(name, condition);
     }
+    if (nowMs - condition.lastMs >= QUIET_MS) condition.pauseMs = 0;
     condition.times++;
+    condition.lastMs = nowMs;
     const silentMs = nowMs - condition.saidMs;
     if (silentMs < condition.pauseMs) {
       condition.unsaid++;
-      return;
+      return false;
     }
     const { unsaid, pauseMs } = condition;
     condition.unsaid = 0;
@@ -44,14 +50,11 @@ export function createRareLog(logger: Logger, clock: Clock): RareLog {
       const times = unsaid + 1;
       logger[level]({ ...fields, times }, `${message} (${times} times in ${Math.round(silentMs / 1_000)} s)`);
     }
+    return true;
   };
   return {
-    warn: (kind, fields, message) => {
-      log('warn', kind, fields, message);
-    },
-    error: (kind, fields, message) => {
-      log('error', kind, fields, message);
-    },
+    warn: (kind, fields, message) => log('warn', kind, fields, message),
+    error: (kind, fields, message) => log('error', kind, fields, message),
     over: (kind) => {
       const times = conditions.get(kind)?.times ?? 0;
       conditions.delete(kind);
@@ -65,6 +68,8 @@ interface Condition {
   times: number;
   /** Occurrences since the last line. */
   unsaid: number;
+  lastMs: number;
+  /** When the last line was written. */
   saidMs: number;
   /** How long after the last line nothing is logged. */
   pauseMs: number;

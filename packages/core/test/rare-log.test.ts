@@ -58,6 +58,17 @@ describe('a rare log', () => {
     expect(lines()).toEqual(['warn: a', 'warn: a']);
   });
 
+  test('takes a condition that was quiet for a minute for a new one', async () => {
+    const { log, logger, clock } = create();
+    const saidAt: number[] = [];
+    for (const second of [0, 5, 10, 30, 70, 100, 130, 161, 165, 225, 226]) {
+      await clock.advance(second * 1_000 - clock.monoMs());
+      if (log.warn('store', {}, 'no')) saidAt.push(second);
+    }
+    expect(saidAt).toEqual([0, 10, 30, 70, 161, 225]);
+    expect(logger.lines.at(-1)!.message).toBe('no (2 times in 64 s)');
+  });
+
   test('lets all kinds after the 64th share one pause, so that made-up kinds neither grow it nor flood the log', () => {
     const { log, logger } = create();
     for (let i = 0; i < 10_000; i++) log.warn(`kind ${i}`, {}, 'no');

@@ -1,6 +1,6 @@
 /** One member's way to a memory store: requests and answers take the time that the policy says. */
 import type { CasOutcome, Clock, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core';
-import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable } from '@clstr/core';
+import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable, refusalOf } from '@clstr/core';
 import type { MemoryBucket } from './memory-bucket.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import type { OperationFate, StoreOperation, StorePolicy } from './store-policy.ts';
@@ -63,8 +63,9 @@ export class MemoryStoreConnection implements ClusterStore {
         // As over NATS: nobody answers for a bucket that is not there.
         return target?.cas(key, revision, value) ?? UNKNOWN;
       });
-    } catch {
-      return UNKNOWN;
+    } catch (error) {
+      const refusal = refusalOf(error);
+      return refusal === undefined ? UNKNOWN : { kind: 'unknown', refusal };
     }
   }
 
@@ -147,7 +148,7 @@ export class MemoryStoreConnection implements ClusterStore {
     pass(this.#clock, 0, tell);
   }
 
-  /** Does `work` at the bucket. @throws TIMEOUT, CONNECTION_LOST */
+  /** Does `work` at the bucket. @throws TIMEOUT, CONNECTION_LOST, the refusal of the policy */
   #ask<T>(
     operation: Omit<StoreOperation, 'member'>,
     timeoutMs: number,
@@ -165,11 +166,16 @@ export class MemoryStoreConnection implements ClusterStore {
       }, timeoutMs);
       this.#waiting.add(fail);
       pass(this.#core.clock, fate.request ?? 0, () => {
-        const result = work(fate);
+        const { refusal } = fate;
+        const result = refusal === undefined ? work(fate) : undefined;
         pass(this.#clock, fate.answer ?? 0, () => {
+          if (refusal !== undefined) {
+            fail(refusal);
+            return;
+          }
           if (!this.#waiting.delete(fail)) return;
           cancelTimeout();
-          resolve(result);
+          resolve(result as T);
         });
       });
     });

@@ -1,5 +1,5 @@
 /** One watch of one member: tells entries in order, each in a turn of its own. */
-import type { Clock, StoreEntry, StoreListener, Watch } from '@clstr/core';
+import type { Clock, ClstrError, StoreEntry, StoreListener, Watch } from '@clstr/core';
 import type { MemoryBucket } from './memory-bucket.ts';
 import type { StorePolicy } from './store-policy.ts';
 import { pass } from './store-policy.ts';
@@ -60,10 +60,10 @@ export class MemoryWatch implements Watch {
   }
 
   /** After a break: tells of the gap, then of the newest. */
-  resume(): void {
+  resume(reason?: ClstrError): void {
     const { listener } = this.#options;
     this.#send(0, () => {
-      listener.onGap();
+      listener.onGap(reason);
     });
     this.attach();
   }
@@ -81,7 +81,7 @@ export class MemoryWatch implements Watch {
     this.breakOff();
     const broken = this.#news;
     clock.timer(() => {
-      if (broken === this.#news) this.resume();
+      if (broken === this.#news) this.resume(fate.reason);
     }, fate.brokenMs);
   }
 

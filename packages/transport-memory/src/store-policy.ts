@@ -1,5 +1,5 @@
 /** What a memory store does with each operation and delivery: the seam through which tests lose, delay and falsify. */
-import type { Clock, StoreEntry } from '@clstr/core';
+import type { Clock, ClstrError, StoreEntry } from '@clstr/core';
 
 /** One call of a member, as it leaves. */
 export interface StoreOperation {
@@ -19,6 +19,8 @@ export interface OperationFate {
   readonly answer?: Passage | undefined;
   /** Of a `cas`: refused as `undecided`, and not done. */
   readonly isUndecided?: boolean | undefined;
+  /** The store says why it does not do this, as a full one would. */
+  readonly refusal?: ClstrError | undefined;
   /** Of a `read` or `list`: tells what was newest this many writes ago, as far as the history goes. Default 0. */
   readonly staleBy?: number | undefined;
 }
@@ -32,9 +34,9 @@ export interface StoreDelivery {
 
 /**
  * Milliseconds until it arrives, never before an earlier one of its watch. Or the watch breaks: nothing more arrives,
- * until after `brokenMs` the listener hears of the gap and then the newest of each key.
+ * until after `brokenMs` the listener hears of the gap, with the `reason`, and then the newest of each key.
  */
-export type DeliveryFate = number | { readonly brokenMs: number };
+export type DeliveryFate = number | { readonly brokenMs: number; readonly reason?: ClstrError | undefined };
 
 export interface StorePolicy {
   onOperation?(operation: StoreOperation): OperationFate;

@@ -1,5 +1,5 @@
 import type { CasOutcome, ClusterStore, StoreEntry } from '@clstr/core';
-import { CONFIG_KEY } from '@clstr/core';
+import { CONFIG_KEY, ClstrError } from '@clstr/core';
 import type { FakeClock } from '@clstr/testing';
 import { fakeClock } from '@clstr/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -56,6 +56,19 @@ describe('the policy of operations', () => {
       { member: 'one', kind: 'read', key: 'h.a' },
       { member: 'two', kind: 'list', key: undefined },
     ]);
+  });
+
+  test('refuses with a reason, and does nothing', async () => {
+    const refusal = new ClstrError('STORE_REFUSED', 'the store is full');
+    fate = { refusal, answer: 10 };
+    const writing = one.cas('h.a', 0, 'x', 100);
+    const reading = one.read('h.a', 100).catch((error: unknown) => error);
+    const listing = one.list(100).catch((error: unknown) => error);
+    await clock.advance(10);
+    expect(await writing).toEqual({ kind: 'unknown', refusal });
+    expect([await reading, await listing]).toEqual([refusal, refusal]);
+    expect(await two.read('h.a', 100)).toBeUndefined();
+    expect(clock.timerCount).toBe(0);
   });
 
   test('delays a request: it is done when it arrives', async () => {

@@ -1,6 +1,6 @@
 /** One bucket as JetStream knows it: the stream `KV_<name>`, asked by requests to the stream's leader. */
 import type { CasOutcome, Clock, StoreEntry } from '@clstr/core';
-import { isClstrError } from '@clstr/core';
+import { isClstrError, refusalOf } from '@clstr/core';
 import type { Msg, MsgHdrs } from 'nats';
 import { headers as createHeaders } from 'nats';
 import type { ControlConnection } from './control-connection.ts';
@@ -46,9 +46,9 @@ export class Bucket {
       const bytes = value === undefined ? undefined : encoder.encode(value);
       message = await this.#control.request({ subject: this.subjectOf(key), bytes, headers, timeoutMs });
     } catch (error) {
-      return isClstrError(error, 'NO_SUBSCRIBER') ? 'unheard' : UNKNOWN;
+      return isClstrError(error, 'NO_SUBSCRIBER') ? 'unheard' : unknownAfter(error);
     }
-    return readAck(message.data);
+    return readAck(message.data, this.stream);
   }
 
   /** Undefined when there is no such key or no bucket. */
@@ -224,8 +224,14 @@ function isDeletion(headers: MsgHdrs | undefined): boolean {
   return operation === 'DEL' || operation === 'PURGE' || headers.has('Nats-Marker-Reason');
 }
 
+/** Without the reason where there is only silence. */
+export function unknownAfter(error: unknown): CasOutcome {
+  const refusal = refusalOf(error);
+  return refusal === undefined ? UNKNOWN : { kind: 'unknown', refusal };
+}
+
 /** What the answer to a compare-and-set says; anything that is no answer to one is `unknown`. */
-export function readAck(data: Uint8Array): CasOutcome {
+export function readAck(data: Uint8Array, stream: string): CasOutcome {
   let ack: unknown;
   try {
     ack = JSON.parse(decoder.decode(data));
@@ -235,7 +241,7 @@ export function readAck(data: Uint8Array): CasOutcome {
   if (isApiError(ack)) {
     if (ack.error.err_code === ApiErrors.WRONG_SEQUENCE) return { kind: 'lost' };
     if (ack.error.err_code === ApiErrors.WRITE_IN_FLIGHT) return { kind: 'undecided' };
-    return UNKNOWN;
+    return unknownAfter(fromApiError(ack.error, `a write to ${stream}`));
   }
   const revision = (ack as { seq?: unknown } | null)?.seq;
   return Number.isSafeInteger(revision) ? { kind: 'acked', revision: revision as number } : UNKNOWN;

@@ -78,16 +78,32 @@ export function isApiError(answer: unknown): answer is { error: ApiError } {
   return typeof (answer as { error?: unknown } | null)?.error === 'object';
 }
 
-export function fromApiError({ code, err_code, description = '' }: ApiError, method: string): ClstrError {
+/** A refusal that passes when JetStream's servers have found each other again: as good as no answer. */
+const PASSING: readonly number[] = [
+  10_008, // no contact to the leader of JetStream
+  10_009, // this server does not lead
+  10_118, // the stream's servers are away
+];
+
+/** What the operator can do, where the description does not say. */
+const HINTS: Readonly<Record<number, string>> = {
+  10_002: 'free storage, or raise max_file or max_mem of the account',
+  10_005: 'start more servers with JetStream, or ask for fewer replicas',
+  10_023: 'free storage or memory of the server, or raise its limits',
+  10_026: 'raise max_consumers of the account: a node needs up to six',
+  10_027: 'raise max_streams of the account: a cluster needs one',
+  10_028: 'free memory storage, or raise max_mem',
+  10_047: 'free storage, or raise max_file',
+};
+
+/** `doing` completes "JetStream refuses …". */
+export function fromApiError({ code, err_code, description = '' }: ApiError, doing: string): ClstrError {
   const isDisabled = err_code === ApiErrors.NOT_ENABLED || err_code === ApiErrors.NOT_ENABLED_FOR_ACCOUNT;
+  const hint = HINTS[err_code];
+  const message = `JetStream refuses ${doing}: ${description}${hint === undefined ? '' : ` (${hint})`}`;
   const details = { code, errCode: err_code };
-  return new ClstrError(
-    isDisabled ? 'CONNECT_FAILED' : 'INTERNAL',
-    `JetStream refuses ${method}: ${description}`,
-    {
-      details,
-    },
-  );
+  if (PASSING.includes(err_code)) return new ClstrError('CONNECTION_LOST', message, { details });
+  return new ClstrError(isDisabled ? 'CONNECT_FAILED' : 'STORE_REFUSED', message, { details });
 }
 
 /** JetStream is off, or has no leader now. */
@@ -95,9 +111,12 @@ export function jetStreamSilent(cause: unknown): ClstrError {
   return new ClstrError('CONNECTION_LOST', 'JetStream does not answer', { cause });
 }
 
+/** Errors that say more than that there is no JetStream. */
+const OWN_WORDS: readonly ErrorCode[] = ['NO_PERMISSION', 'AUTH_FAILED', 'STORE_REFUSED'];
+
 /** What the first question to JetStream fails with. */
 export function fromOpeningError(cause: ClstrError, server: string): ClstrError {
-  if (cause.code === 'NO_PERMISSION' || cause.code === 'AUTH_FAILED') return cause;
+  if (OWN_WORDS.includes(cause.code)) return cause;
   const where = withoutCredentials(server);
   const message = `JetStream of ${where} does not answer, which membership needs (nats-server -js): ${cause.message}`;
   return new ClstrError('CONNECT_FAILED', message, { cause });
@@ -112,7 +131,7 @@ export function unsafeServer(version: string, replicas: number): ClstrError {
 }
 
 export function subjectsTaken(bucket: string): ClstrError {
-  return new ClstrError('INTERNAL', `JetStream refuses ${bucket}: another stream takes its subjects`);
+  return new ClstrError('STORE_REFUSED', `JetStream refuses ${bucket}: another stream takes its subjects`);
 }
 
 export function bucketDiffers(bucket: string, found: object | undefined, wanted: object): ClstrError {

@@ -36,7 +36,8 @@ export function natsMembership(options: NatsMembershipOptions = {}): Membership 
  * fills it, so that the first node need not wait for an expiry. Does nothing to what is there: it may be called again, and
  * while the cluster runs.
  *
- * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION, TIMEOUT, CONNECTION_LOST;
+ * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION, STORE_REFUSED, TIMEOUT,
+ * CONNECTION_LOST;
  * CLUSTER_CONFIG_MISMATCH when it is there with other replicas or storage, or for another `numShards`, `seed` or
  * `placement`
  */
@@ -50,10 +51,10 @@ export async function provisionCluster(options: ProvisionOptions = {}): Promise<
     if (found?.replicas !== wanted.replicas || found.storage !== wanted.storage) {
       throw bucketDiffers(bucket.stream, found, wanted);
     }
-    const { shards, timing, clock } = resolved;
+    const { shards, timing, clock, logger } = resolved;
     if (shards !== undefined) {
       const store = storeOf({ control, bucket }, resolved);
-      await provisionShards(store, shards, { ...shards, timing, clock, random: systemRandom });
+      await provisionShards(store, shards, { ...shards, timing, clock, logger, random: systemRandom });
     }
   } finally {
     await control.close();

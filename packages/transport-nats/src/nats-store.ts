@@ -1,6 +1,7 @@
 /** One member's way to its cluster's bucket in JetStream. */
 import type { CasOutcome, Clock, ClusterStore, Logger, StoreEntry, StoreListener, Watch } from '@clstr/core';
 import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable, pause } from '@clstr/core';
+import { unknownAfter } from './bucket.ts';
 import type { Bucket } from './bucket.ts';
 import type { BucketShape } from './bucket.ts';
 import type { ControlConnection } from './control-connection.ts';
@@ -60,23 +61,15 @@ export class NatsStore implements ClusterStore {
     let written = await this.#bucket.cas(key, revision, value, timeoutMs);
     // Again and again: the server says that there is a stream as soon as somebody begins to make it, before it listens.
     while (written === 'unheard' && isCreation && clock.monoMs() < untilMs) {
-      if (!(await this.#createBucket(untilMs - clock.monoMs()))) return UNKNOWN;
+      try {
+        await this.#bucket.create(this.#options.shape, untilMs - clock.monoMs());
+      } catch (error) {
+        return unknownAfter(error);
+      }
       written = await this.#bucket.cas(key, revision, value, untilMs - clock.monoMs());
       if (written === 'unheard') await pause(clock, PAUSE_MS);
     }
     return written === 'unheard' ? UNKNOWN : written;
-  }
-
-  /** False when that fails. */
-  async #createBucket(timeoutMs: number): Promise<boolean> {
-    const { shape, logger } = this.#options;
-    try {
-      await this.#bucket.create(shape, timeoutMs);
-      return true;
-    } catch (err) {
-      logger.warn({ err }, 'cannot create the bucket');
-      return false;
-    }
   }
 
   async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {

@@ -71,15 +71,14 @@ export class NatsWatch implements Watch {
   }
 
   #onEnd(error: ClstrError): void {
-    const { clock, logger } = this.#options;
+    const { clock } = this.#options;
     this.#consumer = undefined;
-    logger.warn({ err: error, pattern: this.#pattern }, 'a watch of the membership store broke off');
     const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, MAX_PAUSE_MS);
     this.#cancelPause = clock.timer(() => {
       this.#start();
     }, pauseMs);
     this.#tell(() => {
-      this.#listener.onGap();
+      this.#listener.onGap(error);
     });
   }
 

@@ -87,14 +87,22 @@ test('a message that is too large names both sizes', () => {
 });
 
 test.each([
-  [10_039, 'JetStream not enabled for account', 'CONNECT_FAILED'],
-  [10_076, 'JetStream not enabled', 'CONNECT_FAILED'],
-  [10_023, 'insufficient resources', 'INTERNAL'],
-  [10_023, undefined, 'INTERNAL'],
-])('JetStream’s refusal %i, %s, becomes %s', (err_code, description, code) => {
+  [10_039, 'JetStream not enabled for account', 'CONNECT_FAILED', ''],
+  [10_076, 'JetStream not enabled', 'CONNECT_FAILED', ''],
+  [10_052, 'stream name is required', 'STORE_REFUSED', ''],
+  [10_052, undefined, 'STORE_REFUSED', ''],
+  [
+    10_002,
+    'limits exceeded',
+    'STORE_REFUSED',
+    ' (free storage, or raise max_file or max_mem of the account)',
+  ],
+  [10_026, 'limit', 'STORE_REFUSED', ' (raise max_consumers of the account: a node needs up to six)'],
+  [10_008, 'JetStream system temporarily unavailable', 'CONNECTION_LOST', ''],
+])('JetStream’s refusal %i, %s, becomes %s', (err_code, description, code, hint) => {
   const refusal = { code: 503, err_code, ...(description === undefined ? {} : { description }) };
   expect(fromApiError(refusal, 'STREAM.CREATE.KV_c')).toMatchObject({
     ...{ code, details: { code: 503, errCode: err_code } },
-    message: `JetStream refuses STREAM.CREATE.KV_c: ${description ?? ''}`,
+    message: `JetStream refuses STREAM.CREATE.KV_c: ${description ?? ''}${hint}`,
   });
 });

@@ -59,12 +59,18 @@ describe.skipIf(!hasNatsServer())('a bucket in JetStream', () => {
     expect(await store.read('h.a', TIMEOUT_MS)).toEqual({ key: 'h.a', revision: 2, value: 'y' });
   });
 
-  test('that is full answers unknown, as nobody has won', async () => {
+  test('that is full answers unknown, as nobody has won, and says why', async () => {
     const cluster = nextCluster();
     const subjects = [`$KV.${cluster}.>`];
     await manager.streams.add({ name: `KV_${cluster}`, subjects, max_bytes: 100, discard: 'new' as never });
     const store = await open({ cluster });
-    expect(await store.cas('h.a', 0, 'x'.repeat(200), TIMEOUT_MS)).toEqual({ kind: 'unknown' });
+    expect(await store.cas('h.a', 0, 'x'.repeat(200), TIMEOUT_MS)).toMatchObject({
+      kind: 'unknown',
+      refusal: {
+        code: 'STORE_REFUSED',
+        message: `JetStream refuses a write to KV_${cluster}: maximum bytes exceeded`,
+      },
+    });
     expect(await store.read('h.a', TIMEOUT_MS)).toBeUndefined();
   });
 
@@ -82,9 +88,12 @@ describe.skipIf(!hasNatsServer())('a bucket in JetStream', () => {
     const name = `taker-of-${cluster}`;
     await manager.streams.add({ name, subjects: [`$KV.${cluster}.s.*`] });
     const store = await open({ cluster });
-    expect(await store.cas(CONFIG_KEY, 0, 'x', TIMEOUT_MS)).toEqual({ kind: 'unknown' });
+    expect(await store.cas(CONFIG_KEY, 0, 'x', TIMEOUT_MS)).toMatchObject({
+      kind: 'unknown',
+      refusal: { code: 'STORE_REFUSED' },
+    });
     await expect(provisionCluster({ servers: server.url, cluster })).rejects.toMatchObject({
-      code: 'INTERNAL',
+      code: 'STORE_REFUSED',
       message: `JetStream refuses KV_${cluster}: another stream takes its subjects`,
     });
   });

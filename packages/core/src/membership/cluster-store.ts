@@ -5,6 +5,8 @@
  * may be old: hints for when to try.
  */
 
+import type { ClstrError } from '../errors.ts';
+
 /** The newest write of a key, as far as the store that was asked knows. */
 export interface StoreEntry {
   readonly key: string;
@@ -17,18 +19,22 @@ export interface StoreEntry {
 /**
  * What became of a compare-and-set. `lost` is certain: the key's newest write has another revision, which may be the
  * fruit of an earlier sending of the same write. `undecided`: another write of the key is in flight, often an earlier
- * sending of one's own. `unknown`: no answer came; the write may have been done, be done later, or never.
+ * sending of one's own. `unknown`: no answer came; the write may have been done, be done later, or never. With a
+ * `refusal` the store answered, and said why it did not write: for people, as nothing that is decided rests on it.
  */
 export type CasOutcome =
   | { readonly kind: 'acked'; readonly revision: number }
   | { readonly kind: 'lost' }
   | { readonly kind: 'undecided' }
-  | { readonly kind: 'unknown' };
+  | { readonly kind: 'unknown'; readonly refusal?: ClstrError | undefined };
 
 export interface StoreListener {
   onEntry(entry: StoreEntry): void;
-  /** The watch broke off and something may have been missed; it goes on, beginning with the newest of each key. */
-  onGap(): void;
+  /**
+   * The watch broke off and something may have been missed; it goes on, beginning with the newest of each key. With the
+   * `reason`, unless that is the connection.
+   */
+  onGap(reason?: ClstrError): void;
 }
 
 export interface Watch {
@@ -47,9 +53,9 @@ export interface ClusterStore {
    * only by a write of {@link CONFIG_KEY} at revision 0; any other write to it is `unknown`.
    */
   cas(key: string, revision: number, value: string | undefined, timeoutMs: number): Promise<CasOutcome>;
-  /** Undefined when the key was never written, or there is no bucket. @throws TIMEOUT, CONNECTION_LOST */
+  /** Undefined when the key was never written, or there is no bucket. @throws TIMEOUT, CONNECTION_LOST, a refusal */
   read(key: string, timeoutMs: number): Promise<StoreEntry | undefined>;
-  /** All keys that are not deleted; empty when there is no bucket. @throws TIMEOUT, CONNECTION_LOST */
+  /** All keys that are not deleted; empty when there is no bucket. @throws TIMEOUT, CONNECTION_LOST, a refusal */
   list(timeoutMs: number): Promise<readonly StoreEntry[]>;
   /**
    * Tells the newest write of each key that matches, then later ones as they come, in order of revision per key; one may be

@@ -1,6 +1,6 @@
 /** One run of a node in its cluster: everything that begins when it joins and ends when it leaves or is fenced. */
 import type { Clock } from '../clock.ts';
-import { within } from '../clock.ts';
+import { pause, within } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
 import { inBackground } from '../internal/background.ts';
 import type { Logger } from '../logger.ts';
@@ -19,6 +19,8 @@ import { Ownership } from './ownership.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
 import { heartbeatKey, memberKey, readConfig } from './records.ts';
 import type { MemberRecord, MemberState } from './records.ts';
+import { refusalOf } from './refusal.ts';
+import type { OnFailure, StartLimit } from './refusal.ts';
 import { restoreEpochs } from './restoring.ts';
 import { Session } from './session.ts';
 import type { Timing } from './timing.ts';
@@ -43,10 +45,14 @@ export interface IncarnationOptions {
   readonly highestEpochs: Map<number, number>;
   /** Where the last run of this process that was a member was one; '' when none was. */
   readonly lastClusterId: string;
+  /** How long joining may wait for the store; undefined: as long as the node runs. */
+  readonly limit: StartLimit | undefined;
 }
 
 export interface IncarnationListener extends OwnershipListener {
   onLapse(): void;
+  /** The lease holds, for the first time or again. */
+  onValid(): void;
   onFenced(reason: string, hadJoined: boolean): void;
 }
 
@@ -79,16 +85,19 @@ export class Incarnation {
   #isEnded = false;
 
   constructor(options: IncarnationOptions) {
-    const { nodeId, numShards, seed, store, timing, clock, placement, listener } = options;
+    const { nodeId, numShards, seed, store, timing, clock, placement, logger, limit, listener } = options;
     this.#options = options;
-    this.#joining = { nodeId, store, timing, clock, isWanted: () => !this.#isEnded };
+    this.#joining = { nodeId, store, timing, clock, logger, limit, isWanted: () => !this.#isEnded };
     this.#placement = createPlacement({ numShards, seed, kind: placement });
     this.session = new Session(options, {
       onLapse: () => {
         this.#monitor.suspend();
         listener.onLapse();
       },
-      onValid: () => this.ownership.reconcile(),
+      onValid: () => {
+        this.ownership.reconcile();
+        listener.onValid();
+      },
       onFenced: (reason) => {
         const hadJoined = this.state === 'member';
         this.state = 'fenced';
@@ -124,7 +133,8 @@ export class Incarnation {
    * Resolves when the node is a member; its shards come to it from then on. `beforeShards` runs before the others may
    * give it any.
    *
-   * @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, FENCED, TRANSPORT_CLOSED
+   * @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, FENCED, TRANSPORT_CLOSED; TIMEOUT or a refusal of the store when the
+   * limit is over
    */
   async join(beforeShards: () => Promise<void>): Promise<void> {
     const { store } = this.#options;
@@ -140,8 +150,8 @@ export class Incarnation {
     this.#checkRunning();
     this.#stopListening = store.onConnection(() => this.#monitor.suspend());
     this.#watches.push(store.watch('m.*', this.#storeListener), store.watch('s.*', this.#storeListener));
-    await this.#list();
-    await this.#declare('up');
+    await this.#firstList();
+    await this.#declare('up', this.#joining.limit?.begin(`write ${memberKey(this.#options.nodeId)}`));
     this.#checkRunning();
     this.state = 'member';
     this.#monitor.assign();
@@ -258,20 +268,32 @@ export class Incarnation {
     }, timing.listMs * jitter);
   }
 
-  /** Watches may rot without a word: from time to time everything is read, and compared. */
-  async #list(): Promise<void> {
+  /** A node that is refused the list cannot see the others. Later lists make up for one that was only not answered. */
+  async #firstList(): Promise<void> {
+    const { clock, timing } = this.#options;
+    const onFailure = this.#joining.limit?.begin('list all keys');
+    for (;;) {
+      const refusal = await this.#list();
+      if (refusal === undefined || this.#isEnded) return;
+      onFailure?.(refusal);
+      await pause(clock, timing.heartbeatMs / 3);
+    }
+  }
+
+  /** Watches may rot without a word: from time to time everything is read, and compared. Returns a refusal. */
+  async #list(): Promise<ClstrError | undefined> {
     const { store, clock, timing } = this.#options;
     let entries: readonly StoreEntry[];
     try {
       entries = await store.list(timing.ackTimeoutMs);
-    } catch {
-      return;
+    } catch (error) {
+      return refusalOf(error);
     }
-    if (this.#isEnded || entries.length === 0) return;
+    if (this.#isEnded || entries.length === 0) return undefined;
     const config = readConfig(entries.find(({ key }) => key === CONFIG_KEY)?.value);
     if (config !== undefined && config.id !== this.clusterId) {
       this.session.fence('its cluster was made anew');
-      return;
+      return undefined;
     }
     for (const entry of entries) this.view.apply(entry, clock.monoMs());
     const keys = new Set(entries.map(({ key }) => key));
@@ -286,6 +308,7 @@ export class Incarnation {
     if (mine?.inc !== inc && this.#declared === 'up' && this.session.isValid()) {
       inBackground(this.#declare('up'), 'declaring this node up', logger);
     }
+    return undefined;
   }
 
   /** Forgets nodes that are long gone, once no shard remembers them. */
@@ -314,7 +337,7 @@ export class Incarnation {
   }
 
   /** Tells all what this node wants. */
-  async #declare(state: MemberState): Promise<void> {
+  async #declare(state: MemberState, onFailure?: OnFailure): Promise<void> {
     const { nodeId, inc, store, clock, timing, random } = this.#options;
     const weight = this.#options.weight === 1 ? undefined : this.#options.weight;
     const key = memberKey(nodeId);
@@ -336,6 +359,7 @@ export class Incarnation {
           revision,
           value: JSON.stringify(record),
           isWanted: () => !this.#isEnded && this.#declared === state,
+          onFailure,
         },
       );
       const entry = newestOf(result);

@@ -2,6 +2,7 @@
 import { pause } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
 import { hash64 } from '../shard.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
 import type { ClusterStore, StoreEntry } from './cluster-store.ts';
@@ -16,6 +17,8 @@ import {
   readShard,
 } from './records.ts';
 import type { ClusterConfig } from './records.ts';
+import { refusalOf } from './refusal.ts';
+import type { StartLimit } from './refusal.ts';
 import { expiryFor } from './timing.ts';
 import type { Timing } from './timing.ts';
 import { writeUntilKnown } from './write.ts';
@@ -27,10 +30,13 @@ export interface Asker {
   readonly clock: Clock;
   /** When it says no: give up. */
   readonly isWanted: () => boolean;
+  /** How long it asks; undefined: as long as it is wanted. */
+  readonly limit: StartLimit | undefined;
 }
 
 export interface JoiningOptions extends Asker {
   readonly nodeId: string;
+  readonly logger: Logger;
 }
 
 /** What all members have to agree on besides the protocol. */
@@ -47,13 +53,18 @@ function hashFingerprint(): string {
   return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
 }
 
-/** What the bucket says already, or `own` once that is written. @throws CLUSTER_CONFIG_MISMATCH, TRANSPORT_CLOSED */
+/**
+ * What the bucket says already, or `own` once that is written.
+ *
+ * @throws CLUSTER_CONFIG_MISMATCH, TRANSPORT_CLOSED; TIMEOUT or a refusal of the store when the limit is over
+ */
 export async function agreeOnConfig(
   options: Asker,
   own: ClusterConfig,
   complaint = 'this node does not fit into its cluster',
 ): Promise<ClusterConfig> {
-  const { store, timing, clock, isWanted } = options;
+  const { store, timing, clock, isWanted, limit } = options;
+  const onFailure = limit?.begin(`write ${CONFIG_KEY}`);
   for (;;) {
     const known = await readOrWait(options, CONFIG_KEY);
     const config = readConfig(known?.value);
@@ -63,7 +74,7 @@ export async function agreeOnConfig(
     }
     await writeUntilKnown(
       { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-      { key: CONFIG_KEY, revision: known?.revision ?? 0, value: JSON.stringify(own), isWanted },
+      { key: CONFIG_KEY, revision: known?.revision ?? 0, value: JSON.stringify(own), isWanted, onFailure },
     );
   }
 }
@@ -86,19 +97,20 @@ function checkConfig(cluster: ClusterConfig, own: ClusterConfig, complaint: stri
  * Writes the first heartbeat of a run, `value`, once no other run holds the name: one that may be alive is watched for
  * as long as its lease and more. Of two processes with one id, one write wins.
  *
- * @throws NODE_ID_IN_USE, TRANSPORT_CLOSED
+ * @throws NODE_ID_IN_USE, TRANSPORT_CLOSED; TIMEOUT or a refusal of the store when the limit is over
  */
 export async function claimNodeId(
   options: JoiningOptions,
   value: string,
   now: () => Instant,
 ): Promise<{ entry: StoreEntry; from: Instant }> {
-  const { nodeId, store, timing, clock, isWanted } = options;
+  const { nodeId, store, timing, clock, isWanted, limit } = options;
   const key = heartbeatKey(nodeId);
   let seen: SeenHolder | undefined;
   for (;;) {
     const holder = await findHolder(options);
     if (holder.mayLiveMs > 0) {
+      if (seen?.inc !== holder.inc) sayThatItWaits(options, holder);
       seen = seenAgain(seen, holder, clock.monoMs());
       if (seen.renewals >= PROOF_OF_LIFE) throw inUse(nodeId);
       if (clock.monoMs() - seen.sinceMs < holder.mayLiveMs) {
@@ -109,11 +121,19 @@ export async function claimNodeId(
     const from = now();
     const result = await writeUntilKnown(
       { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-      { key, revision: holder.revision, value, isWanted },
+      { key, revision: holder.revision, value, isWanted, onFailure: limit?.begin(`write ${key}`) },
     );
     if (result.kind === 'acked') return { entry: result.entry, from };
     if (result.kind === 'given-up') throw closed();
   }
+}
+
+function sayThatItWaits({ nodeId, logger }: JoiningOptions, { inc, mayLiveMs }: Holder): void {
+  const waitMs = Math.round(mayLiveMs);
+  logger.info(
+    { nodeId, inc, waitMs },
+    `node ${nodeId} waits for up to ${waitMs} ms to join: another run of this id did not say that it ended`,
+  );
 }
 
 /** What was read of the name's holder so far. */
@@ -166,19 +186,25 @@ function isOwnedBy({ key, value }: StoreEntry, nodeId: string): boolean {
 }
 
 function readOrWait(options: Asker, key: string): Promise<StoreEntry | undefined> {
-  return answered(options, () => options.store.read(key, options.timing.ackTimeoutMs));
+  return answered(options, `read ${key}`, () => options.store.read(key, options.timing.ackTimeoutMs));
 }
 
 function listOrWait(options: JoiningOptions): Promise<readonly StoreEntry[]> {
-  return answered(options, () => options.store.list(options.timing.ackTimeoutMs));
+  return answered(options, 'list all keys', () => options.store.list(options.timing.ackTimeoutMs));
 }
 
-/** Asks until there is an answer. @throws TRANSPORT_CLOSED when the node ends */
-async function answered<T>({ clock, timing, isWanted }: Asker, ask: () => Promise<T>): Promise<T> {
+/** Asks until there is an answer. @throws TRANSPORT_CLOSED when the node ends; what the limit throws */
+async function answered<T>(
+  { clock, timing, isWanted, limit }: Asker,
+  doing: string,
+  ask: () => Promise<T>,
+): Promise<T> {
+  const onFailure = limit?.begin(doing);
   while (isWanted()) {
     try {
       return await ask();
-    } catch {
+    } catch (error) {
+      onFailure?.(refusalOf(error));
       await pause(clock, timing.heartbeatMs / 3);
     }
   }

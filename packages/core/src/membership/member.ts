@@ -7,10 +7,11 @@ import type { Logger } from '../logger.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import type { NodeAddress } from '../transport.ts';
-import type { ClusterStore } from './cluster-store.ts';
 import { Incarnation } from './incarnation.ts';
 import type { Membership } from './membership.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
+import { createStartLimit } from './refusal.ts';
+import { ReportedStore } from './reported-store.ts';
 
 /** What a node does for its membership. None of it rejects. */
 export interface MemberHost extends ShardHost, OwnershipListener {
@@ -50,18 +51,26 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #highestEpochs = new Map<number, number>();
   #lastClusterId = '';
-  #store: ClusterStore | undefined;
+  #store: ReportedStore | undefined;
   #current: Incarnation | undefined;
+  /** When the lease ended that has not been renewed. */
+  #lapsedAtMs: number | undefined;
+  #hasJoined = false;
   #isEnded = false;
 
   constructor(options: MemberOptions) {
     this.#options = options;
   }
 
-  /** @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, TRANSPORT_CLOSED, and what the membership's `open` throws */
+  /**
+   * @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, TRANSPORT_CLOSED, and what the membership's `open` throws; TIMEOUT or
+   * a refusal of the store that lasts
+   */
   async join(): Promise<void> {
+    const { membership, nodeId, clock, logger } = this.#options;
     try {
-      const store = await this.#options.membership.open();
+      const opened = await membership.open();
+      const store = new ReportedStore(opened, { who: `node ${nodeId}`, fields: { nodeId }, clock, logger });
       this.#store = store;
       await this.#enterUntilJoined(store);
     } catch (error) {
@@ -116,7 +125,7 @@ export class Member {
   }
 
   /** A run that is fenced before it has joined is followed by the next. */
-  async #enterUntilJoined(store: ClusterStore): Promise<void> {
+  async #enterUntilJoined(store: ReportedStore): Promise<void> {
     for (;;) {
       if (this.#isEnded) throw closed();
       try {
@@ -128,18 +137,29 @@ export class Member {
     }
   }
 
-  async #enter(store: ClusterStore): Promise<void> {
-    const { nodeId, membership, random, host, logger } = this.#options;
+  async #enter(store: ReportedStore): Promise<void> {
+    const { nodeId, membership, clock, random, host, logger } = this.#options;
+    const { timing, placement } = membership;
     const inc = randomId(random, 10);
+    store.isAwaited = true;
+    this.#lapsedAtMs = undefined;
+    const isFirst = !this.#hasJoined;
     const incarnation = new Incarnation({
       ...this.#options,
-      ...{ inc, store, timing: membership.timing, placement: membership.placement },
+      ...{ inc, store, timing, placement },
+      limit: isFirst
+        ? createStartLimit(clock, timing, `node ${nodeId} could not join its cluster`)
+        : undefined,
       ...{ highestEpochs: this.#highestEpochs, lastClusterId: this.#lastClusterId },
       listener: {
         onAcquired: (shard, epoch) => host.onAcquired(shard, epoch),
         onReleased: (shard) => host.onReleased(shard),
         onLost: (shard) => host.onLost(shard),
-        onLapse: () => host.onLapse(),
+        onLapse: () => {
+          this.#sayLapse(inc);
+          host.onLapse();
+        },
+        onValid: () => this.#sayRenewal(inc),
         onFenced: (reason, hadJoined) => {
           logger.warn({ nodeId, inc, reason }, `node ${nodeId} was fenced: ${reason}`);
           host.onFenced(inc, reason);
@@ -151,15 +171,38 @@ export class Member {
     try {
       await incarnation.join(() => host.enter({ nodeId, inc }));
     } catch (error) {
+      // What it has written already would make its next start wait for an expiry.
+      if (!this.#isEnded) await incarnation.leave(0);
       incarnation.end();
       throw error;
     }
     this.#lastClusterId = incarnation.clusterId;
+    this.#hasJoined = true;
+    store.isAwaited = false;
+    logger.info({ nodeId, inc }, `node ${nodeId} joined its cluster${isFirst ? '' : ' again, as a new run'}`);
     host.onJoined(inc);
   }
 
+  #sayLapse(inc: string): void {
+    const { nodeId, clock, logger } = this.#options;
+    this.#lapsedAtMs = clock.monoMs();
+    const reason = this.#store?.trouble ?? 'no heartbeat was acknowledged in time';
+    logger.warn(
+      { nodeId, inc, reason },
+      `node ${nodeId} lapsed and admits nothing until a heartbeat is acknowledged: ${reason}`,
+    );
+  }
+
+  #sayRenewal(inc: string): void {
+    if (this.#lapsedAtMs === undefined) return;
+    const { nodeId, clock, logger } = this.#options;
+    const lapsedMs = Math.round(clock.monoMs() - this.#lapsedAtMs);
+    this.#lapsedAtMs = undefined;
+    logger.info({ nodeId, inc, lapsedMs }, `node ${nodeId} has a lease again after ${lapsedMs} ms`);
+  }
+
   /** A new run in the same process: what the old one knew is of no use any more. */
-  async #rejoin(store: ClusterStore): Promise<void> {
+  async #rejoin(store: ReportedStore): Promise<void> {
     const { nodeId, clock, logger } = this.#options;
     for (;;) {
       try {

@@ -5,6 +5,7 @@
 import { pause } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { ClstrError, isClstrError } from '../errors.ts';
+import type { Logger } from '../logger.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
@@ -13,6 +14,8 @@ import { agreeOnConfig, configOf } from './joining.ts';
 import type { Asker, ClusterShape } from './joining.ts';
 import { shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
+import { createStartLimit } from './refusal.ts';
+import { ReportedStore } from './reported-store.ts';
 import type { Timing } from './timing.ts';
 import { writeUntilKnown } from './write.ts';
 
@@ -21,6 +24,7 @@ export interface ProvisioningOptions {
   readonly timing: Timing;
   readonly clock: Clock;
   readonly random: Random;
+  readonly logger: Logger;
   /** Somebody knows that no node can hold a shard from an earlier bucket: nothing is waited for. */
   readonly isNew: boolean;
   /** Epochs go on above this one. */
@@ -38,16 +42,18 @@ const PARALLEL = 64;
  * Changes nothing that is there. Unless the cluster `isNew`, it first waits until no owner from an earlier bucket can
  * have a valid lease, and until each such owner had the time to write the epochs it knew.
  *
- * @throws CLUSTER_CONFIG_MISMATCH, TIMEOUT, CONNECTION_LOST
+ * @throws CLUSTER_CONFIG_MISMATCH, TIMEOUT, CONNECTION_LOST; a refusal of the store that lasts
  */
 export async function provisionShards(
-  store: ClusterStore,
+  given: ClusterStore,
   shape: ClusterShape,
   options: ProvisioningOptions,
 ): Promise<number> {
-  const { timing, clock, random, isNew, afterEpoch } = options;
+  const { timing, clock, random, logger, isNew, afterEpoch } = options;
   const untilMs = clock.monoMs() + LIMIT_MS + (isNew ? 0 : timing.expiryMs);
-  const asker: Asker = { store, timing, clock, isWanted: () => clock.monoMs() < untilMs };
+  const store = new ReportedStore(given, { who: 'provisioning', fields: {}, clock, logger });
+  const limit = createStartLimit(clock, timing, 'the cluster could not be provisioned');
+  const asker: Asker = { store, timing, clock, limit, isWanted: () => clock.monoMs() < untilMs };
   let waitedFor: string | undefined;
   try {
     for (;;) {
@@ -63,6 +69,8 @@ export async function provisionShards(
   } catch (cause) {
     if (!isClstrError(cause, 'TRANSPORT_CLOSED')) throw cause;
     throw new ClstrError('TIMEOUT', 'the store did not answer while the cluster was provisioned', { cause });
+  } finally {
+    store.stopReporting();
   }
 }
 
@@ -85,15 +93,17 @@ async function shardsWithoutRecord(store: ClusterStore, numShards: number): Prom
 
 /** A record that somebody else wrote meanwhile stays as it is. */
 async function writeAll(asker: Asker, shards: readonly number[], afterEpoch: number): Promise<number> {
-  const { store, clock, timing, isWanted } = asker;
+  const { store, clock, timing, isWanted, limit } = asker;
   const rest = [...shards].reverse();
   const value = releasedAfter(afterEpoch);
   let written = 0;
   const work = async (): Promise<void> => {
     for (let shard = rest.pop(); shard !== undefined; shard = rest.pop()) {
+      const key = shardKey(shard);
+      const onFailure = limit?.begin(`write ${key}`);
       const result = await writeUntilKnown(
         { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-        { key: shardKey(shard), revision: 0, value, isWanted },
+        { key, revision: 0, value, isWanted, onFailure },
       );
       if (result.kind === 'given-up')
         throw new ClstrError('TIMEOUT', `shard ${shard} was not written in time`);

@@ -8,6 +8,7 @@ import type {
   StoreListener,
   Watch,
 } from '../../src/membership/cluster-store.ts';
+import { refusalOf } from '../../src/membership/refusal.ts';
 
 export interface Operation {
   readonly kind: 'cas' | 'read' | 'list';
@@ -18,14 +19,20 @@ export interface Operation {
 
 /**
  * `lost`: never done, no answer. `unheard`: done, no answer. `undecided`: refused. `{ until }`: done, and answered, when
- * the promise resolves. `{ told }`: an old answer to a read or a list.
+ * the promise resolves. `{ told }`: an old answer to a read or a list. `{ refusal }`: not done, for that reason.
  */
 export type Fate =
   | 'lost'
   | 'unheard'
   | 'undecided'
   | { readonly until: Promise<unknown> }
-  | { readonly told: readonly StoreEntry[] };
+  | { readonly told: readonly StoreEntry[] }
+  | { readonly refusal: ClstrError };
+
+/** What a store says whose account is full. */
+export const FULL: ClstrError = new ClstrError('STORE_REFUSED', 'the account is full', {
+  details: { errCode: 10_002 },
+});
 
 /** The newest write of each key, and all that ever was. */
 export class Bucket {
@@ -127,9 +134,9 @@ export class TestStore implements ClusterStore {
   }
 
   /** All watches miss something, and are told the newest again. */
-  gap(): void {
+  gap(reason?: ClstrError): void {
     for (const { pattern, listener } of [...this.#watches.values()]) {
-      listener.onGap();
+      listener.onGap(reason);
       for (const entry of this.#bucket.entries()) if (matches(pattern, entry.key)) listener.onEntry(entry);
     }
   }
@@ -152,7 +159,10 @@ export class TestStore implements ClusterStore {
       this.#bucket.isThere || isCreation ? this.#bucket.cas(key, revision, value) : { kind: 'unknown' };
     const fate = this.#begin({ kind: 'cas', key, revision, value });
     if (fate === 'undecided') return { kind: 'undecided' };
-    return this.#answer(fate, timeoutMs, work).catch(() => ({ kind: 'unknown' }));
+    return this.#answer(fate, timeoutMs, work).catch((error: unknown) => {
+      const refusal = refusalOf(error);
+      return refusal === undefined ? { kind: 'unknown' } : { kind: 'unknown', refusal };
+    });
   }
 
   read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
@@ -193,6 +203,7 @@ export class TestStore implements ClusterStore {
 
   async #answer<T>(fate: Fate | undefined, timeoutMs: number, work: () => T): Promise<T> {
     if (fate === undefined && this.isConnected) return work();
+    if (typeof fate === 'object' && 'refusal' in fate) throw fate.refusal;
     let cancel = (): void => undefined;
     const overdue = new Promise<never>((_resolve, reject) => {
       cancel = this.#clock.timer(() => {

@@ -2,7 +2,9 @@ import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { agreeOnConfig, claimNodeId } from '../../src/membership/joining.ts';
 import type { ClusterConfig } from '../../src/membership/records.ts';
-import { Bucket, TestStore } from './bucket.ts';
+import { createStartLimit } from '../../src/membership/refusal.ts';
+import { recordLog } from '../recorders.ts';
+import { Bucket, FULL, TestStore } from './bucket.ts';
 import { heartbeat, member, owned, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
@@ -15,10 +17,12 @@ function start() {
   const bucket = new Bucket();
   const store = new TestStore(bucket, clock);
   const wanted = { isWanted: true };
-  const options = { nodeId: 'a', store, timing, clock, isWanted: () => wanted.isWanted };
+  const logger = recordLog();
+  const limit = createStartLimit(clock, timing, 'node a could not join its cluster');
+  const options = { nodeId: 'a', store, timing, clock, logger, limit, isWanted: () => wanted.isWanted };
   const instant = () => ({ monoMs: clock.monoMs(), wallMs: clock.wallMs() });
   const claim = (value = JSON.stringify(heartbeat('new'))) => endOf(claimNodeId(options, value, instant));
-  return { clock, bucket, store, wanted, options, claim };
+  return { clock, bucket, store, wanted, options, logger, claim };
 }
 
 async function endOf<T>(promise: Promise<T>): Promise<T | Error> {
@@ -258,4 +262,72 @@ describe('a name', () => {
     await clock.advance(500);
     expect(await claimed).toMatchObject({ code: 'TRANSPORT_CLOSED' });
   });
+});
+
+describe('a store that refuses', () => {
+  const refuseWrites = (store: TestStore, key: string): void => {
+    store.fate = (operation) =>
+      operation.kind === 'cas' && operation.key === key ? { refusal: FULL } : undefined;
+  };
+
+  test('a name ends the start after an expiry, with its reason', async () => {
+    const { clock, store, claim } = start();
+    refuseWrites(store, 'h.a');
+    const claimed = watch(claim());
+    await clock.advance(timing.expiryMs - timing.ackTimeoutMs);
+    expect(claimed.value).toBeUndefined();
+    await clock.advance(2 * timing.ackTimeoutMs);
+    expect(claimed.value).toMatchObject({ code: 'STORE_REFUSED', cause: FULL });
+  });
+
+  test('the configuration ends the start too', async () => {
+    const { clock, store, options } = start();
+    refuseWrites(store, 'cfg');
+    const agreed = watch(endOf(agreeOnConfig(options, own)));
+    await clock.advance(timing.expiryMs + timing.ackTimeoutMs);
+    expect(agreed.value).toMatchObject({ code: 'STORE_REFUSED', cause: FULL });
+  });
+
+  test('that makes room in time lets the start go on', async () => {
+    const { clock, store, claim, bucket } = start();
+    refuseWrites(store, 'h.a');
+    const claimed = watch(claim());
+    await clock.advance(timing.expiryMs / 2);
+    store.fate = () => undefined;
+    await clock.advance(timing.ackTimeoutMs);
+    expect(claimed.value).toMatchObject({ entry: bucket.get('h.a') });
+  });
+
+  test.each(['read', 'list'])('a %s ends the start', async (kind) => {
+    const { clock, store, claim } = start();
+    store.fate = (operation) => (operation.kind === kind ? { refusal: FULL } : undefined);
+    const claimed = watch(claim());
+    await clock.advance(timing.expiryMs + timing.heartbeatMs);
+    expect(claimed.value).toMatchObject({ code: 'STORE_REFUSED', cause: FULL });
+  });
+});
+
+test('a store that never answers ends the start after four expiries', async () => {
+  const { clock, store, claim } = start();
+  store.fate = () => 'lost';
+  const claimed = watch(claim());
+  await clock.advance(4 * timing.expiryMs - timing.ackTimeoutMs);
+  expect(claimed.value).toBeUndefined();
+  await clock.advance(2 * timing.ackTimeoutMs + timing.heartbeatMs);
+  expect(claimed.value).toMatchObject({ code: 'TIMEOUT', outcome: 'not-executed' });
+});
+
+test('a name that another run may hold is waited for with one line in the log', async () => {
+  const { clock, bucket, claim, logger } = start();
+  bucket.put('h.a', heartbeat('old'));
+  const claimed = claim();
+  await clock.advance(timing.expiryMs + timing.heartbeatMs);
+  expect(await claimed).toMatchObject({ entry: bucket.get('h.a') });
+  expect(logger.lines).toMatchObject([
+    {
+      level: 'info',
+      fields: { nodeId: 'a', inc: 'old', waitMs: timing.expiryMs },
+      message: 'node a waits for up to 2500 ms to join: another run of this id did not say that it ended',
+    },
+  ]);
 });

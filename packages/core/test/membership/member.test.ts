@@ -5,7 +5,9 @@ import { configOf } from '../../src/membership/joining.ts';
 import { Member } from '../../src/membership/member.ts';
 import type { MemberOptions } from '../../src/membership/member.ts';
 import { recordLog } from '../recorders.ts';
-import { Bucket, TestStore } from './bucket.ts';
+import type { RecordedLogger } from '../recorders.ts';
+import { Bucket, FULL, TestStore } from './bucket.ts';
+import type { Operation } from './bucket.ts';
 import { countingRandom, heartbeat, member as memberRecord, owned, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
@@ -204,7 +206,8 @@ describe('a node that joins', () => {
       'joined',
     ]);
     expect(created.store.watched).toEqual(['m.*', 's.*']);
-    expect(created.store.listenerCount).toBe(1);
+    // The run's, and that of the log.
+    expect(created.store.listenerCount).toBe(2);
   });
 
   test('while full lists have no answer does so all the same', async () => {
@@ -585,4 +588,77 @@ describe('marks of a node that is gone', () => {
     expect(a.store.operations.slice(before).some(({ kind }) => kind === 'list')).toBe(true);
     expect(a.store.watched).not.toContain('h.c');
   });
+});
+
+describe('a store that refuses', () => {
+  const isWriteOf = (operation: Operation, key: string): boolean =>
+    operation.kind === 'cas' && operation.key === key;
+  const messages = (logger: RecordedLogger): string[] =>
+    logger.lines.map(({ level, message }) => `${level}: ${message}`);
+
+  test('the list ends a start with its reason, and the next start of that id waits for nothing', async () => {
+    const { create, bucket, clock, join } = cluster();
+    const created = create('a');
+    const { member, logger } = created;
+    created.steps.enter = async () => {
+      created.store.fate = ({ kind }) => (kind === 'list' ? { refusal: FULL } : undefined);
+    };
+    const failed = endOf(member.join());
+    await clock.advance(timing.expiryMs + timing.heartbeatMs);
+    expect(await failed).toMatchObject({ code: 'STORE_REFUSED', cause: FULL });
+    expect(messages(logger)).toEqual([
+      'warn: node a waits for the membership store, which refuses to list all keys: the account is full',
+    ]);
+    expect(created.store.isClosed).toBe(true);
+    expect(bucket.record('m.a')).toMatchObject({ state: 'left' });
+    expect(member.shards()).toEqual([]);
+    await join('a');
+  });
+
+  test('a heartbeat makes a running node lapse with the reason in its log, and renew when there is room', async () => {
+    const { join, clock } = cluster();
+    const { store, events, logger } = await join('a');
+    expect(messages(logger)).toEqual(['info: node a joined its cluster']);
+    store.fate = (operation) => (isWriteOf(operation, 'h.a') ? { refusal: FULL } : undefined);
+    await clock.advance(10 * timing.leaseMs);
+    expect(events).toContain('lapse');
+    const refused = 'the membership store refuses to write h.a: the account is full';
+    const lapsed = messages(logger).filter((message) => message.includes('lapsed'));
+    expect(lapsed).toEqual([
+      `warn: node a lapsed and admits nothing until a heartbeat is acknowledged: ${refused}`,
+    ]);
+    expect(messages(logger)).toContain(
+      'warn: the membership store of node a refuses to write h.a: the account is full',
+    );
+    expect(messages(logger).length).toBeLessThan(6);
+    store.fate = () => undefined;
+    await clock.advance(timing.leaseMs);
+    expect(messages(logger).at(-1)).toMatch(/^info: node a has a lease again after \d+ ms$/);
+  });
+
+  test('a name to a node that was fenced is asked for as long as the node runs', async () => {
+    const { join, clock, bucket } = cluster();
+    const { store, events, logger } = await join('a');
+    bucket.put('h.a', heartbeat('a', { isDead: true }));
+    store.fate = (operation) => (isWriteOf(operation, 'h.a') ? { refusal: FULL } : undefined);
+    await clock.advance(20 * timing.expiryMs);
+    expect(events.splice(0).at(-1)).toMatch(/^fenced/);
+    expect(messages(logger).filter((message) => message.startsWith('error'))).toEqual([]);
+    store.fate = () => undefined;
+    await clock.advance(timing.leaseMs);
+    expect(events).toContain('joined');
+    expect(messages(logger).at(-1)).toBe('info: node a joined its cluster again, as a new run');
+  });
+});
+
+test('a lapse without trouble in the store says that no heartbeat was acknowledged', async () => {
+  const { join, clock } = cluster();
+  const { logger, member } = await join('a');
+  clock.pause(2 * timing.leaseMs);
+  member.admits(0);
+  await clock.advance(2 * timing.heartbeatMs);
+  expect(logger.lines.slice(1).map(({ message }) => message)).toEqual([
+    'node a lapsed and admits nothing until a heartbeat is acknowledged: no heartbeat was acknowledged in time',
+    expect.stringMatching(/^node a has a lease again after/),
+  ]);
 });

@@ -1,7 +1,7 @@
 import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { writeUntilKnown } from '../../src/membership/write.ts';
-import { Bucket, TestStore } from './bucket.ts';
+import { Bucket, FULL, TestStore } from './bucket.ts';
 import type { Fate, Operation } from './bucket.ts';
 import { skewedClock } from './skewed-clock.ts';
 
@@ -151,5 +151,47 @@ describe('a write that nobody wants any more', () => {
     await clock.advance(PAUSE_MS);
     expect(await result).toEqual({ kind: 'given-up' });
     expect(kinds()).toBe('cas read');
+  });
+
+  test('that is refused is sent again after pauses that double up to the time an answer may take', async () => {
+    const { clock, store, write, wanted } = start();
+    store.fate = ({ kind }) => (kind === 'cas' ? { refusal: FULL } : undefined);
+    const result = write(0);
+    const sentAt: number[] = [];
+    for (let ms = 0; ms <= 500; ms += 50) {
+      await clock.advance(ms === 0 ? 0 : 50);
+      while (sentAt.length < store.sent('k').length) sentAt.push(ms);
+    }
+    expect(sentAt).toEqual([0, 50, 150, 250, 350, 450]);
+    wanted.isWanted = false;
+    await clock.advance(ACK_MS);
+    expect(await result).toEqual({ kind: 'given-up' });
+  });
+
+  test('tells of each try that decided nothing, with the refusal, and ends with what is thrown then', async () => {
+    const { clock, store } = start();
+    const told: unknown[] = [];
+    const fates: (Fate | undefined)[] = [
+      { refusal: FULL },
+      undefined,
+      'lost',
+      undefined,
+      'lost',
+      { refusal: FULL },
+    ];
+    store.fate = () => fates.shift();
+    const enough = new Error('enough');
+    const result = writeUntilKnown(
+      { store, clock, ackTimeoutMs: ACK_MS },
+      {
+        ...{ key: 'k', revision: 0, value: 'mine', isWanted: () => true },
+        onFailure: (refusal) => {
+          if (told.push(refusal) === 3) throw enough;
+        },
+      },
+    ).catch((error: unknown) => error);
+    await clock.advance(1_000);
+    expect(await result).toBe(enough);
+    expect(told).toEqual([FULL, undefined, FULL]);
   });
 });

@@ -1,0 +1,105 @@
+/** A store that says no: an account of JetStream that is full, has no consumers left, or may make no stream. */
+import { createNode, silentLogger } from '@clstr/core';
+import type { Logger, Node } from '@clstr/core';
+import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import type { NatsServer } from '@clstr/testing';
+import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
+import { connect } from 'nats';
+import type { NatsConnection } from 'nats';
+import { afterEach, describe, expect, test } from 'vitest';
+
+const NUM_SHARDS = 16;
+
+describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
+  const endings: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    for (const end of endings.splice(0).reverse()) await end();
+  });
+
+  /** `limits`: of the account of all nodes. */
+  async function start(limits: string) {
+    const server = await startNatsServer({
+      config: `accounts { A { jetstream { ${limits} }, users: [{ user: u, password: p }] } }\njetstream {}`,
+    });
+    endings.push(() => server.stop());
+    const login = { servers: server.url, user: 'u', pass: 'p' };
+    const warnings: string[] = [];
+    const logger: Logger = { ...silentLogger, warn: (_fields, message = '') => warnings.push(message) };
+    const provision = (cluster = 'clstr') =>
+      provisionCluster({ ...login, cluster, numShards: NUM_SHARDS, isNew: true, timing: 'fast', logger });
+    const join = async (id: string): Promise<Node> => {
+      const transport = await natsTransport(login);
+      endings.push(() => transport.close());
+      const node = createNode({
+        ...{ id, transport, numShards: NUM_SHARDS, logger, handler: () => id },
+        membership: natsMembership({ ...login, timing: 'fast' }),
+      });
+      endings.push(() => node.close());
+      await node.start();
+      return node;
+    };
+    return { server, provision, join, warnings };
+  }
+
+  async function admin(server: NatsServer): Promise<NatsConnection> {
+    const nats = await connect({ servers: server.url, user: 'u', pass: 'p' });
+    endings.push(() => nats.close());
+    return nats;
+  }
+
+  /** Another stream takes all that the account may store. */
+  async function fill(nats: NatsConnection): Promise<void> {
+    const manager = await nats.jetstreamManager();
+    await manager.streams.add({ name: 'LOGS', subjects: ['logs'] });
+    for (let bytes = 1_000; bytes >= 1;) {
+      const answer = await nats.request('logs', new Uint8Array(bytes), { timeout: 5_000 });
+      if ('error' in answer.json<object>()) bytes >>= 1;
+    }
+  }
+
+  test('that is full ends a start and a provisioning with its reason, and leaves the others alone', async () => {
+    const { server, provision, join, warnings } = await start('max_file: 200KB, max_mem: 1MB');
+    await provision();
+    const first = await join('n1');
+    const nats = await admin(server);
+    await fill(nats);
+    const reason = 'resource limits exceeded for account';
+    await expect(join('n2')).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+      message: expect.stringMatching(
+        `^node n2 could not join its cluster: the membership store refused for \\d+ ms to write h.n2: .*${reason}`,
+      ),
+    });
+    const waiting = 'node n2 waits for the membership store, which refuses to write h.n2: ';
+    expect(warnings.filter((message) => message.startsWith(waiting))).toEqual([
+      expect.stringContaining(reason),
+    ]);
+    expect(first.state).toBe('serving');
+    await expect(provision('other')).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+      message: expect.stringContaining(reason),
+    });
+  });
+
+  test('that has too few consumers ends the start of the node for which there is none', async () => {
+    const { provision, join, warnings } = await start('max_consumers: 2, max_file: 10MB, max_mem: 10MB');
+    await provision();
+    await expect(join('n1')).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+      message: expect.stringMatching(
+        /to list all keys: .*maximum consumers limit reached \(raise max_consumers/,
+      ),
+    });
+    expect(warnings).toHaveLength(1);
+  });
+
+  test('that takes no stream is said at once by provisioning, and by a start', async () => {
+    const { provision, join } = await start('max_streams: 1, max_file: 10MB, max_mem: 10MB');
+    await provision('other');
+    await expect(provision()).rejects.toMatchObject({ code: 'STORE_REFUSED' });
+    await expect(join('n1')).rejects.toMatchObject({
+      code: 'STORE_REFUSED',
+      message: expect.stringContaining('refused for'),
+    });
+  });
+});
