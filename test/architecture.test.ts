@@ -8,7 +8,7 @@ import { CORE_FLOORS, PACKAGES } from './architecture/rules.ts';
 describe('the repository', () => {
   const files = readRepository();
 
-  test('imports only in the allowed directions, without cycles', () => {
+  test('imports only in the allowed directions, without cycles', { timeout: 120_000 }, () => {
     expect(violations(files)).toEqual([]);
   });
 

@@ -78,7 +78,11 @@ const APP: Words<typeof app> = {
 
 const NATS: Words<typeof nats> = {
   servers: ['`servers`', 'Where to connect.'],
-  subjectPrefix: ['`subjectPrefix`', 'First part of all subjects. The same at every client and node.'],
+  cluster: [
+    '`cluster`',
+    'Name of the cluster, its bucket, and the first part of all subjects unless `subjectPrefix` is set. ' +
+      'The same at every client and node.',
+  ],
   inboxPrefix: [
     '`inboxPrefixes`, a list of this one',
     'Where replies may go. Inboxes of this process start with the first.',

@@ -50,5 +50,9 @@ export function actorHandler(
   const discard = (shard: number, refusal: ClstrError): void => {
     for (const type of types) type.discard(shard, asRefusal(refusal));
   };
-  return Object.assign(handle, { close, release, discard, [Symbol.asyncDispose]: close });
+  return Object.assign(handle, {
+    hosts: actors.map(({ name }) => name),
+    types: [...methods.keys()],
+    ...{ close, release, discard, [Symbol.asyncDispose]: close },
+  });
 }

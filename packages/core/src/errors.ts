@@ -121,7 +121,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = /* @__PUR
   ACTOR_ERROR: 'the handler threw an ActorError',
   CALL_CYCLE: 'an actor called itself, directly or through others',
   NODE_ID_IN_USE: 'another live node has this id',
-  CLUSTER_CONFIG_MISMATCH: 'the shard count or the seed differ from the peer',
+  CLUSTER_CONFIG_MISMATCH:
+    'the peer belongs to another cluster, or to one with another shard count, seed or codec',
   STORE_REFUSED: 'the membership store refuses; the message has its reason',
   INTERNAL: 'the handler threw; the node that ran it logged the error under an id',
 });

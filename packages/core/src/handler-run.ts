@@ -172,11 +172,19 @@ export class Run extends Deadline implements HandlerContext {
     this.#host.onRunEnd(this, isSuccess);
   }
 
+  /** While the nodes are being changed one by one, the next owner may know what this one does not. */
+  #unknownType(error: ClstrError): ClstrError {
+    if (!this.#host.options.gate.isMixed) return error;
+    const { message, details } = error;
+    return new ClstrError('UNKNOWN_TYPE', `${message}; another node may`, { retryable: true, details });
+  }
+
   /** The rule that makes repeats safe: once user code has started, nothing leaves as `not-executed`. */
   #toAnswer(thrown: unknown): ClstrError {
     if (isClstrError(thrown)) {
       const disposition = dispositionOf(thrown);
-      if (disposition === 'refusal') return thrown;
+      if (disposition === 'refusal')
+        return thrown.code === 'UNKNOWN_TYPE' ? this.#unknownType(thrown) : thrown;
       if (disposition === 'for-caller' || thrown.code === 'ACTOR_ERROR') return asExecuted(thrown);
       return new ClstrError('HANDLER_ERROR', `the handler failed: ${thrown.message}`, {
         details: { code: thrown.code, message: thrown.message },

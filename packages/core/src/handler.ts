@@ -53,6 +53,13 @@ export interface HandlerContext {
 /** Returns the reply, or a promise of it. What keeps state between messages hears when that state has to go. */
 export interface Handler {
   (request: HandlerRequest, context: HandlerContext): unknown;
+  /**
+   * The names of what lives here, such as actors. A living cluster refuses a node that has no name in common with the
+   * nodes that run. Without it the handler declares nothing, and its node is not compared.
+   */
+  readonly hosts?: readonly string[] | undefined;
+  /** All message types that it handles. Nodes whose lists differ are versions of one service: one may know more. */
+  readonly types?: readonly string[] | undefined;
   /** Called once, after the last message, when the node drains or closes. */
   close?(): Promise<void>;
   /**

@@ -41,6 +41,7 @@ export { TOPOLOGY_ADDRESS, isNodeAddress, isTopologyAddress } from './transport.
 export type {
   Address,
   ClientLink,
+  ClusterLocation,
   ConnectionEvent,
   ConnectionState,
   EntryReceiver,

@@ -4,9 +4,12 @@ import { systemClock } from './clock.ts';
 import type { Codec } from './codec.ts';
 import { jsonCodec } from './codec.ts';
 import { envelopeLimits } from './envelope.ts';
+import { ClstrError } from './errors.ts';
 import type { Handler, NodeInterceptor } from './handler.ts';
 import type { Logger } from './logger.ts';
 import type { Membership } from './membership/membership.ts';
+import { traitsOf } from './membership/traits.ts';
+import type { MemberTraits } from './membership/traits.ts';
 import type { Metrics } from './metrics.ts';
 import { checkObservers } from './observers.ts';
 import {
@@ -18,12 +21,13 @@ import {
   checkMethods,
   checkString,
   defaults,
+  describe,
   invalidOption,
 } from './options.ts';
 import { checkWeight } from './placement.ts';
 import type { Random } from './random.ts';
 import { randomId, systemRandom } from './random.ts';
-import type { Transport } from './transport.ts';
+import type { ClusterLocation, Transport } from './transport.ts';
 
 export interface NodeOptions {
   /** Unique in the cluster, of `[A-Za-z0-9_-]{1,64}`. Default `node-<6 random characters>`. */
@@ -76,6 +80,8 @@ export interface ResolvedNodeOptions {
   readonly membership: Membership | undefined;
   readonly weight: number;
   readonly handler: Handler;
+  /** What it publishes in a living cluster. */
+  readonly traits: MemberTraits;
   readonly interceptors: readonly NodeInterceptor[];
   readonly codec: Codec;
   readonly handlerTimeoutMs: number;
@@ -120,6 +126,12 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   if (typeof given.handler !== 'function') throw invalidOption(owner, 'handler', given.handler, 'a function');
   const random = checkMethods(owner, 'random', given.random ?? systemRandom, ['bytes']);
   const numShards = integer('numShards', defaults.numShards, 1, MAX_SHARDS);
+  const transport = checkMethods(owner, 'transport', given.transport, [
+    ...(['openLink', 'serve', 'announce', 'onConnection'] as const),
+  ]);
+  const codec = checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']);
+  const ownership = checkOwnership(given, numShards);
+  checkLocation(transport, ownership.membership);
   return Object.freeze({
     id: checkString(
       owner,
@@ -128,18 +140,14 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
       NODE_ID,
       'of [A-Za-z0-9_-]{1,64}',
     ),
-    transport: checkMethods(owner, 'transport', given.transport, [
-      'openLink',
-      'serve',
-      'announce',
-      'onConnection',
-    ]),
+    transport,
     numShards,
     seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
-    ...checkOwnership(given, numShards),
+    ...ownership,
     handler: given.handler,
+    traits: traitsOf(given.handler, codec.name, transport.cluster?.prefix),
     interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
-    codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
+    codec,
     handlerTimeoutMs: integer('handlerTimeoutMs', defaults.handlerTimeoutMs, 1, MAX_DELAY_MS),
     maxInFlight: integer('maxInFlight', defaults.maxInFlight, 1, Number.MAX_SAFE_INTEGER),
     maxInFlightBytes: integer('maxInFlightBytes', defaults.maxInFlightBytes, 1, Number.MAX_SAFE_INTEGER),
@@ -170,6 +178,22 @@ function checkOwnership(
     membership: checkMethods(owner, 'membership', membership, ['open']),
     weight: checkWeight(owner, weight ?? 1),
   };
+}
+
+/** Two options name one cluster: half a name would put the records of two clusters, or their messages, together. */
+function checkLocation({ cluster: bus }: Transport, membership: Membership | undefined): void {
+  const bucket = membership?.cluster;
+  if (bus === undefined || bucket === undefined) return;
+  const isSameName = bus.name === undefined || bus.name === bucket.name;
+  if (isSameName && bus.prefix === bucket.prefix) return;
+  const text = ({ name, prefix }: ClusterLocation): string =>
+    `${name === undefined ? '' : `cluster ${describe(name)}, `}subject prefix ${describe(prefix)}`;
+  throw new ClstrError(
+    'CLUSTER_CONFIG_MISMATCH',
+    `createNode: the transport leads to another cluster (${text(bus)}) than the membership (${text(bucket)}): ` +
+      'give both the same `cluster`, and both the same `subjectPrefix` if you set one',
+    { details: { transport: { ...bus }, membership: { ...bucket } } },
+  );
 }
 
 function checkShards(shards: unknown, numShards: number): ReadonlySet<number> {

@@ -424,6 +424,9 @@ function memberGate(nodeId: string, member: Member): ShardGate {
       return new ClstrError('NOT_OWNER', `node ${nodeId} does not own shard ${shard}`, { details });
     },
     shards: () => member.shards(),
+    get isMixed() {
+      return member.isMixed;
+    },
     topology: () => member.topology(),
   };
 }

@@ -13,6 +13,8 @@ export interface ShardGate {
   refusal(shard: number): ClstrError;
   /** Ascending. */
   shards(): readonly number[];
+  /** Whether another node may handle a message type that this one does not know. */
+  readonly isMixed: boolean;
   /** Who owns what, for clients. */
   topology(): unknown;
 }
@@ -29,6 +31,7 @@ export function staticGate(nodeId: string, shards: ReadonlySet<number>): ShardGa
     epochOf: () => undefined,
     refusal: (shard) => new ClstrError('NOT_OWNER', `node ${nodeId} does not serve shard ${shard}`),
     shards: () => sorted,
+    isMixed: false,
     topology: () => ({ clusterId: '', owners: [] }),
   };
 }

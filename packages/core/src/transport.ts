@@ -141,9 +141,19 @@ export interface LinkOptions {
   readonly session: number;
 }
 
+/** Which cluster a transport or a membership leads to. */
+export interface ClusterLocation {
+  /** Undefined when only the prefix was given. */
+  readonly name: string | undefined;
+  /** First part of its addresses on the bus. */
+  readonly prefix: string;
+}
+
 /** A bus. Whoever creates a transport closes it; clients and nodes only borrow it. */
 export interface Transport {
   readonly name: string;
+  /** Which cluster it leads to; undefined where the bus holds only one. */
+  readonly cluster?: ClusterLocation | undefined;
   readonly state: ConnectionState;
   /** @throws TRANSPORT_CLOSED */
   openLink(options: LinkOptions): ClientLink;

@@ -187,6 +187,15 @@ describe('a request that follows its cluster', () => {
     },
   );
 
+  test('is repeated after UNKNOWN_TYPE where its node says that another may know it', async () => {
+    const { client, calls, clock } = follow();
+    const answer = client.requestShard(3, 'Get');
+    calls()[0]!.refuse(new ClstrError('UNKNOWN_TYPE', 'no', { retryable: true }));
+    await clock.advance(25);
+    calls()[1]!.reply('done');
+    expect(await answer).toBe('done');
+  });
+
   test('is not repeated when nothing could change the refusal', async () => {
     const { client, calls, clock } = follow();
     const answer = endOf(client.requestShard(3, 'Get'));

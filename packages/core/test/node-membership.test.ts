@@ -1,8 +1,8 @@
 import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
-import { ClstrError } from '../src/errors.ts';
+import { ClstrError, asRefusal } from '../src/errors.ts';
 import type { Handler } from '../src/handler.ts';
-import type { Membership, NodeEvent, NodeOptions } from '../src/index.ts';
+import type { ClusterLocation, Membership, NodeEvent, NodeOptions } from '../src/index.ts';
 import { createNode } from '../src/node.ts';
 import { entryOf, recordAnswers } from './entry.ts';
 import { Bucket, TestStore } from './membership/bucket.ts';
@@ -67,6 +67,44 @@ function openHandler() {
 }
 
 const typesOf = (events: readonly NodeEvent[]): string[] => events.map(({ type }) => type);
+
+describe('a node whose transport leads to another cluster than its membership', () => {
+  const create = (bus: ClusterLocation | undefined, bucket: ClusterLocation | undefined) => () =>
+    createNode({
+      transport: Object.assign(new ScriptedTransport(), { cluster: bus }),
+      membership: {
+        ...{ name: 'test', timing, placement: 'rendezvous', cluster: bucket },
+        open: () => Promise.reject(new Error('not started')),
+      },
+      handler: () => undefined,
+    });
+  const refusal = (message: string): unknown =>
+    expect.objectContaining({ code: 'CLUSTER_CONFIG_MISMATCH', message: expect.stringContaining(message) });
+
+  test.each([
+    [{ name: 'clstr', prefix: 'clstr' }, 'cluster "clstr", subject prefix "clstr"'],
+    [{ name: undefined, prefix: 'staging' }, 'subject prefix "staging"'],
+    [{ name: 'staging', prefix: 'prod' }, 'cluster "staging", subject prefix "prod"'],
+    [{ name: 'prod', prefix: 'staging' }, 'cluster "prod", subject prefix "staging"'],
+  ])('is refused, and both are named: %j', (bus, text) => {
+    const membership = { name: 'prod', prefix: 'prod' };
+    expect(create(bus, membership)).toThrow(
+      refusal(`(${text}) than the membership (cluster "prod", subject prefix "prod")`),
+    );
+  });
+
+  test('is not compared where one of them says nothing', () => {
+    const place = { name: 'prod', prefix: 'prod' };
+    const same = { name: undefined, prefix: 'prod' };
+    const pairs = [
+      [undefined, place],
+      [place, undefined],
+      [place, place],
+      [same, place],
+    ] as const;
+    for (const [bus, bucket] of pairs) expect(create(bus, bucket)).not.toThrow();
+  });
+});
 
 describe('the options of a node', () => {
   const transport = new ScriptedTransport();
@@ -484,4 +522,25 @@ test('a subject that cannot be served is logged, and the others are', async () =
   expect(logger.lines).toContainEqual(
     expect.objectContaining({ level: 'error', message: 'a subject cannot be served' }),
   );
+});
+
+describe('a message type that the handler of a node does not know', () => {
+  const unknown = Object.assign(
+    () => {
+      throw asRefusal(new ClstrError('UNKNOWN_TYPE', 'not here'));
+    },
+    { hosts: ['order'], types: ['order.get'] },
+  ) satisfies Handler;
+  const types = ['', 'another version'] as const;
+
+  test.each(types)('is refused for good, unless another member is of %s', async (version) => {
+    const { bucket, clock, shard, port } = await owning({ handler: unknown });
+    const own = bucket.record('m.n1')!.traits as object;
+    bucket.put('m.n2', { ...member('x'), traits: version === '' ? own : { ...own, types: version } });
+    await clock.advance(0);
+    shard.onEntry(entryOf({ shard: 1, type: 'order.refund' }), port);
+    expect(port.last).toMatchObject({
+      error: { code: 'UNKNOWN_TYPE', outcome: 'not-executed', retryable: version !== '' },
+    });
+  });
 });

@@ -16,12 +16,14 @@ import {
 import type { ConnectionOptions } from 'nats';
 import { CONNECT_OPTIONS, resolveConnectOptions } from './connect-options.ts';
 import type { NatsConnectOptions } from './connect-options.ts';
-import { defaults } from './nats-options.ts';
+import { checkCluster, defaults, resolveLocation } from './nats-options.ts';
 import { isPlainSubject } from './subjects.ts';
 
 export interface NatsClusterOptions extends NatsConnectOptions {
-  /** Names the cluster and its bucket; the subject prefix is a good one. Of `[A-Za-z0-9_-]`. Default `clstr`. */
+  /** Names the cluster and its bucket, as the transports of its nodes and clients say. Default `clstr`. */
   cluster?: string | undefined;
+  /** As the transports say, where they set one. Default: the name of the cluster. */
+  subjectPrefix?: string | undefined;
   /** Servers that keep a copy of the bucket, where this call is what creates it. Default 1. */
   replicas?: number | undefined;
   /** Trusts several replicas of servers below 2.11, which may lose acknowledged writes. Default false. */
@@ -68,6 +70,7 @@ export interface ProvisionOptions extends NatsClusterOptions {
 
 export interface ResolvedClusterOptions {
   readonly cluster: string;
+  readonly subjectPrefix: string;
   readonly replicas: number;
   readonly storage: 'file' | 'memory';
   readonly allowUnsafeServer: boolean;
@@ -96,6 +99,7 @@ export interface ResolvedMembershipOptions extends ResolvedClusterOptions {
 const CLUSTER_OPTIONS: readonly string[] = [
   ...CONNECT_OPTIONS,
   'cluster',
+  'subjectPrefix',
   'replicas',
   'allowUnsafeServer',
   'inboxPrefix',
@@ -149,6 +153,7 @@ function resolveShards(owner: string, given: ProvisionOptions): ShardsToProvisio
     numShards: checkInteger(owner, 'numShards', numShards, 1, MAX_SHARDS),
     seed: checkString(owner, 'seed', seed ?? coreDefaults.seed),
     placement: oneOf(owner, 'placement', placement, PLACEMENTS),
+    prefix: resolveLocation(owner, given).subjectPrefix,
     isNew: checkBoolean(owner, 'isNew', isNew),
     afterEpoch: checkInteger(owner, 'afterEpoch', afterEpoch, 0, Number.MAX_SAFE_INTEGER - 1),
   });
@@ -156,7 +161,6 @@ function resolveShards(owner: string, given: ProvisionOptions): ShardsToProvisio
 
 const PLACEMENTS: readonly PlacementKind[] = ['rendezvous', 'bounded'];
 
-export const CLUSTER_NAME: RegExp = /^[A-Za-z0-9_-]{1,64}$/;
 /** Of JetStream. */
 const MAX_REPLICAS = 5;
 
@@ -177,13 +181,8 @@ function resolveCluster(
     pingIntervalMs: timing.pingMs,
   });
   return {
-    cluster: checkString(
-      owner,
-      'cluster',
-      given.cluster ?? defaults.subjectPrefix,
-      CLUSTER_NAME,
-      '1 to 64 of A-Z a-z 0-9 _ -',
-    ),
+    cluster: checkCluster(owner, given.cluster),
+    subjectPrefix: resolveLocation(owner, given).subjectPrefix,
     replicas: checkInteger(owner, 'replicas', given.replicas ?? 1, 1, MAX_REPLICAS),
     allowUnsafeServer,
     inboxPrefix,

@@ -22,9 +22,10 @@ import { NatsStore } from './nats-store.ts';
  */
 export function natsMembership(options: NatsMembershipOptions = {}): Membership {
   const resolved = resolveMembershipOptions(options);
-  const { timing, placement } = resolved;
+  const { cluster, subjectPrefix, timing, placement } = resolved;
   return Object.freeze({
     name: 'nats',
+    cluster: { name: cluster, prefix: subjectPrefix },
     timing,
     placement,
     open: async () => storeOf(await openBucket(resolved), resolved),

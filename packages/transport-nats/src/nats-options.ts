@@ -5,6 +5,7 @@ import {
   checkInteger,
   checkKnownOptions,
   checkMethods,
+  checkString,
   invalidOption,
   safeLogger,
   silentLogger,
@@ -24,7 +25,15 @@ export interface NatsTransportOptions extends NatsConnectOptions {
    * `noAsyncTraces: true` for speed.
    */
   connection?: NatsConnection | undefined;
-  /** First part of all subjects; the same at every client and node. Default `clstr`. */
+  /**
+   * Names the cluster, of `[A-Za-z0-9_-]`; the same at every client and node, and for `natsMembership`. Its subjects
+   * begin with it. Default `clstr`.
+   */
+  cluster?: string | undefined;
+  /**
+   * First part of all subjects, for a cluster whose subjects do not begin with its name, such as one with Go peers; the
+   * same at every client and node, and for `natsMembership`. Default: the name of the cluster.
+   */
   subjectPrefix?: string | undefined;
   /** Where replies may go: nodes answer no other subject. Own inboxes start with the first. Default `['_INBOX']`. */
   inboxPrefixes?: readonly string[] | undefined;
@@ -46,7 +55,7 @@ export interface NatsTransportOptions extends NatsConnectOptions {
 
 export const defaults = {
   servers: '127.0.0.1:4222',
-  subjectPrefix: 'clstr',
+  cluster: 'clstr',
   inboxPrefix: '_INBOX',
   wire: 'native',
   connectTimeoutMs: 2_000,
@@ -61,6 +70,8 @@ export interface ResolvedNatsOptions {
   readonly connection: NatsConnection | undefined;
   /** For the NATS client; unused with a borrowed connection. */
   readonly connect: ConnectionOptions;
+  /** Undefined when only the prefix was given. */
+  readonly cluster: string | undefined;
   readonly subjectPrefix: string;
   readonly inboxPrefixes: readonly string[];
   readonly wire: Wire;
@@ -81,6 +92,7 @@ const OWNED_OPTIONS = [
 const KNOWN_OPTIONS: readonly string[] = [
   ...OWNED_OPTIONS,
   'connection',
+  'cluster',
   'subjectPrefix',
   'inboxPrefixes',
   'wire',
@@ -98,7 +110,7 @@ export function resolveNatsOptions(given: NatsTransportOptions): ResolvedNatsOpt
   return Object.freeze({
     connection,
     connect: connection === undefined ? resolveConnectOptions(OWNER, given, connectSettings(given)) : {},
-    subjectPrefix: checkSubject('subjectPrefix', given.subjectPrefix ?? defaults.subjectPrefix),
+    ...resolveLocation(OWNER, given),
     inboxPrefixes: checkInboxPrefixes(given.inboxPrefixes ?? [defaults.inboxPrefix]),
     wire: checkWire(given.wire ?? defaults.wire),
     maxWaiting: checkInteger(OWNER, 'maxWaiting', given.maxWaiting ?? defaults.maxWaiting, 0, 2 ** 31),
@@ -150,9 +162,37 @@ function checkWire(wire: unknown): Wire {
   throw invalidOption(OWNER, 'wire', wire, "'native' or 'json'");
 }
 
-function checkSubject(name: string, subject: unknown): string {
+export interface ClusterNames {
+  cluster?: string | undefined;
+  subjectPrefix?: string | undefined;
+}
+
+const CLUSTER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
+/** One name gives both, so that half of it cannot be forgotten. A prefix alone names no cluster. */
+export function resolveLocation(
+  owner: string,
+  { cluster, subjectPrefix }: ClusterNames,
+): { readonly cluster: string | undefined; readonly subjectPrefix: string } {
+  const name = checkCluster(owner, cluster);
+  if (subjectPrefix === undefined) return { cluster: name, subjectPrefix: name };
+  return {
+    cluster: cluster === undefined ? undefined : name,
+    subjectPrefix: checkSubject(owner, 'subjectPrefix', subjectPrefix),
+  };
+}
+
+/** @throws INVALID_OPTION */
+export function checkCluster(owner: string, cluster: string | undefined): string {
+  return checkString(
+    ...([owner, 'cluster', cluster ?? defaults.cluster, CLUSTER_NAME] as const),
+    '1 to 64 of A-Z a-z 0-9 _ -',
+  );
+}
+
+function checkSubject(owner: string, name: string, subject: unknown): string {
   if (typeof subject !== 'string' || !isPlainSubject(subject) || subject.length > 128) {
-    throw invalidOption(OWNER, name, subject, 'a NATS subject without wildcards');
+    throw invalidOption(owner, name, subject, 'a NATS subject without wildcards');
   }
   return subject;
 }
@@ -161,5 +201,5 @@ function checkInboxPrefixes(prefixes: readonly string[]): readonly string[] {
   if (!Array.isArray(prefixes) || prefixes.length === 0) {
     throw wrongType(OWNER, 'inboxPrefixes', prefixes, 'a list of at least one subject');
   }
-  return prefixes.map((prefix: unknown) => checkSubject('inboxPrefixes', prefix));
+  return prefixes.map((prefix: unknown) => checkSubject(OWNER, 'inboxPrefixes', prefix));
 }

@@ -2,6 +2,7 @@
 import type {
   Address,
   ClientLink,
+  ClusterLocation,
   ConnectionEvent,
   ConnectionState,
   EntryReceiver,
@@ -39,6 +40,7 @@ export async function natsTransport(options: NatsTransportOptions = {}): Promise
 
 class ConnectedTransport implements NatsTransport {
   readonly name: string;
+  readonly cluster: ClusterLocation;
   readonly stats: NatsTransportStats = createStats();
   readonly #connection: Connection;
   readonly #options: ResolvedNatsOptions;
@@ -49,6 +51,7 @@ class ConnectedTransport implements NatsTransport {
 
   constructor(connection: Connection, options: ResolvedNatsOptions) {
     this.name = `nats-${options.wire}`;
+    this.cluster = { name: options.cluster, prefix: options.subjectPrefix };
     this.#connection = connection;
     this.#options = options;
     const announcements = announcementsOf(options.subjectPrefix);

@@ -1,7 +1,6 @@
 /** What a user of the NATS server may do, for each part that a program can play in a cluster. */
-import { checkKnownOptions, checkString, invalidOption } from '@clstr/core';
-import { CLUSTER_NAME } from './membership-options.ts';
-import { defaults } from './nats-options.ts';
+import { checkKnownOptions, invalidOption } from '@clstr/core';
+import { checkCluster, defaults, resolveLocation } from './nats-options.ts';
 import { NODES_QUEUE, announcementsOf, isPlainSubject } from './subjects.ts';
 
 /**
@@ -20,9 +19,9 @@ export interface NatsPermissionsOptions {
   /** Where nodes may send replies: parts in front of every user's `inboxPrefix`. Default `['_INBOX']`. */
   inboxPrefixes?: readonly string[] | undefined;
   /** Default `clstr`. */
-  subjectPrefix?: string | undefined;
-  /** Default `clstr`. */
   cluster?: string | undefined;
+  /** Default: the name of the cluster. */
+  subjectPrefix?: string | undefined;
   /** A node makes the bucket when it is not there. Default false: a provisioner does. */
   mayCreateBucket?: boolean | undefined;
 }
@@ -140,8 +139,8 @@ function resolve(given: NatsPermissionsOptions) {
     role: given.role,
     inboxPrefix,
     inboxPrefixes: roots,
-    subjectPrefix: checkSubject('subjectPrefix', given.subjectPrefix ?? defaults.subjectPrefix),
-    cluster: checkString(OWNER, 'cluster', given.cluster ?? defaults.subjectPrefix, CLUSTER_NAME),
+    subjectPrefix: resolveLocation(OWNER, given).subjectPrefix,
+    cluster: checkCluster(OWNER, given.cluster),
     mayCreateBucket,
   };
 }

@@ -8,7 +8,14 @@ const refusal = (message: RegExp): unknown =>
 
 test('the defaults are used', () => {
   expect(resolveMembershipOptions({})).toEqual({
-    ...{ cluster: 'clstr', replicas: 1, storage: 'file', allowUnsafeServer: false, inboxPrefix: '_INBOX' },
+    ...{
+      cluster: 'clstr',
+      subjectPrefix: 'clstr',
+      replicas: 1,
+      storage: 'file',
+      allowUnsafeServer: false,
+      inboxPrefix: '_INBOX',
+    },
     ...{ timing: TIMINGS.default, placement: 'rendezvous', clock: systemClock, logger: silentLogger },
     connect: {
       ...{ servers: ['127.0.0.1:4222'], timeout: 2_000, reconnectTimeWait: 250, pingInterval: 2_000 },
@@ -31,7 +38,13 @@ test('what is given is used', () => {
     },
   });
   expect(options).toMatchObject({
-    ...{ cluster: 'My-1_x', replicas: 3, allowUnsafeServer: true, placement: 'bounded' },
+    ...{
+      cluster: 'My-1_x',
+      subjectPrefix: 'My-1_x',
+      replicas: 3,
+      allowUnsafeServer: true,
+      placement: 'bounded',
+    },
     timing: TIMINGS.fast,
     connect: {
       ...{ servers: ['a:1', 'nats://b:2'], name: 'me', tls, user: 'u', pass: 'p', inboxPrefix: 'my.inbox' },
@@ -42,6 +55,17 @@ test('what is given is used', () => {
   expect(resolveProvisionOptions({ storage: 'memory', replicas: 5 })).toMatchObject({
     ...{ storage: 'memory', replicas: 5, shards: undefined },
   });
+});
+
+test('the name of the cluster gives the subjects that its nodes have to use, unless a prefix is set', () => {
+  const place = (options: object) => natsMembership(options).cluster;
+  expect(place({})).toEqual({ name: 'clstr', prefix: 'clstr' });
+  expect(place({ cluster: 'shop' })).toEqual({ name: 'shop', prefix: 'shop' });
+  expect(place({ cluster: 'shop', subjectPrefix: 'go.shop' })).toEqual({ name: 'shop', prefix: 'go.shop' });
+  const prefixes = [{}, { cluster: 'shop' }, { cluster: 'shop', subjectPrefix: 'go.shop' }].map(
+    (options) => resolveProvisionOptions({ ...options, numShards: 8 }).shards?.prefix,
+  );
+  expect(prefixes).toEqual(['clstr', 'shop', 'go.shop']);
 });
 
 test('provisioning shards takes the defaults of nodes, and waits for the default profile', () => {

@@ -17,7 +17,7 @@ test('the defaults are frozen and used', () => {
       ...{ reconnectJitter: 50, reconnectJitterTLS: 50, maxPingOut: 2, maxReconnectAttempts: -1 },
       ...{ ignoreAuthErrorAbort: true, noAsyncTraces: true, pendingLimit: 262_144 },
     },
-    ...{ subjectPrefix: 'clstr', inboxPrefixes: ['_INBOX'], wire: 'native' },
+    ...{ cluster: 'clstr', subjectPrefix: 'clstr', inboxPrefixes: ['_INBOX'], wire: 'native' },
     ...{ maxWaiting: 16_384, maxWaitingBytes: 67_108_864, clock: systemClock, logger: silentLogger },
   });
 });
@@ -34,10 +34,22 @@ test('what is given is used', () => {
       ...{ servers: ['a:1', 'nats://b:2'], name: 'me', tls, user: 'u', pass: 'p' },
       ...{ timeout: 1, reconnectTimeWait: 2, pingInterval: 3 },
     },
-    ...{ subjectPrefix: 'my.cluster', inboxPrefixes: ['my.inbox', '_INBOX'], wire: 'json' },
+    ...{ cluster: undefined, subjectPrefix: 'my.cluster', inboxPrefixes: ['my.inbox', '_INBOX'] },
+    wire: 'json',
     ...{ maxWaiting: 0, maxWaitingBytes: 0 },
   });
   expect(Object.isFrozen(options)).toBe(true);
+});
+
+test('the name of the cluster gives the subjects, unless a prefix is set', () => {
+  expect(resolve({ cluster: 'shop' })).toMatchObject({ cluster: 'shop', subjectPrefix: 'shop' });
+  expect(resolve({ cluster: 'shop', subjectPrefix: 'go.shop' })).toMatchObject({
+    ...{ cluster: 'shop', subjectPrefix: 'go.shop' },
+  });
+});
+
+test.each(['', 'a.b', 'a*', 'x'.repeat(65)])('refuses the cluster %j', (cluster) => {
+  expect(() => resolve({ cluster })).toThrow('natsTransport: cluster must be 1 to 64 of');
 });
 
 describe('credentials', () => {

@@ -11,6 +11,7 @@ import { randomId } from '../random.ts';
 import { Absences } from './absences.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
 import type { ClusterStore, StoreEntry, StoreListener, Watch } from './cluster-store.ts';
+import { Company } from './company.ts';
 import { agreeOnConfig, claimNodeId, configOf } from './joining.ts';
 import type { JoiningOptions } from './joining.ts';
 import type { PlacementKind } from './membership.ts';
@@ -24,6 +25,7 @@ import type { OnFailure, StartLimit } from './refusal.ts';
 import { restoreEpochs } from './restoring.ts';
 import { Session } from './session.ts';
 import type { Timing } from './timing.ts';
+import type { MemberTraits } from './traits.ts';
 import { View } from './view.ts';
 import { newestOf, writeUntilKnown } from './write.ts';
 
@@ -33,6 +35,7 @@ export interface IncarnationOptions {
   readonly numShards: number;
   readonly seed: string;
   readonly weight: number;
+  readonly traits: MemberTraits;
   readonly store: ClusterStore;
   readonly timing: Timing;
   readonly placement: PlacementKind;
@@ -71,6 +74,7 @@ export class Incarnation {
   readonly #monitor: Monitor;
   readonly #absences: Absences;
   readonly #placement: Placement;
+  readonly #company: Company;
   /** The weights of the nodes among which shards are spread. */
   readonly #placed = new Map<string, number>();
   readonly #alive = new Set<string>();
@@ -120,6 +124,7 @@ export class Incarnation {
       watch: (pattern) => store.watch(pattern, this.#storeListener),
     });
     this.#absences = new Absences({ ...options, view, session });
+    this.#company = new Company({ ...options, ...this.#joining, view, list: () => this.#list() });
     this.ownership = new Ownership({
       ...options,
       view,
@@ -151,6 +156,7 @@ export class Incarnation {
     this.#stopListening = store.onConnection(() => this.#monitor.suspend());
     this.#watches.push(store.watch('m.*', this.#storeListener), store.watch('s.*', this.#storeListener));
     await this.#firstList();
+    await this.#fitIn();
     await this.#declare('up', this.#joining.limit?.begin(`write ${memberKey(this.#options.nodeId)}`));
     this.#checkRunning();
     this.state = 'member';
@@ -163,7 +169,8 @@ export class Incarnation {
   async #agree(): Promise<void> {
     const { store, timing, random, highestEpochs } = this.#options;
     // A new id each time: a bucket that is made anew must not pass for the one before.
-    const own = configOf(this.#options, randomId(random, 10));
+    const { prefix, codec } = this.#options.traits;
+    const own = configOf({ ...this.#options, prefix, codec }, randomId(random, 10));
     const { id } = await agreeOnConfig(this.#joining, own);
     if (id === this.clusterId) return;
     this.clusterId = id;
@@ -172,6 +179,21 @@ export class Incarnation {
       const { ackTimeoutMs } = timing;
       await restoreEpochs({ store, clusterId: id, ackTimeoutMs, random, highestEpochs });
     }
+  }
+
+  /** Who does not fit leaves its name to the next at once. @throws CLUSTER_CONFIG_MISMATCH */
+  async #fitIn(): Promise<void> {
+    try {
+      await this.#company.check();
+    } catch (error) {
+      await this.#declare('left');
+      throw error;
+    }
+  }
+
+  /** Whether another member handles other message types than this node. */
+  get isMixed(): boolean {
+    return this.#company.isMixed;
   }
 
   /** Hands over every shard, as long as `limitMs` allows, and tells the others that this run is over. */
@@ -223,6 +245,11 @@ export class Incarnation {
   };
 
   #onMember(id: string): void {
+    const misfit = this.#company.misfitWith(id);
+    if (misfit !== undefined) {
+      this.session.fence(misfit.message);
+      return;
+    }
     const weight = this.view.isUp(id) ? (this.view.members.get(id)?.record?.weight ?? 1) : undefined;
     if (weight !== this.#placed.get(id)) this.#place(id, weight);
     if (this.view.isAlive(id) === this.#alive.has(id)) return;
@@ -338,7 +365,7 @@ export class Incarnation {
 
   /** Tells all what this node wants. */
   async #declare(state: MemberState, onFailure?: OnFailure): Promise<void> {
-    const { nodeId, inc, store, clock, timing, random } = this.#options;
+    const { nodeId, inc, store, clock, timing, random, traits } = this.#options;
     const weight = this.#options.weight === 1 ? undefined : this.#options.weight;
     const key = memberKey(nodeId);
     this.#declared = state;
@@ -351,7 +378,7 @@ export class Incarnation {
       const isForeign = known?.record !== undefined && known.record.inc !== inc;
       if (isForeign && !(await this.session.confirm())) return;
       const revision = known?.revision ?? 0;
-      const record: MemberRecord = { inc, state, weight, nonce: randomId(random, 10) };
+      const record: MemberRecord = { inc, state, weight, traits, nonce: randomId(random, 10) };
       const result = await writeUntilKnown(
         { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
         {

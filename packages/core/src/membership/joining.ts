@@ -3,7 +3,7 @@ import { pause } from '../clock.ts';
 import type { Clock } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
-import { hash64 } from '../shard.ts';
+import { fingerprintOf } from '../shard-fingerprint.ts';
 import { CONFIG_KEY } from './cluster-store.ts';
 import type { ClusterStore, StoreEntry } from './cluster-store.ts';
 import type { Instant } from './lease.ts';
@@ -40,17 +40,17 @@ export interface JoiningOptions extends Asker {
 }
 
 /** What all members have to agree on besides the protocol. */
-export type ClusterShape = Pick<ClusterConfig, 'numShards' | 'seed' | 'placement'>;
+export type ClusterShape = Pick<ClusterConfig, 'numShards' | 'seed' | 'placement' | 'prefix' | 'codec'>;
 
 /** `id`: new with each bucket. */
-export function configOf({ numShards, seed, placement }: ClusterShape, id: string): ClusterConfig {
-  return { id, numShards, seed, hash: hashFingerprint(), placement, proto: PROTO };
+export function configOf(shape: ClusterShape, id: string): ClusterConfig {
+  const { numShards, seed, placement, prefix, codec } = shape;
+  return { id, numShards, seed, hash: hashFingerprint(), placement, prefix, codec, proto: PROTO };
 }
 
 /** Of the hash that gives keys their homes: a member with another one would disagree about every key. */
 function hashFingerprint(): string {
-  const { high, low } = hash64('clstr');
-  return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+  return fingerprintOf('clstr');
 }
 
 /**
@@ -80,10 +80,16 @@ export async function agreeOnConfig(
 }
 
 /** All but the id and what may differ between members. */
-const AGREED = ['numShards', 'seed', 'hash', 'placement', 'proto'] as const satisfies (keyof ClusterConfig)[];
+const AGREED = [
+  ...(['numShards', 'seed', 'hash', 'placement', 'prefix', 'codec', 'proto'] as const),
+] satisfies (keyof ClusterConfig)[];
+/** Not in every record: what the cluster does not say is compared with the members that run. */
+const OPTIONAL: ReadonlySet<string> = new Set(['prefix', 'codec'] satisfies (keyof ClusterConfig)[]);
 
 function checkConfig(cluster: ClusterConfig, own: ClusterConfig, complaint: string): void {
-  const differing = AGREED.filter((name) => cluster[name] !== own[name]);
+  const isSaid = (name: keyof ClusterConfig): boolean =>
+    !OPTIONAL.has(name) || (cluster[name] !== undefined && own[name] !== undefined);
+  const differing = AGREED.filter((name) => isSaid(name) && cluster[name] !== own[name]);
   if (differing.length === 0) return;
   const list = differing.map(
     (name) => `${name} is ${JSON.stringify(cluster[name])} there and ${JSON.stringify(own[name])} here`,

@@ -12,6 +12,7 @@ import type { Membership } from './membership.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
 import { createStartLimit } from './refusal.ts';
 import { ReportedStore } from './reported-store.ts';
+import type { MemberTraits } from './traits.ts';
 
 /** What a node does for its membership. None of it rejects. */
 export interface MemberHost extends ShardHost, OwnershipListener {
@@ -29,6 +30,7 @@ export interface MemberOptions {
   readonly numShards: number;
   readonly seed: string;
   readonly weight: number;
+  readonly traits: MemberTraits;
   readonly membership: Membership;
   readonly clock: Clock;
   readonly random: Random;
@@ -114,6 +116,11 @@ export class Member {
       if (record?.state === 'owned') owners.push([shard, record.epoch, record.owner, record.inc]);
     }
     return { clusterId: this.#current?.clusterId ?? '', owners };
+  }
+
+  /** Whether another member handles other message types: the cluster is being changed from one version to the next. */
+  get isMixed(): boolean {
+    return this.#current?.isMixed ?? false;
   }
 
   /** Hands over all shards, as long as `limitMs` allows, and leaves the cluster. Idempotent. */

@@ -1,4 +1,5 @@
 /** What a node is given in place of a list of shards: where its cluster meets, and by which rules. */
+import type { ClusterLocation } from '../transport.ts';
 import type { ClusterStore } from './cluster-store.ts';
 import type { Timing } from './timing.ts';
 
@@ -10,6 +11,8 @@ export type PlacementKind = 'rendezvous' | 'bounded';
 
 export interface Membership {
   readonly name: string;
+  /** Which cluster it leads to; undefined where there is only one. A node's transport has to lead to the same. */
+  readonly cluster?: ClusterLocation | undefined;
   /** Of this node; the lease of each node is told to the others. */
   readonly timing: Timing;
   /** Of the cluster: a node that differs is refused. */

@@ -1,6 +1,8 @@
 /** The records of a cluster's bucket: their keys, and their shape as JSON. */
 import { isWeight } from '../placement.ts';
 import type { PlacementKind } from './membership.ts';
+import { isTraits } from './traits.ts';
+import type { MemberTraits } from './traits.ts';
 
 /** `cfg`: what all members agree on. Written once per bucket. */
 export interface ClusterConfig {
@@ -11,6 +13,10 @@ export interface ClusterConfig {
   /** A hash of a fixed text: another hash function gives keys other homes. */
   readonly hash: string;
   readonly placement: PlacementKind;
+  /** First part of the subjects; left out by earlier builds, and where a bus has none. */
+  readonly prefix?: string | undefined;
+  /** Name of the codec; left out by earlier builds, and by who provisions. */
+  readonly codec?: string | undefined;
   /** Version of these records. */
   readonly proto: number;
 }
@@ -33,6 +39,8 @@ export interface MemberRecord {
   readonly state: MemberState;
   /** How much of the shards it gets, in proportion; left out for 1. */
   readonly weight?: number | undefined;
+  /** What it is compared by with the other members; earlier builds leave it out. */
+  readonly traits?: MemberTraits | undefined;
   readonly nonce: string;
 }
 
@@ -69,6 +77,7 @@ export type RecordReader<R> = (value: string | undefined) => R | undefined;
 type Check = (value: unknown) => boolean;
 
 const isText: Check = (value) => typeof value === 'string';
+const isOptionalText: Check = (value) => value === undefined || isText(value);
 const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
 const isOneOf =
   (...values: readonly unknown[]): Check =>
@@ -81,6 +90,8 @@ export const readConfig: RecordReader<ClusterConfig> = reader<ClusterConfig>({
   seed: isText,
   hash: isText,
   placement: isText,
+  prefix: isOptionalText,
+  codec: isOptionalText,
   proto: isCount,
 });
 
@@ -96,6 +107,7 @@ export const readMember: RecordReader<MemberRecord> = reader<MemberRecord>({
   inc: isText,
   state: isOneOf('up', 'draining', 'left', 'dead'),
   weight: (value) => value === undefined || isWeight(value),
+  traits: (value) => value === undefined || isTraits(value),
   nonce: isText,
 });
 
@@ -104,7 +116,7 @@ export const readShard: RecordReader<ShardRecord> = reader<ShardRecord>({
   owner: isText,
   inc: isText,
   state: isOneOf('owned', 'released', 'restored'),
-  cluster: (value) => value === undefined || isText(value),
+  cluster: isOptionalText,
   nonce: isText,
 });
 

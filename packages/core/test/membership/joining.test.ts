@@ -65,6 +65,17 @@ describe('the configuration', () => {
     expect(await agreeOnConfig(options, own)).toEqual(own);
   });
 
+  test.each(['prefix', 'codec'])('does not differ in %s where one side does not say it', async (name) => {
+    const { options, bucket } = start();
+    bucket.put('cfg', { ...own, [name]: undefined });
+    expect(await agreeOnConfig(options, { ...own, [name]: 'mine' })).toEqual(own);
+    bucket.put('cfg', { ...own, [name]: 'theirs' });
+    expect(await agreeOnConfig(options, own)).toEqual({ ...own, [name]: 'theirs' });
+    await expect(agreeOnConfig(options, { ...own, [name]: 'mine' })).rejects.toThrow(
+      `${name} is "theirs" there and "mine" here`,
+    );
+  });
+
   test.each([
     ['numShards', 16],
     ['seed', ''],

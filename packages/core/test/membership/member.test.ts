@@ -31,7 +31,7 @@ function cluster() {
       vacate: async (_shard: number): Promise<unknown> => undefined,
     };
     const member = new Member({
-      ...{ nodeId, numShards: NUM_SHARDS, seed: '', weight: 1, clock, random, logger },
+      ...{ nodeId, numShards: NUM_SHARDS, seed: '', weight: 1, traits: {}, clock, random, logger },
       membership: {
         ...{ name: 'test', timing, placement: 'rendezvous' },
         open: async () => {
@@ -107,6 +107,54 @@ describe('a node that joins', () => {
     expect(member.topology().clusterId).not.toBe('');
     expect(member.ownerOf(2)).toEqual({ epoch: 1, address: { nodeId: 'a', inc: incs[0] } });
     expect([member.admits(2), member.holds(2, 1), member.epochOf(2)]).toEqual([true, true, 1]);
+  });
+
+  test('is refused beside another service, and leaves its name to the next at once', async () => {
+    const { create, bucket, clock } = cluster();
+    const [orders, invoices] = ['order', 'invoice'].map((name) => ({ traits: { hosts: [name] } }));
+    const first = create('a', orders).member.join();
+    await clock.advance(0);
+    await first;
+    const { member, events } = create('b', invoices);
+    const failed = endOf(member.join());
+    await clock.advance(4 * timing.heartbeatMs);
+    expect(await failed).toMatchObject({ code: 'CLUSTER_CONFIG_MISMATCH' });
+    expect(bucket.record('m.b')).toMatchObject({ state: 'left' });
+    expect(events).not.toContain('joined');
+    const again = create('b', orders).member.join();
+    await clock.advance(timing.heartbeatMs);
+    await again;
+  });
+
+  test('of two services that start at the same moment, is the one that declared itself first', async () => {
+    const { create, bucket, clock } = cluster();
+    const [orders, invoices] = ['order', 'invoice'].map((name) => ({ traits: { hosts: [name] } }));
+    const ends = [create('a', orders), create('b', invoices)].map(({ member }) =>
+      member.join().then(
+        () => 'joined',
+        (error: unknown) => error,
+      ),
+    );
+    await clock.advance(4 * timing.heartbeatMs);
+    expect(await Promise.all(ends)).toEqual([
+      'joined',
+      expect.objectContaining({ code: 'CLUSTER_CONFIG_MISMATCH' }),
+    ]);
+    expect(bucket.record('m.b')).toMatchObject({ state: 'left' });
+  });
+
+  test('knows whether the nodes are being changed to another version', async () => {
+    const { create, clock } = cluster();
+    const [old, young] = ['1', '2'].map((types) => ({ traits: { hosts: ['order'], types } }));
+    const { member } = create('a', old);
+    const joined = [member.join(), create('b', old).member.join()];
+    await clock.advance(0);
+    await Promise.all(joined);
+    expect(member.isMixed).toBe(false);
+    const third = create('c', young).member.join();
+    await clock.advance(0);
+    await third;
+    expect(member.isMixed).toBe(true);
   });
 
   test('leaves one way to the bucket open, and none when it is refused', async () => {

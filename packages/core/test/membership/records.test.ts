@@ -41,6 +41,15 @@ describe.each([
   });
 });
 
+test('what a configuration or a member may say is read, and left out by earlier builds', () => {
+  const more = { prefix: 'shop', codec: 'json' };
+  expect(readConfig(JSON.stringify({ ...config, ...more }))).toEqual({ ...config, ...more });
+  expect(readConfig(JSON.stringify({ ...config, codec: 5 }))).toBeUndefined();
+  const traits = { ...more, hosts: ['order'], types: 'ff' };
+  expect(readMember(JSON.stringify({ ...member, traits }))).toEqual({ ...member, traits });
+  expect(readMember(JSON.stringify({ ...member, traits: { hosts: 'order' } }))).toBeUndefined();
+});
+
 test.each([0.5, 1, 1_000])('a member may weigh %s', (weight) => {
   expect(readMember(JSON.stringify({ ...member, weight }))).toEqual({ ...member, weight });
 });
