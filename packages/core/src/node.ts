@@ -357,7 +357,10 @@ class ShardNode implements Node {
     this.#vacateMs = this.#isGraceOver ? 0 : graceMs;
     if (this.#member !== undefined) await this.#member.leave(Math.max(graceMs, MIN_HANDLER_CLOSE_MS));
     this.#dispatch.stopAdmitting();
-    await this.#answerAll(Math.max(0, graceMs - (clock.monoMs() - startedMs)));
+    const leftMs = (): number =>
+      this.#isGraceOver ? 0 : Math.max(0, graceMs - (clock.monoMs() - startedMs));
+    await this.#answerAll(leftMs());
+    await this.#settleReplies(leftMs());
     await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#leave(subscription)));
     if (this.#topology !== undefined) await this.#leave(this.#topology);
     if (this.#direct !== undefined) await this.#leave(this.#direct);
@@ -365,6 +368,16 @@ class ShardNode implements Node {
     this.#state = 'closed';
     metrics.shardsOwned(id, 0);
     logger.info({ nodeId: id }, `node ${id} is closed`);
+  }
+
+  /** What was answered while the connection was down leaves when it is back. */
+  async #settleReplies(limitMs: number): Promise<void> {
+    const { transport } = this.#options;
+    if (transport.settle === undefined || limitMs === 0) return;
+    const graceIsOver = new Promise<void>((resolve) => {
+      this.#endGrace = resolve;
+    });
+    await Promise.race([transport.settle(limitMs), graceIsOver]);
   }
 
   /** Never rejects: a bus that does not let go must not keep the handler from closing. */

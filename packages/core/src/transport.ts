@@ -166,6 +166,11 @@ export interface Transport {
   serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription>;
   /** Tells every link that listens that `self` serves shards it did not before. May be lost; never throws. */
   announce(self: NodeAddress): void;
+  /**
+   * Resolves when the replies that wait for the connection have left, or after `limitMs`. Absent where none ever wait.
+   * Never rejects.
+   */
+  settle?(limitMs: number): Promise<void>;
   /** Calls `listener` at each change of the connection; the returned function ends that. */
   onConnection(listener: (event: ConnectionEvent) => void): () => void;
   /** Idempotent. Sends what was handed over, then leaves; what still waits for a reply fails. */

@@ -5,17 +5,20 @@ import type { Connection } from './connection.ts';
 import { encodeFailure, encodeReply } from './json-envelope.ts';
 import { payloadTooLarge } from './nats-errors.ts';
 import type { NatsTransportStats } from './stats.ts';
+import type { CallerTime, WaitingReplies } from './waiting-replies.ts';
 
 const encoder = new TextEncoder();
 
 export class JsonReplyPort implements ReplyPort {
   readonly #connection: Connection;
   readonly #stats: NatsTransportStats;
+  readonly #waiting: WaitingReplies;
   readonly #replyTo: string;
 
-  constructor(connection: Connection, stats: NatsTransportStats, replyTo: string) {
+  constructor(connection: Connection, stats: NatsTransportStats, waiting: WaitingReplies, replyTo: string) {
     this.#connection = connection;
     this.#stats = stats;
+    this.#waiting = waiting;
     this.#replyTo = replyTo;
   }
 
@@ -25,27 +28,27 @@ export class JsonReplyPort implements ReplyPort {
     if (size <= maxPayload) {
       const bytes = encoder.encode(encodeReply(payload, isRaw));
       if (bytes.length <= maxPayload) {
-        this.#publish(bytes);
+        this.#publish(entry, bytes);
         return;
       }
       size = bytes.length;
     }
-    this.refuse(payloadTooLarge(`reply to ${describe(entry.type)}`, size, maxPayload, 'executed'));
+    this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, size, maxPayload, 'executed'));
   }
 
-  fail(_entry: InboundEntry, error: ClstrError): void {
-    this.refuse(error);
-  }
-
-  refuse(error: ClstrError): void {
+  fail(caller: CallerTime, error: ClstrError): void {
     const bytes = encoder.encode(encodeFailure(error));
     const { maxPayload } = this.#connection;
-    this.#publish(bytes.length <= maxPayload ? bytes : encoder.encode(encodeFailure(shortError(error))));
+    const isShort = bytes.length <= maxPayload;
+    this.#publish(caller, isShort ? bytes : encoder.encode(encodeFailure(shortError(error))));
   }
 
-  #publish(bytes: Uint8Array): void {
+  #publish(caller: CallerTime, bytes: Uint8Array): void {
     if (!this.#connection.isConnected) {
-      this.#stats.lostReplies++;
+      const { ttlMs, receivedAtMs } = caller;
+      this.#waiting.hold(caller, bytes.length, () => {
+        this.#publish({ ttlMs, receivedAtMs }, bytes);
+      });
       return;
     }
     try {

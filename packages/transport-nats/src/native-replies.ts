@@ -6,6 +6,7 @@ import type { Connection } from './connection.ts';
 import { payloadTooLarge } from './nats-errors.ts';
 import type { NatsTransportStats } from './stats.ts';
 import { isInbox } from './subjects.ts';
+import type { WaitingReplies } from './waiting-replies.ts';
 
 /** Clients remembered; the one unheard of for longest is forgotten first, and remembered again at its next message. */
 const MAX_ROUTES = 4_096;
@@ -16,6 +17,7 @@ export class ReplyRoutes {
   readonly stats: NatsTransportStats;
   /** Named in every reply, so that the client can come back directly. */
   readonly directSubject: string;
+  readonly waiting: WaitingReplies;
   readonly #inboxPrefixes: readonly string[];
   readonly #routes = new Map<string, ReplyRoute>();
 
@@ -24,11 +26,13 @@ export class ReplyRoutes {
     stats: NatsTransportStats,
     directSubject: string,
     inboxPrefixes: readonly string[],
+    waiting: WaitingReplies,
   ) {
     this.connection = connection;
     this.stats = stats;
     this.directSubject = directSubject;
     this.#inboxPrefixes = inboxPrefixes;
+    this.waiting = waiting;
   }
 
   isTrusted(replySubject: string): boolean {
@@ -68,7 +72,12 @@ export class ReplyRoute implements ReplyPort {
   }
 
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
-    const { maxPayload } = this.#routes.connection;
+    const { connection } = this.#routes;
+    if (!connection.isConnected) {
+      this.#holdReply(entry, payload, isRaw);
+      return;
+    }
+    const { maxPayload } = connection;
     const writer = this.#writer;
     const before = writer.size;
     if (payload.length > maxPayload) {
@@ -88,12 +97,29 @@ export class ReplyRoute implements ReplyPort {
     } else this.#schedule();
   }
 
+  #holdReply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
+    const target = withoutPayload(entry);
+    // Its bytes may be the handler's own, which goes on.
+    const kept = typeof payload === 'string' ? payload : payload.slice();
+    this.#routes.waiting.hold(entry, kept.length, () => {
+      this.reply(target, kept, isRaw);
+    });
+  }
+
   #tooLarge(entry: InboundEntry, bytes: number, maxPayload: number): void {
     this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, bytes, maxPayload, 'executed'));
   }
 
   fail(entry: InboundEntry, error: ClstrError): void {
-    const { maxPayload } = this.#routes.connection;
+    const { connection, waiting } = this.#routes;
+    if (!connection.isConnected) {
+      const target = withoutPayload(entry);
+      waiting.hold(entry, error.message.length, () => {
+        this.fail(target, error);
+      });
+      return;
+    }
+    const { maxPayload } = connection;
     const writer = this.#writer;
     const before = writer.size;
     writer.failure(entry.attempt, error);
@@ -121,14 +147,15 @@ export class ReplyRoute implements ReplyPort {
     if (count === 0) return;
     const { connection, stats, directSubject } = this.#routes;
     const bytes = this.#writer.take();
-    if (!connection.isConnected) {
-      stats.lostReplies += count;
-      return;
-    }
     try {
       connection.publish(this.subject, bytes, directSubject);
     } catch {
       stats.lostReplies += count;
     }
   };
+}
+
+/** What its reply needs of it: a message that waits must not keep the batch alive in which it came. */
+function withoutPayload(entry: InboundEntry): InboundEntry {
+  return { ...entry, payload: '', headers: undefined, key: undefined };
 }

@@ -45,7 +45,10 @@ export interface NatsTransportOptions extends NatsConnectOptions {
   reconnectWaitMs?: number | undefined;
   /** How often the connection is checked, in milliseconds; two missing answers end it. Default 10,000. */
   pingIntervalMs?: number | undefined;
-  /** Messages that may wait for the connection to come back; more are `OVERLOADED`. Default 16,384. */
+  /**
+   * Messages that may wait for the connection to come back; more are `OVERLOADED`. As many replies of nodes may wait too;
+   * beyond that the oldest are dropped. Default 16,384.
+   */
   maxWaiting?: number | undefined;
   /** Their payloads together, in bytes. Default 64 MiB. */
   maxWaitingBytes?: number | undefined;

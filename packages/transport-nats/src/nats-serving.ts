@@ -121,7 +121,7 @@ export class NatsServing implements Subscription {
       this.#stats.malformed++;
       const replyTo = (error as ClstrError).details?.['replyTo'] ?? natsReply;
       if (typeof replyTo === 'string' && isInbox(replyTo, inboxPrefixes))
-        this.#jsonPort(replyTo).refuse(error as ClstrError);
+        this.#jsonPort(replyTo).fail({ ttlMs: undefined, receivedAtMs: clock.monoMs() }, error as ClstrError);
       return;
     }
     const { entry, replyTo = natsReply } = parsed;
@@ -139,7 +139,7 @@ export class NatsServing implements Subscription {
   }
 
   #jsonPort(replyTo: string): JsonReplyPort {
-    return new JsonReplyPort(this.#connection, this.#stats, replyTo);
+    return new JsonReplyPort(this.#connection, this.#stats, this.#routes.waiting, replyTo);
   }
 }
 

@@ -22,6 +22,7 @@ import { ReplyRoutes } from './native-replies.ts';
 import { createStats } from './stats.ts';
 import type { NatsTransportStats } from './stats.ts';
 import { announcementsOf, subjectOf } from './subjects.ts';
+import { WaitingReplies } from './waiting-replies.ts';
 
 export interface NatsTransport extends Transport {
   /** What was dropped so far. */
@@ -47,6 +48,7 @@ class ConnectedTransport implements NatsTransport {
   readonly #links = new Set<NatsLink>();
   readonly #serving = new Set<NatsServing>();
   readonly #replyRoutes = new WeakMap<NodeAddress, ReplyRoutes>();
+  readonly #waiting: WaitingReplies;
   #closing: Promise<void> | undefined;
 
   constructor(connection: Connection, options: ResolvedNatsOptions) {
@@ -54,6 +56,7 @@ class ConnectedTransport implements NatsTransport {
     this.cluster = { name: options.cluster, prefix: options.subjectPrefix };
     this.#connection = connection;
     this.#options = options;
+    this.#waiting = new WaitingReplies(connection, options, this.stats);
     const announcements = announcementsOf(options.subjectPrefix);
     let isReported = false;
     connection.onDeniedPublish((subject, error) => {
@@ -111,6 +114,10 @@ class ConnectedTransport implements NatsTransport {
     return this.#connection.onState((event) => detached(listener, event));
   }
 
+  settle(limitMs: number): Promise<void> {
+    return this.#waiting.settle(limitMs);
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -125,6 +132,8 @@ class ConnectedTransport implements NatsTransport {
     for (const link of [...this.#links]) link.flush();
     await Promise.all([...this.#serving].map((serving) => serving.close()));
     for (const link of [...this.#links]) link.fail();
+    await this.#waiting.settle(LAST_ANSWER_MS - (this.#options.clock.monoMs() - startedMs));
+    this.#waiting.end();
     await this.#connection.close(startedMs);
   }
 
@@ -133,7 +142,8 @@ class ConnectedTransport implements NatsTransport {
     let routes = this.#replyRoutes.get(self);
     if (routes === undefined) {
       const { subjectPrefix, inboxPrefixes } = this.#options;
-      routes = new ReplyRoutes(this.#connection, this.stats, subjectOf(subjectPrefix, self), inboxPrefixes);
+      const direct = subjectOf(subjectPrefix, self);
+      routes = new ReplyRoutes(this.#connection, this.stats, direct, inboxPrefixes, this.#waiting);
       this.#replyRoutes.set(self, routes);
     }
     return routes;
@@ -146,4 +156,6 @@ class ConnectedTransport implements NatsTransport {
   }
 }
 
+/** How long the end waits for a connection that is down, when replies do. */
+const LAST_ANSWER_MS = 2_000;
 const NO_BYTES = new Uint8Array(0);

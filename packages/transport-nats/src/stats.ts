@@ -6,7 +6,7 @@ export interface NatsTransportStats {
   forbiddenReplySubjects: number;
   /** Native messages of another version of the wire. */
   unsupportedVersions: number;
-  /** Replies dropped because the connection was down. */
+  /** Replies that did not leave: the connection was down for longer than their callers waited, or too many waited for it. */
   lostReplies: number;
 }
 

@@ -1,0 +1,122 @@
+/**
+ * Replies that were ready while the connection was down. They wait for it for as long as their callers do, bounded in
+ * number and bytes: what expired goes first, then the oldest, and each that goes is counted.
+ */
+import type { Clock } from '@clstr/core';
+import { within } from '@clstr/core';
+import type { Connection } from './connection.ts';
+import type { NatsTransportStats } from './stats.ts';
+
+export interface WaitingOptions {
+  readonly maxWaiting: number;
+  readonly maxWaitingBytes: number;
+  readonly clock: Clock;
+}
+
+/** What a reply is to its caller, as far as waiting goes. */
+export interface CallerTime {
+  /** Undefined when the caller named no limit. */
+  readonly ttlMs: number | undefined;
+  readonly receivedAtMs: number;
+}
+
+/** How long a caller that named no limit is taken to wait. */
+const UNNAMED_TTL_MS = 30_000;
+/** In addition to the payload: the objects that hold it. */
+const OVERHEAD_BYTES = 128;
+/** Looking for what expired takes a walk over all: not for each reply that finds no room. */
+const PURGE_PAUSE_MS = 100;
+
+interface Waiting {
+  readonly untilMs: number;
+  readonly bytes: number;
+  readonly send: () => void;
+}
+
+export class WaitingReplies {
+  readonly #options: WaitingOptions;
+  readonly #stats: NatsTransportStats;
+  /** Oldest first. */
+  readonly #replies = new Set<Waiting>();
+  #bytes = 0;
+  #purgedMs = -Infinity;
+  #onEmpty: () => void = () => undefined;
+  #isEnded = false;
+
+  constructor(connection: Connection, options: WaitingOptions, stats: NatsTransportStats) {
+    this.#options = options;
+    this.#stats = stats;
+    connection.onState(({ state }) => {
+      if (state === 'connected') this.#sendAll();
+      else if (state === 'closed') this.end();
+    });
+  }
+
+  /** `send` is called when the connection is back, unless the caller's time is over by then. */
+  hold(caller: CallerTime, payloadBytes: number, send: () => void): void {
+    const { maxWaiting, maxWaitingBytes } = this.#options;
+    const bytes = payloadBytes + OVERHEAD_BYTES;
+    if (this.#isEnded || maxWaiting === 0 || bytes > maxWaitingBytes) {
+      this.#stats.lostReplies++;
+      return;
+    }
+    const isFull = (): boolean => this.#replies.size >= maxWaiting || this.#bytes + bytes > maxWaitingBytes;
+    if (isFull()) this.#dropExpired();
+    for (const oldest of this.#replies) {
+      if (!isFull()) break;
+      this.#drop(oldest);
+    }
+    const { ttlMs = UNNAMED_TTL_MS, receivedAtMs } = caller;
+    this.#replies.add({ untilMs: receivedAtMs + ttlMs, bytes, send });
+    this.#bytes += bytes;
+  }
+
+  /** Resolves when nothing waits any more, no caller waits any more, or `limitMs` is over. */
+  async settle(limitMs: number): Promise<void> {
+    const nowMs = this.#options.clock.monoMs();
+    let waitMs = 0;
+    for (const { untilMs } of this.#replies) waitMs = Math.max(waitMs, untilMs - nowMs);
+    waitMs = Math.min(waitMs, limitMs);
+    if (waitMs <= 0) return;
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    await within(this.#options.clock, empty, waitMs);
+  }
+
+  /** What still waits is lost, and so is what comes. Idempotent. */
+  end(): void {
+    this.#isEnded = true;
+    for (const reply of this.#replies) this.#drop(reply);
+    this.#onEmpty();
+  }
+
+  #sendAll(): void {
+    const nowMs = this.#options.clock.monoMs();
+    for (const reply of [...this.#replies]) {
+      if (reply.untilMs <= nowMs) this.#drop(reply);
+      else {
+        this.#forget(reply);
+        reply.send();
+      }
+    }
+    this.#onEmpty();
+  }
+
+  #dropExpired(): void {
+    const nowMs = this.#options.clock.monoMs();
+    if (nowMs - this.#purgedMs < PURGE_PAUSE_MS) return;
+    this.#purgedMs = nowMs;
+    for (const reply of this.#replies) if (reply.untilMs <= nowMs) this.#drop(reply);
+  }
+
+  #drop(reply: Waiting): void {
+    this.#forget(reply);
+    this.#stats.lostReplies++;
+  }
+
+  #forget(reply: Waiting): void {
+    this.#replies.delete(reply);
+    this.#bytes -= reply.bytes;
+  }
+}
