@@ -1,6 +1,6 @@
 /** Calls from one actor to another: they pass on the time that is left, the trace, and the chain of callers. */
 import type { CallChain, CallOptions, Headers } from '@clstr/core';
-import { ClstrError, MAX_CALL_DEPTH, forCaller, isClstrError } from '@clstr/core';
+import { ClstrError, MAX_CALL_DEPTH, anySignal, forCaller, isClstrError } from '@clstr/core';
 import type { LifecycleContext } from './actor-context.ts';
 import type { Inhabitant } from './actor-home.ts';
 import type { Caller } from './ref.ts';
@@ -37,16 +37,20 @@ export class NestedCaller implements Caller {
         new ClstrError('CALL_CYCLE', `${what}: ${path}`, { details: { chain: [...chain, target] } }),
       );
     }
-    const { signal } = this.#context;
+    const { signal: own } = this.#context;
+    const [signal, letGo] =
+      options.signal === undefined ? [own, undefined] : anySignal([own, options.signal]);
     try {
       return await this.#client().requestKey<T>(key, type, payload, {
         ...this.#passedOn(options),
-        signal: options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]),
+        signal,
         callChain: chain,
       });
     } catch (error) {
       // A mistake in the program: it should reach whoever made the first call, chain and all.
       throw isClstrError(error, 'CALL_CYCLE') ? forCaller(error) : error;
+    } finally {
+      letGo?.();
     }
   }
 

@@ -6,6 +6,7 @@ import { ClstrError, createClient, createNode, invalidOption } from '@clstr/core
 import type { Client, Logger, Node, Transport } from '@clstr/core';
 import { resolveAppOptions } from './options.ts';
 import type { AppOptions, ResolvedAppOptions } from './options.ts';
+import { offSignal, onSignal } from './signals.ts';
 
 export interface App {
   readonly client: Client;
@@ -91,7 +92,7 @@ class Ending {
   /** Further signals change nothing until all is closed: a terminal's Ctrl-C may arrive twice, by way of npm. */
   listen(signals: readonly NodeJS.Signals[]): void {
     this.#signals = signals;
-    for (const signal of signals) process.on(signal, this.#onSignal);
+    for (const signal of signals) onSignal(signal, this.#onSignal);
   }
 
   close(): Promise<void> {
@@ -123,7 +124,7 @@ class Ending {
         failures.push(error);
       }
     }
-    for (const signal of this.#signals) process.off(signal, this.#onSignal);
+    for (const signal of this.#signals) offSignal(signal, this.#onSignal);
     if (failures.length > 0) throw failures[0];
   }
 }

@@ -9,6 +9,8 @@ import { decodePayload } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { ClstrError } from './errors.ts';
 import type { Outcome } from './errors.ts';
+import type { Abortable } from './internal/abort-listeners.ts';
+import { listenForAbort, stopListening } from './internal/abort-listeners.ts';
 import { Deadline } from './internal/deadline-wheel.ts';
 import type { DeadlineWheel } from './internal/deadline-wheel.ts';
 import { describe } from './options.ts';
@@ -55,7 +57,10 @@ export interface LivingCluster {
 }
 
 /** Hot path: one object is the entry on the wire, the sink of its reply and the item in the deadline wheel. */
-export class Call extends Deadline implements OutboundEntry, ReplySink, Redeliverable, Strandable, Undecided {
+export class Call
+  extends Deadline
+  implements OutboundEntry, ReplySink, Redeliverable, Strandable, Undecided, Abortable
+{
   readonly #host: CallHost;
   readonly isNotify: boolean;
   readonly shard: number;
@@ -82,7 +87,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
   /** The highest known of its shard when it was last sent to the shard's own subject. */
   #epoch = 0;
   #to: Address;
-  #stopListening: (() => void) | undefined;
+  #signal: AbortSignal | undefined;
   #cancelRepeat: (() => void) | undefined;
   #resolve: (value: unknown) => void;
   #reject: (error: ClstrError) => void;
@@ -125,7 +130,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
         this.#end(aborted(this, signal.reason, 'not-executed'));
         return;
       }
-      this.#listenTo(signal);
+      this.#signal = signal;
+      listenForAbort(signal, this);
     }
     this.#host.deadlines.add(this);
     if (this.#host.living === undefined) this.#send();
@@ -241,6 +247,15 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
     );
   }
 
+  onAbort(reason: unknown): void {
+    if (this.wasHandedOver) {
+      this.release();
+      return;
+    }
+    this.#host.link.cancel(this.attempt);
+    this.#end(aborted(this, reason, this.#outcome()));
+  }
+
   /** Ends the call because its client closes. */
   close(): void {
     if (this.wasHandedOver) {
@@ -334,21 +349,6 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
     return true;
   }
 
-  #listenTo(signal: AbortSignal): void {
-    const onAbort = (): void => {
-      if (this.wasHandedOver) {
-        this.release();
-        return;
-      }
-      this.#host.link.cancel(this.attempt);
-      this.#end(aborted(this, signal.reason, this.#outcome()));
-    };
-    signal.addEventListener('abort', onAbort);
-    this.#stopListening = () => {
-      signal.removeEventListener('abort', onAbort);
-    };
-  }
-
   /** The last attempt ends here, or is left alone; another one may follow. */
   #gaveUpAttempt(outcome: Outcome): void {
     this.#isSent = false;
@@ -370,7 +370,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Redelive
         : last;
     this.#host.deadlines.remove(this);
     this.#cancelRepeat?.();
-    this.#stopListening?.();
+    if (this.#signal !== undefined) stopListening(this.#signal, this);
     this.#host.living?.redelivery.ended(this);
     if (error === undefined) this.#resolve(value);
     else if (this.wasHandedOver) this.#host.onNotifyFailed(this, error);

@@ -94,6 +94,8 @@ export {
 } from './options.ts';
 export { abortDetached, captureContext, detached } from './internal/async-context.ts';
 export type { AsyncContext } from './internal/async-context.ts';
+export { anySignal, listenForAbort, stopListening } from './internal/abort-listeners.ts';
+export type { Abortable } from './internal/abort-listeners.ts';
 export { inBackground } from './internal/background.ts';
 export { pause, systemClock, within } from './clock.ts';
 export type { Clock } from './clock.ts';

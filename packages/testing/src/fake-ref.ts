@@ -1,7 +1,7 @@
 /** Stands in for other actors: answers what an actor under test calls, and keeps book of it. */
 import type { Caller, Contract, InputOf, Methods, OutputOf } from '@clstr/actors';
 import type { CallOptions, Clock } from '@clstr/core';
-import { ClstrError, defaults, isClstrError } from '@clstr/core';
+import { ClstrError, defaults, isClstrError, listenForAbort, stopListening } from '@clstr/core';
 
 /** A call that the actor under test made. */
 export interface SentCall {
@@ -79,14 +79,16 @@ export class FakeCaller implements Caller {
       const stopTimer = this.#clock.timer(() => {
         reject(new ClstrError('TIMEOUT', `${what} did not answer within ${timeoutMs} ms`));
       }, timeoutMs);
-      const onAbort = (): void => {
-        reject(new ClstrError('ABORTED', `the caller of ${what} gave up`));
+      const caller = {
+        onAbort: (): void => {
+          reject(new ClstrError('ABORTED', `the caller of ${what} gave up`));
+        },
       };
-      if (signal?.aborted === true) onAbort();
-      signal?.addEventListener('abort', onAbort);
+      if (signal?.aborted === true) caller.onAbort();
+      else if (signal !== undefined) listenForAbort(signal, caller);
       stop = () => {
         stopTimer();
-        signal?.removeEventListener('abort', onAbort);
+        if (signal !== undefined) stopListening(signal, caller);
       };
     });
     try {

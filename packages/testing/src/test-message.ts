@@ -1,6 +1,15 @@
 /** A message without a bus: what a node would make of it, and where its answer goes. */
 import type { CallOptions, Clock, Handler, HandlerContext, HandlerRequest, Logger } from '@clstr/core';
-import { ClstrError, asRefusal, defaults, detached, jsonCodec, shardFromString } from '@clstr/core';
+import {
+  ClstrError,
+  asRefusal,
+  defaults,
+  detached,
+  jsonCodec,
+  listenForAbort,
+  shardFromString,
+  stopListening,
+} from '@clstr/core';
 
 export interface TestMessageOptions {
   readonly key: string;
@@ -48,15 +57,17 @@ export class TestMessage implements HandlerContext {
     const stopTimer = clock.timer(() => {
       this.end(new ClstrError('TIMEOUT', `${type} was not answered within ${timeoutMs} ms`));
     }, timeoutMs);
-    const onAbort = (): void => {
-      this.end(new ClstrError('ABORTED', `the caller of ${type} gave up`));
+    const caller = {
+      onAbort: (): void => {
+        this.end(new ClstrError('ABORTED', `the caller of ${type} gave up`));
+      },
     };
     this.#stopWaiting = () => {
       stopTimer();
-      signal?.removeEventListener('abort', onAbort);
+      if (signal !== undefined) stopListening(signal, caller);
     };
-    signal?.addEventListener('abort', onAbort);
-    if (signal?.aborted === true) onAbort();
+    if (signal?.aborted === true) caller.onAbort();
+    else if (signal !== undefined) listenForAbort(signal, caller);
   }
 
   get isDone(): boolean {

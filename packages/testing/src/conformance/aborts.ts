@@ -105,6 +105,25 @@ export const aborts: Behaviours = {
     expect([signals.get(0)!.aborted, signals.get(2)!.aborted]).toEqual([false, false]);
   },
 
+  async 'listens once to a signal that many calls share, and ends all of them when it fires'(stage) {
+    const gate = deferred();
+    await stage.node(async ({ type }) => {
+      if (type === 'Hang') await gate.promise;
+    });
+    const client = await stage.client({ timeoutMs: 60_000 });
+    const signal = new CountingSignal();
+    const all = (type: string): Promise<unknown>[] =>
+      Array.from({ length: 50 }, (_, i) => client.requestKey(`k${i}`, type, null, { signal }));
+    await Promise.all(all('Get'));
+    expect([signal.peak, signal.listening]).toEqual([1, 0]);
+    const controller = new AbortController();
+    const options = { signal: controller.signal };
+    const calls = Array.from({ length: 50 }, (_, i) => client.requestKey(`k${i}`, 'Hang', null, options));
+    controller.abort(new Error('changed my mind'));
+    await Promise.all(calls.map((call) => expectFailure(call, 'ABORTED', 'not-executed')));
+    gate.resolve();
+  },
+
   async 'changes nothing when the signal fires after the reply, and listens to it no more'(stage) {
     const contexts: AbortSignal[] = [];
     await stage.node(async (_, { signal }) => {
@@ -130,12 +149,15 @@ class CountingSignal extends EventTarget implements AbortSignal {
   onabort = null;
   added = 0;
   listening = 0;
+  /** The most at a time. */
+  peak = 0;
 
   throwIfAborted(): void {}
 
   override addEventListener(...args: Parameters<EventTarget['addEventListener']>): void {
     this.added++;
     this.listening++;
+    this.peak = Math.max(this.peak, this.listening);
     super.addEventListener(...args);
   }
 

@@ -1,0 +1,28 @@
+/** One listener of the process per signal, however many apps wait for it: Node warns of a leak from the eleventh on. */
+import process from 'node:process';
+
+type SignalListener = (signal: NodeJS.Signals) => void;
+
+const waiting = new Map<NodeJS.Signals, Set<SignalListener>>();
+
+/** Pair with {@link offSignal}. */
+export function onSignal(signal: NodeJS.Signals, listener: SignalListener): void {
+  let listeners = waiting.get(signal);
+  if (listeners === undefined) {
+    waiting.set(signal, (listeners = new Set()));
+    process.on(signal, callListeners);
+  }
+  listeners.add(listener);
+}
+
+/** With the last listener the process gets back what it does on the signal by itself. */
+export function offSignal(signal: NodeJS.Signals, listener: SignalListener): void {
+  const listeners = waiting.get(signal);
+  if (listeners?.delete(listener) !== true || listeners.size > 0) return;
+  waiting.delete(signal);
+  process.off(signal, callListeners);
+}
+
+function callListeners(signal: NodeJS.Signals): void {
+  for (const listener of [...(waiting.get(signal) ?? [])]) listener(signal);
+}
