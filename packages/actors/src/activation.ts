@@ -7,7 +7,7 @@
 import type { CallChain, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
 import { ClstrError, abortDetached, within } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
-import type { Home, Inhabitant, Job, Method } from './actor-home.ts';
+import type { Home, Inhabitant, Job, Method, TimerKind } from './actor-home.ts';
 import { ActorTimers } from './actor-timers.ts';
 import { backoffMs } from './backoff.ts';
 import { MessageContext } from './contexts.ts';
@@ -144,9 +144,13 @@ export class Activation implements Inhabitant {
       return;
     }
     if (!this.#isAtRest) return;
+    if (this.#onRest !== undefined) {
+      this.#onRest();
+      return;
+    }
+    if (this.#hasPendingTimers) return;
     this.home.isPacked = false;
-    if (this.#onRest !== undefined) this.#onRest();
-    else if (this.#wish !== 'none') void this.stop(this.#wish);
+    if (this.#wish !== 'none') void this.stop(this.#wish);
   }
 
   enqueue(job: Job): void {
@@ -165,17 +169,24 @@ export class Activation implements Inhabitant {
   /** No activity: an actor whose timers always run when idle ones are looked for leaves after one of them. */
   timerEnded(): void {
     this.#mailbox.ended(false);
-    if (!this.#isKept && this.#wish === 'none' && this.home.isOverdue(this)) this.#wish = 'idle';
+    const mayLeave = !this.#isKept && !this.#hasPendingTimers && this.#wish === 'none';
+    if (mayLeave && this.home.isOverdue(this)) this.#wish = 'idle';
     this.#pump();
   }
 
-  addTimer(delayMs: number, isRepeated: boolean, handler: TimerHandler): () => void {
-    if (this.#phase === 'gone') return () => undefined;
+  timerCancelled(): void {
+    this.#settle();
+  }
+
+  addTimer(delayMs: number, kind: TimerKind, handler: TimerHandler): () => void {
+    if (this.#phase === 'gone') {
+      throw new ClstrError('ABORTED', `${this.#name} has left memory: no timer can be set`);
+    }
     this.#timers ??= new ActorTimers(this);
     if (this.#timers.size >= defaults.timers) {
       throw new ClstrError('OVERLOADED', `${this.#name} has ${defaults.timers} timers`);
     }
-    return this.#timers.add(delayMs, isRepeated, handler);
+    return this.#timers.add(delayMs, kind, handler);
   }
 
   waitUntil(work: Promise<unknown>): void {
@@ -203,7 +214,7 @@ export class Activation implements Inhabitant {
 
   /** Whether it may be stopped. */
   get isIdle(): boolean {
-    return this.#phase === 'active' && !this.#isKept && this.#isAtRest;
+    return this.#phase === 'active' && !this.#isKept && this.#isAtRest && !this.#hasPendingTimers;
   }
 
   /** Ends an actor at rest. Resolves when it is gone, starts again, or stays because `passivate` failed. */
@@ -221,7 +232,7 @@ export class Activation implements Inhabitant {
     this.#isKept = true;
     if (this.#mailbox.size === 0) this.usedAtSweep = UNUSED;
     this.#timers ??= new ActorTimers(this);
-    this.#timers.add(backoffMs(this.#passivateFailures++), false, () => {
+    this.#timers.add(backoffMs(this.#passivateFailures++), 'retry', () => {
       this.#isKept = false;
       if (this.usedAtSweep === UNUSED) this.#wish = reason;
     });
@@ -338,6 +349,11 @@ export class Activation implements Inhabitant {
   /** Whether nothing runs, waits or is awaited. */
   get #isAtRest(): boolean {
     return !this.#mailbox.isRunning && this.#mailbox.size === 0 && this.#background === 0;
+  }
+
+  /** An actor with a timer set by `after` leaves memory only with its shard, its node or its state. */
+  get #hasPendingTimers(): boolean {
+    return this.#timers !== undefined && this.#timers.pending > 0;
   }
 
   get #name(): string {

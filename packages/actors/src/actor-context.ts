@@ -43,13 +43,29 @@ export interface LifecycleContext {
    * outlives the caller's time: to take something back after a timeout, use `after`, whose handler has time of its own.
    */
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
-  /** Runs `handler` through the mailbox every `periodMs`, until the returned function is called or the actor stops. */
+  /**
+   * Runs `handler` through the mailbox every `periodMs` (1 to 2,147,483,647), until the returned function is called or the
+   * actor leaves memory, from which it does not keep it. A turn that falls due while the node's lease is over comes as soon
+   * as the lease holds again.
+   *
+   * @throws ABORTED when the actor has left memory, OVERLOADED when it has 1,024 timers
+   */
   every(periodMs: number, handler: TimerHandler): () => void;
-  /** Runs `handler` through the mailbox once, after `delayMs`. */
+  /**
+   * Runs `handler` through the mailbox once, after `delayMs` (0 to 2,147,483,647, which is 24.8 days). Until then the actor
+   * stays in memory: it is not passivated, and when only such actors are left, messages that need room for another one are
+   * `OVERLOADED`. A timer that falls due while the node's lease is over runs as soon as the lease holds again.
+   *
+   * The timer lives in memory. A drain or a planned move of the shard ends it, as do a restart of the actor after a failure,
+   * the loss of the shard and a crash; all but a crash are logged with the number of timers. What must survive these belongs
+   * into the state that `passivate` saves, for `setup` to set the timer again.
+   *
+   * @throws ABORTED when the actor has left memory, OVERLOADED when it has 1,024 timers
+   */
   after(delayMs: number, handler: TimerHandler): () => void;
   /** The actor does not passivate, and its node does not end its drain, before `work` has settled. */
   waitUntil(work: Promise<unknown>): void;
-  /** Passivates the actor as soon as it has nothing to do. */
+  /** Passivates the actor as soon as it has nothing to do, and no timer set by `after` is left. */
   passivate(): void;
 }
 

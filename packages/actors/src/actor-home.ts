@@ -33,6 +33,8 @@ export interface Home {
   touch(activation: Swept): void;
   /** Whether no message came for `idleMs`. */
   isOverdue(activation: Swept): boolean;
+  /** Timers set by `after` that will not run, as their actor leaves memory. */
+  timersLost(count: number): void;
   /** The actor of `key` has left memory. */
   remove(key: string): void;
 }
@@ -68,8 +70,13 @@ export interface Inhabitant {
   forget(job: Job): void;
   waitUntil(work: Promise<unknown>): void;
   passivateSoon(): void;
-  addTimer(delayMs: number, isRepeated: boolean, handler: TimerHandler): () => void;
+  addTimer(delayMs: number, kind: TimerKind, handler: TimerHandler): () => void;
+  /** A user cancelled a timer, perhaps the last that kept the actor in memory. */
+  timerCancelled(): void;
 }
+
+/** `after` keeps its actor in memory until it runs; `retry` is the host's own. */
+export type TimerKind = 'every' | 'after' | 'retry';
 
 /** What waits in a mailbox. */
 export interface Job extends Turn<Job> {

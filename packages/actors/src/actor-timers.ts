@@ -2,13 +2,18 @@
 import type { CallChain } from '@clstr/core';
 import { detached } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
-import type { Inhabitant, Job } from './actor-home.ts';
+import type { Inhabitant, Job, TimerKind } from './actor-home.ts';
 import { LifeContext } from './contexts.ts';
 import { isThenable } from './thenable.ts';
+
+/** How long a timer that falls due during a lapse waits before it looks at the lease again. */
+const LAPSE_PAUSE_MS = 100;
 
 export class ActorTimers {
   readonly #self: Inhabitant;
   readonly #timers = new Set<TimerJob>();
+  /** Of those set by `after`, the ones that have not run. */
+  pending = 0;
 
   constructor(self: Inhabitant) {
     this.#self = self;
@@ -19,16 +24,29 @@ export class ActorTimers {
   }
 
   /** Runs `handler` after `delayMs`, once or again and again. The returned function cancels it. */
-  add(delayMs: number, isRepeated: boolean, handler: TimerHandler): () => void {
-    const timer = new TimerJob(this.#self, this.#timers, delayMs, isRepeated, handler);
+  add(delayMs: number, kind: TimerKind, handler: TimerHandler): () => void {
+    const timer = new TimerJob(this.#self, this, kind, delayMs, handler);
     this.#timers.add(timer);
-    timer.arm();
+    if (kind === 'after') this.pending++;
+    timer.arm(delayMs);
     return () => {
       timer.cancel();
+      this.#self.timerCancelled();
     };
   }
 
+  has(timer: TimerJob): boolean {
+    return this.#timers.has(timer);
+  }
+
+  /** The timer runs for the last time, or never will. */
+  delete(timer: TimerJob): void {
+    if (this.#timers.delete(timer) && timer.kind === 'after') this.pending--;
+  }
+
+  /** The actor leaves memory. */
   cancelAll(): void {
+    if (this.pending > 0) this.#self.home.timersLost(this.pending);
     for (const timer of [...this.#timers]) timer.cancel();
   }
 }
@@ -41,48 +59,48 @@ class TimerJob implements Job {
   isWaiting = false;
   next: Job | undefined = undefined;
   previous: Job | undefined = undefined;
+  readonly kind: TimerKind;
   readonly #self: Inhabitant;
-  /** Those that are neither over nor cancelled. */
-  readonly #live: Set<TimerJob>;
+  readonly #timers: ActorTimers;
   readonly #delayMs: number;
-  readonly #isRepeated: boolean;
   readonly #handler: TimerHandler;
   #stopClock: (() => void) | undefined;
 
   constructor(
     self: Inhabitant,
-    live: Set<TimerJob>,
+    timers: ActorTimers,
+    kind: TimerKind,
     delayMs: number,
-    isRepeated: boolean,
     handler: TimerHandler,
   ) {
     this.#self = self;
-    this.#live = live;
+    this.#timers = timers;
+    this.kind = kind;
     this.#delayMs = delayMs;
-    this.#isRepeated = isRepeated;
     this.#handler = handler;
   }
 
-  arm(): void {
+  arm(delayMs: number): void {
     this.#stopClock = this.#self.home.host.clock.timer(() => {
       this.#self.enqueue(this);
-    }, this.#delayMs);
+    }, delayMs);
   }
 
   cancel(): void {
-    this.#live.delete(this);
+    this.#timers.delete(this);
     this.#stopClock?.();
     this.#self.forget(this);
   }
 
   run(): void {
-    if (!this.#isRepeated) this.#live.delete(this);
-    this.#self.timerStarted();
     if (this.#self.tenure?.isHeld === false) {
-      // The node's lease is over for the moment: whatever the timer would do, another node may be doing.
-      this.#ended();
+      // The node's lease is over for the moment: whatever the timer would do, another node may be doing. Either the
+      // lease is renewed, or the actor is discarded.
+      this.arm(LAPSE_PAUSE_MS);
       return;
     }
+    if (this.kind !== 'every') this.#timers.delete(this);
+    this.#self.timerStarted();
     let result: unknown;
     try {
       result = detached(this.#handler, new LifeContext(this.#self, []));
@@ -114,6 +132,6 @@ class TimerJob implements Job {
 
   #ended(): void {
     this.#self.timerEnded();
-    if (this.#live.has(this)) this.arm();
+    if (this.#timers.has(this)) this.arm(this.#delayMs);
   }
 }

@@ -30,6 +30,8 @@ export class ActorType implements Home {
   readonly #activations: LRUCache<string, Activation>;
   #cancelSweep: (() => void) | undefined;
   #noRoomError: ClstrError | undefined;
+  /** Not logged yet: a hand-over ends many actors at once. */
+  #timersLost = 0;
 
   constructor(host: Host, actor: Actor, cacheSize: number) {
     this.host = host;
@@ -60,6 +62,19 @@ export class ActorType implements Home {
 
   isOverdue(activation: Swept): boolean {
     return this.sweep - activation.usedAtSweep > SWEEPS_PER_IDLE;
+  }
+
+  timersLost(count: number): void {
+    const { host, actor } = this;
+    if (this.#timersLost === 0) {
+      host.clock.macrotask(() => {
+        const timers = this.#timersLost;
+        this.#timersLost = 0;
+        const message = `${timers} timers set by ctx.after ended with their actors of type ${actor.name} before they ran`;
+        host.logger.warn({ actor: actor.name, timers }, message);
+      });
+    }
+    this.#timersLost += count;
   }
 
   remove(key: string): void {
@@ -121,7 +136,7 @@ export class ActorType implements Home {
 
   /** One for all, as it has to be cheap when there are many. */
   #noRoom(): ClstrError {
-    const message = `all actors of type ${this.actor.name} are busy or leaving (cacheSize ${this.#cacheSize})`;
+    const message = `all actors of type ${this.actor.name} are busy, leaving or have timers set by ctx.after (cacheSize ${this.#cacheSize})`;
     this.#noRoomError ??= asRefusal(new ClstrError('OVERLOADED', message));
     return this.#noRoomError;
   }

@@ -59,11 +59,11 @@ abstract class BaseContext implements LifecycleContext {
   }
 
   every(periodMs: number, handler: TimerHandler): () => void {
-    return this.self.addTimer(checkInteger('every', 'periodMs', periodMs, 1, MAX_DELAY_MS), true, handler);
+    return this.self.addTimer(checkInteger('every', 'periodMs', periodMs, 1, MAX_DELAY_MS), 'every', handler);
   }
 
   after(delayMs: number, handler: TimerHandler): () => void {
-    return this.self.addTimer(checkInteger('after', 'delayMs', delayMs, 0, MAX_DELAY_MS), false, handler);
+    return this.self.addTimer(checkInteger('after', 'delayMs', delayMs, 0, MAX_DELAY_MS), 'after', handler);
   }
 
   waitUntil(work: Promise<unknown>): void {

@@ -302,6 +302,27 @@ describe('a timer', () => {
     expect(at).toEqual([100, 500]);
   });
 
+  test.each(['after', 'every'] as const)(
+    'set by %s that falls due during a lapse runs right after it, once, and the actor stays until then',
+    async (kind) => {
+      const script = cell({ idleMs: 1_000 });
+      const { send, clock, active } = host(script);
+      const tenure = new Tenure(1);
+      await send('a', 'x', tenure).answer;
+      const at: number[] = [];
+      script.context('x')[kind](3_600, () => void at.push(clock.monoMs()));
+      if (kind === 'every') script.context('x').after(10_000, () => undefined);
+      tenure.isHeld = false;
+      await clock.advance(8_000);
+      expect([at, active.get('cell')]).toEqual([[], 1]);
+      tenure.isHeld = true;
+      await clock.advance(100);
+      expect(at).toHaveLength(1);
+      await clock.advance(1_500);
+      expect(at).toHaveLength(1);
+    },
+  );
+
   test('of an actor that was discarded never runs again', async () => {
     const script = cell();
     const { handler, send, clock } = host(script);

@@ -46,6 +46,71 @@ describe('ctx.after()', () => {
   });
 });
 
+describe('a timer set by ctx.after()', () => {
+  test('keeps its actor in memory beyond idleMs; then the actor passivates', async () => {
+    const script = cell({ idleMs: 1_000 });
+    const node = await awake(script);
+    script.context('first').after(10_000, () => script.events.push('tick'));
+    await node.clock.advance(9_999);
+    expect([node.active.get('cell'), script.events.includes('tick')]).toEqual([1, false]);
+    await node.clock.advance(1);
+    expect(script.events.slice(-3)).toEqual(['tick', '+passivate', '-passivate']);
+  });
+
+  test('is waited for by ctx.passivate(), unless it is cancelled', async () => {
+    const script = cell();
+    const node = await awake(script);
+    const cancel = script.context('first').after(1_000, () => script.events.push('tick'));
+    script.context('first').after(500, () => script.events.push('tock'));
+    script.context('first').passivate();
+    await node.clock.advance(600);
+    expect(script.events.slice(-1)).toEqual(['tock']);
+    cancel();
+    await node.settled();
+    expect(script.events.slice(-2)).toEqual(['+passivate', '-passivate']);
+    expect(node.active.get('cell')).toBe(0);
+  });
+
+  test('keeps its actor from eviction: others make room, or a message for another key is refused', async () => {
+    const script = cell();
+    const node = await actorNode([script.actor], { cacheSize: 2 });
+    const write = (key: string): Promise<unknown> => answerOf(node.ref(Cell, key).write(key));
+    await write('a');
+    const cancel = script.context('a').after(10_000, () => undefined);
+    await write('b');
+    await write('c');
+    expect([script.setups, script.context('passivate').key]).toEqual([3, 'b']);
+    script.context('c').after(10_000, () => undefined);
+    expect(await write('d')).toMatchObject({
+      code: 'OVERLOADED',
+      outcome: 'not-executed',
+      message: expect.stringContaining('have timers set by ctx.after (cacheSize 2)') as string,
+    });
+    cancel();
+    expect(await write('d')).toEqual({ value: 'd' });
+  });
+
+  test('is logged when it ends with its actor before it ran, once for all actors of a type', async () => {
+    const script = cell();
+    const node = await actorNode([script.actor]);
+    for (const key of ['a', 'b', 'c']) {
+      await node.ref(Cell, key).write(key);
+      script.context(key).after(10_000, () => script.events.push('tick'));
+      if (key !== 'c') script.context(key).after(20_000, () => undefined);
+    }
+    await node.drain();
+    await node.settled();
+    expect(node.lines.filter(({ level }) => level === 'warn')).toEqual([
+      {
+        level: 'warn',
+        fields: { actor: 'cell', timers: 5 },
+        message: '5 timers set by ctx.after ended with their actors of type cell before they ran',
+      },
+    ]);
+    expect(script.events).not.toContain('tick');
+  });
+});
+
 describe('ctx.every()', () => {
   test('runs its handler again and again, until the function it returned is called', async () => {
     const script = cell();
@@ -133,7 +198,6 @@ describe('a timer', () => {
     const node = await awake(script);
     let ticks = 0;
     script.context('first').every(100, () => ticks++);
-    script.context('first').after(250, () => ticks++);
     await node.clock.advance(150);
     script.context('first').passivate();
     await node.settled();
@@ -142,18 +206,20 @@ describe('a timer', () => {
     expect(ticks).toBe(1);
   });
 
-  test('of an actor that is gone is never set', async () => {
+  test('is refused by an actor that is gone', async () => {
     const script = cell();
     const node = await awake(script);
     const late = script.context('first');
     late.passivate();
     await node.settled();
     const before = node.clock.timerCount;
-    late.every(100, () => script.events.push('tick'))();
-    late.after(100, () => script.events.push('tick'));
+    const gone = expect.objectContaining({
+      code: 'ABORTED',
+      message: 'cell/k has left memory: no timer can be set',
+    }) as Error;
+    expect(() => late.every(100, () => undefined)).toThrow(gone);
+    expect(() => late.after(100, () => undefined)).toThrow(gone);
     expect(node.clock.timerCount).toBe(before);
-    await node.clock.advance(1_000);
-    expect(script.events).not.toContain('tick');
   });
 
   test.each(['at once', 'for longer than idleMs'])(
@@ -259,7 +325,10 @@ describe('a timer', () => {
   test('goes off while its actor stops, and runs when it stays after all', async () => {
     const script = cell();
     const node = await awake(script);
-    script.context('first').after(100, () => script.events.push('tick'));
+    const cancel = script.context('first').every(100, () => {
+      script.events.push('tick');
+      cancel();
+    });
     const gate = script.hold('passivate');
     script.context('first').passivate();
     await node.clock.advance(150);

@@ -48,7 +48,7 @@ describe('a type of actors', () => {
       expect(await answerOf(node.ref(Cell, `c${i}`).write('x'))).toEqual({
         code: 'OVERLOADED',
         outcome: 'not-executed',
-        message: 'all actors of type cell are busy or leaving (cacheSize 2)',
+        message: 'all actors of type cell are busy, leaving or have timers set by ctx.after (cacheSize 2)',
       });
     }
     expect(left).toEqual([]);

@@ -51,8 +51,8 @@ export interface ActorUnderTest<M extends Methods, State> {
   /** Steps until no call waits, those that come meanwhile included. */
   run(): Promise<void>;
   /**
-   * Passivates the actor once it has nothing to do; the next call starts it anew. Does nothing when it is not in
-   * memory. `evicted` wants it idle now, or fails as `OVERLOADED`; `drain` waits 2 s for what runs, then discards.
+   * Passivates the actor once it has nothing to do, and each timer set by `ctx.after` has run: advance the clock for
+   * them. The next call starts it anew. Does nothing when it is not in memory. `evicted` wants it idle now, or fails as `OVERLOADED`; `drain` waits 2 s for what runs, then discards.
    *
    * @throws what `passivate` threw
    */
