@@ -1,5 +1,7 @@
 /** The scores of rendezvous hashing: which node suits a shard best, the same for everybody who asks. */
-import type { Hash64 } from './shard.ts';
+import { hashSeries } from './internal/hash64.ts';
+import { hashSeriesBy } from './internal/text-hash.ts';
+import type { Hash64 } from './internal/text-hash.ts';
 import { seeded } from './shard.ts';
 
 /** Scores of one node for every shard: the two halves of each. */
@@ -13,7 +15,8 @@ export interface Scores {
 export interface Scoring {
   readonly numShards: number;
   readonly seed: string;
-  readonly hash: (text: string) => Hash64;
+  /** Undefined: that of `hash64.ts`. */
+  readonly hash: ((text: string) => Hash64) | undefined;
 }
 
 /** The bare hashes, which are the scores as long as every node weighs 1. */
@@ -21,11 +24,9 @@ export function scoreNode(nodeId: string, weight: number, scoring: Scoring): Sco
   const { numShards, seed, hash } = scoring;
   const high = new Uint32Array(numShards);
   const low = new Uint32Array(numShards);
-  for (let shard = 0; shard < numShards; shard++) {
-    const score = hash(seeded(seed, `shard:${shard}\0${nodeId}`));
-    high[shard] = score.high;
-    low[shard] = score.low;
-  }
+  const series = { head: seeded(seed, 'shard:'), tail: `\0${nodeId}`, high, low };
+  if (hash === undefined) hashSeries(series);
+  else hashSeriesBy(hash, series);
   return { nodeId, weight, high, low };
 }
 

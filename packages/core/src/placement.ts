@@ -1,12 +1,11 @@
 /** Which node owns a shard: rendezvous hashing, the node with the highest score for the shard wins. */
 import { ClstrError } from './errors.ts';
+import type { Hash64 } from './internal/text-hash.ts';
 import type { PlacementKind } from './membership/membership.ts';
 import { checkInteger, checkString, invalidOption } from './options.ts';
 import { boundOf, boundedOwners } from './placement-bound.ts';
 import { bestFor, isEqual, isHigher, scoreNode, sortScores, weightedScores } from './placement-scores.ts';
 import type { Scores } from './placement-scores.ts';
-import type { Hash64 } from './shard.ts';
-import { hash64 } from './shard.ts';
 
 /**
  * The shards that `nodeId` owns when exactly `nodeIds` are members, ascending. Every node computes the same answer,
@@ -46,7 +45,7 @@ export interface PlacementOptions {
    * comes or goes. Default: `rendezvous`.
    */
   kind?: PlacementKind | undefined;
-  /** The hash function; another one only to observe or to study it. */
+  /** In place of the hash of `shardFromString`; only to observe or to study it. */
   hash?: ((text: string) => Hash64) | undefined;
 }
 
@@ -152,7 +151,7 @@ const KINDS: readonly unknown[] = ['rendezvous', 'bounded'] satisfies PlacementK
 
 function resolveOptions(options: PlacementOptions) {
   const owner = 'createPlacement';
-  const { kind = 'rendezvous', hash = hash64 } = options;
+  const { kind = 'rendezvous', hash } = options;
   if (!KINDS.includes(kind)) throw invalidOption(owner, 'kind', kind, `one of ${KINDS.join(', ')}`);
   return Object.freeze({
     numShards: checkInteger(owner, 'numShards', options.numShards, 1, MAX_PLACED_SHARDS),

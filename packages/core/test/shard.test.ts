@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createKeyRouter, hash64, shardFromString } from '../src/shard.ts';
+import { hash64 } from '../src/internal/hash64.ts';
+import { createKeyRouter, shardFromString } from '../src/shard.ts';
 import { goVectors } from './vectors.ts';
 
 describe('shardFromString', () => {

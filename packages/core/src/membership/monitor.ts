@@ -3,10 +3,11 @@
  * anybody: only the acknowledged write of the dead mark does.
  */
 import type { Clock } from '../clock.ts';
+import { hash64 } from '../internal/hash64.ts';
+import type { Hash64 } from '../internal/text-hash.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
-import { hash64, seeded } from '../shard.ts';
-import type { Hash64 } from '../shard.ts';
+import { seeded } from '../shard.ts';
 import type { ClusterStore, Watch } from './cluster-store.ts';
 import { heartbeatKey, memberKey } from './records.ts';
 import type { Heartbeat, MemberRecord } from './records.ts';
