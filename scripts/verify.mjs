@@ -1,13 +1,17 @@
 // npm run verify: every check, one line each; all of them run, so that one failure does not hide the next.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { findNatsServer } from './nats-server.mjs';
+import { countTests, failedTests, keepReport, readReport } from './test-report.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
 const CACHE = path.join(ROOT, 'node_modules/.cache/clstr');
 /** What vitest writes: one file per step that runs tests. */
 const RESULTS = ['tests', 'faults'].map((name) => path.join(CACHE, `${name}.json`));
+/** Reports of failed runs, under the time of the run. Git ignores them, and nothing here deletes them. */
+const REPORTS = path.join(ROOT, 'reports');
+const startedAt = new Date();
 const node = (file, ...args) => [process.execPath, [path.join(ROOT, file), ...args]];
 
 /** In order; `needs` names a step without which this one would only repeat its failure. */
@@ -53,6 +57,7 @@ for (const [index, step] of STEPS.entries()) {
 
 if (!findNatsServer().path)
   console.log('verify: no nats-server was found, so tests against a real one were skipped');
+for (const file of RESULTS) showFailures(file);
 console.log(failed.length === 0 ? 'verify: all steps passed' : `verify: FAILED: ${failed.join(', ')}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
 
@@ -60,24 +65,27 @@ const counts = readCounts();
 if (counts === undefined) console.log('verify: the tests left no result');
 else console.log(counts);
 
-/** The last line: what vitest's own reports counted. A file that could not be loaded counts as one failure. */
-function readCounts() {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const file of RESULTS) {
-    let report;
-    try {
-      report = JSON.parse(readFileSync(file, 'utf8'));
-    } catch {
-      return undefined;
-    }
-    const unloaded = report.testResults.filter(
-      (result) =>
-        result.status === 'failed' && !result.assertionResults.some((test) => test.status === 'failed'),
-    ).length;
-    counts.passed += report.numPassedTests;
-    counts.failed += report.numFailedTests + unloaded;
-    counts.skipped += report.numPendingTests + report.numTodoTests;
+/** The failed tests of a step, and where its report is kept. */
+function showFailures(file) {
+  const step = path.basename(file, '.json');
+  if (!failed.includes(step)) return;
+  const report = readReport(file);
+  if (report === undefined) {
+    console.log(`verify: ${step} left no report`);
+    return;
   }
-  const line = `${counts.passed} passed, ${counts.failed} failed`;
-  return counts.skipped === 0 ? line : `${line}, ${counts.skipped} skipped`;
+  for (const line of failedTests(report, ROOT)) console.log(`verify: failed: ${line}`);
+  console.log(`verify: the report of ${step} is kept in ${keepReport(file, REPORTS, startedAt)}`);
+}
+
+/** The last line: what vitest's own reports counted. */
+function readCounts() {
+  const sum = { passed: 0, failed: 0, skipped: 0 };
+  for (const file of RESULTS) {
+    const report = readReport(file);
+    if (report === undefined) return undefined;
+    for (const [kind, count] of Object.entries(countTests(report))) sum[kind] += count;
+  }
+  const line = `${sum.passed} passed, ${sum.failed} failed`;
+  return sum.skipped === 0 ? line : `${line}, ${sum.skipped} skipped`;
 }

@@ -176,11 +176,9 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
     try {
       await own.kill();
       await down;
-      const downMs = performance.now();
       await own.restart();
+      // The NATS client alone would wait for an hour: until the wall clock is where it was.
       await up;
-      // The NATS client alone would wait until the wall clock is where it was.
-      expect(performance.now() - downMs).toBeGreaterThanOrEqual(TIMINGS.fast.leaseMs - 1);
     } finally {
       vi.restoreAllMocks();
     }

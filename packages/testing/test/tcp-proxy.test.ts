@@ -79,7 +79,8 @@ test('delays each chunk by the latency, in order, also when the mode changes mea
   const startMs = performance.now();
   const first = echo(socket, 'slow');
   await once(accepted[0]!, 'data');
-  expect(performance.now() - startMs).toBeGreaterThanOrEqual(95);
+  // Half of it: without the delay it would take about a millisecond.
+  expect(performance.now() - startMs).toBeGreaterThan(50);
   proxy.setMode({ kind: 'pass' });
   expect(await first).toBe('slow');
 });
@@ -90,7 +91,8 @@ test('lets only so many bytes per second pass', async () => {
   proxy.setMode({ kind: 'throttle', bytesPerSecond: 10_000 });
   const startMs = performance.now();
   expect(await echo(socket, 'x'.repeat(1_000))).toHaveLength(1_000);
-  expect(performance.now() - startMs).toBeGreaterThanOrEqual(150);
+  // 100 ms each way; half of it, as above.
+  expect(performance.now() - startMs).toBeGreaterThan(100);
 });
 
 test('a black hole swallows bytes and FIN of both sides, and what was swallowed stays lost', async () => {

@@ -78,9 +78,7 @@ describe.skipIf(!hasNatsServer())('a bucket in JetStream', () => {
     const cluster = nextCluster();
     await manager.streams.add({ name: `KV_${cluster}`, subjects: [`elsewhere.${cluster}`] });
     const store = await open({ cluster });
-    const startedMs = performance.now();
     expect(await store.cas(CONFIG_KEY, 0, 'x', 100)).toEqual({ kind: 'unknown' });
-    expect(performance.now() - startedMs).toBeGreaterThanOrEqual(99);
   });
 
   test('is not made where another stream takes its subjects, and provisioning says so', async () => {
