@@ -48,6 +48,6 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
   ['index'],
   ['client', 'node'],
   ['dispatch', 'membership', 'pending', 'placement'],
-  ['transport', 'frame', 'codec', 'envelope', 'call-chain', 'error-record', 'handler', 'shard'],
+  ['transport', 'frame', 'codec', 'json-value', 'envelope', 'call-chain', 'error-record', 'handler', 'shard'],
   ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'rare-log', 'observers', 'internal'],
 ];

@@ -1,8 +1,8 @@
 /** The Go implementation on the other side, played by hand over a plain NATS connection, in both roles. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Client, Codec, Handler, Node, NodeOptions } from '@clstr/core';
-import { ActorError, createClient, createNode } from '@clstr/core';
+import type { Client, Handler, Node, NodeOptions } from '@clstr/core';
+import { ActorError, bytesCodec, createClient, createNode } from '@clstr/core';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import type { NatsTransport } from '@clstr/transport-nats';
@@ -30,11 +30,6 @@ const VECTORS = (
 
 /** A cluster in which `user-123` lives in shard 63, as one of the vectors has it. */
 const CLUSTER = { numShards: 104, seed: 'ü' };
-const bytesCodec: Codec = {
-  name: 'bytes',
-  encode: (value) => value as Uint8Array,
-  decode: (payload) => new Uint8Array(payload),
-};
 
 describe.skipIf(!hasNatsServer())('over nats-server', () => {
   let server: NatsServer;

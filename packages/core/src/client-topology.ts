@@ -1,7 +1,6 @@
 /** Where the owner of each shard is, as the nodes themselves told this client; it never goes back to an older owner. */
 import type { Clock } from './clock.ts';
-import type { Codec } from './codec.ts';
-import { decodePayload, encodePayload } from './codec.ts';
+import { decodePayload, jsonCodec } from './codec.ts';
 import { TOPOLOGY_TYPE } from './dispatch.ts';
 import type { ClstrError } from './errors.ts';
 import type { Random } from './random.ts';
@@ -10,7 +9,6 @@ import { TOPOLOGY_ADDRESS } from './transport.ts';
 
 export interface ClientTopologyOptions {
   readonly link: ClientLink;
-  readonly codec: Codec;
   readonly clock: Clock;
   readonly random: Random;
   readonly routes: Map<number, NodeAddress>;
@@ -101,11 +99,11 @@ export class ClientTopology {
   }
 
   #ask(): void {
-    const { link, codec, clock, nextAttempt } = this.#options;
+    const { link, clock, nextAttempt } = this.#options;
     const announcer = this.#isSilent ? this.#announcer : undefined;
     this.#isSilent = false;
     if (announcer !== undefined) this.#announcer = undefined;
-    const question = new Question(nextAttempt(), encodePayload(codec, null), (reply) => {
+    const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply) => {
       if (this.#question !== question) return;
       // Nothing but its own word says that there is such a node.
       if (announcer !== undefined && reply === undefined) this.#isAskedAgain = true;
@@ -123,7 +121,7 @@ export class ClientTopology {
   }
 
   #answered(reply: InboundReply | undefined): void {
-    const { codec, clock } = this.#options;
+    const { clock } = this.#options;
     this.#question = undefined;
     this.#cancelTimer?.();
     this.#cancelTimer = clock.timer(() => {
@@ -134,7 +132,7 @@ export class ClientTopology {
     }, PAUSE_MS);
     if (reply === undefined) return;
     try {
-      this.#learnAll(decodePayload(codec, reply.payload, reply.isRaw));
+      this.#learnAll(decodePayload(jsonCodec, reply.payload, reply.isRaw));
     } catch {
       // Not the answer of a node of this cluster: the shards' own subjects still lead to their owners.
     }

@@ -10,7 +10,7 @@ import { Redelivery } from './client-redelivery.ts';
 import { StrandedCalls } from './client-stranded.ts';
 import { ClientTopology } from './client-topology.ts';
 import type { ClientTopologyOptions } from './client-topology.ts';
-import { encodePayload, isRawPayload } from './codec.ts';
+import { encodePayload, isRawPayload, jsonCodec } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
 import { ClstrError, isClstrError } from './errors.ts';
@@ -88,6 +88,8 @@ class RoutingClient implements Client {
   readonly #options: ResolvedClientOptions;
   readonly #router;
   readonly #host: CallHost;
+  /** As `#host`, for the framework's own messages, which are JSON whatever the codec. */
+  readonly #infoHost: CallHost;
   readonly #knownTypes = new Set<string>();
   readonly #trackedNotifies = new Set<Call>();
   readonly #stopListening: () => void;
@@ -146,6 +148,7 @@ class RoutingClient implements Client {
         this.#onNotifyFailed(call, error);
       },
     };
+    this.#infoHost = Object.create(this.#host, { codec: { value: jsonCodec } }) as CallHost;
     if (options.routing === 'topology') follow();
     this.#host.discovery?.ask();
     let wasLost = transport.state === 'disconnected';
@@ -220,7 +223,15 @@ class RoutingClient implements Client {
   }
 
   async #nodeInfo(shard: number, options: CallOptions = {}): Promise<NodeInfo> {
-    const info = await this.#send(false, undefined, shard, NODE_INFO_TYPE, undefined, options);
+    const info = await this.#send(
+      false,
+      undefined,
+      shard,
+      NODE_INFO_TYPE,
+      undefined,
+      options,
+      this.#infoHost,
+    );
     const { node_id: nodeId, shards } = (info ?? {}) as { node_id?: unknown; shards?: unknown };
     if (typeof nodeId !== 'string' || !Array.isArray(shards)) {
       const message = `shard ${shard} answered ${NODE_INFO_TYPE} with ${describe(info)}`;
@@ -286,6 +297,7 @@ class RoutingClient implements Client {
     type: string,
     payload: unknown,
     options: CallOptions | undefined,
+    host = this.#host,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
@@ -303,7 +315,7 @@ class RoutingClient implements Client {
       const isRaw = isRawPayload(payload);
       this.#pending++;
       new Call(
-        this.#host,
+        host,
         isNotify,
         shard,
         key,

@@ -1,5 +1,6 @@
 /** Values to payload bytes and back. JSON unless told otherwise; both ends must use the same codec. */
 import { decodeText, encodeText } from './internal/bytes.ts';
+import { checkJsonValue } from './json-value.ts';
 import { describe } from './options.ts';
 
 export interface Codec {
@@ -16,15 +17,26 @@ export interface Codec {
   decodeText?(payload: string): unknown;
 }
 
+/** Refuses what JSON would empty or change; docs/reference/values.md lists what travels. */
 export const jsonCodec: Codec = {
   name: 'json',
   encode(value) {
+    checkJsonValue(value);
     const text = JSON.stringify(value) as string | undefined;
-    if (text === undefined) throw new TypeError(`a ${typeof value} has no JSON form`);
+    if (text === undefined) throw new TypeError('its toJSON() returns nothing that JSON can carry');
     return text;
   },
   decode: (payload) => JSON.parse(decodeText(payload)) as unknown,
   decodeText: (payload) => JSON.parse(payload) as unknown,
+};
+
+/** For payloads that are bytes only, e.g. of a serializer of your own: no value but a `Uint8Array` travels. */
+export const bytesCodec: Codec = {
+  name: 'bytes',
+  encode(value) {
+    throw new TypeError(`codec bytes carries a Uint8Array or undefined, not ${describe(value)}`);
+  },
+  decode: (payload) => new Uint8Array(payload),
 };
 
 const EMPTY = new Uint8Array(0);

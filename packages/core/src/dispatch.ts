@@ -6,7 +6,7 @@
  */
 import { CALL_CHAIN_HEADER, decodeCallChain } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
-import { decodePayload, encodePayload } from './codec.ts';
+import { decodePayload, jsonCodec } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
 import { ClstrError } from './errors.ts';
@@ -76,14 +76,17 @@ export class Dispatch implements EntryReceiver, RunHost {
 
   onEntry(entry: InboundEntry, port: ReplyPort): void {
     if (entry.type === TOPOLOGY_TYPE) {
-      const { codec, gate } = this.options;
-      port.reply(entry, encodePayload(codec, gate.topology()), false);
+      answerItself(entry, port, this.options.gate.topology());
       return;
     }
     const nowMs = this.options.clock.monoMs();
     let request: HandlerRequest;
     try {
       if (!this.#admit(entry, nowMs)) return;
+      if (entry.type === NODE_INFO_TYPE) {
+        answerItself(entry, port, this.#nodeInfo());
+        return;
+      }
       request = this.#toRequest(entry);
     } catch (error) {
       this.#refuse(entry, port, error as ClstrError);
@@ -95,7 +98,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     const { metrics, nodeId, handler } = this.options;
     if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.#inFlight);
     try {
-      const result = entry.type === NODE_INFO_TYPE ? this.#nodeInfo() : detached(handler, request, run);
+      const result = detached(handler, request, run);
       if (isThenable(result)) this.#await(result, run);
       else run.succeed(result);
     } catch (error) {
@@ -230,7 +233,7 @@ export class Dispatch implements EntryReceiver, RunHost {
 
   #learnType(type: string): void {
     checkType(type);
-    if (type.startsWith(RESERVED_TYPE_PREFIX) && type !== NODE_INFO_TYPE) {
+    if (type.startsWith(RESERVED_TYPE_PREFIX)) {
       throw new ClstrError('UNKNOWN_TYPE', `this node knows no message type ${describe(type)}`);
     }
     if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
@@ -263,6 +266,11 @@ export class Dispatch implements EntryReceiver, RunHost {
       },
     );
   }
+}
+
+/** The framework's own messages are JSON, whatever codec the application's payloads have. */
+function answerItself(entry: InboundEntry, port: ReplyPort, answer: unknown): void {
+  if (!entry.isNotify) port.reply(entry, jsonCodec.encode(answer), false);
 }
 
 function isNested({ headers }: InboundEntry): boolean {

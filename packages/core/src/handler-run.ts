@@ -2,7 +2,7 @@
 import type { Codec } from './codec.ts';
 import { encodePayload, isRawPayload } from './codec.ts';
 import type { Clock } from './clock.ts';
-import { ClstrError, asRefusal, dispositionOf, isClstrError } from './errors.ts';
+import { ClstrError, asRefusal, dispositionOf, forCaller, isClstrError } from './errors.ts';
 import type { HandlerContext, ShardTenure } from './handler.ts';
 import { abortDetached } from './internal/async-context.ts';
 import { Deadline } from './internal/deadline-wheel.ts';
@@ -101,7 +101,7 @@ export class Run extends Deadline implements HandlerContext {
     try {
       bytes = encodePayload(this.#host.options.codec, value);
     } catch (error) {
-      this.fail(error);
+      this.fail(isClstrError(error) ? error : this.#unsendable(error));
       return;
     }
     this.#port.reply(this.entry, bytes, isRawPayload(value));
@@ -177,6 +177,16 @@ export class Run extends Deadline implements HandlerContext {
     if (!this.#host.options.gate.isMixed) return error;
     const { message, details } = error;
     return new ClstrError('UNKNOWN_TYPE', `${message}; another node may`, { retryable: true, details });
+  }
+
+  /** The handler has run, and what it returned stays here: its author reads why in the log, the caller in the error. */
+  #unsendable(cause: unknown): ClstrError {
+    const { codec, logger, nodeId } = this.#host.options;
+    const { type, shard, key } = this.entry;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `the reply of ${describe(type)} cannot be encoded as ${codec.name}: ${why}`;
+    logger.error({ err: cause, type, shard, key, nodeId }, message);
+    return forCaller(new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' }));
   }
 
   /** The rule that makes repeats safe: once user code has started, nothing leaves as `not-executed`. */

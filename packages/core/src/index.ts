@@ -32,7 +32,7 @@ export type { ClstrErrorOptions, ErrorCode, ErrorCodeInfo, Outcome } from './err
 
 export { MAX_CALL_DEPTH } from './call-chain.ts';
 export type { CallChain } from './call-chain.ts';
-export { jsonCodec, payloadBytes } from './codec.ts';
+export { bytesCodec, jsonCodec, payloadBytes } from './codec.ts';
 export type { Codec } from './codec.ts';
 export { envelopeLimits } from './envelope.ts';
 export type { Headers } from './envelope.ts';

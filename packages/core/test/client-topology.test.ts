@@ -2,7 +2,7 @@ import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { ClientTopology } from '../src/client-topology.ts';
 import { createClient } from '../src/client.ts';
-import { jsonCodec } from '../src/codec.ts';
+import { bytesCodec } from '../src/codec.ts';
 import { ClstrError } from '../src/errors.ts';
 import type { NodeAddress } from '../src/transport.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
@@ -18,7 +18,7 @@ function start() {
   const random = { bytes: (count: number) => new Uint8Array(count).fill(128) };
   let attempts = 0;
   const topology = new ClientTopology({
-    ...{ link: transport.openLink({ session: 1 }), codec: jsonCodec, clock, routes, random },
+    ...{ link: transport.openLink({ session: 1 }), clock, routes, random },
     nextAttempt: () => ++attempts,
     onMoved: (shard) => moved.push(shard),
   });
@@ -106,6 +106,21 @@ describe('a question', () => {
     createClient({ transport, clock: fakeClock(), routing: 'topology' });
     expect(transport.sent.map(({ entry }) => entry.type)).toEqual(['clstr.topology']);
   });
+
+  test('is asked and answered in JSON, whatever the codec of the application', () => {
+    const transport = new ScriptedTransport();
+    const client = createClient({
+      transport,
+      clock: fakeClock(),
+      codec: bytesCodec,
+      routing: 'topology',
+      numShards: 1,
+    });
+    expect(transport.last.entry.payload).toBe('null');
+    transport.last.reply(owners([0, 1, 'a', 'i']));
+    void client.requestShard(0, 'Get').catch(() => undefined);
+    expect(transport.last.to).toEqual({ nodeId: 'a', inc: 'i' });
+  });
 });
 
 describe('an announcement', () => {
@@ -128,7 +143,7 @@ describe('an announcement', () => {
     const clock = fakeClock();
     const random = { bytes: (count: number) => new Uint8Array(count).fill(byte) };
     const topology = new ClientTopology({
-      ...{ link: transport.openLink({ session: 1 }), codec: jsonCodec, clock, random, routes: new Map() },
+      ...{ link: transport.openLink({ session: 1 }), clock, random, routes: new Map() },
       ...{ nextAttempt: () => 1, onMoved: () => undefined },
     });
     topology.onAnnouncement(ANNOUNCER);

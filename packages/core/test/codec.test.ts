@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Codec } from '../src/codec.ts';
-import { decodePayload, encodePayload, isRawPayload, jsonCodec } from '../src/codec.ts';
+import { bytesCodec, decodePayload, encodePayload, isRawPayload, jsonCodec } from '../src/codec.ts';
 
 const bytesOf = (payload: string | Uint8Array): Uint8Array =>
   typeof payload === 'string' ? new TextEncoder().encode(payload) : payload;
@@ -16,12 +16,12 @@ describe('jsonCodec', () => {
     );
   });
 
-  test.each([() => 5, Symbol('a')])('refuses %s, which has no JSON form', (value) => {
+  test.each([() => 5, Symbol('a'), 5n, new Map(), [NaN]])('refuses %s, which JSON would lose', (value) => {
     expect(() => jsonCodec.encode(value)).toThrow(TypeError);
   });
 
-  test('refuses what JSON.stringify refuses', () => {
-    expect(() => jsonCodec.encode(5n)).toThrow(TypeError);
+  test('refuses a value whose toJSON() leaves nothing', () => {
+    expect(() => jsonCodec.encode({ toJSON: () => undefined })).toThrow('its toJSON() returns nothing');
   });
 
   test.each([[[0x7b]], [[0x22, 0xff, 0x22]], [[]]])('refuses the bytes %j', (bytes) => {
@@ -36,6 +36,26 @@ describe('jsonCodec', () => {
     jsonCodec.decode(bytesOf('{"__proto__":{"polluted":1}}'));
     jsonCodec.decodeText!('{"__proto__":{"polluted":1}}');
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+  });
+});
+
+describe('bytesCodec', () => {
+  test('carries bytes and undefined, and says so when it gets anything else', () => {
+    const bytes = Uint8Array.of(1, 2);
+    expect(encodePayload(bytesCodec, bytes)).toEqual(bytes);
+    expect(decodePayload(bytesCodec, encodePayload(bytesCodec, undefined), false)).toBeUndefined();
+    expect(() => encodePayload(bytesCodec, { a: 1 })).toThrow(
+      'codec bytes carries a Uint8Array or undefined, not an object',
+    );
+  });
+
+  test('gives back bytes of their own, whoever marked them as raw', () => {
+    const arrived = Uint8Array.of(1, 2);
+    for (const isRaw of [true, false]) {
+      const decoded = decodePayload(bytesCodec, arrived, isRaw) as Uint8Array;
+      expect(decoded).toEqual(arrived);
+      expect(decoded.buffer).not.toBe(arrived.buffer);
+    }
   });
 });
 

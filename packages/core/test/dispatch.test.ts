@@ -1,6 +1,6 @@
 import { deferred, fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
-import { jsonCodec } from '../src/codec.ts';
+import { bytesCodec, jsonCodec } from '../src/codec.ts';
 import { Dispatch } from '../src/dispatch.ts';
 import type { DispatchOptions } from '../src/dispatch.ts';
 import { ActorError, ClstrError, asRefusal, forCaller } from '../src/errors.ts';
@@ -57,6 +57,10 @@ function openHandler() {
 /** Lets everything that waits for a settled promise run. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await Promise.resolve();
+}
+
+function raise(error: Error): never {
+  throw error;
 }
 
 const failed = (code: string, outcome: string) => ({ error: { code, outcome } });
@@ -172,6 +176,28 @@ describe('clstr.node.info', () => {
     dispatch.onEntry(entryOf({ type: 'clstr.node.info', payload: new Uint8Array(0) }), port);
     expect(port.last).toMatchObject({ value: '{"node_id":"n1","shards":[1,3]}' });
     expect(requests).toEqual([]);
+  });
+
+  test('counts as no handler, and its payload is left alone', () => {
+    const metrics = recordMetrics();
+    const { dispatch, port } = start({ metrics });
+    dispatch.onEntry(entryOf({ type: 'clstr.node.info', payload: '{' }), port);
+    expect(port.last).toMatchObject({ value: '{"node_id":"n1","shards":[1,3]}' });
+    expect(metrics.calls).toEqual([]);
+  });
+
+  test('is not answered when nobody waits for an answer', () => {
+    const { dispatch, port } = start();
+    for (const type of ['clstr.node.info', 'clstr.topology']) {
+      dispatch.onEntry(entryOf({ type, isNotify: true }), port);
+    }
+    expect(port.answers).toEqual([]);
+  });
+
+  test.each(['clstr.node.info', 'clstr.topology'])('and %s are JSON with a codec of bytes', (type) => {
+    const { dispatch, port } = start({ codec: bytesCodec });
+    dispatch.onEntry(entryOf({ type, payload: 'null' }), port);
+    expect(JSON.parse(port.last?.value as string)).toBeTypeOf('object');
   });
 });
 
@@ -340,10 +366,21 @@ describe('what a handler throws', () => {
   );
 
   test('and a reply that has no encoded form is a failure after execution', () => {
-    const { dispatch, port } = start({ handler: () => 5n });
+    const { dispatch, port, logger } = start({ handler: () => ({ total: 5n }) });
     dispatch.onEntry(entryOf(), port);
-    expect(port.last).toMatchObject(failed('INTERNAL', 'executed'));
+    const message =
+      'the reply of "Get" cannot be encoded as json: total is a bigint, which JSON cannot carry: ' +
+      'send it as a text, or use a codec that carries it';
+    expect(port.last).toMatchObject({ error: { code: 'INVALID_ENVELOPE', outcome: 'executed', message } });
+    expect(logger.lines).toMatchObject([{ level: 'error', fields: { type: 'Get', nodeId: 'n1' }, message }]);
     expect(dispatch.inFlight).toBe(0);
+  });
+
+  test('and an error that the codec throws on purpose is one of the handler', () => {
+    const codec = { ...jsonCodec, encode: (): never => raise(new ClstrError('VALIDATION_FAILED', 'no')) };
+    const { dispatch, port } = start({ codec });
+    dispatch.onEntry(entryOf(), port);
+    expect(port.last).toMatchObject(failed('HANDLER_ERROR', 'executed'));
   });
 });
 

@@ -133,7 +133,10 @@ describe('a codec that makes neither text nor bytes', () => {
       await clock.advance(10_000);
       expect(await ends).toEqual([
         { status: 'fulfilled', value: 1 },
-        { status: 'rejected', reason: expect.objectContaining({ code: 'INTERNAL', outcome: 'executed' }) },
+        {
+          status: 'rejected',
+          reason: expect.objectContaining({ code: 'INVALID_ENVELOPE', outcome: 'executed' }),
+        },
         { status: 'fulfilled', value: 3 },
       ]);
       expect(cluster.nodes[0]!.inFlight).toBe(0);

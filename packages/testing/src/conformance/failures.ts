@@ -77,15 +77,27 @@ export const failures: Behaviours = {
     }
   },
 
-  async 'answers a result that cannot be encoded as INTERNAL, executed'(stage) {
+  async 'refuses a result that JSON would lose, executed, with the place and the reason'(stage) {
     const circular: Record<string, unknown> = {};
     circular['self'] = circular;
-    const results = [circular, () => undefined, 10n, Symbol('s')];
+    const results = [circular, () => undefined, 10n, Symbol('s'), { rows: [new Map()] }, [NaN]];
     await stage.node(({ payload }) => results[payload as number]);
     const client = await stage.client();
+    const why = ['self', 'a function', 'a bigint', 'a symbol', 'rows[0] is a Map', '[0] is NaN'];
     for (const index of results.keys()) {
-      await expectFailure(client.requestKey('k', 'Result', index), 'INTERNAL', 'executed');
+      const call = client.requestKey('k', 'Result', index);
+      const { message } = await expectFailure(call, 'INVALID_ENVELOPE', 'executed');
+      expect(message).toMatch(/^the reply of "Result" cannot be encoded as json: /);
+      expect(message).toContain(why[index]);
     }
+  },
+
+  async 'refuses a payload that JSON would lose, not executed, with the place and the reason'(stage) {
+    await stage.node(() => undefined);
+    const client = await stage.client();
+    const call = client.requestKey('k', 'Set', { user: { tags: new Set(['a']) } });
+    const { message } = await expectFailure(call, 'INVALID_ENVELOPE', 'not-executed');
+    expect(message).toContain('user.tags is a Set, which JSON turns into {}');
   },
 
   async 'keeps an error whose details cannot be encoded, without them'(stage) {

@@ -1,4 +1,5 @@
 /** Headers and message types: carried as given, and the framework's own names refused at both ends. */
+import { bytesCodec } from '@clstr/core';
 import { expect } from 'vitest';
 import type { Behaviours } from './behaviour.ts';
 import { expectError, expectFailure } from './failure.ts';
@@ -111,5 +112,12 @@ export const headersAndTypes: Behaviours = {
     await stage.node(() => 'not asked', { id: 'the-node', shards: [3, 1, 11] });
     const client = await stage.client();
     expect(await client.shard(1).nodeInfo()).toEqual({ nodeId: 'the-node', shards: [1, 3, 11] });
+  },
+
+  async 'answers who serves a shard in JSON, whatever the codec of the application'(stage) {
+    await stage.node(({ payload }) => payload, { id: 'the-node', shards: [1], codec: bytesCodec });
+    const client = await stage.client({ codec: bytesCodec });
+    expect(await client.shard(1).nodeInfo()).toEqual({ nodeId: 'the-node', shards: [1] });
+    expect(await client.shard(1).request('Echo', Uint8Array.of(1, 2))).toEqual(Uint8Array.of(1, 2));
   },
 };
