@@ -49,5 +49,16 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
   ['client', 'node'],
   ['dispatch', 'membership', 'pending', 'placement'],
   ['transport', 'frame', 'codec', 'json-value', 'envelope', 'call-chain', 'error-record', 'handler', 'shard'],
-  ['errors', 'options', 'clock', 'random', 'metrics', 'logger', 'rare-log', 'observers', 'internal'],
+  [
+    'errors',
+    'options',
+    'clock',
+    'random',
+    'metrics',
+    'type-labels',
+    'logger',
+    'rare-log',
+    'observers',
+    'internal',
+  ],
 ];

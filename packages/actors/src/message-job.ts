@@ -66,6 +66,7 @@ export class MessageJob implements Job {
       this.#reject(asRefusal(this.#lost()));
       return;
     }
+    this.#context.started();
     try {
       this.#resolve(
         this.#asyncContext.runInAsyncScope(

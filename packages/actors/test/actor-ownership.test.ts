@@ -63,6 +63,7 @@ function host(script: CellScript): Host {
       ...{ signal: controller.signal, nodeId: 'n1', tenure, onAbort: undefined },
       log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
       refuse: (error) => void refusals.push(error),
+      started: () => undefined,
       remainingMs: () => 60_000,
     };
     const answer = (async () => handler(request, context))().catch((error: unknown) => {

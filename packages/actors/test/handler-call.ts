@@ -57,6 +57,7 @@ export function contextOf(): TestContext {
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     onAbort: undefined,
     refuse: () => undefined,
+    started: () => undefined,
     remainingMs: () => 1_000,
     lines,
     abort: (reason) => {

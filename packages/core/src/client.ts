@@ -21,6 +21,7 @@ import { MAX_DELAY_MS, checkInteger, describe, invalidOption } from './options.t
 import { randomSafeInteger } from './random.ts';
 import { createKeyRouter } from './shard.ts';
 import type { NodeAddress } from './transport.ts';
+import { TypeLabels } from './type-labels.ts';
 
 export interface NodeInfo {
   readonly nodeId: string;
@@ -91,6 +92,7 @@ class RoutingClient implements Client {
   /** As `#host`, for the framework's own messages, which are JSON whatever the codec. */
   readonly #infoHost: CallHost;
   readonly #knownTypes = new Set<string>();
+  readonly #labels = new TypeLabels();
   readonly #trackedNotifies = new Set<Call>();
   readonly #stopListening: () => void;
   #trackedNotifyBytes = 0;
@@ -358,6 +360,8 @@ class RoutingClient implements Client {
 
   /** A notify that was handed over waits for nobody: it counts here, no longer as pending. */
   #track(call: Call): void {
+    const { metrics } = this.#options;
+    if (metrics !== noMetrics) metrics.notifyEnded(this.#labels.of(call.type, true), true);
     this.#pending--;
     this.#trackedNotifies.add(call);
     this.#trackedNotifyBytes += call.payload.length;
@@ -375,11 +379,11 @@ class RoutingClient implements Client {
     else if (this.#trackedNotifies.delete(call)) this.#trackedNotifyBytes -= call.payload.length;
     const { metrics, clock } = this.#options;
     if (metrics === noMetrics) return;
-    if (call.isNotify) metrics.notifyEnded(call.type, error === undefined);
-    else {
+    const label = this.#labels.of(call.type, error?.code !== 'UNKNOWN_TYPE');
+    if (!call.isNotify) {
       const durationMs = clock.monoMs() - call.deadlineMs + call.timeoutMs;
-      metrics.requestEnded(call.type, error === undefined, durationMs);
-    }
+      metrics.requestEnded(label, error === undefined, durationMs);
+    } else if (error !== undefined) metrics.notifyEnded(label, false);
     const kind = error === undefined ? undefined : TRANSPORT_ERROR_KINDS.get(error.code);
     if (kind !== undefined) metrics.transportError(kind);
   }

@@ -21,6 +21,7 @@ import { noMetrics } from './metrics.ts';
 import { describe } from './options.ts';
 import type { KeyRouter } from './shard.ts';
 import type { EntryReceiver, InboundEntry, ReplyPort } from './transport.ts';
+import { TypeLabels } from './type-labels.ts';
 
 export interface DispatchOptions extends RunOptions {
   readonly router: KeyRouter;
@@ -29,6 +30,8 @@ export interface DispatchOptions extends RunOptions {
   readonly maxInFlight: number;
   readonly maxInFlightBytes: number;
   readonly metrics: Metrics;
+  /** The types that the user's handler declares. */
+  readonly types?: readonly string[] | undefined;
 }
 
 const NO_CHAIN: CallChain = Object.freeze([]);
@@ -46,6 +49,7 @@ export class Dispatch implements EntryReceiver, RunHost {
   /** Running handlers by session and attempt, for cancel; JSON entries, which have neither, are not in it. */
   readonly #running = new Map<number, Map<number, Run>>();
   readonly #knownTypes = new Set<string>();
+  readonly #labels: TypeLabels;
   #inFlight = 0;
   #inFlightBytes = 0;
   #admission: Admission = 'all';
@@ -67,6 +71,7 @@ export class Dispatch implements EntryReceiver, RunHost {
   constructor(options: DispatchOptions) {
     this.options = options;
     this.deadlines = new DeadlineWheel(options.clock);
+    this.#labels = new TypeLabels(options.types);
   }
 
   /** Messages accepted and not yet answered. */
@@ -169,7 +174,11 @@ export class Dispatch implements EntryReceiver, RunHost {
     const { metrics, clock, nodeId } = this.options;
     if (metrics !== noMetrics) {
       metrics.handlersActive(nodeId, this.#inFlight);
-      metrics.handlerEnded(type, isSuccess, clock.monoMs() - run.startedMs);
+      const endedMs = clock.monoMs();
+      const beganMs = run.refusal === undefined ? run.beganMs : endedMs;
+      const label = this.#labels.of(type, isSuccess);
+      metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - run.startedMs);
+      if (run.refusal === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
     }
     if (this.#runEndListeners.size > 0) for (const onEnd of this.#runEndListeners) onEnd(run);
     if (this.#inFlight === 0) this.#onIdle?.();

@@ -3,6 +3,7 @@ import type { Codec } from './codec.ts';
 import { encodePayload, isRawPayload } from './codec.ts';
 import type { Clock } from './clock.ts';
 import { ClstrError, asRefusal, dispositionOf, forCaller, isClstrError } from './errors.ts';
+import type { ErrorCode } from './errors.ts';
 import type { HandlerContext, ShardTenure } from './handler.ts';
 import { abortDetached } from './internal/async-context.ts';
 import { Deadline } from './internal/deadline-wheel.ts';
@@ -39,6 +40,10 @@ export class Run extends Deadline implements HandlerContext {
   readonly startedMs: number;
   readonly epoch: number | undefined;
   isAsync = false;
+  /** When the handler began; until then the message waits. */
+  beganMs: number;
+  /** Why it was refused before any user code ran. */
+  refusal: ErrorCode | undefined = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
   #isDone = false;
   /** Made when the handler first asks: an AbortController costs more than the rest of a call. */
@@ -53,6 +58,7 @@ export class Run extends Deadline implements HandlerContext {
     this.#port = port;
     this.bytes = entry.payload.length;
     this.startedMs = startedMs;
+    this.beganMs = startedMs;
     this.epoch = gate.epochOf(entry.shard);
     const limitMs = startedMs + handlerTimeoutMs;
     this.deadlineMs =
@@ -81,6 +87,10 @@ export class Run extends Deadline implements HandlerContext {
 
   remainingMs(): number {
     return Math.max(0, this.deadlineMs - this.#host.options.clock.monoMs());
+  }
+
+  started(): void {
+    this.beganMs = this.#host.options.clock.monoMs();
   }
 
   refuse(error: ClstrError): void {
@@ -115,6 +125,7 @@ export class Run extends Deadline implements HandlerContext {
       this.abort(fenced(this.nodeId, this.entry.shard));
       return;
     }
+    if (error.outcome === 'not-executed') this.refusal = error.code;
     // The sender of a notify hears only of what did not run, so that it may send it again.
     if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
     else if (error.code !== 'INTERNAL') this.#logUnheard(error);

@@ -44,6 +44,11 @@ export interface HandlerContext {
    * message waiting, which can answer it there with {@link HandlerContext.refuse}.
    */
   onAbort: ((reason: ClstrError) => void) | undefined;
+  /**
+   * The handler begins: what the message waited until now is not its handler's time. For layers that keep a message
+   * waiting.
+   */
+  started(): void;
   /** Answers the message as not executed. Only while no user code has seen it; does nothing once it is answered. */
   refuse(error: ClstrError): void;
   /** What is left of the time for this message, in milliseconds, never below 0. */
@@ -58,7 +63,10 @@ export interface Handler {
    * nodes that run. Without it the handler declares nothing, and its node is not compared.
    */
   readonly hosts?: readonly string[] | undefined;
-  /** All message types that it handles. Nodes whose lists differ are versions of one service: one may know more. */
+  /**
+   * All message types that it handles. Nodes whose lists differ are versions of one service: one may know more. Metrics
+   * count all others as `other`.
+   */
   readonly types?: readonly string[] | undefined;
   /** Called once, after the last message, when the node drains or closes. */
   close?(): Promise<void>;

@@ -110,7 +110,8 @@ class ShardNode implements Node {
     this.#vacateMs = membership?.timing.drainMs ?? 0;
     this.#member = membership && new Member({ ...options, nodeId: id, membership, host: this.#memberHost() });
     this.#gate = this.#member === undefined ? staticGate(id, options.shards!) : memberGate(id, this.#member);
-    this.#dispatch = new Dispatch({ ...options, nodeId: id, gate: this.#gate, router, handler });
+    const { types } = options.handler;
+    this.#dispatch = new Dispatch({ ...options, nodeId: id, gate: this.#gate, router, handler, types });
   }
 
   get id(): string {

@@ -527,19 +527,51 @@ describe('metrics', () => {
     ]);
   });
 
-  test('hear of notifies once they can no longer be refused', async () => {
+  test('hear of a notify once, when it is handed over or fails before', async () => {
     const metrics = recordMetrics();
     const { client, transport, clock } = start({ metrics });
     const notify = client.notifyKey('key', 'Poke', 1, { timeoutMs: 100 });
     transport.last.leave();
     await notify;
-    expect(metrics.calls).toEqual([]);
-    await clock.advance(120);
     expect(metrics.calls).toEqual([['notifyEnded', 'Poke', true]]);
+    await clock.advance(120);
+    expect(metrics.calls).toHaveLength(1);
     const refused = endOf(client.notifyKey('key', 'Poke'));
     transport.last.fail(new ClstrError('PAYLOAD_TOO_LARGE', 'too large'));
     await refused;
     expect(metrics.calls.slice(1)).toEqual([['notifyEnded', 'Poke', false]]);
+  });
+
+  test('hear of a notify again when it is refused for good after it was handed over', async () => {
+    const metrics = recordMetrics();
+    const { client, transport, clock } = start({ metrics, onNotifyFailed: () => undefined });
+    const notify = client.notifyKey('key', 'Poke', 1, { timeoutMs: 100 });
+    transport.last.leave();
+    await notify;
+    transport.last.refuse(new ClstrError('UNKNOWN_TYPE', 'no'));
+    await clock.advance(120);
+    expect(metrics.calls).toEqual([
+      ['notifyEnded', 'Poke', true],
+      ['notifyEnded', 'Poke', false],
+    ]);
+  });
+
+  test('name no type that a node does not know, and no more than 256', async () => {
+    const metrics = recordMetrics();
+    const { client, transport } = start({ metrics });
+    const end = async (type: string, how: 'reply' | 'unknown'): Promise<void> => {
+      const call = endOf(client.requestKey('key', type));
+      if (how === 'reply') transport.last.reply(1);
+      else transport.last.refuse(new ClstrError('UNKNOWN_TYPE', 'no'));
+      await call;
+    };
+    for (let i = 0; i < 10; i++) await end(`made-up-${i}`, 'unknown');
+    expect(metrics.calls.map(([, type]) => type)).toEqual(new Array(10).fill('other'));
+    for (let i = 0; i < 300; i++) await end(`Type${i}`, 'reply');
+    await end('Type0', 'unknown');
+    const types = metrics.calls.map(([, type]) => type);
+    expect(new Set(types).size).toBe(257);
+    expect(types.at(-1)).toBe('Type0');
   });
 
   test.each([

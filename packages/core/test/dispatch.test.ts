@@ -572,7 +572,7 @@ describe('metrics', () => {
   test('hear of each handler with its duration, and how many run', async () => {
     const open = openHandler();
     const metrics = recordMetrics();
-    const { dispatch, port, clock } = start({ handler: open.handler, metrics });
+    const { dispatch, port, clock } = start({ handler: open.handler, metrics, types: ['A', 'B'] });
     dispatch.onEntry(entryOf({ type: 'A' }), port);
     await clock.advance(30);
     dispatch.onEntry(entryOf({ type: 'B' }), port);
@@ -583,19 +583,67 @@ describe('metrics', () => {
       ['handlersActive', 'n1', 1],
       ['handlersActive', 'n1', 2],
       ['handlersActive', 'n1', 1],
-      ['handlerEnded', 'A', true, 30],
+      ['handlerEnded', 'A', true, 30, 0],
       ['handlersActive', 'n1', 0],
-      ['handlerEnded', 'B', false, 0],
+      ['handlerEnded', 'B', false, 0, 0],
     ]);
   });
 
   test('count a cancelled handler as failed', () => {
     const open = openHandler();
     const metrics = recordMetrics();
-    const { dispatch, port } = start({ handler: open.handler, metrics });
+    const { dispatch, port } = start({ handler: open.handler, metrics, types: ['Get'] });
     const entry = entryOf();
     dispatch.onEntry(entry, port);
     dispatch.onCancel(entry.session, entry.attempt);
-    expect(metrics.calls.at(-1)).toEqual(['handlerEnded', 'Get', false, 0]);
+    expect(metrics.calls.at(-1)).toEqual(['handlerEnded', 'Get', false, 0, 0]);
+  });
+
+  test('tell the wait in front of a handler from the time that it takes', async () => {
+    const open = openHandler();
+    const metrics = recordMetrics();
+    const { dispatch, port, clock } = start({ handler: open.handler, metrics });
+    dispatch.onEntry(entryOf(), port);
+    await clock.advance(30);
+    open.contexts[0]!.started();
+    await clock.advance(5);
+    open.gates[0]!.resolve(1);
+    await settle();
+    expect(metrics.calls.at(-1)).toEqual(['handlerEnded', 'Get', true, 5, 30]);
+  });
+
+  test('count what was refused while it waited as a wait, and its expiry as one of the transport', async () => {
+    const open = openHandler();
+    const metrics = recordMetrics();
+    const { dispatch, port, clock } = start({ handler: open.handler, metrics, types: ['Get'] });
+    dispatch.onEntry(entryOf(), port);
+    await clock.advance(30);
+    open.contexts[0]!.refuse(new ClstrError('ENVELOPE_EXPIRED', 'it waited for too long'));
+    expect(metrics.calls.slice(-2)).toEqual([
+      ['handlerEnded', 'Get', false, 0, 30],
+      ['transportError', 'ttl_expired'],
+    ]);
+  });
+
+  test('name no type that the handler does not declare', () => {
+    const metrics = recordMetrics();
+    const { dispatch, port } = start({ metrics, types: ['Get'] });
+    for (const type of ['Get', 'made-up-1', 'made-up-2']) dispatch.onEntry(entryOf({ type }), port);
+    const ended = metrics.calls.filter(([name]) => name === 'handlerEnded');
+    expect(ended.map(([, type]) => type)).toEqual(['Get', 'other', 'other']);
+  });
+
+  test('name a type of a handler without a declaration once it was answered with success', () => {
+    const metrics = recordMetrics();
+    const handler = ({ type }: HandlerRequest): unknown => {
+      if (type !== 'Get') throw asRefusal(new ClstrError('UNKNOWN_TYPE', 'no'));
+      return 1;
+    };
+    const { dispatch, port } = start({ metrics, handler });
+    for (let i = 0; i < 1_000; i++) dispatch.onEntry(entryOf({ type: `made-up-${i}` }), port);
+    dispatch.onEntry(entryOf(), port);
+    const types = metrics.calls.filter(([name]) => name === 'handlerEnded').map(([, type]) => type);
+    expect(types).toHaveLength(1_001);
+    expect(new Set(types)).toEqual(new Set(['other', 'Get']));
   });
 });

@@ -82,6 +82,10 @@ export class TestMessage implements HandlerContext {
     return Math.max(0, this.#deadlineMs - this.#clock.monoMs());
   }
 
+  started(): void {
+    // Nobody measures it here.
+  }
+
   /** The actor answers before its code has seen the message. */
   refuse(error: ClstrError): void {
     this.#fail(asRefusal(error));
