@@ -14,7 +14,7 @@ export interface LogLine {
 }
 
 export interface ActorNodeOptions extends Omit<ActorHandlerOptions, 'clock' | 'metrics'> {
-  node?: Partial<Pick<NodeOptions, 'handlerTimeoutMs' | 'interceptors'>>;
+  node?: Partial<Pick<NodeOptions, 'handlerTimeoutMs' | 'interceptors' | 'metrics'>>;
   caller?: Partial<Pick<ClientOptions, 'headers' | 'timeoutMs' | 'interceptors'>>;
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { actorHandler } from '@clstr/actors';
-import { ClstrError } from '@clstr/core';
+import { ClstrError, noMetrics } from '@clstr/core';
 import { actorNode, answerOf, watch } from './actor-node.ts';
 import { Cell, cell } from './cell.ts';
 import { contextOf, requestOf } from './handler-call.ts';
@@ -23,6 +23,27 @@ describe('a message that waits in a mailbox', () => {
     expect(script.events).not.toContain('+b');
     expect(await ref.write('d')).toBe('d');
     expect(script.state().written).toEqual(['a', 'd']);
+  });
+
+  test('counts its wait apart from the time that its handler takes', async () => {
+    const script = cell();
+    const ended: unknown[][] = [];
+    const metrics = { ...noMetrics, handlerEnded: (...args: unknown[]) => void ended.push(args) };
+    const node = await actorNode([script.actor], { node: { metrics } });
+    const ref = node.ref(Cell, 'k');
+    const [first, second] = [script.hold('a'), script.hold('b')];
+    watch([ref.write('a'), ref.write('b')]);
+    await node.clock.advance(100);
+    first.resolve();
+    await node.clock.advance(7);
+    second.resolve();
+    await node.settled();
+    expect(ended).toEqual([
+      ['cell.write', true, 100, 0],
+      ['cell.write', true, 7, 100],
+    ]);
+    await answerOf(node.client.requestKey('k', 'cell.made-up'));
+    expect(ended.at(-1)).toEqual(['other', false, 0, 0]);
   });
 
   test('is refused when its turn comes just after its time was over', () => {

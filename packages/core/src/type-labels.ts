@@ -1,6 +1,6 @@
 /** Which message types metrics may name: a name that anybody can make up is never a label. */
 
-export const OTHER_TYPES = 'other';
+const OTHER_TYPES = 'other';
 /** A type beyond these is `other`, whoever uses it. */
 const MAX_LABELS = 256;
 
