@@ -123,7 +123,7 @@ class RoutingClient implements Client {
       return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
     };
     const follow = (): void => {
-      const found = { link, codec: options.codec, clock, random, routes, nextAttempt };
+      const found = { link, clock, random, routes, nextAttempt };
       this.#host.living = followCluster(found, backoffMs, () => deadlines.items());
       this.#host.living.topology.refresh();
     };
