@@ -143,4 +143,26 @@ describe.skipIf(!hasNatsServer())('a nats-server with JetStream', () => {
     await store.close();
     await own.stop();
   });
+
+  test('drops the record that a refused write was to replace, when the account is full', async () => {
+    await using own = await startNatsServer({
+      config: `jetstream {}
+        accounts { A { jetstream { max_file: 200KB, max_mem: 1MB }, users: [{ user: u, password: p }] } }`,
+    });
+    const login = { servers: own.url, user: 'u', pass: 'p' };
+    const store = await natsMembership(login).open();
+    const other = await connect(login);
+    await store.cas(CONFIG_KEY, 0, 'config', 5_000);
+    await store.cas('h.a', 0, 'before', 5_000);
+    await (await other.jetstreamManager()).streams.add({ name: 'LOGS', subjects: ['logs'] });
+    for (let bytes = 1_000; bytes >= 1;) {
+      const answer = await other.request('logs', new Uint8Array(bytes), { timeout: 5_000 });
+      if ('error' in answer.json<object>()) bytes >>= 1;
+    }
+    const outcome = await store.cas('h.a', 2, 'x'.repeat(1_000), 5_000);
+    expect(outcome).toMatchObject({ kind: 'unknown', refusal: { details: { errCode: 10_002 } } });
+    expect(await store.read('h.a', 5_000)).toBeUndefined();
+    await other.close();
+    await store.close();
+  });
 });

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Client } from '@clstr/core';
+import type { Client, TimingProfile } from '@clstr/core';
 import { createClient } from '@clstr/core';
-import { serveFencedStore, startNatsServer, startTcpProxy } from '@clstr/testing';
+import { serveFencedStore, startTcpProxy } from '@clstr/testing';
 import type { FencedStoreServer, NatsServer, TcpProxy } from '@clstr/testing';
 import { natsTransport } from '@clstr/transport-nats';
 import type { NatsTransport } from '@clstr/transport-nats';
@@ -16,6 +16,8 @@ import type { NodeOrder } from './node-reports.ts';
 import { nowMs } from './now.ts';
 import { createRecorder } from './recorder.ts';
 import type { EndedCall, Recorder } from './recorder.ts';
+import { provisionWhenUp, startServerSet } from './server-set.ts';
+import type { ServerSet } from './server-set.ts';
 import { Tenures } from './tenures.ts';
 import { judgeHistory } from './verdict.ts';
 import type { ChaosVerdict } from './verdict.ts';
@@ -27,11 +29,23 @@ export interface ChaosClusterOptions {
   readonly numShards?: number | undefined;
   /** Default 2. */
   readonly clients?: number | undefined;
+  /** nats-servers; three keep three replicas of the bucket, which is provisioned. Default 1. */
+  readonly servers?: 1 | 3 | undefined;
+  /** Which of three the clients connect to, without a proxy. Default: all. */
+  readonly clientServers?: readonly number[] | undefined;
+  /** Of the nodes. Default `fast`. */
+  readonly timing?: TimingProfile | undefined;
+  /** Of the connections for requests, of nodes and clients. Default 500 ms for nodes, and the transport's for clients. */
+  readonly pingIntervalMs?: number | undefined;
 }
 
 export interface NodeStart extends Partial<Pick<NodeOrder, 'numShards' | 'seed' | 'placement'>> {
   /** Its connections go through a proxy of its own. Default false. */
   readonly isProxied?: boolean | undefined;
+  /** That for requests does, that of its membership does not: to this server first. Default: none. */
+  readonly dataProxiedTo?: number | undefined;
+  /** Its connections go to the servers through their proxies. Default: only where there are three. */
+  readonly isBehindServerProxies?: boolean | undefined;
 }
 
 export interface ChaosNode extends NodeChild {
@@ -51,7 +65,9 @@ const PROBE_TIMEOUT_MS = 500;
 
 export class ChaosCluster {
   readonly numShards: number;
+  /** The first. */
   readonly server: NatsServer;
+  readonly set: ServerSet;
   readonly store: FencedStoreServer;
   readonly recorder: Recorder;
   readonly tenures: Tenures;
@@ -62,20 +78,23 @@ export class ChaosCluster {
   readonly #loads: Load[] = [];
   readonly #transports: readonly NatsTransport[];
   readonly #folder: string;
+  readonly #order: Pick<NodeOrder, 'timing' | 'replicas' | 'pingIntervalMs'>;
   readonly #resuming = new Set<number>();
   readonly #probeKeys: readonly string[];
   #closing: Promise<void> | undefined;
 
   private constructor(
-    numShards: number,
-    server: NatsServer,
+    { numShards = 64, timing, pingIntervalMs }: ChaosClusterOptions,
+    set: ServerSet,
     store: FencedStoreServer,
     transports: readonly NatsTransport[],
     folder: string,
     historyFile: string,
   ) {
     this.numShards = numShards;
-    this.server = server;
+    this.set = set;
+    this.server = set.servers[0]!;
+    this.#order = { timing, replicas: set.servers.length, pingIntervalMs };
     this.store = store;
     this.#transports = transports;
     this.#folder = folder;
@@ -88,17 +107,24 @@ export class ChaosCluster {
 
   /** @throws CONNECT_FAILED where no nats-server is to be had */
   static async start(options: ChaosClusterOptions = {}): Promise<ChaosCluster> {
-    const { numShards = 64, clients = 2 } = options;
-    const server = await startNatsServer({ args: ['-js'] });
+    const { numShards = 64, clients = 2, servers: count = 1, timing = 'fast', pingIntervalMs } = options;
+    const set = await startServerSet(count);
+    const replicas = set.servers.length;
+    const direct = set.servers.map(({ url }) => url);
+    if (count === 3) {
+      const shards = { numShards, timing, isNew: true } as const;
+      await provisionWhenUp({ servers: direct, replicas, allowUnsafeServer: true, ...shards });
+    }
     const store = await serveFencedStore();
+    const servers = options.clientServers?.map((index) => direct[index]!) ?? direct;
     const transports = await Promise.all(
       Array.from({ length: clients }, (_, index) =>
-        natsTransport({ servers: server.url, name: `client-${index + 1}` }),
+        natsTransport({ servers, name: `client-${index + 1}`, pingIntervalMs }),
       ),
     );
     const folder = mkdtempSync(join(tmpdir(), 'clstr-chaos-'));
     const file = options.historyFile ?? join(folder, 'history.jsonl');
-    return new ChaosCluster(numShards, server, store, transports, folder, file);
+    return new ChaosCluster({ ...options, numShards, timing }, set, store, transports, folder, file);
   }
 
   get client(): Client {
@@ -124,11 +150,13 @@ export class ChaosCluster {
 
   /** Starts a process; `ready` tells when it is a member, or why it is not. */
   fork(id: string, start: NodeStart = {}, proxy?: TcpProxy): ChaosNode {
-    const { isProxied: _, ...given } = start;
-    const servers = proxy === undefined ? this.server.url : `nats://${proxy.host}:${proxy.port}`;
+    const { isProxied = false, dataProxiedTo: _, isBehindServerProxies: __, ...given } = start;
     const run = this.#all.length;
     const child = forkNode(
-      { id, servers, numShards: this.numShards, storePort: this.store.port, ...given },
+      {
+        ...{ id, numShards: this.numShards, storePort: this.store.port },
+        ...{ ...this.#order, ...this.#addresses(start, isProxied, proxy), ...given },
+      },
       (report) => {
         const at = nowMs();
         if (this.#resuming.delete(run)) this.tenures.hear(at, run, id, { kind: 'resumed' });
@@ -145,11 +173,25 @@ export class ChaosCluster {
     return node;
   }
 
+  /** Where a node connects for requests, and for its membership. */
+  #addresses(
+    { isBehindServerProxies = this.set.servers.length > 1 }: NodeStart,
+    isProxied: boolean,
+    proxy: TcpProxy | undefined,
+  ): Pick<NodeOrder, 'servers' | 'memberServers'> {
+    const all = isBehindServerProxies ? this.set.proxies.map(urlOf) : this.set.servers.map(({ url }) => url);
+    if (proxy === undefined) return { servers: all, memberServers: all };
+    const own = urlOf(proxy);
+    return isProxied ? { servers: [own], memberServers: [own] } : { servers: [own], memberServers: all };
+  }
+
   /** Resolves when the nodes are members. */
   async join(ids: readonly string[], start: NodeStart = {}): Promise<ChaosNode[]> {
     return Promise.all(
       ids.map(async (id) => {
-        const proxy = start.isProxied ? await startTcpProxy({ port: this.server.port }) : undefined;
+        const target = start.isProxied ? 0 : start.dataProxiedTo;
+        const port = target === undefined ? undefined : this.set.servers[target]!.port;
+        const proxy = port === undefined ? undefined : await startTcpProxy({ port });
         const node = this.fork(id, start, proxy);
         await node.ready;
         return node;
@@ -271,7 +313,7 @@ export class ChaosCluster {
     await Promise.all(this.#transports.map((transport) => transport.close()));
     for (const { proxy } of this.#all) await proxy?.close();
     await this.store.close();
-    await this.server.stop();
+    await this.set.close();
     this.recorder.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -284,6 +326,10 @@ export class ChaosCluster {
     await node.exited;
     clearTimeout(hurry);
   }
+}
+
+function urlOf({ host, port }: TcpProxy): string {
+  return `nats://${host}:${port}`;
 }
 
 const END_WITHIN_MS = 10_000;

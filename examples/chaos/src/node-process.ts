@@ -21,27 +21,32 @@ process.once('message', (order: NodeOrder) => {
   serve(order).catch(fail);
 });
 
-async function serve({ id, servers, numShards, seed, placement, storePort }: NodeOrder): Promise<void> {
+async function serve(order: NodeOrder): Promise<void> {
+  const { id, servers, memberServers, replicas, numShards, seed, placement, storePort } = order;
+  const { timing = 'fast', pingIntervalMs = PING_MS } = order;
   const stopped = new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());
     process.once('disconnect', () => resolve()); // the parent is gone
   });
   const store = await connectFencedStore({ port: storePort });
-  const transport = await natsTransport({ servers, name: id, pingIntervalMs: PING_MS });
+  const transport = await natsTransport({ servers, name: id, pingIntervalMs });
   const log = createHandlerLog((steps) => report({ kind: 'handlers', steps }));
   const node = createNode({
     id,
     transport,
     numShards,
     seed,
-    membership: natsMembership({ servers, name: `${id}-member`, timing: 'fast', placement }),
+    membership: natsMembership({
+      ...{ servers: memberServers, name: `${id}-member`, timing, placement, replicas },
+      allowUnsafeServer: true,
+    }),
     handler: tellingOfReleases(actorHandler([counterActor(store, log)], { cacheSize: CACHE_SIZE })),
   });
   node.onEvent((event) => report({ kind: 'event', at: nowMs(), event }));
   await node.start();
   report({ kind: 'ready' });
   await stopped;
-  await node.drain({ graceMs: TIMINGS.fast.drainMs });
+  await node.drain({ graceMs: TIMINGS[timing].drainMs });
   await transport.close();
   await store.close();
   // A connection that the NATS client gave up to make, to a peer that says nothing, would keep this process alive.

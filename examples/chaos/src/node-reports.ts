@@ -1,12 +1,18 @@
 /** What the parent of a node process tells it, and what it tells its parent. */
-import type { ErrorCode, NodeEvent } from '@clstr/core';
+import type { ErrorCode, NodeEvent, TimingProfile } from '@clstr/core';
 import type { NatsMembershipOptions } from '@clstr/transport-nats';
 import type { HandlerStep } from './handler-log.ts';
 
 export interface NodeOrder {
   readonly id: string;
-  /** Of nats-server, or of a proxy before it. */
-  readonly servers: string;
+  /** Of nats-servers, or of proxies before them: for requests. */
+  readonly servers: readonly string[];
+  readonly memberServers: readonly string[];
+  /** Copies of the bucket. */
+  readonly replicas: number;
+  readonly timing?: TimingProfile | undefined;
+  /** Of the connection for requests. Default 500. */
+  readonly pingIntervalMs?: number | undefined;
   readonly numShards: number;
   readonly seed?: string | undefined;
   readonly placement?: NatsMembershipOptions['placement'];

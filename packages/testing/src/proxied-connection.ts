@@ -12,7 +12,7 @@ export class ProxiedConnection {
     this.#client = client;
     this.#server = server;
     this.#onClose = onClose;
-    const toServer = new Direction(client, server, state, 'bytesToServer', ['black-hole']);
+    const toServer = new Direction(client, server, state, 'bytesToServer', ['black-hole', 'mute']);
     const toClient =
       server && new Direction(server, client, state, 'bytesToClient', ['black-hole', 'half-open']);
     client.on('close', () => {
@@ -133,6 +133,7 @@ function delayOf(mode: ProxyMode, bytes: number): Delay {
     case 'pass':
     case 'black-hole':
     case 'half-open':
+    case 'mute':
     case 'reset':
       return { latencyMs: 0, busyMs: 0 };
   }

@@ -7,12 +7,13 @@ import { checkInteger, invalidOption } from '@clstr/core';
  * - `throttle`: so many bytes per second and direction.
  * - `black-hole`: bytes and FIN of both directions are swallowed; connections are accepted, and nothing follows.
  * - `half-open`: what the client sends arrives; what the server sends, FIN included, is swallowed.
+ * - `mute`: what the server sends arrives; what the client sends, FIN included, is swallowed.
  * - `reset`: connections are reset, those that are open and those that are made.
  *
  * A connection that has lost bytes in a direction stays dead in it, whatever comes later: as a stream it is broken.
  */
 export type ProxyMode =
-  | { readonly kind: 'pass' | 'black-hole' | 'half-open' | 'reset' }
+  | { readonly kind: 'pass' | 'black-hole' | 'half-open' | 'mute' | 'reset' }
   | { readonly kind: 'latency'; readonly ms: number }
   | { readonly kind: 'throttle'; readonly bytesPerSecond: number };
 
@@ -31,6 +32,7 @@ export function checkMode(mode: ProxyMode): ProxyMode {
     case 'pass':
     case 'black-hole':
     case 'half-open':
+    case 'mute':
     case 'reset':
       return mode;
     case 'latency':

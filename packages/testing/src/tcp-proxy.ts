@@ -23,7 +23,7 @@ export interface TcpProxy {
   /** Bytes that went on their way to the server. */
   readonly bytesToServer: number;
   readonly bytesToClient: number;
-  /** Bytes that a black hole or a half open connection took. */
+  /** Bytes that a black hole, or one of the two one-way cuts, took. */
   readonly bytesSwallowed: number;
   /** For what arrives from now on. */
   setMode(mode: ProxyMode): void;

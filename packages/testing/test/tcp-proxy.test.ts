@@ -129,6 +129,21 @@ test('a half open connection passes what the client sends, and swallows what the
   expect([heard, socket.readableEnded]).toEqual([0, false]);
 });
 
+test('a mute connection passes what the server sends, and swallows what the client sends', async () => {
+  const socket = await client();
+  await echo(socket, 'warm');
+  let arrived = 0;
+  accepted[0]!.on('data', (bytes) => (arrived += bytes.length));
+  proxy.setMode({ kind: 'mute' });
+  socket.write('is lost');
+  await until(() => proxy.bytesSwallowed === 7);
+  accepted[0]!.write('is heard');
+  const [bytes] = (await once(socket, 'data')) as [Buffer];
+  expect(bytes.toString()).toBe('is heard');
+  proxy.setMode({ kind: 'pass' });
+  expect(arrived).toBe(0);
+});
+
 test('reset ends connections without a FIN, and refuses new ones until the mode changes', async () => {
   const socket = await client();
   await echo(socket, 'warm');

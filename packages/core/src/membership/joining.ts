@@ -136,7 +136,7 @@ export async function claimNodeId(
 
 function sayThatItWaits({ nodeId, logger }: JoiningOptions, { inc, mayLiveMs }: Holder): void {
   const waitMs = Math.round(mayLiveMs);
-  logger.info(
+  logger.warn(
     { nodeId, inc, waitMs },
     `node ${nodeId} waits for up to ${waitMs} ms to join: another run of this id did not say that it ended`,
   );

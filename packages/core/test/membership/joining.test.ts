@@ -336,7 +336,7 @@ test('a name that another run may hold is waited for with one line in the log', 
   expect(await claimed).toMatchObject({ entry: bucket.get('h.a') });
   expect(logger.lines).toMatchObject([
     {
-      level: 'info',
+      level: 'warn',
       fields: { nodeId: 'a', inc: 'old', waitMs: timing.expiryMs },
       message: 'node a waits for up to 2500 ms to join: another run of this id did not say that it ended',
     },
