@@ -9,6 +9,7 @@ import type { PlantedBug } from './planted-bugs/planted-bug.ts';
 import { Pool } from './pool.ts';
 import { search } from './search.ts';
 import { shrink } from './shrink.ts';
+import { SLICES } from './slices.ts';
 import { Tally } from './tally.ts';
 
 const MAX_SHOWN = 5;
@@ -52,9 +53,9 @@ async function runAll(
   options: Omit<SimulationOptions, 'seed'>,
   bug: PlantedBug | undefined,
 ): Promise<number> {
-  const { seed, seeds, threads, wantsTrace, wantsShrink } = given;
+  const { seed, seeds, threads, wantsTrace, wantsShrink, wantsSlices } = given;
   console.log(`${seeds} seeds from ${seed}${bug === undefined ? '' : `, with a planted bug: ${bug.name}`}`);
-  const bundle = await bundleSimulator(bug?.patches);
+  const bundle = await bundleSimulator([...(bug?.patches ?? []), ...(wantsSlices ? SLICES : [])]);
   const pool = new Pool(bundle, threads);
   const tally = new Tally();
   try {

@@ -7,11 +7,14 @@ import { bundleSimulator } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
 import { Pool } from './pool.ts';
 import { REGRESSIONS } from './regressions.ts';
+import { withPool } from './search.ts';
 import { shrink } from './shrink.ts';
+import { SLICES } from './slices.ts';
 import { Tally } from './tally.ts';
 
 const SEEDS = 1_500;
 const TWICE = 50;
+const SLICED = 100;
 const TIMEOUT_MS = 600_000;
 
 let bundle: Bundle;
@@ -54,6 +57,19 @@ describe('simulated clusters', () => {
         const { report } = await pool.run({ seed, faults });
         expect(report.violations, name).toEqual([]);
       }
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    `keep them where nodes are placed one in each turn, over ${SLICED} seeds from ${base} and in runs that once failed`,
+    async () => {
+      const failed = await withPool(SLICES, async (sliced) => {
+        const seeds = Array.from({ length: SLICED }, (_, i) => ({ seed: base + i }));
+        const runs = [...REGRESSIONS, ...seeds].map((options) => sliced.run(options));
+        return (await Promise.all(runs)).filter(({ report }) => report.violations.length > 0);
+      });
+      expect(failed.map(({ report }) => summary(report))).toEqual([]);
     },
     TIMEOUT_MS,
   );

@@ -1,6 +1,8 @@
 /** npm run scale: what grows how when a cluster does. The tables of docs/scale.md come from here. */
 import { createPlacement } from '@clstr/core';
 import { hasNatsServer } from '@clstr/testing';
+import { measureJoinDelays } from './join-delay.ts';
+import type { JoinDelay } from './join-delay.ts';
 import { MemoryCluster, nodeIds } from './memory-cluster.ts';
 import type { Change } from './memory-cluster.ts';
 import { NatsCluster } from './nats-cluster.ts';
@@ -8,9 +10,11 @@ import type { NatsChange } from './nats-cluster.ts';
 
 const HELP = `Measures joins, leaves and heartbeats of clusters, over memory on virtual time and over a nats-server.
 
-Usage: npm run scale -- [part…]      parts: start, moves, heartbeats, placement, nats; default: all, about five minutes`;
+Usage: npm run scale -- [part…]      parts: start, moves, heartbeats, placement, join, nats; default: all, about five minutes`;
 
-const PARTS: Readonly<Record<string, () => Promise<void>>> = { start, moves, heartbeats, placement, nats };
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  ...{ start, moves, heartbeats, placement, join, nats },
+};
 
 async function start(): Promise<void> {
   console.log('\nCold start of 5 nodes at once, memory, default timing');
@@ -65,6 +69,26 @@ async function placement(): Promise<void> {
     );
   }
   await Promise.resolve();
+}
+
+async function join(): Promise<void> {
+  if (!hasNatsServer()) {
+    console.log('\nno nats-server: put it on the PATH or set NATS_SERVER_BIN');
+    return;
+  }
+  console.log('\nA node joins over nats-server: how long its event loop stands still, at most in five joins');
+  for (const [numShards, count] of [
+    [1_024, 50],
+    [4_096, 200],
+    [1_024, 1_000],
+  ] as const) {
+    const joins = await measureJoinDelays(numShards, count, 5);
+    const most = (of: keyof JoinDelay): number => Math.round(Math.max(...joins.map((each) => each[of])));
+    console.log(
+      `  ${numShards} shards, ${count} nodes: ${most('longestTurnMs')} ms in one turn, ` +
+        `${most('longestTurnCpuMs')} ms of CPU in one; a member after ${most('joinedMs')} ms`,
+    );
+  }
 }
 
 async function nats(): Promise<void> {

@@ -19,6 +19,13 @@ export function pause(clock: Clock, ms: number): Promise<void> {
   });
 }
 
+/** Resolves in a later turn of the event loop. */
+export function turn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.macrotask(resolve);
+  });
+}
+
 /** Resolves when `work` does, or after `limitMs`. Rejects as `work` does. */
 export async function within(clock: Clock, work: Promise<unknown>, limitMs: number): Promise<void> {
   let stopTimer: () => void = () => undefined;

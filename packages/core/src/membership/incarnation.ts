@@ -1,11 +1,10 @@
 /** One run of a node in its cluster: everything that begins when it joins and ends when it leaves or is fenced. */
 import type { Clock } from '../clock.ts';
-import { pause, within } from '../clock.ts';
+import { pause, turn, within } from '../clock.ts';
 import { ClstrError } from '../errors.ts';
 import { inBackground } from '../internal/background.ts';
 import type { Logger } from '../logger.ts';
 import { createPlacement } from '../placement.ts';
-import type { Placement } from '../placement.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import { Absences } from './absences.ts';
@@ -18,6 +17,7 @@ import type { PlacementKind } from './membership.ts';
 import { Monitor } from './monitor.ts';
 import { Ownership } from './ownership.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
+import { Placing } from './placing.ts';
 import { heartbeatKey, memberKey, readConfig } from './records.ts';
 import type { MemberRecord, MemberState } from './records.ts';
 import { refusalOf } from './refusal.ts';
@@ -73,10 +73,8 @@ export class Incarnation {
   readonly #joining: JoiningOptions;
   readonly #monitor: Monitor;
   readonly #absences: Absences;
-  readonly #placement: Placement;
+  readonly #placing: Placing;
   readonly #company: Company;
-  /** The weights of the nodes among which shards are spread. */
-  readonly #placed = new Map<string, number>();
   readonly #alive = new Set<string>();
   #declared: MemberState | undefined;
   /** The name is this run's; before that, nothing may be said under it. */
@@ -92,7 +90,6 @@ export class Incarnation {
     const { nodeId, numShards, seed, store, timing, clock, placement, logger, limit, listener } = options;
     this.#options = options;
     this.#joining = { nodeId, store, timing, clock, logger, limit, isWanted: () => !this.#isEnded };
-    this.#placement = createPlacement({ numShards, seed, kind: placement });
     this.session = new Session(options, {
       onLapse: () => {
         this.#monitor.suspend();
@@ -125,12 +122,18 @@ export class Incarnation {
     });
     this.#absences = new Absences({ ...options, view, session });
     this.#company = new Company({ ...options, ...this.#joining, view, list: () => this.#list() });
+    const placed = createPlacement({ numShards, seed, kind: placement });
+    this.#placing = new Placing({
+      ...{ placement: placed, numShards, clock },
+      onPlaced: () => this.ownership.onMembersChanged(),
+    });
     this.ownership = new Ownership({
       ...options,
       view,
       session,
       clusterId,
-      desiredOwner: (shard) => this.#placement.ownerOf(shard),
+      isPlaced: () => this.#placing.isDone,
+      desiredOwner: (shard) => placed.ownerOf(shard),
     });
   }
 
@@ -142,7 +145,7 @@ export class Incarnation {
    * limit is over
    */
   async join(beforeShards: () => Promise<void>): Promise<void> {
-    const { store } = this.#options;
+    const { store, clock } = this.#options;
     const { session } = this;
     await this.#agree();
     const { entry, from } = await claimNodeId(this.#joining, session.nextBeat(), () => session.now());
@@ -157,6 +160,8 @@ export class Incarnation {
     this.#watches.push(store.watch('m.*', this.#storeListener), store.watch('s.*', this.#storeListener));
     await this.#firstList();
     await this.#fitIn();
+    // The others are not to hand anything over to a node that does not know yet what is its own.
+    while (!this.#placing.isDone) await turn(clock);
     await this.#declare('up', this.#joining.limit?.begin(`write ${memberKey(this.#options.nodeId)}`));
     this.#checkRunning();
     this.state = 'member';
@@ -223,6 +228,7 @@ export class Incarnation {
     this.#cancelList?.();
     for (const watch of this.#watches) watch.close();
     this.#monitor.close();
+    this.#placing.end();
     this.session.end();
     this.ownership.end();
   }
@@ -251,20 +257,11 @@ export class Incarnation {
       return;
     }
     const weight = this.view.isUp(id) ? (this.view.members.get(id)?.record?.weight ?? 1) : undefined;
-    if (weight !== this.#placed.get(id)) this.#place(id, weight);
+    this.#placing.set(id, weight);
     if (this.view.isAlive(id) === this.#alive.has(id)) return;
     if (!this.#alive.delete(id)) this.#alive.add(id);
-    this.#monitor.assign();
-  }
-
-  /** `weight`: undefined for a node that wants no shards. */
-  #place(id: string, weight: number | undefined): void {
-    if (this.#placed.delete(id)) this.#placement.removeNode(id);
-    if (weight !== undefined) {
-      this.#placed.set(id, weight);
-      this.#placement.addNode(id, weight);
-    }
-    this.ownership.onMembersChanged();
+    // A run that joins hears of all members at once, and is given those it watches when it is one of them.
+    if (this.state === 'member') this.#monitor.assign();
   }
 
   /** Every heartbeat: looks for the dead, and for shards whose time has come. */

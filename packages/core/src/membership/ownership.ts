@@ -50,6 +50,8 @@ export interface OwnershipOptions {
   readonly logger: Logger;
   readonly host: ShardHost;
   readonly listener: OwnershipListener;
+  /** Whether all members that are known are placed: until then `desiredOwner` is not to be acted upon. */
+  readonly isPlaced: () => boolean;
   /** Who should own a shard, among the members that are up. */
   readonly desiredOwner: (shard: number) => string | undefined;
 }
@@ -362,12 +364,13 @@ export class Ownership {
 
   /** Membership has been as it is for a while: what it asks for will still hold when it is done. */
   get #isStable(): boolean {
-    return this.#hasPassed(this.#changedMs, this.#options.timing.stableMs);
+    return this.#options.isPlaced() && this.#hasPassed(this.#changedMs, this.#options.timing.stableMs);
   }
 
   /** Nodes that start together let membership come to rest first; later, orphans are taken at once. */
   get #isSettled(): boolean {
-    return this.#isStable || this.#hasPassed(this.#firstSeenMs, 2 * this.#options.timing.stableMs);
+    const isOld = this.#hasPassed(this.#firstSeenMs, 2 * this.#options.timing.stableMs);
+    return this.#isStable || (isOld && this.#options.isPlaced());
   }
 
   /**

@@ -258,6 +258,44 @@ describe('a node that joins', () => {
     expect(created.store.listenerCount).toBe(2);
   });
 
+  test('places many nodes with turns of the loop in between, and is up only then', async () => {
+    const { create, bucket, clock } = cluster();
+    for (let i = 0; i < 20; i++) bucket.put(`m.n${i}`, memberRecord('x'));
+    let turns = 0;
+    let upAfter: number | undefined;
+    const { macrotask } = clock;
+    clock.macrotask = (fn) => {
+      turns++;
+      if (bucket.get('m.a') !== undefined) upAfter ??= turns;
+      macrotask(fn);
+    };
+    const joined = create('a', { numShards: 4_096 }).member.join();
+    await clock.advance(0);
+    await joined;
+    expect(bucket.record('m.a')).toMatchObject({ state: 'up' });
+    // Two nodes in a turn, and a turn is waited for with each.
+    expect(turns).toBeGreaterThanOrEqual(10);
+    expect(upAfter ?? turns).toBeGreaterThanOrEqual(10);
+  });
+
+  test('and is closed between two of those turns says nothing more', async () => {
+    const { create, bucket, clock } = cluster();
+    for (let i = 0; i < 20; i++) bucket.put(`m.n${i}`, memberRecord('x'));
+    const created = create('a', { numShards: 4_096 });
+    let left: Promise<void> | undefined;
+    const { macrotask } = clock;
+    clock.macrotask = (fn) => {
+      left ??= created.member.leave(0);
+      macrotask(fn);
+    };
+    const failed = endOf(created.member.join());
+    await clock.advance(0);
+    expect(await failed).toMatchObject({ code: 'TRANSPORT_CLOSED' });
+    await left;
+    expect(bucket.record('m.a')).not.toMatchObject({ state: 'up' });
+    expect(clock.timerCount).toBe(0);
+  });
+
   test('while full lists have no answer does so all the same', async () => {
     const { create, clock } = cluster();
     const created = create('a');

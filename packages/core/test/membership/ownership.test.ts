@@ -46,6 +46,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
       ownership.onShard(shard);
     },
   });
+  const state = { isPlaced: true };
   const steps = {
     serve: (_shard: number): Promise<unknown> => Promise.resolve(),
     vacate: (_shard: number): Promise<unknown> => Promise.resolve(),
@@ -68,6 +69,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
       onReleased: (shard) => events.push(`released ${shard}`),
       onLost: (shard) => events.push(`lost ${shard}`),
     },
+    isPlaced: () => state.isPlaced,
     desiredOwner: (shard) => desired.get(shard) ?? 'a',
   });
   const apply = (entry: { key: string; revision: number; value: string | undefined }): void =>
@@ -89,7 +91,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
   await clock.advance(0);
   return {
     ...{ clock, bucket, store, session, view, ownership, events, desired, steps, advance, timing },
-    ...{ changeMembers, logger, highestEpochs },
+    ...{ changeMembers, logger, highestEpochs, state },
   };
 }
 
@@ -313,6 +315,30 @@ describe('a shard without a record', () => {
     highestEpochs.set(0, 9);
     await advance(300);
     expect(bucket.record('s.0')).toMatchObject({ epoch: 9, state: 'restored' });
+  });
+});
+
+describe('while members are yet to be placed', () => {
+  test('no shard is taken', async () => {
+    const { advance, ownership, state, timing } = await start({ before: { 's.0': released } });
+    state.isPlaced = false;
+    await advance(3 * timing.stableMs);
+    expect(ownership.shards()).toEqual([]);
+    state.isPlaced = true;
+    await advance(timing.heartbeatMs);
+    expect(ownership.epochOf(0)).toBe(5);
+  });
+
+  test('no shard is handed over, unless the node drains', async () => {
+    const { advance, ownership, state, desired, timing } = await holding();
+    desired.set(0, 'b');
+    state.isPlaced = false;
+    await advance(3 * timing.stableMs);
+    expect(ownership.shards()).toEqual([0]);
+    const drained = ownership.drain();
+    await advance(timing.heartbeatMs);
+    await drained;
+    expect(ownership.shards()).toEqual([]);
   });
 });
 
