@@ -8,6 +8,7 @@ import {
   mkdtempSync,
   readFileSync,
   readdirSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -19,6 +20,8 @@ const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, 'test/consumers');
 const PACKAGES = ['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing'];
 const PROJECTS = ['node', 'services', 'browser'];
+/** A program that sees its direct dependencies only, as pnpm lays them out: what it exports must be nameable. */
+const DIRECT = { project: 'declarations', packages: ['app', 'actors', 'transport-nats', 'transport-memory'] };
 /** What the projects depend on besides. */
 const OWN_DEPENDENCIES = ['zod', '@types/node'];
 
@@ -31,6 +34,7 @@ for (const name of PROJECTS) cpSync(path.join(SOURCES, name), path.join(folder, 
 cpSync(path.join(ROOT, 'examples/hello/src/main.ts'), path.join(folder, 'node/hello.ts'));
 for (const name of OWN_DEPENDENCIES) linkDependency(name, ROOT);
 installPackages();
+const apart = installDirect();
 
 for (const compiler of readdirSync(SOURCES).filter((name) => name.startsWith('typescript-'))) {
   const tsc = path.join(findDependency('typescript', path.join(SOURCES, compiler)), 'bin/tsc');
@@ -38,7 +42,10 @@ for (const compiler of readdirSync(SOURCES).filter((name) => name.startsWith('ty
   if (!version.startsWith(`Version ${compiler.slice('typescript-'.length)}.`)) {
     throw new Error(`test/consumers/${compiler} runs ${version}: install again`);
   }
-  const outcomes = await Promise.all(PROJECTS.map((project) => compile(tsc, project)));
+  const outcomes = await Promise.all([
+    ...PROJECTS.map((project) => compile(tsc, project)),
+    compile(tsc, DIRECT.project, apart),
+  ]);
   for (const { project, status, output } of outcomes) {
     if (status === 0) continue;
     console.error(`${version} refuses test/consumers/${project}:\n${output}`);
@@ -69,6 +76,22 @@ function installPackages() {
   }
 }
 
+/** In a folder of its own, so that no lookup upwards finds the others. */
+function installDirect() {
+  const root = mkdtempSync(path.join(tmpdir(), 'clstr-direct-'));
+  process.on('exit', () => rmSync(root, { recursive: true, force: true }));
+  const names = DIRECT.packages.map((name) => `@clstr/${name}`);
+  const dependencies = Object.fromEntries(names.map((name) => [name, '*']));
+  writeFileSync(path.join(root, 'package.json'), JSON.stringify({ type: 'module', dependencies }));
+  cpSync(path.join(SOURCES, DIRECT.project), path.join(root, DIRECT.project), { recursive: true });
+  for (const name of [...names, '@types/node']) {
+    const link = path.join(root, 'node_modules', name);
+    mkdirSync(path.dirname(link), { recursive: true });
+    symlinkSync(realpathSync(path.join(folder, 'node_modules', name)), link, 'junction');
+  }
+  return root;
+}
+
 function linkDependency(name, from) {
   const link = path.join(folder, 'node_modules', name);
   mkdirSync(path.dirname(link), { recursive: true });
@@ -81,10 +104,10 @@ function findDependency(name, workspace) {
   return existsSync(own) ? own : path.join(ROOT, 'node_modules', name);
 }
 
-function compile(tsc, project) {
+function compile(tsc, project, root = folder) {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [tsc, '-p', path.join(folder, project), '--pretty', 'false'], {
-      cwd: folder,
+    const child = spawn(process.execPath, [tsc, '-p', path.join(root, project), '--pretty', 'false'], {
+      cwd: root,
     });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));

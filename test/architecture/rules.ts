@@ -58,6 +58,7 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
     'type-labels',
     'logger',
     'rare-log',
+    'late-logger',
     'observers',
     'internal',
   ],

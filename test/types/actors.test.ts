@@ -4,7 +4,7 @@
  */
 import type { Client } from '@clstr/core';
 import { defineActor, notify, request, type } from '@clstr/actors';
-import type { Actor, InputOf, OutputOf, Ref } from '@clstr/actors';
+import type { Actor, CannotTravel, InputOf, OutputOf, Ref, RequestMethod, Travelling } from '@clstr/actors';
 import { testActor } from '@clstr/testing';
 import { describe, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
@@ -28,6 +28,84 @@ declare const client: Client;
 
 /** Compiled, never run. */
 const compiled = (_use: () => unknown): void => {};
+
+interface Tree {
+  readonly name: string;
+  readonly children: readonly Tree[];
+}
+type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+interface Order {
+  readonly id: string & { readonly __brand: 'order' };
+  readonly note?: string | undefined;
+  readonly lines: readonly (readonly [sku: string, count?: number])[];
+  readonly by: Partial<Record<'a' | 'b', { readonly kind: 'x' } | null>>;
+}
+interface Dated {
+  readonly lines: readonly { readonly at: Date | null }[];
+}
+class Money {
+  readonly cents = 5;
+  plus(): this {
+    return this;
+  }
+}
+
+describe('an input or an output that travels', () => {
+  test('may be all that JSON keeps, recursive and generic types included, and whole bytes', () => {
+    compiled(() => defineActor('x', { a: request<Order | undefined, Order[]>(), b: request<Tree, Tree>() }));
+    compiled(() =>
+      defineActor('x', { a: request<Json, Record<string, unknown>>(), b: request<void, void>() }),
+    );
+    compiled(() => defineActor('x', { a: request<unknown, object>(), b: notify<string | number>() }));
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any -- what is tested
+    compiled(() => defineActor('x', { a: request<any, any>(), b: request<{ list: any[] }, never>() }));
+    compiled(() => defineActor('x', { a: request<Uint8Array, Buffer | undefined>() }));
+    const schema = z.object({
+      at: z.string().transform((text) => text.length),
+      brand: z.string().brand<'F'>(),
+      more: z.record(z.string(), z.unknown()),
+      kind: z.union([z.literal('a'), z.null()]).optional(),
+      date: z.coerce.date().transform(String),
+    });
+    compiled(() =>
+      defineActor('x', { a: request({ input: schema, output: schema }), b: notify({ input: schema }) }),
+    );
+  });
+
+  test('is no Date, Map, Set, bigint, function, error or promise, at any depth', () => {
+    // @ts-expect-error -- the output is a Date, which arrives as a text
+    compiled(() => defineActor('x', { at: request<void, Date>() }));
+    // @ts-expect-error -- the input.lines[].at is a Date
+    compiled(() => defineActor('x', { ok: request(), at: request<Dated>() }));
+    // @ts-expect-error -- the output is a Map
+    compiled(() => defineActor('x', { at: request<void, Map<string, number> | undefined>() }));
+    // @ts-expect-error -- the input is a Set
+    compiled(() => defineActor('x', { at: notify<{ tags: ReadonlySet<string> }>() }));
+    // @ts-expect-error -- the output is a bigint
+    compiled(() => defineActor('x', { at: request<void, bigint[]>() }));
+    // @ts-expect-error -- the output.plus is a function
+    compiled(() => defineActor('x', { at: request<void, Money>() }));
+    // @ts-expect-error -- the output is an Error
+    compiled(() => defineActor('x', { at: request<void, { failed?: Error }>() }));
+    // @ts-expect-error -- the output is a Promise
+    compiled(() => defineActor('x', { at: request<void, Promise<string>>() }));
+    // @ts-expect-error -- the output is an object with toJSON()
+    compiled(() => defineActor('x', { at: request<void, URL>() }));
+    // @ts-expect-error -- bytes inside a value
+    compiled(() => defineActor('x', { at: request<{ file: Uint8Array }>() }));
+    // @ts-expect-error -- the output.born is a Date
+    compiled(() => defineActor('x', { at: request({ output: z.object({ born: z.date() }) }) }));
+    // @ts-expect-error -- the input is a Date before it is checked
+    compiled(() => defineActor('x', { at: notify({ input: z.date() }) }));
+  });
+
+  test('is refused with the place and the reason', () => {
+    type Refused = Travelling<{ readonly at: RequestMethod<void, void, Dated, Dated> }>['at'];
+    expectTypeOf<Refused>().toEqualTypeOf<
+      CannotTravel<'the output.lines[].at is a Date, which arrives as a text: declare string'>
+    >();
+  });
+});
 
 describe('a ref', () => {
   test('has the methods of its contract, with their inputs and outputs', () => {

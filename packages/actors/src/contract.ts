@@ -8,6 +8,7 @@ import { checkImplementation } from './implementation.ts';
 import type { AnyMethod, Methods } from './method.ts';
 import type { Ref, Referable } from './ref.ts';
 import { refFactory } from './ref.ts';
+import type { Travelling } from './travels.ts';
 
 export interface Contract<Name extends string, M extends Methods> extends Referable<M> {
   readonly name: Name;
@@ -21,13 +22,14 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
 }
 
 /**
- * Describes an actor. On the wire its methods are `<name>.<method>`.
+ * Describes an actor. On the wire its methods are `<name>.<method>`. Inputs and outputs that cannot travel do not
+ * type-check: docs/reference/values.md lists those that can.
  *
  * @throws INVALID_OPTION for a name or a method name that cannot be one.
  */
 export function defineActor<const Name extends string, M extends Methods>(
   name: Name,
-  methods: M,
+  methods: M & Travelling<M>,
 ): Contract<Name, M> {
   const owner = 'defineActor';
   if (typeof name !== 'string' || !ACTOR_NAME.test(name)) {

@@ -11,6 +11,7 @@ export type {
   RequestMethod,
 } from './method.ts';
 export type { Caller, Ref, Referable } from './ref.ts';
+export type { CannotTravel, CarriedValues, Travelling } from './travels.ts';
 export type {
   Actor,
   DiscardContext,

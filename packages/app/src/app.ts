@@ -43,6 +43,7 @@ async function startApp(options: ResolvedAppOptions, ending: Ending): Promise<Ap
   const { clock, metrics, logger } = options;
   const transport = checkTransport(await options.transport());
   ending.add(() => transport.close());
+  transport.useLogger?.(logger);
   const shared = { transport, numShards, seed, clock, metrics, logger };
   const client = createClient({ ...options.client, ...shared, routing });
   ending.add(() => client.close());

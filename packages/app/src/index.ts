@@ -1,4 +1,8 @@
+/** So that what an app exports can be named by a program that depends on no other package. */
+export type { Client, Logger, Metrics, Node, NodeInfo, ScopedClient, Transport } from '@clstr/core';
 export { createApp } from './app.ts';
 export type { App } from './app.ts';
 export { defaults } from './options.ts';
 export type { AppOptions } from './options.ts';
+export { stderrLogger } from './stderr-logger.ts';
+export type { LogLevel, StderrLoggerOptions } from './stderr-logger.ts';

@@ -5,6 +5,7 @@ import {
   ClstrError,
   checkInteger,
   checkKnownOptions,
+  checkMethods,
   checkString,
   defaults as coreDefaults,
   invalidOption,
@@ -22,6 +23,8 @@ import type {
   Routing,
   Transport,
 } from '@clstr/core';
+
+import { stderrLogger } from './stderr-logger.ts';
 
 export const defaults = {
   /** Signals on which the app drains. */
@@ -64,10 +67,14 @@ export interface AppOptions extends ServicesOption {
   client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
   /** Further options of the node, as {@link NodeOptions} has them. */
   node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'membership' | 'handler'> | undefined;
-  /** Of the client, the node and the actors, as are the next two. */
+  /** Of the client, the node and the actors, as is the next one. */
   clock?: Clock | undefined;
   metrics?: (Metrics & ActorMetrics) | undefined;
-  logger?: Logger | undefined;
+  /**
+   * Where all parts log, the transport and the membership included unless they have a logger of their own; `false` for
+   * nowhere. Default: warnings and errors go to stderr, as `stderrLogger()` writes them.
+   */
+  logger?: Logger | false | undefined;
 }
 
 export interface ResolvedAppOptions {
@@ -152,8 +159,14 @@ export function resolveAppOptions(given: AppOptions): ResolvedAppOptions {
     node: checkPart('node', given.node ?? {}, [...SHARED, 'id', 'shards', 'membership', 'handler']),
     clock: given.clock ?? systemClock,
     metrics: given.metrics,
-    logger: given.logger ?? silentLogger,
+    logger: resolveLogger(given),
   });
+}
+
+function resolveLogger({ logger, clock }: AppOptions): Logger {
+  if (logger === undefined) return stderrLogger({ clock });
+  if (logger === false) return silentLogger;
+  return checkMethods(OWNER, 'logger', logger, ['debug', 'info', 'warn', 'error']);
 }
 
 function ownShards(

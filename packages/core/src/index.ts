@@ -67,7 +67,7 @@ export type {
 } from './membership/cluster-store.ts';
 export { refusalOf } from './membership/refusal.ts';
 export { checkStoreKey, checkWatchPattern, isWritable } from './membership/store-keys.ts';
-export type { Membership, PlacementKind } from './membership/membership.ts';
+export type { Membership, MembershipContext, PlacementKind } from './membership/membership.ts';
 export { provisionShards, provisionedRecords } from './membership/provisioning.ts';
 export type { ProvisioningOptions } from './membership/provisioning.ts';
 export type { ClusterShape } from './membership/joining.ts';
@@ -102,6 +102,7 @@ export type { Clock } from './clock.ts';
 export { randomId, systemRandom } from './random.ts';
 export type { Random } from './random.ts';
 export { safeLogger } from './observers.ts';
+export { LateLogger } from './late-logger.ts';
 export { silentLogger } from './logger.ts';
 export type { Logger } from './logger.ts';
 export { createRareLog } from './rare-log.ts';

@@ -1,6 +1,7 @@
 /** The contract between the framework and a bus: how entries leave a client, reach a node, and come back. */
 import type { Headers } from './envelope.ts';
 import type { ClstrError } from './errors.ts';
+import type { Logger } from './logger.ts';
 
 /** Whoever serves a shard. */
 export interface ShardAddress {
@@ -173,6 +174,11 @@ export interface Transport {
   settle?(limitMs: number): Promise<void>;
   /** Calls `listener` at each change of the connection; the returned function ends that. */
   onConnection(listener: (event: ConnectionEvent) => void): () => void;
+  /**
+   * Where to log from now on, for a transport that was given no logger; one that was keeps its own. `createApp` calls it
+   * with the logger of the app.
+   */
+  useLogger?(logger: Logger): void;
   /** Idempotent. Sends what was handed over, then leaves; what still waits for a reply fails. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

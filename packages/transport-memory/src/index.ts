@@ -1,3 +1,5 @@
+/** So that what this package makes can be named by a program that does not depend on core. */
+export type { Membership, Transport } from '@clstr/core';
 export { memoryTransport } from './memory-transport.ts';
 export type { MemoryTransportOptions } from './memory-transport.ts';
 export { createMemoryBus } from './memory-bus.ts';

@@ -1,3 +1,5 @@
+/** So that what this package makes can be named by a program that does not depend on core. */
+export type { Membership, Transport } from '@clstr/core';
 export { natsTransport } from './nats-transport.ts';
 export type { NatsTransport } from './nats-transport.ts';
 export { defaults } from './nats-options.ts';

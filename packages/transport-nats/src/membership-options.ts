@@ -31,6 +31,7 @@ export interface NatsClusterOptions extends NatsConnectOptions {
   /** Where answers of the server go; for users who may subscribe to nothing else. Default `_INBOX`. */
   inboxPrefix?: string | undefined;
   clock?: Clock | undefined;
+  /** Default: that of the node that opens it. */
   logger?: Logger | undefined;
 }
 

@@ -28,7 +28,10 @@ export function natsMembership(options: NatsMembershipOptions = {}): Membership 
     cluster: { name: cluster, prefix: subjectPrefix },
     timing,
     placement,
-    open: async () => storeOf(await openBucket(resolved), resolved),
+    open: async ({ logger = resolved.logger } = {}) => {
+      const settings = options.logger === undefined ? { ...resolved, logger } : resolved;
+      return storeOf(await openBucket(settings), settings);
+    },
   });
 }
 

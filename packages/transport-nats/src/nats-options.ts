@@ -2,13 +2,13 @@
 import type { Clock, Logger } from '@clstr/core';
 import {
   ClstrError,
+  LateLogger,
   checkInteger,
   checkKnownOptions,
   checkMethods,
   checkString,
   invalidOption,
   safeLogger,
-  silentLogger,
   systemClock,
 } from '@clstr/core';
 import type { ConnectionOptions, NatsConnection } from 'nats';
@@ -53,6 +53,7 @@ export interface NatsTransportOptions extends NatsConnectOptions {
   /** Their payloads together, in bytes. Default 64 MiB. */
   maxWaitingBytes?: number | undefined;
   clock?: Clock | undefined;
+  /** Default: silent, or the app's once an app has made it. */
   logger?: Logger | undefined;
 }
 
@@ -130,9 +131,10 @@ export function resolveNatsOptions(given: NatsTransportOptions): ResolvedNatsOpt
       'timer',
       'macrotask',
     ]),
-    logger: safeLogger(
-      checkMethods(OWNER, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
-    ),
+    logger:
+      given.logger === undefined
+        ? new LateLogger()
+        : safeLogger(checkMethods(OWNER, 'logger', given.logger, ['debug', 'info', 'warn', 'error'])),
   });
 }
 

@@ -7,11 +7,12 @@ import type {
   ConnectionState,
   EntryReceiver,
   LinkOptions,
+  Logger,
   NodeAddress,
   Subscription,
   Transport,
 } from '@clstr/core';
-import { ClstrError, detached } from '@clstr/core';
+import { ClstrError, LateLogger, detached, safeLogger } from '@clstr/core';
 import { openConnection } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { NatsLink } from './nats-link.ts';
@@ -108,6 +109,11 @@ class ConnectedTransport implements NatsTransport {
     } catch (err) {
       logger.warn({ err }, 'new owners cannot be announced');
     }
+  }
+
+  useLogger(logger: Logger): void {
+    const own = this.#options.logger;
+    if (own instanceof LateLogger) own.use(safeLogger(logger));
   }
 
   onConnection(listener: (event: ConnectionEvent) => void): () => void {

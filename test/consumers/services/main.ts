@@ -13,7 +13,16 @@ declare module '@clstr/actors' {
     rates: Rates;
     trace?: (text: string) => void;
   }
+
+  /** What the codec of this program carries. */
+  interface CarriedValues {
+    date: Date;
+  }
 }
+
+export const Diary = defineActor('diary', { last: request<void, { readonly at: Date }>() });
+// @ts-expect-error -- no codec of this program carries a Map
+defineActor('bad', { all: request<void, Map<string, Date>>() });
 
 export const Wallet = defineActor('wallet', { worth: request<{ currency: string }, number>() });
 

@@ -71,7 +71,7 @@ export class Member {
   async join(): Promise<void> {
     const { membership, nodeId, clock, logger } = this.#options;
     try {
-      const opened = await membership.open();
+      const opened = await membership.open({ logger });
       const store = new ReportedStore(opened, { who: `node ${nodeId}`, fields: { nodeId }, clock, logger });
       this.#store = store;
       await this.#enterUntilJoined(store);

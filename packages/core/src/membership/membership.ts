@@ -1,4 +1,5 @@
 /** What a node is given in place of a list of shards: where its cluster meets, and by which rules. */
+import type { Logger } from '../logger.ts';
 import type { ClusterLocation } from '../transport.ts';
 import type { ClusterStore } from './cluster-store.ts';
 import type { Timing } from './timing.ts';
@@ -22,5 +23,11 @@ export interface Membership {
    *
    * @throws CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION
    */
-  open(): Promise<ClusterStore>;
+  open(context?: MembershipContext): Promise<ClusterStore>;
+}
+
+/** What a node tells the way to its cluster's bucket. */
+export interface MembershipContext {
+  /** The node's, for a membership that was given no logger. */
+  readonly logger?: Logger | undefined;
 }

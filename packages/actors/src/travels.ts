@@ -1,0 +1,111 @@
+/** Which types travel: what the compiler says of a contract whose values JSON would change or lose. */
+
+/**
+ * Values that only your codec carries, for contracts whose nodes and clients all have it:
+ * `declare module '@clstr/actors' { interface CarriedValues { date: Date; map: ReadonlyMap<unknown, unknown> } }`.
+ */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- users add to it
+export interface CarriedValues {}
+
+type Carried = CarriedValues[keyof CarriedValues];
+
+/** The methods of a contract, each as it is, or the reason why its input or output cannot travel. */
+export type Travelling<M> = {
+  readonly [Name in keyof M]: M[Name] extends { readonly '~types'?: infer Types }
+    ? MethodOf<M[Name], NonNullable<Types>>
+    : unknown;
+};
+
+type MethodOf<Method, Types> = Types extends { in: infer In; out: infer Out }
+  ? Arrives<In> extends true
+    ? Arrives<Out> extends true
+      ? Method
+      : CannotTravel<`the output${Fault<Out>}`>
+    : CannotTravel<`the input${Fault<In>}`>
+  : unknown;
+
+/** Why a method is refused: `Why` names the place and says what to declare. */
+export interface CannotTravel<Why extends string> {
+  readonly '~cannotTravel': Why;
+}
+
+/** A whole payload may be bytes. */
+type Arrives<T> =
+  IsAny<T> extends true
+    ? true
+    : [Exclude<T, Uint8Array | void>] extends [Arrived<Exclude<T, Uint8Array | void>>]
+      ? true
+      : false;
+
+/** `T` with `never` in each place where JSON would change or lose the value. Lazy, so that types may be recursive. */
+type Arrived<T> =
+  IsOpen<T> extends true
+    ? T
+    : T extends string | number | boolean | null | undefined | Carried
+      ? T
+      : T extends Unsendable
+        ? never
+        : T extends readonly (infer Item)[]
+          ? readonly Arrived<Item>[]
+          : { readonly [Name in keyof T]: Arrived<T[Name]> };
+
+type IsAny<T> = 0 extends 1 & T ? true : false;
+/** `any` and `unknown` are checked when they are sent. */
+type IsOpen<T> = unknown extends T ? true : false;
+
+type Unsendable =
+  | bigint
+  | symbol
+  | Callable
+  | { toJSON(key?: string): unknown }
+  | ReadonlyMap<unknown, unknown>
+  | ReadonlySet<unknown>
+  | WeakKeyed
+  | PromiseLike<unknown>
+  | Error
+  | RegExp
+  | ArrayBufferLike
+  | ArrayBufferView;
+
+type Callable = (...args: never) => unknown;
+type WeakKeyed = { readonly [Symbol.toStringTag]: 'WeakMap' | 'WeakSet' };
+
+/** The path and the reason of the first faults; below `Depth` levels only that there is one. */
+type Fault<T, Depth extends unknown[] = [1, 1, 1, 1, 1]> = T extends
+  string | number | boolean | null | undefined | Carried
+  ? never
+  : T extends Unsendable
+    ? ` is ${Reason<T>}`
+    : Depth extends [unknown, ...infer Rest]
+      ? T extends readonly (infer Item)[]
+        ? `[]${Fault<Item, Rest>}`
+        : {
+            [Name in keyof T & string]: Arrives2<T[Name]> extends true
+              ? never
+              : `.${Name}${Fault<T[Name], Rest>}`;
+          }[keyof T & string]
+      : ' holds what cannot travel';
+
+type Arrives2<T> = [T] extends [Arrived<T>] ? true : false;
+
+type Reason<T> = T extends Date
+  ? 'a Date, which arrives as a text: declare string'
+  : T extends bigint
+    ? 'a bigint: declare string'
+    : T extends symbol
+      ? 'a symbol'
+      : T extends Callable
+        ? 'a function'
+        : T extends ReadonlyMap<unknown, unknown>
+          ? 'a Map: declare an array of its entries'
+          : T extends ReadonlySet<unknown>
+            ? 'a Set: declare an array of its values'
+            : T extends ArrayBufferLike | ArrayBufferView
+              ? 'bytes inside a value: declare a Uint8Array alone, or a text in base64'
+              : T extends PromiseLike<unknown>
+                ? 'a Promise'
+                : T extends { toJSON(key?: string): unknown }
+                  ? 'an object with toJSON(): declare what that returns'
+                  : T extends Error
+                    ? 'an Error: throw an ActorError, or declare its message'
+                    : 'no value of JSON';

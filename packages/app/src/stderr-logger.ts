@@ -1,0 +1,82 @@
+/** The logger of an app that is given none: one line per event on stderr, with the stack of an error below it. */
+import { Console } from 'node:console';
+import process from 'node:process';
+import { inspect } from 'node:util';
+import type { Clock, Logger } from '@clstr/core';
+import { checkKnownOptions, invalidOption, systemClock } from '@clstr/core';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export interface StderrLoggerOptions {
+  /** The lowest level that is written. Default `warn`. */
+  level?: LogLevel | undefined;
+  /** Gives each line its time. */
+  clock?: Clock | undefined;
+}
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+const ignore = (): void => undefined;
+
+/**
+ * Writes `2026-01-02T03:04:05.678Z WARN message nodeId=a shard=7`, and what the field `err` holds below.
+ *
+ * @throws INVALID_OPTION
+ */
+export function stderrLogger(options: StderrLoggerOptions = {}): Logger {
+  checkKnownOptions('stderrLogger', options, ['level', 'clock']);
+  const { level = 'warn', clock = systemClock } = options;
+  if (!LEVELS.includes(level))
+    throw invalidOption('stderrLogger', 'level', level, `one of ${LEVELS.join(', ')}`);
+  // Not process.stderr.write(): a pipe that is closed must not end the process.
+  const output = new Console(process.stderr);
+  const writer = (of: LogLevel): Logger[LogLevel] => {
+    if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return ignore;
+    return (fields, message) => {
+      output.error(textOf(new Date(clock.wallMs()), of, fields as Record<string, unknown>, message));
+    };
+  };
+  return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
+}
+
+function textOf(time: Date, level: LogLevel, fields: Record<string, unknown>, message = ''): string {
+  const { err, ...rest } = fields;
+  const parts = [time.toISOString(), level.toUpperCase(), printable(message)];
+  for (const [name, value] of Object.entries(rest)) {
+    if (value !== undefined) parts.push(`${name}=${valueText(value)}`);
+  }
+  const line = parts.filter((part) => part !== '').join(' ');
+  return err === undefined ? line : `${line}\n${errorText(err)}`;
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === 'string') return BARE.test(value) ? value : printable(JSON.stringify(value));
+  return printable(shown(value).replace(/\n\s*/g, ' '));
+}
+
+const BARE = /^[\w.:/@-]+$/;
+
+/** An event is one line, whatever its message holds: a key may come from outside. */
+function printable(text: string): string {
+  return text.replace(CONTROL, (character) => {
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+}
+
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+/** Indented, so that no line of it looks like an event. */
+function errorText(err: unknown): string {
+  return shown(err)
+    .split('\n')
+    .map((line) => `    ${printable(line)}`)
+    .join('\n');
+}
+
+/** An error may be anything that was thrown, getters that throw included. */
+function shown(value: unknown): string {
+  try {
+    return inspect(value, { depth: 4, breakLength: 120 });
+  } catch {
+    return 'an error that cannot be shown';
+  }
+}
