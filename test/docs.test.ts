@@ -214,7 +214,7 @@ describe('docs/operations.md', () => {
     expect(markdown, `${OPERATIONS} is ${HOW_TO_UPDATE}`).toBe(
       withOperationsParts(markdown, readText(TIMING)),
     );
-    expect(markdown.match(/^- `.*(<=|>=).*`, or /gm)).toHaveLength(3);
+    expect(markdown.match(/^- `.*(<=|>=).*`, or /gm)).toHaveLength(4);
   });
 
   test('quotes log messages that the packages have', () => {

@@ -39,11 +39,17 @@ const MAX_KNOWN_TYPES = 1_024;
 const NODE_INFO_TYPE = 'clstr.node.info';
 /** Answered by any node, whatever shard it comes for. */
 export const TOPOLOGY_TYPE = 'clstr.topology';
+/** A node that asks itself whether messages reach it; its key is the run that is meant. */
+export const PROBE_TYPE = 'clstr.probe';
 
 type Admission = 'all' | 'nested' | 'none';
 
 export class Dispatch implements EntryReceiver, RunHost {
   readonly options: DispatchOptions;
+  /** Messages that have arrived, without questions about the cluster and the node's own probes. */
+  inbound = 0;
+  /** The run of this node that answers probes. */
+  inc = '';
   readonly deadlines: DeadlineWheel<Run>;
   readonly #window = new AttemptWindow();
   /** Running handlers by session and attempt, for cancel; JSON entries, which have neither, are not in it. */
@@ -84,6 +90,11 @@ export class Dispatch implements EntryReceiver, RunHost {
       answerItself(entry, port, this.options.gate.topology());
       return;
     }
+    if (entry.type === PROBE_TYPE) {
+      if (entry.key === this.inc) port.reply(entry, 'null', false);
+      return;
+    }
+    this.inbound++;
     const nowMs = this.options.clock.monoMs();
     let request: HandlerRequest;
     try {

@@ -5,21 +5,33 @@ import { ClstrError } from './errors.ts';
 import type { Handler } from './handler.ts';
 import { detached } from './internal/async-context.ts';
 import { inBackground } from './internal/background.ts';
+import { createGate } from './internal/gate.ts';
 import { Member } from './membership/member.ts';
 import type { MemberHost } from './membership/member.ts';
+import { TIMINGS } from './membership/timing.ts';
 import { NodeAnnouncer } from './node-announcer.ts';
 import { resolveNodeOptions } from './node-options.ts';
 import type { NodeOptions, ResolvedNodeOptions } from './node-options.ts';
+import { NodeProbe } from './node-probe.ts';
+import { NodeSubjects } from './node-subjects.ts';
+import { NodeReach } from './node-reach.ts';
+import type { Reach } from './node-reach.ts';
 import { MAX_DELAY_MS, checkInteger, checkKnownOptions, defaults } from './options.ts';
 import { randomId } from './random.ts';
 import { staticGate } from './shard-gate.ts';
 import type { ShardGate } from './shard-gate.ts';
 import { createKeyRouter } from './shard.ts';
-import type { Address, NodeAddress, Subscription } from './transport.ts';
-import { TOPOLOGY_ADDRESS, isNodeAddress, isTopologyAddress } from './transport.ts';
+import type { Address, NodeAddress } from './transport.ts';
+import { TOPOLOGY_ADDRESS } from './transport.ts';
 
-/** `fenced`: the others declared this node dead, or its cluster was lost; it is joining again. */
-export type NodeState = 'created' | 'starting' | 'serving' | 'fenced' | 'draining' | 'closed';
+/**
+ * `serving`: the node admits messages for its shards, and they reach it. `lapsed`: its lease is over, it admits nothing
+ * until a heartbeat is acknowledged. `unreachable`: messages for all or some of its shards do not reach it; with a
+ * membership it gives them to others, if there are any. `fenced`: the others declared this node dead, or its cluster was
+ * lost; it is joining again.
+ */
+export type NodeState =
+  'created' | 'starting' | 'serving' | 'lapsed' | 'unreachable' | 'fenced' | 'draining' | 'closed';
 
 /** What happens to a node of a living cluster. `inc` names one run of it. */
 export type NodeEvent =
@@ -31,6 +43,10 @@ export type NodeEvent =
   | { readonly type: 'lost'; readonly shard: number }
   /** The lease is over: nothing is admitted until a heartbeat gets through. */
   | { readonly type: 'lapsed' }
+  /** The bus does not bring messages to this node, or not for all its shards. Also in a static cluster. */
+  | { readonly type: 'unreachable'; readonly reason: string }
+  /** It does again. */
+  | { readonly type: 'reachable' }
   /** All shards of this run are lost; another run begins. */
   | { readonly type: 'fenced'; readonly inc: string; readonly reason: string };
 
@@ -48,14 +64,15 @@ export interface Node {
   shards(): readonly number[];
   /** Whether a message for the shard would be admitted at this very moment. */
   owns(shard: number): boolean;
-  /** Calls `listener` for what happens to this node; the returned function ends that. Silent in a static cluster. */
+  /** Calls `listener` for what happens to this node; the returned function ends that. */
   onEvent(listener: (event: NodeEvent) => void): () => void;
   /**
-   * Resolves when every shard is served; with a membership, when the node is a member: shards come to it from then on.
-   * A node starts once.
+   * Resolves when messages reach every shard; with a membership, when they reach the node and it is a member: shards come
+   * to it from then on. A node starts once.
    *
-   * @throws TRANSPORT_CLOSED, NO_PERMISSION; with a membership also NODE_ID_IN_USE, CLUSTER_CONFIG_MISMATCH, and
-   * STORE_REFUSED or TIMEOUT when the store refuses or does not answer for too long
+   * @throws TRANSPORT_CLOSED, NO_PERMISSION, SUBSCRIPTION_LIMIT, NO_SUBSCRIBER, TIMEOUT; with a membership also
+   * NODE_ID_IN_USE, CLUSTER_CONFIG_MISMATCH, and STORE_REFUSED or TIMEOUT when the store refuses or does not answer for too
+   * long
    */
   start(): Promise<void>;
   /**
@@ -85,9 +102,10 @@ class ShardNode implements Node {
   #starting: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
   #self: NodeAddress | undefined;
-  #direct: Subscription | undefined;
-  #topology: Subscription | undefined;
-  readonly #subscriptions = new Map<number, Subscription>();
+  readonly #subjects: NodeSubjects;
+  readonly #reach: NodeReach;
+  /** Resolved when messages do not reach this node any more; made anew when they do. */
+  #unreachable = createGate();
   /** Resolved when the node begins to end. */
   readonly #closed = createGate();
   #isGraceOver = false;
@@ -108,10 +126,21 @@ class ShardNode implements Node {
     });
     this.#announcer = new NodeAnnouncer(options.transport, options.clock);
     this.#vacateMs = membership?.timing.drainMs ?? 0;
-    this.#member = membership && new Member({ ...options, nodeId: id, membership, host: this.#memberHost() });
+    this.#reach = this.#createReach();
+    this.#member =
+      membership &&
+      new Member({
+        ...{ ...options, nodeId: id, membership, host: this.#memberHost() },
+        reach: () => this.#reach.reach,
+      });
     this.#gate = this.#member === undefined ? staticGate(id, options.shards!) : memberGate(id, this.#member);
     const { types } = options.handler;
     this.#dispatch = new Dispatch({ ...options, nodeId: id, gate: this.#gate, router, handler, types });
+    this.#subjects = new NodeSubjects({
+      ...{ ...options, nodeId: id, dispatch: this.#dispatch, closedError: () => this.#closedError() },
+      onServed: (shard) => this.#reach.onServed(shard),
+      onRefused: (shard, error) => this.#reach.onRefused(shard, error),
+    });
   }
 
   get id(): string {
@@ -119,7 +148,9 @@ class ShardNode implements Node {
   }
 
   get state(): NodeState {
-    return this.#state;
+    if (this.#state !== 'serving') return this.#state;
+    if (this.#member?.isValid === false) return 'lapsed';
+    return this.#reach.reach === 'lost' ? 'unreachable' : 'serving';
   }
 
   get inFlight(): number {
@@ -195,9 +226,12 @@ class ShardNode implements Node {
   async #startStatic(self: NodeAddress): Promise<void> {
     const { metrics, logger, id } = this.#options;
     const shards = this.#gate.shards();
-    this.#self = self;
-    await this.#serve(self, self);
-    await everySettled(shards.map((shard) => this.#serve({ shard }, self)));
+    const addresses = shards.map((shard): Address => ({ shard }));
+    this.#enterAs(self);
+    await this.#subjects.serve(self);
+    await everySettled(addresses.map((address) => this.#subjects.serve(address)));
+    await this.#prove([self, ...addresses], self);
+    this.#reach.begin(self);
     this.#state = 'serving';
     metrics.shardsOwned(id, shards.length);
     logger.info({ nodeId: id, shards: shards.length }, `node ${id} serves ${shards.length} shards`);
@@ -246,30 +280,62 @@ class ShardNode implements Node {
 
   /** A new run of this node begins: it has a direct address of its own. */
   async #enter(self: NodeAddress): Promise<void> {
-    const { logger } = this.#options;
-    const old = this.#direct;
+    this.#enterAs(self);
+    if (this.#state === 'starting') {
+      await this.#subjects.serve(self);
+      await this.#prove([self], self);
+    } else await this.#subjects.serveOrReport(self);
+    this.#reach.begin(self);
+    if (!this.#subjects.serves(TOPOLOGY_ADDRESS)) await this.#subjects.serveOrReport(TOPOLOGY_ADDRESS);
+  }
+
+  #enterAs(self: NodeAddress): void {
     this.#self = self;
-    this.#direct = undefined;
-    if (old !== undefined) inBackground(old.close(), 'leaving the address of the run before', logger);
-    await this.#serveOrReport(self, self);
-    if (this.#topology === undefined) await this.#serveOrReport(TOPOLOGY_ADDRESS, self);
+    this.#dispatch.inc = self.inc;
+    this.#subjects.enter(self);
+    this.#reach.open(self.inc);
   }
 
+  /** As {@link NodeReach.prove}, but ends as soon as the node is closed. */
+  async #prove(addresses: readonly Address[], self: NodeAddress): Promise<void> {
+    await Promise.race([this.#reach.prove(addresses, self), this.#closed.promise]);
+    if (this.#ending !== undefined) throw this.#closedError();
+  }
+
+  /** A bus that does not answer is not waited for: the shard could not be given to another node meanwhile. */
   async #serveShard(shard: number): Promise<void> {
-    if (this.#self !== undefined) await this.#serveOrReport({ shard }, this.#self);
+    await Promise.race([this.#subjects.serveOrReport({ shard }), this.#unreachable.promise]);
     // Lost before the bus knew the subscription.
-    if (this.#gate.epochOf(shard) === undefined) await this.#leaveShard(shard);
+    if (this.#gate.epochOf(shard) === undefined) await this.#subjects.leaveShard(shard);
   }
 
-  /** A subject that cannot be served does not stop the others: the direct one reaches every shard. */
-  async #serveOrReport(address: Address, self: NodeAddress): Promise<void> {
+  #createReach(): NodeReach {
+    const { transport, membership, id } = this.#options;
+    const timing = membership?.timing ?? TIMINGS.default;
+    return new NodeReach({
+      ...{ ...this.#options, nodeId: id, timing },
+      probe: new NodeProbe(transport, timing.leaseMs),
+      isCounting: () => this.#member?.isFresh ?? true,
+      inbound: () => this.#dispatch.inbound,
+      shards: () => this.#subjects.shards(),
+      serveAgain: (address) => this.#subjects.serveAgain(address),
+      isAway: () => this.#member?.isAway ?? false,
+      onChange: (reach, reason) => this.#onReach(reach, reason),
+    });
+  }
+
+  #onReach(reach: Reach, reason: string): void {
     const { logger, id } = this.#options;
-    try {
-      await this.#serve(address, self);
-    } catch (err) {
-      if (this.#ending === undefined)
-        logger.error({ err, nodeId: id, address }, 'a subject cannot be served');
+    if (reach === 'lost') {
+      this.#unreachable.resolve();
+      logger.warn({ nodeId: id, reason }, `node ${id} cannot be reached: ${reason}`);
+      this.#emit({ type: 'unreachable', reason });
+    } else if (this.#unreachable.isResolved) {
+      this.#unreachable = createGate();
+      logger.info({ nodeId: id }, `node ${id} is reached again`);
+      this.#emit({ type: 'reachable' });
     }
+    this.#member?.onReach();
   }
 
   /** Nothing new is admitted any more: finishes what runs, leaves the subject, and saves what is in memory. */
@@ -289,26 +355,22 @@ class ShardNode implements Node {
     };
     const released = release();
     await this.#dispatch.whenVacant(shard);
-    await this.#leaveShard(shard);
+    const left = this.#subjects.leaveShard(shard);
+    // Nothing that is still on its way will come.
+    await Promise.race([left, this.#unreachable.promise]);
     await released;
     stopTimer();
   }
 
   #abandon(shard: number): void {
     const { handler, logger, id } = this.#options;
-    inBackground(this.#leaveShard(shard), `leaving shard ${shard}`, logger);
+    inBackground(this.#subjects.leaveShard(shard), `leaving shard ${shard}`, logger);
     this.#dispatch.abortRuns(this.#fencedError(`it lost shard ${shard}`), shard);
     try {
       detached(() => handler.discard?.(shard, moved(id, shard)));
     } catch (err) {
       logger.error({ err, shard, nodeId: id }, `discarding shard ${shard} failed`);
     }
-  }
-
-  async #leaveShard(shard: number): Promise<void> {
-    const subscription = this.#subscriptions.get(shard);
-    this.#subscriptions.delete(shard);
-    if (subscription !== undefined) await this.#leave(subscription);
   }
 
   #fencedError(why: string): ClstrError {
@@ -325,22 +387,6 @@ class ShardNode implements Node {
     }
   }
 
-  /** @throws TRANSPORT_CLOSED as soon as the node is closed, however long the bus takes; what it gives late is closed. */
-  async #serve(address: Address, self: NodeAddress): Promise<void> {
-    const { transport, logger } = this.#options;
-    const isShard = !isNodeAddress(address) && !isTopologyAddress(address);
-    const receiver = isShard ? this.#dispatch.onShardSubjects : this.#dispatch;
-    const serving = transport.serve(address, receiver, self).then((subscription) => {
-      if (this.#ending !== undefined) {
-        inBackground(subscription.close(), 'closing a late subscription', logger);
-      } else if (isShard) this.#subscriptions.set(address.shard, subscription);
-      else if (isTopologyAddress(address)) this.#topology = subscription;
-      else this.#direct = subscription;
-    });
-    await Promise.race([serving, this.#closed.promise]);
-    if (this.#ending !== undefined) throw this.#closedError();
-  }
-
   #closedError(): ClstrError {
     return new ClstrError(
       'TRANSPORT_CLOSED',
@@ -353,7 +399,9 @@ class ShardNode implements Node {
     const { metrics, logger, id, clock } = this.#options;
     this.#state = 'draining';
     this.#announcer.close();
+    inBackground(this.#reach.close(), 'ending the probes', logger);
     this.#closed.resolve();
+    this.#subjects.end();
     const startedMs = clock.monoMs();
     this.#vacateMs = this.#isGraceOver ? 0 : graceMs;
     if (this.#member !== undefined) await this.#member.leave(Math.max(graceMs, MIN_HANDLER_CLOSE_MS));
@@ -362,9 +410,7 @@ class ShardNode implements Node {
       this.#isGraceOver ? 0 : Math.max(0, graceMs - (clock.monoMs() - startedMs));
     await this.#answerAll(leftMs());
     await this.#settleReplies(leftMs());
-    await Promise.all([...this.#subscriptions.values()].map((subscription) => this.#leave(subscription)));
-    if (this.#topology !== undefined) await this.#leave(this.#topology);
-    if (this.#direct !== undefined) await this.#leave(this.#direct);
+    await this.#subjects.leaveAll();
     await this.#closeHandler(graceMs);
     this.#state = 'closed';
     metrics.shardsOwned(id, 0);
@@ -379,16 +425,6 @@ class ShardNode implements Node {
       this.#endGrace = resolve;
     });
     await Promise.race([transport.settle(limitMs), graceIsOver]);
-  }
-
-  /** Never rejects: a bus that does not let go must not keep the handler from closing. */
-  async #leave(subscription: Subscription): Promise<void> {
-    const { logger, id } = this.#options;
-    try {
-      await subscription.close();
-    } catch (err) {
-      logger.error({ err, nodeId: id }, 'a subscription failed to close');
-    }
   }
 
   async #closeHandler(graceMs: number): Promise<void> {
@@ -457,16 +493,3 @@ async function everySettled(promises: readonly Promise<unknown>[]): Promise<void
 
 /** How long a handler may at least take to close, in milliseconds. */
 const MIN_HANDLER_CLOSE_MS = 5_000;
-
-interface Gate {
-  readonly promise: Promise<void>;
-  resolve(): void;
-}
-
-function createGate(): Gate {
-  let resolve: () => void = () => undefined;
-  const promise = new Promise<void>((onResolve) => {
-    resolve = onResolve;
-  });
-  return { promise, resolve };
-}

@@ -140,6 +140,8 @@ export interface ConnectionEvent {
 export interface LinkOptions {
   /** Random, safe, non-zero integer: the first half of every attempt id. */
   readonly session: number;
+  /** A node opens it to ask itself: what is sent to a node's address must reach that very node, whatever the wire. */
+  readonly isProbe?: boolean | undefined;
 }
 
 /** Which cluster a transport or a membership leads to. */

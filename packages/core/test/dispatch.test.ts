@@ -54,6 +54,34 @@ function openHandler() {
   };
 }
 
+describe('a probe', () => {
+  test('of this run is answered without the handler, also while the node drains, and counts as no message', () => {
+    const metrics = recordMetrics();
+    const { dispatch, requests, port } = start({ metrics });
+    dispatch.inc = 'run';
+    dispatch.stopAdmitting();
+    dispatch.onEntry(entryOf({ type: 'clstr.probe', key: 'run' }), port);
+    dispatch.onShardSubjects.onEntry(entryOf({ type: 'clstr.probe', key: 'run', shard: 3 }), port);
+    expect(port.answers.map(({ value }) => value)).toEqual(['null', 'null']);
+    expect([requests, metrics.calls, dispatch.inbound]).toEqual([[], [], 0]);
+  });
+
+  test('of another run meets silence', () => {
+    const { dispatch, port } = start();
+    dispatch.inc = 'run';
+    dispatch.onEntry(entryOf({ type: 'clstr.probe', key: 'before' }), port);
+    expect(port.answers).toEqual([]);
+  });
+});
+
+test('messages that arrive are counted, refused ones too', () => {
+  const { dispatch, port } = start();
+  dispatch.onEntry(entryOf(), port);
+  dispatch.onEntry(entryOf({ shard: 5 }), port);
+  dispatch.onEntry(entryOf({ type: 'clstr.topology' }), port);
+  expect(dispatch.inbound).toBe(2);
+});
+
 /** Lets everything that waits for a settled promise run. */
 async function settle(): Promise<void> {
   for (let i = 0; i < 5; i++) await Promise.resolve();

@@ -1,7 +1,7 @@
 /** A transport in a test's hand: it keeps what it is given, and answers only when told to. */
 import { deferred } from '@clstr/testing';
 import type { Deferred } from '@clstr/testing';
-import type { ClstrError } from '../src/errors.ts';
+import { ClstrError } from '../src/errors.ts';
 import type {
   Address,
   ClientLink,
@@ -92,6 +92,8 @@ export class ScriptedTransport implements Transport {
   state: ConnectionState = 'connected';
   /** Addresses are served at once, unless this is false. */
   confirmsAtOnce = true;
+  /** What a node sends to its own addresses comes back by itself; otherwise it is in `sent`. */
+  answersProbes = true;
   readonly #listeners = new Set<(event: ConnectionEvent) => void>();
 
   get listenerCount(): number {
@@ -103,11 +105,12 @@ export class ScriptedTransport implements Transport {
     return this.sent.at(-1)!;
   }
 
-  openLink({ session }: LinkOptions): ClientLink {
+  openLink({ session, isProbe }: LinkOptions): ClientLink {
     this.sessions.push(session);
-    this.link = {
+    const link: ClientLink = {
       send: (to, entry, sink) => {
-        this.sent.push(new Sent(to, entry, sink));
+        if (isProbe === true && this.answersProbes) queueMicrotask(() => this.#bringBack(to, entry, sink));
+        else this.sent.push(new Sent(to, entry, sink));
       },
       cancel: (attempt) => {
         this.cancelled.push(attempt);
@@ -120,10 +123,27 @@ export class ScriptedTransport implements Transport {
       },
       onDuplicateReply: undefined,
       close: async () => {
-        this.events.push('link closed');
+        if (isProbe !== true) this.events.push('link closed');
       },
     };
-    return this.link;
+    if (isProbe !== true) this.link = link;
+    return link;
+  }
+
+  /** What a node sends to itself reaches whoever it served the address with. */
+  #bringBack(to: Address, entry: OutboundEntry, sink: ReplySink): void {
+    const found = this.served.findLast(({ address, isClosed }) => !isClosed && isSame(address, to));
+    if (found === undefined) {
+      sink.onError(new ClstrError('NO_SUBSCRIBER', 'nobody listens'));
+      return;
+    }
+    const inbound = { ...entry, session: 0, ttlMs: undefined, receivedAtMs: 0 };
+    found.receiver.onEntry(inbound, {
+      reply: (_entry, payload, isRaw) => {
+        sink.onReply({ error: undefined, payload, isRaw, from: found.self }, true);
+      },
+      fail: () => undefined,
+    });
   }
 
   async serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
@@ -171,4 +191,8 @@ export class ScriptedTransport implements Transport {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function isSame(a: Address, b: Address): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -58,8 +58,9 @@ describe('a policy that threw', () => {
   }
 
   test('stopped the bus, so that no later message arrived', async () => {
-    let isBroken = true;
+    let isBroken = false;
     const { cluster } = await startCluster(({ from }) => isBroken && from.startsWith('client:'));
+    isBroken = true;
     const lost = Promise.allSettled([1, 2, 3, 4].map((i) => cluster.client.requestKey(`k${i}`, 'Lost')));
     await clock.advance(1_100);
     for (const end of await lost) expect(end).toMatchObject({ reason: { code: 'TIMEOUT' } });
@@ -74,8 +75,9 @@ describe('a policy that threw', () => {
   test.each(['Now', 'Later'])(
     'on a reply left its handler (%s) counted as running for ever',
     async (type) => {
-      let isBroken = true;
+      let isBroken = false;
       const { cluster, gate } = await startCluster(({ from }) => isBroken && from.startsWith('node:'));
+      isBroken = true;
       const lost = Promise.allSettled([1, 2, 3, 4].map((i) => cluster.client.requestKey(`k${i}`, type)));
       await clock.advance(0);
       gate.resolve('done');

@@ -71,9 +71,12 @@ class ConnectedTransport implements NatsTransport {
     return this.#closing === undefined ? this.#connection.state : 'closed';
   }
 
-  openLink({ session }: LinkOptions): ClientLink {
+  openLink({ session, isProbe }: LinkOptions): ClientLink {
     this.#checkOpen();
-    const link: NatsLink = new NatsLink(this.#connection, this.#options, this.stats, session, () => {
+    // The JSON wire knows no direct addresses.
+    const options: ResolvedNatsOptions =
+      isProbe === true ? { ...this.#options, wire: 'native' } : this.#options;
+    const link: NatsLink = new NatsLink(this.#connection, options, this.stats, session, () => {
       this.#links.delete(link);
     });
     this.#links.add(link);

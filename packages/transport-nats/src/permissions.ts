@@ -39,7 +39,7 @@ export function natsPermissions(options: NatsPermissionsOptions): NatsPermission
     case 'client':
       return { publish: calls(names), subscribe: [...hears(names), `${names.inboxPrefix}.>`] };
     case 'node':
-      return { publish: serving(names), subscribe: subjects(names) };
+      return { publish: [...itself(names), ...serving(names)], subscribe: subjects(names) };
     case 'app':
       return {
         publish: [...calls(names), ...serving(names)],
@@ -54,6 +54,11 @@ export function natsPermissions(options: NatsPermissionsOptions): NatsPermission
 
 function calls({ subjectPrefix }: Names): string[] {
   return [`${subjectPrefix}.shard.*`, `${subjectPrefix}.node.*.*`, `${subjectPrefix}.topology`];
+}
+
+/** A node asks itself whether messages reach it. */
+function itself({ subjectPrefix }: Names): string[] {
+  return [`${subjectPrefix}.shard.*`, `${subjectPrefix}.node.*.*`];
 }
 
 /** Which nodes have taken shards: only they may say so. */

@@ -16,7 +16,7 @@ describe('natsPermissions', () => {
     const names = { subjectPrefix: 'shop.eu', cluster: 'shop', inboxPrefixes: ['_INBOX', 'in'] };
     expect(natsPermissions({ role: 'node', inboxPrefix: 'in.nodes', ...names })).toEqual({
       publish: [
-        'shop.eu.topology.changes',
+        ...['shop.eu.shard.*', 'shop.eu.node.*.*', 'shop.eu.topology.changes'],
         ...['_INBOX.>', 'in.>', '$KV.shop.cfg', '$KV.shop.h.*', '$KV.shop.m.*', '$KV.shop.s.*'],
         ...['$JS.API.STREAM.INFO.KV_shop', '$JS.API.STREAM.MSG.GET.KV_shop'],
         ...['$JS.API.CONSUMER.CREATE.KV_shop', '$JS.API.CONSUMER.DELETE.KV_shop.*', '$JS.FC.KV_shop.>'],
@@ -36,7 +36,7 @@ describe('natsPermissions', () => {
   test('of an app are those of a client and of a node', () => {
     const of = (role: 'client' | 'node' | 'app') => natsPermissions({ role, inboxPrefix });
     expect(of('app')).toEqual({
-      publish: [...of('client').publish, ...of('node').publish],
+      publish: [...new Set([...of('client').publish, ...of('node').publish])],
       subscribe: ['clstr.topology.changes', ...of('node').subscribe],
     });
   });

@@ -46,6 +46,10 @@ export interface IncarnationOptions {
   readonly listener: IncarnationListener;
   /** Of each shard, over all runs of this process. */
   readonly highestEpochs: Map<number, number>;
+  /** Whether messages reach this node. */
+  readonly isReached: () => boolean;
+  /** They may not reach it, or have not for a while. */
+  readonly isInDoubt: () => boolean;
   /** Where the last run of this process that was a member was one; '' when none was. */
   readonly lastClusterId: string;
   /** How long joining may wait for the store; undefined: as long as the node runs. */
@@ -75,8 +79,11 @@ export class Incarnation {
   readonly #absences: Absences;
   readonly #placing: Placing;
   readonly #company: Company;
+  /** This node has given its shards to others, until messages reach it again. */
+  #isAway = false;
+  #isLeaving = false;
   readonly #alive = new Set<string>();
-  #declared: MemberState | undefined;
+  #declared = '';
   /** The name is this run's; before that, nothing may be said under it. */
   #hasClaimed = false;
   readonly #watches: Watch[] = [];
@@ -162,9 +169,12 @@ export class Incarnation {
     await this.#fitIn();
     // The others are not to hand anything over to a node that does not know yet what is its own.
     while (!this.#placing.isDone) await turn(clock);
-    await this.#declare('up', this.#joining.limit?.begin(`write ${memberKey(this.#options.nodeId)}`));
+    this.#isAway = !this.#options.isReached() && !this.isAlone;
+    const onFailure = this.#joining.limit?.begin(`write ${memberKey(this.#options.nodeId)}`);
+    await this.#declare(this.#wanted, onFailure);
     this.#checkRunning();
     this.state = 'member';
+    this.review();
     this.#monitor.assign();
     this.#tickAt(this.#options.clock.monoMs() + this.#options.timing.heartbeatMs);
     this.#listLater();
@@ -191,7 +201,7 @@ export class Incarnation {
     try {
       await this.#company.check();
     } catch (error) {
-      await this.#declare('left');
+      await this.#declare({ state: 'left' });
       throw error;
     }
   }
@@ -201,12 +211,55 @@ export class Incarnation {
     return this.#company.isMixed;
   }
 
+  /** Its shards are, or go, elsewhere, since messages do not reach this node. */
+  get isAway(): boolean {
+    return this.#isAway && !this.isAlone;
+  }
+
+  /** No other member could take shards. */
+  get isAlone(): boolean {
+    const { view } = this;
+    for (const id of view.members.keys()) if (id !== this.#options.nodeId && view.isUp(id)) return false;
+    return true;
+  }
+
+  /**
+   * Called when messages stop reaching this node, or do again, and at each heartbeat. It gives its shards up only in favour
+   * of a member that knows nothing against itself: when the bus fails for all, nothing moves.
+   */
+  review(): void {
+    if (this.state !== 'member' || this.#isLeaving || this.#isEnded) return;
+    const { isReached, logger, nodeId } = this.#options;
+    if (isReached()) this.#isAway = false;
+    else if (!this.#isAway && this.#hasFitPeer) {
+      this.#isAway = true;
+      const { held } = this.ownership;
+      logger.warn(
+        { nodeId, shards: held },
+        `node ${nodeId} gives its ${held} shards to nodes that are reached`,
+      );
+    }
+    if (this.#declared === keyOf(this.#wanted)) return;
+    inBackground(this.#declare(this.#wanted), 'telling the cluster whether this node is reached', logger);
+  }
+
+  get #hasFitPeer(): boolean {
+    const { view } = this;
+    for (const id of view.members.keys()) if (id !== this.#options.nodeId && view.isFit(id)) return true;
+    return false;
+  }
+
+  get #wanted(): Word {
+    return { state: this.isAway ? 'draining' : 'up', isInDoubt: this.#options.isInDoubt() || undefined };
+  }
+
   /** Hands over every shard, as long as `limitMs` allows, and tells the others that this run is over. */
   async leave(limitMs: number): Promise<void> {
+    this.#isLeaving = true;
     const { clock, timing, logger, nodeId } = this.#options;
     // It has not taken its name yet: another run may hold it, and must not be told that it is over.
     if (!this.#hasClaimed) this.end();
-    if (!this.#isEnded) await within(clock, this.#declare('draining'), limitMs);
+    if (!this.#isEnded) await within(clock, this.#declare({ state: 'draining' }), limitMs);
     if (!this.#isEnded) await within(clock, this.ownership.drain(), limitMs);
     const left = this.ownership.shards();
     if (left.length > 0) {
@@ -215,7 +268,7 @@ export class Incarnation {
         `node ${nodeId} could not hand over ${left.length} shards within ${limitMs} ms; others take them`,
       );
     }
-    if (!this.#isEnded) await within(clock, this.#declare('left'), 2 * timing.ackTimeoutMs);
+    if (!this.#isEnded) await within(clock, this.#declare({ state: 'left' }), 2 * timing.ackTimeoutMs);
     this.end();
   }
 
@@ -273,6 +326,7 @@ export class Incarnation {
       this.#monitor.check();
       this.#absences.check();
       if (this.#isEnded) return;
+      this.review();
       this.ownership.reconcile();
       this.#tickAt(clock.monoMs() + timing.heartbeatMs);
     }, dueMs - clock.monoMs());
@@ -329,8 +383,8 @@ export class Incarnation {
     this.#purge();
     const { nodeId, inc, logger } = this.#options;
     const mine = this.view.members.get(nodeId)?.record;
-    if (mine?.inc !== inc && this.#declared === 'up' && this.session.isValid()) {
-      inBackground(this.#declare('up'), 'declaring this node up', logger);
+    if (mine?.inc !== inc && !this.#isLeaving && this.#declared !== '' && this.session.isValid()) {
+      inBackground(this.#declare(this.#wanted), 'declaring this node up', logger);
     }
     return undefined;
   }
@@ -361,11 +415,12 @@ export class Incarnation {
   }
 
   /** Tells all what this node wants. */
-  async #declare(state: MemberState, onFailure?: OnFailure): Promise<void> {
+  async #declare(word: Word, onFailure?: OnFailure): Promise<void> {
     const { nodeId, inc, store, clock, timing, random, traits } = this.#options;
     const weight = this.#options.weight === 1 ? undefined : this.#options.weight;
     const key = memberKey(nodeId);
-    this.#declared = state;
+    const declared = keyOf(word);
+    this.#declared = declared;
     while (!this.#isEnded) {
       const known = this.view.members.get(nodeId);
       // Declared dead: its next heartbeat will find out.
@@ -375,14 +430,14 @@ export class Incarnation {
       const isForeign = known?.record !== undefined && known.record.inc !== inc;
       if (isForeign && !(await this.session.confirm())) return;
       const revision = known?.revision ?? 0;
-      const record: MemberRecord = { inc, state, weight, traits, nonce: randomId(random, 10) };
+      const record: MemberRecord = { inc, ...word, weight, traits, nonce: randomId(random, 10) };
       const result = await writeUntilKnown(
         { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
         {
           key,
           revision,
           value: JSON.stringify(record),
-          isWanted: () => !this.#isEnded && this.#declared === state,
+          isWanted: () => !this.#isEnded && this.#declared === declared,
           onFailure,
         },
       );
@@ -395,4 +450,14 @@ export class Incarnation {
       this.view.forget(nodeId);
     }
   }
+}
+
+/** What a node says of itself to all members. */
+interface Word {
+  readonly state: MemberState;
+  readonly isInDoubt?: boolean | undefined;
+}
+
+function keyOf({ state, isInDoubt }: Word): string {
+  return `${state} ${isInDoubt === true}`;
 }

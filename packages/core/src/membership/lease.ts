@@ -41,6 +41,11 @@ export class Lease {
     );
   }
 
+  /** Since the newest heartbeat that was acknowledged was first sent; Infinity before the first. */
+  get ageMs(): number {
+    return this.#from === undefined ? Infinity : this.#clock.monoMs() - this.#from.monoMs;
+  }
+
   /** Until it ends, on the monotonic clock; 0 when it has. */
   get remainingMs(): number {
     if (this.#from === undefined) return 0;

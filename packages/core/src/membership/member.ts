@@ -14,9 +14,9 @@ import { createStartLimit } from './refusal.ts';
 import { ReportedStore } from './reported-store.ts';
 import type { MemberTraits } from './traits.ts';
 
-/** What a node does for its membership. None of it rejects. */
+/** What a node does for its membership. Nothing else of it rejects. */
 export interface MemberHost extends ShardHost, OwnershipListener {
-  /** A new run: serve its direct address. Resolves when messages reach it. */
+  /** A new run: serve its direct address. Resolves when messages reach it; may reject before the first run has joined. */
   enter(self: NodeAddress): Promise<void>;
   /** The lease is over: what runs has to stop, though its shards may come back. */
   onLapse(): void;
@@ -36,6 +36,8 @@ export interface MemberOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly host: MemberHost;
+  /** Whether messages reach this node, as it finds out by itself. */
+  readonly reach: () => 'reached' | 'doubted' | 'lost';
 }
 
 /** Where a client finds the owner of each shard, as one node knows it. */
@@ -103,6 +105,26 @@ export class Member {
     return this.#current?.ownership.held ?? 0;
   }
 
+  /** This run has a lease. */
+  get isValid(): boolean {
+    return this.#current?.session.isValid() ?? false;
+  }
+
+  /** It has a lease, and the store answers now. */
+  get isFresh(): boolean {
+    return this.#current?.session.isFresh ?? false;
+  }
+
+  /** This node has given its shards to others, which are there to keep them. */
+  get isAway(): boolean {
+    return this.#current?.isAway ?? false;
+  }
+
+  /** The node's reach has changed. */
+  onReach(): void {
+    this.#current?.review();
+  }
+
   /** The owner of a shard, as far as this node has heard. */
   ownerOf(shard: number): { epoch: number; address: NodeAddress } | undefined {
     const record = this.#current?.view.shards.get(shard)?.record;
@@ -145,7 +167,7 @@ export class Member {
   }
 
   async #enter(store: ReportedStore): Promise<void> {
-    const { nodeId, membership, clock, random, host, logger } = this.#options;
+    const { nodeId, membership, clock, random, host, logger, reach } = this.#options;
     const { timing, placement } = membership;
     const inc = randomId(random, 10);
     store.isAwaited = true;
@@ -158,6 +180,8 @@ export class Member {
         ? createStartLimit(clock, timing, `node ${nodeId} could not join its cluster`)
         : undefined,
       ...{ highestEpochs: this.#highestEpochs, lastClusterId: this.#lastClusterId },
+      isReached: () => reach() !== 'lost',
+      isInDoubt: () => reach() !== 'reached',
       listener: {
         onAcquired: (shard, epoch) => host.onAcquired(shard, epoch),
         onReleased: (shard) => host.onReleased(shard),

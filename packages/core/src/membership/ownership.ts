@@ -359,7 +359,10 @@ export class Ownership {
   }
 
   #mayMove(): boolean {
-    return this.#moving < this.#options.timing.maxMoving && (this.#isDraining || this.#isStable);
+    const { timing, view, nodeId } = this.#options;
+    if (this.#moving >= timing.maxMoving) return false;
+    // A node that wants no shards any more waits for nothing.
+    return this.#isDraining || this.#isStable || !view.isUp(nodeId);
   }
 
   /** Membership has been as it is for a while: what it asks for will still hold when it is done. */

@@ -41,6 +41,8 @@ export interface MemberRecord {
   readonly weight?: number | undefined;
   /** What it is compared by with the other members; earlier builds leave it out. */
   readonly traits?: MemberTraits | undefined;
+  /** Messages may not reach the node, or some of its shards: nobody gives up shards in its favour. Left out for false. */
+  readonly isInDoubt?: boolean | undefined;
   readonly nonce: string;
 }
 
@@ -108,6 +110,7 @@ export const readMember: RecordReader<MemberRecord> = reader<MemberRecord>({
   state: isOneOf('up', 'draining', 'left', 'dead'),
   weight: (value) => value === undefined || isWeight(value),
   traits: (value) => value === undefined || isTraits(value),
+  isInDoubt: isOneOf(undefined, true, false),
   nonce: isText,
 });
 

@@ -69,6 +69,11 @@ export class Session {
     return this.isValid() ? this.#options.clock.monoMs() - this.#validSinceMs : 0;
   }
 
+  /** The store answers now: a heartbeat of the last two was acknowledged. */
+  get isFresh(): boolean {
+    return this.isValid() && this.#lease.ageMs <= 2 * this.#options.timing.heartbeatMs;
+  }
+
   get isEnded(): boolean {
     return this.#isEnded;
   }

@@ -96,6 +96,11 @@ export function expiryFor(timing: Timing, leaseMs: number): number {
   return Math.max(timing.expiryMs, shortestExpiry(leaseMs, timing.slackMs));
 }
 
+/** How long a node that nobody answers on its own subjects keeps its shards, of time in which its store answered. */
+export function silenceLimit({ leaseMs }: Pick<Timing, 'leaseMs'>): number {
+  return 0.75 * leaseMs;
+}
+
 /** So long that the lease has ended on the slowest clock before this time is over on the fastest. */
 function shortestExpiry(leaseMs: number, slackMs: number): number {
   return (leaseMs * (1 + MAX_CLOCK_RATE_ERROR)) / (1 - MAX_CLOCK_RATE_ERROR) + slackMs;
@@ -113,5 +118,9 @@ const RULES: readonly { text: string; holds: (timing: Timing) => boolean }[] = [
   {
     text: '3 pingMs <= leaseMs / 2, or a broken connection outlives the lease',
     holds: (t) => 3 * t.pingMs <= t.leaseMs / 2,
+  },
+  {
+    text: '2 pingMs + dialMs + heartbeatMs <= 3/4 leaseMs, or a node gives its shards up before it can have connected again',
+    holds: (t) => 2 * t.pingMs + t.dialMs + t.heartbeatMs <= silenceLimit(t),
   },
 ];

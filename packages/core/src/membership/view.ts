@@ -93,6 +93,11 @@ export class View {
     return this.members.get(nodeId)?.record?.state === 'up' && !this.#isDead(nodeId);
   }
 
+  /** Whether the node takes part, and knows nothing against itself. */
+  isFit(nodeId: string): boolean {
+    return this.isUp(nodeId) && this.members.get(nodeId)?.record?.isInDoubt !== true;
+  }
+
   /** Whether somebody has to watch the heartbeat of the node. */
   isAlive(nodeId: string): boolean {
     const state = this.members.get(nodeId)?.record?.state;

@@ -30,7 +30,9 @@ function cluster() {
       enter: async (): Promise<unknown> => undefined,
       vacate: async (_shard: number): Promise<unknown> => undefined,
     };
+    const reach: { now: 'reached' | 'doubted' | 'lost' } = { now: 'reached' };
     const member = new Member({
+      reach: () => reach.now,
       ...{ nodeId, numShards: NUM_SHARDS, seed: '', weight: 1, traits: {}, clock, random, logger },
       membership: {
         ...{ name: 'test', timing, placement: 'rendezvous' },
@@ -61,7 +63,7 @@ function cluster() {
       ...more,
     });
     return {
-      ...{ member, events, incs, logger, steps },
+      ...{ member, events, incs, logger, steps, reach },
       get store() {
         return stores.at(-1)!;
       },

@@ -5,6 +5,9 @@ import type { SeededRandom } from './seeded-random.ts';
 export class Disturbances {
   /** Nothing gets through in either direction, and nobody knows. */
   isBlackHole = false;
+  /** Messages of the bus to the node are lost, and those from it. */
+  cutsInbound = false;
+  cutsOutbound = false;
   /** Share of the store's answers that are lost; all that is written is written. */
   losesAnswers = 0;
   /** Share of the writes that never reach the store. */
@@ -19,6 +22,10 @@ export class Disturbances {
 
   clear(): void {
     Object.assign(this, new Disturbances());
+  }
+
+  get isDataCut(): boolean {
+    return this.cutsInbound || this.cutsOutbound;
   }
 
   /** Whether anything stands between the node and the store. */

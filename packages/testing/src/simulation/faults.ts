@@ -8,6 +8,7 @@ export type FaultKind =
   | 'suspend'
   | 'cut'
   | 'black-hole'
+  | 'data-cut'
   | 'flap'
   | 'outage'
   | 'lossy-answers'
@@ -37,6 +38,8 @@ const SPANS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   cut: [0.1, 3],
   /** A node is alone, and does not know. */
   'black-hole': [0.1, 3],
+  /** No messages pass between a node and the bus, in one direction or in both; its store works. */
+  'data-cut': [0.5, 4],
   /** Answers of the store are lost unnoticed, come back for a moment, then writes are lost and the connection breaks. */
   flap: [0.25, 0.95],
   /** The store is gone for everybody, and comes back. */

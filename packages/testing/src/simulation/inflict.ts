@@ -52,6 +52,12 @@ function begin(world: World, fault: Fault, node: SimulatedNode): void {
     case 'black-hole':
       set({ isBlackHole: true }, { isBlackHole: false });
       return;
+    case 'data-cut':
+      set(
+        { cutsInbound: salt % 3 !== 0, cutsOutbound: salt % 3 !== 1 },
+        { cutsInbound: false, cutsOutbound: false },
+      );
+      return;
     case 'flap': {
       const healedMs = 5 + (salt % 316);
       set({ losesAnswers: 1 }, { losesAnswers: 0, losesWrites: 0.5 });

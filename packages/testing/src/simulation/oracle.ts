@@ -2,7 +2,22 @@
 
 /** The invariants that a run is held against; `CHECK` is your own, `EMPTY` says that too little happened. */
 export type Invariant =
-  'S1' | 'S5' | 'S6' | 'S7' | 'S8' | 'S9' | 'S10' | 'L2' | 'L3' | 'L4' | 'L5' | 'LIN' | 'CHECK' | 'EMPTY';
+  | 'S1'
+  | 'S5'
+  | 'S6'
+  | 'S7'
+  | 'S8'
+  | 'S9'
+  | 'S10'
+  | 'L2'
+  | 'L3'
+  | 'L4'
+  | 'L5'
+  | 'L6'
+  | 'L7'
+  | 'LIN'
+  | 'CHECK'
+  | 'EMPTY';
 
 export interface BrokenInvariant {
   readonly invariant: Invariant;

@@ -1,4 +1,5 @@
 /** L3: while the store is gone for everybody, and when it comes back, nothing moves. */
+import type { Timing } from '@clstr/core';
 import type { Fault } from './faults.ts';
 import { OUTAGE_STAGGER_MS } from './inflict.ts';
 import type { World } from './world.ts';
@@ -12,18 +13,33 @@ export function quietOutages(
   { timing }: World,
   faults: readonly Fault[],
 ): { fromMs: number; untilMs: number }[] {
-  const { leaseMs, expiryMs } = timing;
-  const endOf = ({ atMs, durationMs }: Fault): number => atMs + durationMs + OUTAGE_STAGGER_MS;
+  const { expiryMs } = timing;
   return faults.flatMap((fault) => {
-    if (fault.kind !== 'outage' || fault.atMs < SETTLED_LEASES * leaseMs) return [];
+    if (fault.kind !== 'outage') return [];
     const untilMs = endOf(fault) + expiryMs;
-    const isAlone = faults.every(
+    return isAlone(fault, faults, timing, untilMs) ? [{ fromMs: fault.atMs, untilMs }] : [];
+  });
+}
+
+/** Whether the fault comes to a cluster at rest, and no other one before `untilMs`. */
+export function isAlone(
+  fault: Fault,
+  faults: readonly Fault[],
+  { leaseMs }: Timing,
+  untilMs: number,
+): boolean {
+  return (
+    fault.atMs >= SETTLED_LEASES * leaseMs &&
+    faults.every(
       (other) =>
         other === fault ||
         other.atMs > untilMs ||
         endOf(other) + (other.kind === 'outage' ? SETTLED_LEASES / 2 : AFTERMATH_LEASES) * leaseMs <
           fault.atMs,
-    );
-    return isAlone ? [{ fromMs: fault.atMs, untilMs }] : [];
-  });
+    )
+  );
+}
+
+function endOf({ atMs, durationMs }: Fault): number {
+  return atMs + durationMs + OUTAGE_STAGGER_MS;
 }

@@ -12,6 +12,7 @@ import { drawFaults } from './faults.ts';
 import type { Fault, FaultKind } from './faults.ts';
 import { heal, inflict, targetOf } from './inflict.ts';
 import type { BrokenInvariant } from './oracle.ts';
+import { ReachChecks } from './reach-checks.ts';
 import { quietOutages } from './outages.ts';
 import { checkEpochs, checkMoves } from './ownership-history.ts';
 import type { SeededRandom } from './seeded-random.ts';
@@ -60,6 +61,8 @@ export interface SimulationReport {
   readonly moves: number;
   readonly fenced: number;
   readonly lapses: number;
+  /** How often a node found that messages did not reach it. */
+  readonly unreachable: number;
   /** Two processes that worked for one shard at the same time. */
   readonly overlaps: number;
 }
@@ -80,6 +83,7 @@ class Simulation {
   readonly #exclusion: Exclusion;
   readonly #losses: BucketLosses;
   readonly #counters: CounterLoad;
+  readonly #reach: ReachChecks;
   #faults: readonly Fault[] = [];
   #quiet: readonly { fromMs: number; untilMs: number }[] = [];
   #sends = 0;
@@ -93,6 +97,7 @@ class Simulation {
     this.#world = new World({ seed, timing, clockRateError, logger, onTrace });
     this.#exclusion = new Exclusion(this.#world, clockRateError > MAX_CLOCK_RATE_ERROR);
     this.#losses = new BucketLosses(this.#world);
+    this.#reach = new ReachChecks(this.#world);
     this.#counters = new CounterLoad(this.#world, this.#exclusion);
   }
 
@@ -141,6 +146,7 @@ class Simulation {
     const { faults, kinds } = this.#options;
     this.#faults = faults ?? drawFaults(random, span, timing.leaseMs, kinds);
     this.#quiet = quietOutages(this.#world, this.#faults);
+    this.#reach.schedule(this.#faults);
     for (const fault of this.#faults) {
       clock.timer(() => {
         if (!inflict(this.#world, fault)) return;
@@ -171,6 +177,7 @@ class Simulation {
     const { nowMs, oracle } = this.#world;
     if (event.type === 'fenced') this.#fenced++;
     if (event.type === 'lapsed') this.#lapses++;
+    if (event.type === 'unreachable') this.#reach.onUnreachable(process, event.reason);
     if (event.type !== 'acquired') return;
     this.#moves++;
     this.#exclusion.check(process, event.shard);
@@ -229,6 +236,7 @@ class Simulation {
       notExecuted: this.#counters.count('not-executed'),
       unknown: this.#counters.count('unknown'),
       ...{ moves: this.#moves, fenced: this.#fenced, lapses: this.#lapses },
+      unreachable: this.#reach.unreachable,
       overlaps: this.#exclusion.overlaps,
     };
   }

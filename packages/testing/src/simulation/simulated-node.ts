@@ -37,6 +37,8 @@ export interface SimulatedNodeOptions {
   readonly actors: (process: SimulatedNode) => readonly Actor[];
   readonly interceptor: (process: SimulatedNode) => NodeInterceptor;
   readonly logger: Logger;
+  /** The name of the link through which the node asks itself. */
+  readonly onProbeLink: (name: string) => void;
 }
 
 export class SimulatedNode {
@@ -70,7 +72,7 @@ export class SimulatedNode {
     };
     this.node = createNode({
       id,
-      transport: inProcess(this.#transport, this.clock),
+      transport: inProcess(this.#transport, this.clock, options.onProbeLink),
       numShards,
       membership: { ...membership, open },
       handler: actorHandler(options.actors(this), { clock: this.clock, logger }),
@@ -119,13 +121,32 @@ export class SimulatedNode {
 }
 
 /** What reaches the process while it stands still waits for it, as bytes in a socket do. */
-function inProcess(transport: Transport, clock: ProcessClock): Transport {
+function inProcess(
+  transport: Transport,
+  clock: ProcessClock,
+  onProbeLink: (name: string) => void,
+): Transport {
   return {
     name: transport.name,
     get state() {
       return transport.state;
     },
-    openLink: (options) => transport.openLink(options),
+    openLink(options) {
+      if (options.isProbe === true) onProbeLink(`client:${options.session}`);
+      const link = transport.openLink(options);
+      const send = link.send.bind(link);
+      link.send = (to, entry, sink) => {
+        send(to, entry, {
+          onSent: () => clock.macrotask(() => sink.onSent()),
+          onReply(reply, isFinal) {
+            const payload = reply.payload.slice();
+            clock.macrotask(() => sink.onReply({ ...reply, payload }, isFinal));
+          },
+          onError: (error) => clock.macrotask(() => sink.onError(error)),
+        });
+      };
+      return link;
+    },
     serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
       const inTurn: EntryReceiver = {
         onEntry(entry, port) {

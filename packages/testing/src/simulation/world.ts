@@ -44,6 +44,9 @@ export class World {
   readonly clock: VirtualClock = new VirtualClock();
   readonly random: SeededRandom;
   readonly network: SeededRandom;
+  /** Of the packets in which nodes ask themselves. */
+  readonly #probing: SeededRandom;
+  readonly #probeLinks = new Set<string>();
   readonly oracle: Oracle;
   readonly store: MemoryStore;
   readonly timing: Timing;
@@ -67,6 +70,7 @@ export class World {
     this.timing = TIMINGS[options.timing];
     this.random = new SeededRandom(options.seed);
     this.network = this.random.fork();
+    this.#probing = new SeededRandom(options.seed ^ 0x5bd1_e995);
     this.oracle = new Oracle(() => this.nowMs, options.onTrace);
     this.store = createMemoryStore({
       clock,
@@ -81,9 +85,14 @@ export class World {
     this.#bus = createMemoryBus({
       clock,
       policy: ({ from, to }) => {
-        const process = this.#byName.get(from) ?? this.#byName.get(to);
+        const [sender, receiver] = [this.#byName.get(from), this.#byName.get(to)];
+        if (sender?.disturbances.cutsOutbound === true || receiver?.disturbances.cutsInbound === true)
+          return [];
+        const process = sender ?? receiver;
+        const isProbe = this.#probeLinks.has(from) || this.#probeLinks.has(to);
+        const random = isProbe ? this.#probing : this.network;
         const delayMs =
-          process === undefined ? this.network.next() * 3 : process.disturbances.packetDelayMs(this.network);
+          process === undefined ? random.next() * 3 : process.disturbances.packetDelayMs(random);
         return delayMs === undefined ? [] : [delays.next(from, to, delayMs)];
       },
     });
@@ -118,6 +127,10 @@ export class World {
       clockRate: 1 + clockRateError * (2 * random.next() - 1),
       actors: (self) => load.actors(self),
       interceptor: (self) => this.#interceptor(self, load),
+      onProbeLink: (name) => {
+        this.#probeLinks.add(name);
+        this.#byName.set(name, process);
+      },
     });
     this.processes.push(process);
     this.#byName.set(process.processId, process);

@@ -1,0 +1,49 @@
+/** Whether nodes judge rightly if messages reach them: L6 when their data path is cut, L7 when nothing cuts it. */
+import type { Fault, FaultKind } from './faults.ts';
+import { targetOf } from './inflict.ts';
+import { isAlone } from './outages.ts';
+import type { SimulatedNode } from './simulated-node.ts';
+import { NUM_SHARDS } from './world.ts';
+import type { World } from './world.ts';
+
+/** What keeps messages from a node. */
+const CUTTING: ReadonlySet<FaultKind> = new Set(['data-cut', 'black-hole', 'packet-loss']);
+
+export class ReachChecks {
+  unreachable = 0;
+  readonly #world: World;
+  #isCutting = false;
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** L6: every shard is served where messages arrive, a bounded time after a cut that comes to a cluster at rest. */
+  schedule(faults: readonly Fault[]): void {
+    const { clock, timing } = this.#world;
+    this.#isCutting = faults.some(({ kind }) => CUTTING.has(kind));
+    const { leaseMs, heartbeatMs, ackTimeoutMs } = timing;
+    const boundMs = 0.75 * leaseMs + 2 * heartbeatMs + 6 * ackTimeoutMs;
+    for (const fault of faults) {
+      if (fault.kind !== 'data-cut' || fault.durationMs <= boundMs) continue;
+      if (!isAlone(fault, faults, timing, fault.atMs + boundMs)) continue;
+      clock.timer(() => this.#checkMoved(targetOf(this.#world, fault)), fault.atMs + boundMs);
+    }
+  }
+
+  /** L7: no pause, no load and no trouble of the store makes a node give up its shards. */
+  onUnreachable(process: SimulatedNode, reason: string): void {
+    this.unreachable++;
+    if (!this.#isCutting) this.#world.oracle.violated('L7', `${process.processId} gave up: ${reason}`);
+  }
+
+  #checkMoved(cut: SimulatedNode | undefined): void {
+    const { oracle, processes } = this.#world;
+    const others = processes.filter((process) => process !== cut && process.isServing);
+    if (cut === undefined || others.length === 0) return;
+    for (let shard = 0; shard < NUM_SHARDS; shard++) {
+      if (others.some(({ node }) => node.owns(shard))) continue;
+      oracle.violated('L6', `shard ${shard} is not reached though only ${cut.processId} is cut off`);
+    }
+  }
+}
