@@ -136,7 +136,9 @@ export class ActorType implements Home {
 
   /** One for all, as it has to be cheap when there are many. */
   #noRoom(): ClstrError {
-    const message = `all actors of type ${this.actor.name} are busy, leaving or have timers set by ctx.after (cacheSize ${this.#cacheSize})`;
+    const message =
+      `all actors of type ${this.actor.name} are busy, leaving or have timers set by ctx.after ` +
+      `(cacheSize ${this.#cacheSize}): raise cacheSize, or send to fewer new keys at a time`;
     this.#noRoomError ??= asRefusal(new ClstrError('OVERLOADED', message));
     return this.#noRoomError;
   }

@@ -55,8 +55,22 @@ export class NestedCaller implements Caller {
   }
 
   /** A notify waits for nobody, so it cannot close a cycle: it starts a chain of its own. */
-  async notifyKey(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<void> {
-    await this.#client().notifyKey(key, type, payload, this.#passedOn(options));
+  notifyKey(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<void> {
+    try {
+      // The client's own promise: one derived from it would end the process when nobody awaits it.
+      return this.#client().notifyKey(key, type, payload, this.#passedOn(options));
+    } catch (error) {
+      return this.#notSent(key, type, error);
+    }
+  }
+
+  /** Nobody may await this either, and the client does not know of it: the log does. */
+  #notSent(key: string, type: string, error: unknown): Promise<never> {
+    const failed = Promise.reject<never>(error);
+    failed.catch((err: unknown) => {
+      this.#self.home.host.logger.warn({ err, type, key }, 'a notify was not sent');
+    });
+    return failed;
   }
 
   #passedOn(options: CallOptions): CallOptions {

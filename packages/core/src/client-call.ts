@@ -1,5 +1,6 @@
 /** One request or notify, from the call to its end: deadline, abort, redirect, repeat. */
 import type { Redeliverable, Redelivery } from './client-redelivery.ts';
+import type { CallerStacks } from './client-stacks.ts';
 import type { Discovery, Undecided } from './client-discovery.ts';
 import type { Strandable, StrandedCalls } from './client-stranded.ts';
 import type { ClientTopology } from './client-topology.ts';
@@ -7,13 +8,13 @@ import type { Clock } from './clock.ts';
 import type { Codec } from './codec.ts';
 import { decodePayload } from './codec.ts';
 import type { Headers } from './envelope.ts';
+import { aborted, afterEarlierAttempts, isStronger, subject, tooManyHeld } from './client-call-errors.ts';
 import { ClstrError } from './errors.ts';
 import type { Outcome } from './errors.ts';
 import type { Abortable } from './internal/abort-listeners.ts';
 import { listenForAbort, stopListening } from './internal/abort-listeners.ts';
 import { Deadline } from './internal/deadline-wheel.ts';
 import type { DeadlineWheel } from './internal/deadline-wheel.ts';
-import { describe } from './options.ts';
 import type {
   Address,
   ClientLink,
@@ -36,6 +37,7 @@ export interface CallHost {
   living: LivingCluster | undefined;
   /** Finds out whether the cluster lives; undefined where the client was told. */
   readonly discovery: Discovery | undefined;
+  readonly stacks: CallerStacks;
   /** False once the server has forbidden this client the direct subjects of nodes. */
   mayRouteDirectly: boolean;
   nextAttempt(): number;
@@ -172,9 +174,7 @@ export class Call
     if (!redelivery.isHeld(this.key)) {
       this.#send();
     } else if (redelivery.isFull) {
-      this.#end(
-        new ClstrError('OVERLOADED', 'too many calls of this client wait for shards that are moving'),
-      );
+      this.#end(tooManyHeld());
     } else redelivery.hold(this);
   }
 
@@ -241,7 +241,7 @@ export class Call
     this.#host.living?.topology.refresh();
     this.#host.discovery?.ask();
     this.#end(
-      new ClstrError('TIMEOUT', `no reply to ${subject(this)} within ${this.timeoutMs} ms`, {
+      new ClstrError('TIMEOUT', `no reply to ${subject(this)} within ${this.timeoutMs} ms${this.#hint()}`, {
         outcome: this.#outcome(),
       }),
     );
@@ -349,6 +349,18 @@ export class Call
     return true;
   }
 
+  #fail(error: ClstrError): void {
+    const rejection = this.#host.stacks.rejection(error);
+    if (rejection === undefined) this.#reject(error);
+    else this.#resolve(rejection);
+  }
+
+  /** What else may explain that nothing was heard of an attempt which has left. */
+  #hint(): string {
+    const hint = this.#isSent ? this.#host.link.explainSilence?.() : undefined;
+    return hint === undefined ? '' : `; ${hint}`;
+  }
+
   /** The last attempt ends here, or is left alone; another one may follow. */
   #gaveUpAttempt(outcome: Outcome): void {
     this.#isSent = false;
@@ -374,28 +386,13 @@ export class Call
     this.#host.living?.redelivery.ended(this);
     if (error === undefined) this.#resolve(value);
     else if (this.wasHandedOver) this.#host.onNotifyFailed(this, error);
-    else this.#reject(error);
+    else this.#fail(error);
     this.#host.onEnd(this, error);
   }
 }
 
 /** Endings that leave open whether the handler ran: an idempotent call may run again. */
 const REPEATED_WHEN_IDEMPOTENT: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'FENCED', 'ABORTED']);
-
-const STRENGTH: Readonly<Record<Outcome, number>> = { 'not-executed': 0, unknown: 1, executed: 2 };
-
-function isStronger(a: Outcome, b: Outcome): boolean {
-  return STRENGTH[a] > STRENGTH[b];
-}
-
-/** A copy, as one error may end many calls. */
-function afterEarlierAttempts(last: ClstrError, outcome: Outcome): ClstrError {
-  const { code, message, details, cause } = last;
-  const ran = outcome === 'executed' ? 'ran' : 'may have run';
-  return new ClstrError(code, `${message}; an earlier attempt of this call ${ran}`, {
-    ...{ outcome, retryable: false, details, cause },
-  });
-}
 
 function isNamedBy({ details }: ClstrError, { nodeId, inc }: NodeAddress): boolean {
   return details?.['nodeId'] === nodeId && details['inc'] === inc;
@@ -404,16 +401,4 @@ function isNamedBy({ details }: ClstrError, { nodeId, inc }: NodeAddress): boole
 /** Addresses of one run may be two objects: read from a reply, and learned from the topology. */
 function isSameRun(a: NodeAddress, b: NodeAddress): boolean {
   return a.nodeId === b.nodeId && a.inc === b.inc;
-}
-
-/** The call as messages name it. */
-function subject(call: Call): string {
-  const target =
-    call.key === undefined ? `shard ${call.shard}` : `key ${describe(call.key)} (shard ${call.shard})`;
-  return `${describe(call.type)} for ${target}`;
-}
-
-function aborted(call: Call, reason: unknown, outcome: Outcome): ClstrError {
-  const why = reason instanceof Error ? reason.message : describe(reason);
-  return new ClstrError('ABORTED', `${subject(call)} was aborted: ${why}`, { outcome, cause: reason });
 }

@@ -27,14 +27,13 @@ export interface DiscoveryOptions {
 const ANSWER_MS = 500;
 /** For how long "nobody named a cluster" holds: refused calls of a static cluster fail at once meanwhile. */
 const DECIDED_MS = 1_000;
-/** Calls that may wait for one answer; more fail with their refusal. */
-const MAX_WAITING = 1_000;
 
 export class Discovery {
   readonly #options: DiscoveryOptions;
   #question: Question | undefined;
   #cancelTimer: (() => void) | undefined;
-  #waiting: Undecided[] = [];
+  /** At most `maxPending` requests, and the notifies that can still be refused. */
+  readonly #waiting: Undecided[] = [];
   #decidedMs = -Infinity;
   /** The cluster was found, or the client was closed. */
   #isOver = false;
@@ -66,7 +65,7 @@ export class Discovery {
       return false;
     }
     const isDecided = this.#options.clock.monoMs() - this.#decidedMs < DECIDED_MS;
-    if (this.#waiting.length >= MAX_WAITING || (isDecided && this.#question === undefined)) return false;
+    if (isDecided && this.#question === undefined) return false;
     this.#waiting.push(call);
     this.ask();
     return true;

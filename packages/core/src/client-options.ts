@@ -55,7 +55,10 @@ export interface ClientOptions {
   maxPending?: number | undefined;
   /** Run around every call; the first is outermost. */
   interceptors?: readonly ClientInterceptor[] | undefined;
-  /** Hears of a notify that was handed over, and then refused until its deadline. */
+  /**
+   * Called for each notify that fails: before it was handed over to the bus, when its promise rejects too, or later, when
+   * it was refused until its deadline. With it, a notify that nobody awaits never ends the process.
+   */
   onNotifyFailed?: ((failure: NotifyFailure) => void) | undefined;
   clock?: Clock | undefined;
   random?: Random | undefined;
@@ -80,7 +83,8 @@ export interface CallOptions {
 
 export interface NotifyFailure {
   readonly key: string | undefined;
-  readonly shard: number;
+  /** Undefined when the key has none, as it is not a usable key. */
+  readonly shard: number | undefined;
   readonly type: string;
   readonly error: ClstrError;
 }
@@ -163,6 +167,30 @@ export function resolveClientOptions(given: ClientOptions): ResolvedClientOption
     random: checkMethods(owner, 'random', given.random ?? systemRandom, ['bytes']),
     ...checkObservers(owner, given),
   });
+}
+
+/**
+ * The options of calls to one key or shard, where a call says nothing else.
+ *
+ * @throws INVALID_OPTION, RESERVED_HEADER, INVALID_ENVELOPE
+ */
+export function checkCallDefaults(given: CallOptions): CallOptions {
+  checkCallOptions(given);
+  const { timeoutMs, headers } = given;
+  if (timeoutMs !== undefined) checkInteger('call', 'timeoutMs', timeoutMs, 1, MAX_DELAY_MS);
+  return Object.freeze({ ...given, headers: copyHeaders(headers) });
+}
+
+/** A call's own options win, header by header; they are checked when the call is made. */
+export function withCallDefaults(base: CallOptions, own: CallOptions | undefined): CallOptions {
+  if (own === undefined) return base;
+  const options: Record<string, unknown> = { ...base };
+  for (const [name, value] of Object.entries(own)) if (value !== undefined) options[name] = value;
+  const { headers } = own as { headers?: unknown };
+  if (base.headers !== undefined && typeof headers === 'object' && !Array.isArray(headers)) {
+    options['headers'] = { ...base.headers, ...headers };
+  }
+  return options;
 }
 
 /** @throws INVALID_OPTION */

@@ -21,9 +21,9 @@ export interface RedeliveryOptions {
   readonly backoffMs: (repeat: number) => number;
 }
 
-/** Bounds of what one client keeps back. */
-const MAX_CALLS = 1_000;
-const MAX_BYTES = 8 * 1024 * 1024;
+/** Bounds of what one client keeps back: as many as may be pending by default, so that a cold start waits its turn. */
+export const MAX_HELD_CALLS = 65_536;
+export const MAX_HELD_BYTES: number = 64 * 1024 * 1024;
 
 interface Line {
   readonly shard: number;
@@ -37,6 +37,8 @@ interface Line {
 export class Redelivery {
   readonly #options: RedeliveryOptions;
   readonly #lines = new Map<string | Redeliverable, Line>();
+  /** The same lines: a shard that moves concerns few of them. */
+  readonly #byShard = new Map<number, Set<Line>>();
   #calls = 0;
   #bytes = 0;
 
@@ -50,7 +52,7 @@ export class Redelivery {
   }
 
   get isFull(): boolean {
-    return this.#calls >= MAX_CALLS || this.#bytes >= MAX_BYTES;
+    return this.#calls >= MAX_HELD_CALLS || this.#bytes >= MAX_HELD_BYTES;
   }
 
   /** Keeps a call that was refused, or that must not overtake one that was. */
@@ -59,7 +61,7 @@ export class Redelivery {
     let line = this.#lines.get(lineKey);
     if (line === undefined) {
       line = { shard: call.shard, calls: [], trying: undefined, repeats: 0, cancelTimer: undefined };
-      this.#lines.set(lineKey, line);
+      this.#open(lineKey, line);
     }
     if (line.trying === call) line.trying = undefined;
     insertInOrder(line.calls, call);
@@ -81,8 +83,7 @@ export class Redelivery {
     } else if (line.trying !== call) return;
     else {
       line.trying = undefined;
-      this.#lines.delete(lineKey);
-      line.cancelTimer?.();
+      this.#close(lineKey, line);
       for (const next of line.calls.splice(0)) {
         this.#letGo(next);
         next.resend();
@@ -90,17 +91,31 @@ export class Redelivery {
       return;
     }
     if (line.calls.length > 0 || line.trying !== undefined) return;
-    line.cancelTimer?.();
-    this.#lines.delete(lineKey);
+    this.#close(lineKey, line);
   }
 
   /** A new owner of the shard is known: no need to wait any longer. */
   onMoved(shard: number): void {
-    for (const line of this.#lines.values()) {
-      if (line.shard !== shard || line.cancelTimer === undefined) continue;
+    for (const line of this.#byShard.get(shard) ?? []) {
+      if (line.cancelTimer === undefined) continue;
       line.cancelTimer();
       this.#try(line);
     }
+  }
+
+  #open(lineKey: string | Redeliverable, line: Line): void {
+    this.#lines.set(lineKey, line);
+    const lines = this.#byShard.get(line.shard);
+    if (lines === undefined) this.#byShard.set(line.shard, new Set([line]));
+    else lines.add(line);
+  }
+
+  #close(lineKey: string | Redeliverable, line: Line): void {
+    line.cancelTimer?.();
+    this.#lines.delete(lineKey);
+    const lines = this.#byShard.get(line.shard);
+    lines?.delete(line);
+    if (lines?.size === 0) this.#byShard.delete(line.shard);
   }
 
   #tryLater(line: Line): void {

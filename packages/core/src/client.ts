@@ -1,12 +1,21 @@
 /** The client: routes a message by key or shard to the node that owns it, and brings the reply back. */
 import { CALL_CHAIN_HEADER, encodeCallChain } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
+import { CallerStacks } from './client-stacks.ts';
 import { Call } from './client-call.ts';
 import type { CallHost, LivingCluster } from './client-call.ts';
 import { checkCallOptions, resolveClientOptions } from './client-options.ts';
-import type { CallOptions, ClientCall, ClientOptions, ResolvedClientOptions } from './client-options.ts';
+import type {
+  CallOptions,
+  ClientCall,
+  ClientOptions,
+  NotifyFailure,
+  ResolvedClientOptions,
+} from './client-options.ts';
 import { Discovery } from './client-discovery.ts';
 import { Redelivery } from './client-redelivery.ts';
+import { scopedClient } from './client-scope.ts';
+import type { NodeInfo, Scope, ScopedClient } from './client-scope.ts';
 import { StrandedCalls } from './client-stranded.ts';
 import { ClientTopology } from './client-topology.ts';
 import type { ClientTopologyOptions } from './client-topology.ts';
@@ -23,21 +32,6 @@ import { createKeyRouter } from './shard.ts';
 import type { NodeAddress } from './transport.ts';
 import { TypeLabels } from './type-labels.ts';
 
-export interface NodeInfo {
-  readonly nodeId: string;
-  readonly shards: readonly number[];
-}
-
-/** Calls to one key, or to one shard. */
-export interface ScopedClient {
-  /** @throws as {@link Client.requestKey} */
-  request<T = unknown>(type: string, payload?: unknown, options?: CallOptions): Promise<T>;
-  /** @throws as {@link Client.notifyKey} */
-  notify(type: string, payload?: unknown, options?: CallOptions): Promise<void>;
-  /** Which node answers here, and what it serves. */
-  nodeInfo(options?: CallOptions): Promise<NodeInfo>;
-}
-
 /** Every failure is a `ClstrError`; `outcome` says whether the handler ran. */
 export interface Client {
   /**
@@ -49,7 +43,7 @@ export interface Client {
   requestKey<T = unknown>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T>;
   /**
    * Sends a message without a reply; resolves when it was handed to the bus. A refusal that comes later is repeated
-   * within the deadline, then told to `onNotifyFailed`.
+   * within the deadline, then reported to `onNotifyFailed`, as is every failure before.
    */
   notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
   requestShard<T = unknown>(
@@ -59,10 +53,14 @@ export interface Client {
     options?: CallOptions,
   ): Promise<T>;
   notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
-  /** @throws KEY_REQUIRED */
-  key(key: string): ScopedClient;
-  /** @throws INVALID_ENVELOPE when there is no such shard. */
-  shard(shard: number): ScopedClient;
+  /**
+   * Calls to one key; `options` hold for each of them, unless it says otherwise.
+   *
+   * @throws KEY_REQUIRED, and what is wrong with the options
+   */
+  key(key: string, options?: CallOptions): ScopedClient;
+  /** As {@link Client.key}, for a shard. @throws INVALID_ENVELOPE when there is no such shard. */
+  shard(shard: number, options?: CallOptions): ScopedClient;
   /** The shard of `key` in this cluster. @throws KEY_REQUIRED */
   shardOf(key: string): number;
   /** Ends what is pending as `ABORTED` and refuses what comes later. Leaves the transport open. Idempotent. */
@@ -136,6 +134,7 @@ class RoutingClient implements Client {
       living: undefined,
       discovery:
         options.routing === 'auto' ? new Discovery({ link, clock, nextAttempt, onFound: follow }) : undefined,
+      stacks: new CallerStacks(clock),
       mayRouteDirectly: true,
       nextAttempt,
       backoffMs,
@@ -170,7 +169,7 @@ class RoutingClient implements Client {
   }
 
   notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
-    return this.#routed(true, key, type, payload, options) as Promise<void>;
+    return this.#reported(this.#routed(true, key, type, payload, options), key, undefined, type);
   }
 
   requestShard<T>(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
@@ -178,17 +177,18 @@ class RoutingClient implements Client {
   }
 
   notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
-    return this.#checked(true, undefined, shard, type, payload, options) as Promise<void>;
+    const sent = this.#checked(true, undefined, shard, type, payload, options);
+    return this.#reported(sent, undefined, shard, type);
   }
 
-  key(key: string): ScopedClient {
+  key(key: string, options?: CallOptions): ScopedClient {
     const shard = this.#router.shardOf(key);
-    return this.#scoped(key, shard);
+    return this.#scoped(key, shard, options);
   }
 
-  shard(shard: number): ScopedClient {
+  shard(shard: number, options?: CallOptions): ScopedClient {
     this.#checkShard(shard);
-    return this.#scoped(undefined, shard);
+    return this.#scoped(undefined, shard, options);
   }
 
   shardOf(key: string): number {
@@ -214,14 +214,40 @@ class RoutingClient implements Client {
     return this.#host.link.close();
   }
 
-  #scoped(key: string | undefined, shard: number): ScopedClient {
-    return {
-      request: <T>(type: string, payload?: unknown, options?: CallOptions) =>
-        this.#checked(false, key, shard, type, payload, options) as Promise<T>,
-      notify: (type, payload, options) =>
-        this.#checked(true, key, shard, type, payload, options) as Promise<void>,
-      nodeInfo: (options) => this.#nodeInfo(shard, options),
+  #scoped(key: string | undefined, shard: number, options: CallOptions | undefined): ScopedClient {
+    const scope: Scope = {
+      request: (type, payload, own) => this.#checked(false, key, shard, type, payload, own),
+      notify: (type, payload, own) =>
+        this.#reported(this.#checked(true, key, shard, type, payload, own), key, shard, type),
+      nodeInfo: (own) => this.#nodeInfo(shard, own),
     };
+    return scopedClient(scope, options);
+  }
+
+  /** With a listener for failed notifies, nobody needs to await one: its promise still rejects, but never unhandled. */
+  #reported(
+    sent: Promise<unknown>,
+    key: string | undefined,
+    shard: number | undefined,
+    type: string,
+  ): Promise<void> {
+    if (this.#options.onNotifyFailed !== undefined) {
+      sent.catch((cause: unknown) => {
+        const error = isClstrError(cause)
+          ? cause
+          : new ClstrError('INTERNAL', `an interceptor failed: ${String(cause)}`, { cause });
+        this.#tellNotifyFailed({ key, shard: shard ?? this.#shardIfAny(key), type, error });
+      });
+    }
+    return sent as Promise<void>;
+  }
+
+  #shardIfAny(key: string | undefined): number | undefined {
+    try {
+      return this.#router.shardOf(key!);
+    } catch {
+      return undefined;
+    }
   }
 
   async #nodeInfo(shard: number, options: CallOptions = {}): Promise<NodeInfo> {
@@ -398,8 +424,13 @@ class RoutingClient implements Client {
       );
       return;
     }
+    this.#tellNotifyFailed({ key, shard, type, error });
+  }
+
+  #tellNotifyFailed(failure: NotifyFailure): void {
+    const { onNotifyFailed, logger } = this.#options;
     try {
-      detached(onNotifyFailed, { key, shard, type, error });
+      detached(onNotifyFailed!, failure);
     } catch (err) {
       logger.error({ err }, 'onNotifyFailed threw');
     }

@@ -1,6 +1,7 @@
 /** Errors across the wire, native and JSON: a plain record, never the stack, never the cause. */
 import { ActorError, ClstrError, isErrorCode } from './errors.ts';
 import type { Outcome } from './errors.ts';
+import { jsonCopy } from './internal/json-copy.ts';
 import { describe } from './options.ts';
 
 export interface ErrorRecord {
@@ -22,7 +23,7 @@ export function errorToRecord(error: ClstrError): ErrorRecord {
   // An error of this code need not be an ActorError: one that a peer sent without its actorCode is not.
   const { actorCode } = error as Partial<ActorError>;
   if (typeof actorCode === 'string') record.actorCode = actorCode.slice(0, MAX_ACTOR_CODE_LENGTH);
-  if (details !== undefined && isSmallJson(details)) record.details = details;
+  if (details !== undefined) record.details = detailsToSend(details);
   return record;
 }
 
@@ -73,11 +74,11 @@ function isOutcome(value: unknown): value is Outcome {
   return value === 'not-executed' || value === 'executed' || value === 'unknown';
 }
 
-/** Details that are too large or have no JSON form are left out: the error itself must arrive. */
-function isSmallJson(value: unknown): boolean {
-  try {
-    return JSON.stringify(value).length <= MAX_DETAILS_LENGTH;
-  } catch {
-    return false;
-  }
+/** The error itself must arrive, so what JSON cannot carry and what is too large is replaced by a mark. */
+function detailsToSend(details: Record<string, unknown>): Record<string, unknown> {
+  const copy = jsonCopy(details);
+  if (typeof copy !== 'object' || copy === null || Array.isArray(copy)) return { dropped: describe(copy) };
+  const { length } = JSON.stringify(copy);
+  if (length <= MAX_DETAILS_LENGTH) return copy as Record<string, unknown>;
+  return { dropped: `details of ${length} characters, more than ${MAX_DETAILS_LENGTH}` };
 }

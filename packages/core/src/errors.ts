@@ -1,5 +1,7 @@
 /** Every way a call can fail: the one error class, its table of codes, and how errors are recognised. */
 
+import { jsonCopy } from './internal/json-copy.ts';
+
 /** Whether the handler ran: decides if repeating the call is safe. */
 export type Outcome = 'not-executed' | 'executed' | 'unknown';
 
@@ -157,6 +159,17 @@ export class ClstrError extends Error {
     this.outcome = options.outcome ?? DEFAULTS[code].outcome;
     this.retryable = options.retryable ?? DEFAULTS[code].retryable;
     this.details = options.details;
+  }
+
+  /** All but the stack, so that `JSON.stringify(error)` says what a log line needs. Never throws. */
+  toJSON(): Record<string, unknown> {
+    const { name, code, message, outcome, retryable, details, cause } = this;
+    const { actorCode } = this as { actorCode?: string };
+    return {
+      ...{ name, code, actorCode, message, outcome, retryable },
+      details: jsonCopy(details),
+      cause: jsonCopy(cause),
+    };
   }
 }
 

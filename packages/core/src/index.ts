@@ -1,5 +1,6 @@
 export { createClient } from './client.ts';
-export type { Client, NodeInfo, ScopedClient } from './client.ts';
+export type { Client } from './client.ts';
+export type { NodeInfo, ScopedClient } from './client-scope.ts';
 export type {
   CallOptions,
   ClientCall,

@@ -82,6 +82,8 @@ export interface ClientLink {
    * so: it is only a reason to ask. Where the bus forbids to listen, nothing is heard. Call once; never throws.
    */
   onAnnouncement(listener: (from: NodeAddress | undefined) => void): void;
+  /** What may be wrong when calls time out, as long as no node has ever answered on this link. */
+  explainSilence?(): string | undefined;
   /** Forgets all attempts and leaves the bus. Idempotent. */
   close(): Promise<void>;
 }

@@ -125,9 +125,9 @@ describe('a new owner', () => {
 });
 
 describe('what is kept back is bounded', () => {
-  test('at 1,000 calls', () => {
+  test('at 65,536 calls', () => {
     const { redelivery, call } = start();
-    const calls = Array.from({ length: 1_000 }, (_, i) => call(`${i}`, `key-${i % 10}`));
+    const calls = Array.from({ length: 65_536 }, (_, i) => call(`${i}`, `key-${i % 10}`));
     for (const one of calls.slice(1)) redelivery.hold(one);
     expect(redelivery.isFull).toBe(false);
     redelivery.hold(calls[0]!);
@@ -136,9 +136,9 @@ describe('what is kept back is bounded', () => {
     expect(redelivery.isFull).toBe(false);
   });
 
-  test('at 8 MiB of payload', () => {
+  test('at 64 MiB of payload', () => {
     const { redelivery, call } = start();
-    redelivery.hold(call('a', 'k', 8 * 1024 * 1024 - 1));
+    redelivery.hold(call('a', 'k', 64 * 1024 * 1024 - 1));
     expect(redelivery.isFull).toBe(false);
     const last = call('b', 'k', 1);
     redelivery.hold(last);
@@ -149,7 +149,7 @@ describe('what is kept back is bounded', () => {
 
   test('and free again once it was sent', async () => {
     const { redelivery, call, clock } = start();
-    redelivery.hold(call('a', 'k', 8 * 1024 * 1024));
+    redelivery.hold(call('a', 'k', 64 * 1024 * 1024));
     await clock.advance(BACKOFF_MS);
     expect(redelivery.isFull).toBe(false);
   });
@@ -271,9 +271,10 @@ describe('a request that follows its cluster', () => {
     expect(clock.timerCount).toBe(0);
   });
 
-  test('is OVERLOADED when 1,000 others are kept back', async () => {
+  test('is OVERLOADED when 64 MiB of others are kept back', async () => {
     const { client, calls } = follow();
-    const answers = Array.from({ length: 1_000 }, () => endOf(client.requestKey('k', 'A')));
+    const half = new Uint8Array(32 * 1024 * 1024);
+    const answers = [1, 2].map(() => endOf(client.requestKey('k', 'A', half)));
     for (const call of calls()) call.refuse(moved());
     expect(await endOf(client.requestKey('k', 'A'))).toEqual({ code: 'OVERLOADED', outcome: 'not-executed' });
     const other = endOf(client.requestShard(1, 'A'));
@@ -282,6 +283,30 @@ describe('a request that follows its cluster', () => {
     await client.close();
     await Promise.all(answers);
   });
+});
+
+test('a cold start waits its turn: two thousand keys that were refused at once are all served', async () => {
+  let drawn = 0;
+  const random = { bytes: (count: number) => new Uint8Array(count).fill((drawn += 101) % 256) };
+  const { client, calls, clock } = follow({ timeoutMs: 10_000, random });
+  const answers = Array.from({ length: 2_000 }, (_, i) => client.requestKey(`k${i}`, 'A'));
+  let answered = 0;
+  let seen = 0;
+  // The node takes two hundred in each tenth of a second.
+  for (let round = 0; round < 30; round++) {
+    const fresh = calls().slice(seen);
+    seen += fresh.length;
+    for (const [i, call] of fresh.entries()) {
+      if (i >= 200) call.refuse(new ClstrError('OVERLOADED', 'no room'));
+      else {
+        answered++;
+        call.reply('ok');
+      }
+    }
+    await clock.advance(100);
+  }
+  expect(answered).toBe(2_000);
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(['ok']));
 });
 
 test('a notify that is refused until its deadline is reported with its refusal', async () => {

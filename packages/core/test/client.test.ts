@@ -1,4 +1,4 @@
-import { deferred, fakeClock } from '@clstr/testing';
+import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { createClient } from '../src/client.ts';
 import type { Client, ClientInterceptor, ClientOptions, NotifyFailure } from '../src/index.ts';
@@ -407,11 +407,8 @@ describe('interceptors', () => {
     const again: ClientInterceptor = (call, next) => next(call).catch(() => next(call));
     const { client, transport } = start({ interceptors: [again] });
     const call = client.requestKey('key', 'Get');
-    const second = deferred();
     transport.last.fail(new ClstrError('NO_SUBSCRIBER', 'nobody'));
-    queueMicrotask(second.resolve);
-    await second.promise;
-    await Promise.resolve();
+    for (let i = 0; i < 20; i++) await Promise.resolve();
     transport.last.reply(2);
     expect(await call).toBe(2);
     expect(transport.sent).toHaveLength(2);
@@ -433,6 +430,64 @@ describe('interceptors', () => {
     await endOf(client.requestKey('key', 'clstr.x'));
     expect(count).toBe(0);
   });
+});
+
+describe('key() and shard() with options', () => {
+  test('give them to each of their calls, whose own options win', async () => {
+    const { client, transport, clock } = start({ headers: { a: 'client', b: 'client' } });
+    const headers = { b: 'scope', c: 'scope' };
+    const scoped = client.key('key', { timeoutMs: 50, headers, idempotent: true });
+    headers.b = 'changed later';
+    const first = endOf(scoped.request('Get'));
+    expect({ ...transport.last.entry.headers }).toEqual({ a: 'client', b: 'scope', c: 'scope' });
+    await clock.advance(100);
+    expect(await first).toMatchObject({ code: 'TIMEOUT' });
+    void endOf(scoped.request('Get', 1, { timeoutMs: 500, headers: { c: 'call' }, signal: undefined }));
+    expect({ ...transport.last.entry.headers }).toEqual({ a: 'client', b: 'scope', c: 'call' });
+    expect(transport.last.entry.remainingMs()).toBe(500);
+    void endOf(client.shard(3, { timeoutMs: 70 }).nodeInfo());
+    expect(transport.last.entry.remainingMs()).toBe(70);
+    void endOf(client.shard(3, { timeoutMs: 80 }).notify('Poke'));
+    expect(transport.last.entry.remainingMs()).toBe(80);
+    await client.close();
+  });
+
+  test('give them a signal and the right to repeat', async () => {
+    const { client, transport, clock } = start();
+    const controller = new AbortController();
+    const scoped = client.key('key', { idempotent: true, signal: controller.signal });
+    const call = endOf(scoped.request('Get'));
+    transport.last.fail(new ClstrError('CONNECTION_LOST', 'broke'));
+    await clock.advance(1_000);
+    expect(transport.sent).toHaveLength(2);
+    controller.abort();
+    expect(await call).toMatchObject({ code: 'ABORTED' });
+  });
+
+  test.each([
+    [{ timeoutMs: 0 }, 'INVALID_OPTION'],
+    [{ timeout: 5 }, 'INVALID_OPTION'],
+    [{ signal: 'stop' }, 'INVALID_OPTION'],
+    [{ idempotent: 'yes' }, 'INVALID_OPTION'],
+    [null, 'INVALID_OPTION'],
+    [{ headers: { 'x-clstr-key': 'a' } }, 'RESERVED_HEADER'],
+    [{ headers: { a: 5 } }, 'INVALID_ENVELOPE'],
+  ])('refuse %j at once', (options, code) => {
+    const { client } = start();
+    const refused = expect.objectContaining({ code });
+    expect(() => client.key('key', options as never)).toThrow(refused);
+    expect(() => client.shard(1, options as never)).toThrow(refused);
+  });
+
+  test.each([5, null, { timeout: 5 }, { headers: 5 }])(
+    'leave %j of a call to the call to refuse',
+    async (own) => {
+      const { client } = start();
+      const scoped = client.key('key', { headers: { a: 'b' } });
+      const error = await endOf(scoped.request('Get', 1, own as never));
+      expect((error as ClstrError).code).toMatch(/INVALID_OPTION|INVALID_ENVELOPE/);
+    },
+  );
 });
 
 describe('key() and shard()', () => {
@@ -656,13 +711,47 @@ describe('a notify', () => {
     ]);
   });
 
-  test('that was refused before it was handed over rejects instead', async () => {
+  test('that was refused before it was handed over rejects and is reported', async () => {
     const failures: NotifyFailure[] = [];
     const { client, transport } = start({ onNotifyFailed: (failure) => failures.push(failure) });
     const notify = endOf(client.notifyShard(1, 'Poke'));
     transport.last.fail(new ClstrError('PAYLOAD_TOO_LARGE', 'too large'));
     expect(await notify).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
-    expect(failures).toEqual([]);
+    expect(failures).toMatchObject([{ shard: 1, type: 'Poke', error: { code: 'PAYLOAD_TOO_LARGE' } }]);
+  });
+
+  test('that nobody awaits never rejects unhandled once there is a listener, whatever was wrong', async () => {
+    const failures: NotifyFailure[] = [];
+    const unhandled: unknown[] = [];
+    const note = (error: unknown): void => void unhandled.push(error);
+    process.on('unhandledRejection', note);
+    try {
+      const onNotifyFailed = (failure: NotifyFailure): void => void failures.push(failure);
+      const broken: ClientInterceptor = () => Promise.reject(new Error('broken'));
+      const { client, transport, clock } = start({ onNotifyFailed, maxPending: 2 });
+      void client.notifyKey('late', 'Poke', 1, { timeoutMs: 50 });
+      void client.notifyShard(2, 'Poke');
+      transport.last.fail(new ClstrError('CONNECTION_LOST', 'broke'));
+      void client.notifyKey('', 'Poke');
+      void client.notifyKey('k', 'Poke', 5n);
+      void client.notifyShard(3, 'Poke', 1, { timeoutMs: -1 });
+      void client.key('scoped').notify('Poke', 1, { timeoutMs: 50 });
+      void client.notifyKey('more', 'Poke');
+      void start({ onNotifyFailed, interceptors: [broken] }).client.notifyKey('k', 'Intercepted');
+      await clock.advance(100);
+      await client.close();
+      void client.notifyKey('closed', 'Poke');
+      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      process.off('unhandledRejection', note);
+    }
+    expect(unhandled).toEqual([]);
+    const codes = failures.map(({ error }) => error.code).sort();
+    expect(codes).toEqual([
+      ...['CONNECTION_LOST', 'INTERNAL', 'INVALID_ENVELOPE', 'INVALID_OPTION', 'KEY_REQUIRED', 'OVERLOADED'],
+      ...['TIMEOUT', 'TIMEOUT', 'TRANSPORT_CLOSED'],
+    ]);
   });
 
   test('that failed is logged when nobody listens for it', async () => {

@@ -61,15 +61,36 @@ describe('an error', () => {
       },
     ],
     ['a toJSON that returns nothing', { toJSON: () => undefined }],
+    [
+      'a getter that throws',
+      Object.defineProperty({}, 'a', {
+        enumerable: true,
+        get: () => {
+          throw new Error('gone');
+        },
+      }),
+    ],
+    [
+      'what JSON empties',
+      { m: new Map([[1, 2]]), s: new Set(), n: NaN, e: new Error('inner'), u: new Uint8Array(3) },
+    ],
+    ['what JSON drops', { f: () => 1, y: Symbol('y'), p: Promise.resolve(), r: /x/, kept: [1, 'a', null] }],
     ['16,385 characters of JSON', { text: 'x'.repeat(16_385 - '{"text":""}'.length) }],
-  ])('arrives without details that hold %s', (_name, details) => {
+  ])('arrives with a mark in place of %s', (name, details) => {
     const record = errorToRecord(new ClstrError('TIMEOUT', 'late', { details }));
-    expect(record).toEqual({ code: 'TIMEOUT', message: 'late', outcome: 'unknown', retryable: false });
+    expect(JSON.parse(JSON.stringify(record.details))).toEqual(MARKED[name]);
+  });
+
+  test('arrives although its details are nested without end', () => {
+    let details: Record<string, unknown> = {};
+    for (let i = 0; i < 100_000; i++) details = { details };
+    const text = JSON.stringify(errorToRecord(new ClstrError('TIMEOUT', 'late', { details })));
+    expect(text).toContain('[nested too deep]');
   });
 
   test('keeps details of 16,384 characters of JSON', () => {
     const details = { text: 'x'.repeat(16_384 - '{"text":""}'.length) };
-    expect(errorToRecord(new ClstrError('TIMEOUT', 'late', { details })).details).toBe(details);
+    expect(errorToRecord(new ClstrError('TIMEOUT', 'late', { details })).details).toEqual(details);
   });
 
   test('arrives with the first 256 characters of its actorCode', () => {
@@ -165,3 +186,17 @@ describe('a record', () => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
   });
 });
+
+/** What is left of details that JSON cannot carry. */
+const MARKED: Readonly<Record<string, unknown>> = {
+  'a BigInt': { n: '[BigInt 5]' },
+  'a cycle': { self: '[circular]' },
+  'a toJSON that throws': { dropped: '"[unreadable: no]"' },
+  'a toJSON that returns nothing': { dropped: 'undefined' },
+  'a getter that throws': { dropped: '"[unreadable: gone]"' },
+  'what JSON empties': {
+    ...{ m: '[Map of 1]', s: '[Set of 0]', n: '[NaN]', e: '[Error: inner]', u: '[Uint8Array of 3 bytes]' },
+  },
+  'what JSON drops': { f: '[function]', y: '[symbol]', p: '[Promise]', r: '[RegExp]', kept: [1, 'a', null] },
+  '16,385 characters of JSON': { dropped: 'details of 16385 characters, more than 16384' },
+};

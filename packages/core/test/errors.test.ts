@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
   ActorError,
@@ -129,5 +130,36 @@ describe('a disposition', () => {
     const plain = new ClstrError('OVERLOADED', 'full');
     expect(Object.keys(error)).toEqual(Object.keys(plain));
     expect(JSON.stringify(error)).toBe(JSON.stringify(plain));
+  });
+});
+describe('for people and logs', () => {
+  const cause = new Error('socket closed');
+  const error = new ClstrError('TIMEOUT', 'no reply', { details: { cents: 5n, at: new Date(0) }, cause });
+
+  test('JSON.stringify gives all but the stack, and never throws', () => {
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      ...{ name: 'ClstrError', code: 'TIMEOUT', message: 'no reply', outcome: 'unknown', retryable: false },
+      details: { cents: '[BigInt 5]', at: '1970-01-01T00:00:00.000Z' },
+      cause: '[Error: socket closed]',
+    });
+    expect(JSON.parse(JSON.stringify({ list: [new ActorError('NO', 'none left')] }))).toEqual({
+      list: [
+        {
+          ...{ name: 'ActorError', code: 'ACTOR_ERROR', actorCode: 'NO', message: 'none left' },
+          ...{ outcome: 'executed', retryable: false },
+        },
+      ],
+    });
+    const circular = new ClstrError('TIMEOUT', 'a');
+    Object.assign(circular, { cause: circular });
+    expect(JSON.stringify(circular)).toContain('[ClstrError: a]');
+  });
+
+  test('util.inspect shows the message first, then what the error holds', () => {
+    const text = inspect(new ClstrError('TIMEOUT', 'no reply', { details: { shard: 5 }, cause }));
+    expect(text).toMatch(/^ClstrError: no reply\n/);
+    for (const part of ["code: 'TIMEOUT'", "outcome: 'unknown'", 'shard: 5', '[cause]: Error: socket closed'])
+      expect(text).toContain(part);
+    expect(inspect(new ActorError('NO', 'none left'))).toContain("actorCode: 'NO'");
   });
 });

@@ -29,6 +29,8 @@ export interface ClientWire {
   /** Reads a message of the inbox that is no 503. */
   read(message: Msg): void;
   cancel(outgoing: Outgoing): void;
+  /** As {@link ClientLink.explainSilence}. */
+  explainSilence?(): string | undefined;
 }
 
 /** What a wire needs of its link. */

@@ -17,6 +17,7 @@ export class NativeClientWire implements ClientWire {
   /** Of the message that is being read. */
   #from: NodeAddress | undefined;
   #message: Msg | undefined;
+  #hasRead = false;
 
   constructor(host: WireHost) {
     this.#host = host;
@@ -48,7 +49,14 @@ export class NativeClientWire implements ClientWire {
     for (const [subject, together] of bySubject) this.#write(subject, together);
   }
 
+  /** Go nodes drop native messages without a word. */
+  explainSilence(): string | undefined {
+    if (this.#hasRead) return undefined;
+    return "no node has ever answered this client: nodes of the Go implementation need natsTransport({ wire: 'json' })";
+  }
+
   read(message: Msg): void {
+    this.#hasRead = true;
     this.#message = message;
     this.#from = this.#addresses.read(message.reply);
     const result = decodeFrame(message.data, this.#visitor, 0);

@@ -119,6 +119,10 @@ export class NatsLink implements ClientLink, WireHost {
     }
   }
 
+  explainSilence(): string | undefined {
+    return this.#wire.explainSilence?.();
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -93,6 +93,20 @@ describe('entries of one turn', () => {
   });
 });
 
+test('silence may mean that only Go nodes listen, as long as no node has answered on the native wire', async () => {
+  const { connection, link } = await scripted();
+  send(link);
+  await microtasks(1);
+  expect(link.explainSilence?.()).toContain("natsTransport({ wire: 'json' })");
+  const answer = createFrameWriter();
+  answer.reply(1, '1', false);
+  const [onReply] = [...connection.subscriptions.values()];
+  onReply!(null, { subject: connection.published[0]!.reply!, data: answer.take() } as Msg);
+  expect(link.explainSilence?.()).toBeUndefined();
+  const json = await scripted({ wire: 'json' });
+  expect(json.link.explainSilence?.()).toBeUndefined();
+});
+
 test('the question for the topology has a subject of its own on the JSON wire, where no Go node listens', async () => {
   const { connection, link } = await scripted({ wire: 'json' });
   send(link, { type: 'clstr.topology', shard: 0 }, TOPOLOGY_ADDRESS);

@@ -44,7 +44,10 @@ export const limits: Behaviours = {
     });
     const client = await stage.client();
     const error = await expectFailure(client.requestKey('k', 'Big'), 'ACTOR_ERROR', 'executed');
-    expect(error).toMatchObject({ actorCode: 'BIG', details: undefined });
+    expect(error).toMatchObject({
+      actorCode: 'BIG',
+      details: { dropped: expect.stringContaining('details of') as string },
+    });
     expect(error.message).toMatch(/^big x{1000}/);
     expect(await client.requestKey('k', 'Next')).toBe('next');
   },
