@@ -1,6 +1,7 @@
 /** The Go implementation on the other side, played by hand over a plain NATS connection, in both roles. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { actorHandler, defineActor, request } from '@clstr/actors';
 import type { Client, Handler, Node, NodeOptions } from '@clstr/core';
 import { ActorError, bytesCodec, createClient, createNode } from '@clstr/core';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
@@ -30,6 +31,8 @@ const VECTORS = (
 
 /** A cluster in which `user-123` lives in shard 63, as one of the vectors has it. */
 const CLUSTER = { numShards: 104, seed: 'ü' };
+/** `null` as JSON, in base64. */
+const NULL = 'bnVsbA==';
 
 describe.skipIf(!hasNatsServer())('over nats-server', () => {
   let server: NatsServer;
@@ -101,15 +104,40 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
       expect(reply).toEqual({ data: Buffer.from('{"n":2}').toString('base64') });
     });
 
-    test('answers nothing with no data', async () => {
+    const PING = '{"shard":5,"type":"Ping","data":null,"reply_to":"_INBOX.go.1"}';
+
+    test('answers no result with null, which a typed caller can decode', async () => {
       await startNode(() => undefined);
-      const reply = await ask(
-        5,
-        '{"shard":5,"type":"Ping","data":null,"reply_to":"_INBOX.go.1"}',
-        '_INBOX.go.1',
-      );
-      expect(reply['data'] ?? null).toBeNull();
-      expect(reply['err']).toBeUndefined();
+      expect(await ask(5, PING, '_INBOX.go.1')).toEqual({ data: NULL, no_value: true });
+    });
+
+    test('answers no result with no data where the codec is not JSON', async () => {
+      await startNode(() => undefined, { codec: bytesCodec });
+      expect(await ask(5, PING, '_INBOX.go.1')).toEqual({});
+    });
+
+    test('runs the actor whose method has the type that the Go client sends', async () => {
+      const type = 'github.com/acme/app.Increment';
+      const Counter = defineActor('counter', {
+        add: request<{ by: number }, { n: number }>({ type }),
+        get: request<void, number>(),
+      });
+      const state = { n: 1 };
+      const counter = Counter.implement({
+        setup: () => state,
+        handlers: { add: (counted, { by }) => ({ n: (counted.n += by) }), get: ({ n }) => n },
+      });
+      await startNode(actorHandler([counter]));
+      const headers = { 'x-clstr-key': 'user-123' };
+      const data = Buffer.from('{"by":2}').toString('base64');
+      const envelope = { shard: 63, type, data, reply_to: '_INBOX.go.1', headers };
+      expect(await ask(63, JSON.stringify(envelope), '_INBOX.go.1')).toEqual({
+        data: Buffer.from('{"n":3}').toString('base64'),
+      });
+      const client = createClient({ transport, ...CLUSTER });
+      expect(await Counter.ref(client, 'user-123').add({ by: 4 })).toEqual({ n: 7 });
+      expect(await Counter.ref(client, 'user-123').get()).toBe(7);
+      await client.close();
     });
 
     test('answers a failure with its text in err, and the whole beside it', async () => {
@@ -215,7 +243,7 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
       expect({ shard, type, data, headers }).toEqual({
         shard: 0,
         type: 'Ping',
-        data: null,
+        data: NULL,
         headers: undefined,
       });
     });

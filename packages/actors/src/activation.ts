@@ -4,7 +4,7 @@
  *   starting ── setup ──▶ active ── idle, evicted, drain, failed ──▶ stopping ──▶ gone
  *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
  */
-import type { CallChain, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
+import type { CallChain, HandlerContext, HandlerRequest, ShardTenure, WatchedTurn } from '@clstr/core';
 import { ClstrError, abortDetached, within } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Home, Inhabitant, Job, Method, TimerKind } from './actor-home.ts';
@@ -17,6 +17,8 @@ import { draining, mailboxFull, spoilsState } from './errors.ts';
 import type { DiscardReason, PassivateReason } from './implementation.ts';
 import { Mailbox } from './mailbox.ts';
 import { MessageJob } from './message-job.ts';
+import type { Blocker } from './running-turns.ts';
+import { RunningTurns, behind } from './running-turns.ts';
 import { Setup } from './setup.ts';
 import { isThenable } from './thenable.ts';
 
@@ -50,6 +52,13 @@ export class Activation implements Inhabitant {
   #isLost = false;
   #passivateFailures = 0;
   #fullError: ClstrError | undefined;
+  #fullErrorMs = 0;
+  #turns: RunningTurns | undefined;
+  /** What runs for no message: a phase of its life, or a timer; and since when. */
+  #ownTurn: string | undefined;
+  #ownTurnMs = 0;
+  /** Of the last own turn, once a message expired behind it. */
+  #overdue: WatchedTurn | undefined;
   #setup: Setup | undefined;
   #timers: ActorTimers | undefined;
   #life: AbortController | undefined;
@@ -68,8 +77,7 @@ export class Activation implements Inhabitant {
     this.usedAtSweep = this.home.sweep;
     if (this.#mailbox.canRun(method.isReadonly)) return this.run(method, request, context);
     const { mailbox } = this.home.actor;
-    // One for all: under a flood, taking a stack for each would cost more than all the rest.
-    if (this.#mailbox.size >= mailbox) throw (this.#fullError ??= mailboxFull(this.#name, mailbox));
+    if (this.#mailbox.size >= mailbox) throw this.#full(mailbox);
     return new Promise((resolve, reject) => {
       this.enqueue(new MessageJob(this, method, request, context, resolve, reject));
       if (this.#phase === 'new') this.#start(request.callChain, context.tenure);
@@ -82,7 +90,7 @@ export class Activation implements Inhabitant {
     this.#mailbox.started(isReadonly);
     try {
       result = method.call(this.#state, request.payload, new MessageContext(this, request, context));
-      if (isThenable(result)) return this.#running(result, isReadonly);
+      if (isThenable(result)) return this.#running(result, isReadonly, request, context);
     } catch (error) {
       this.failed(error);
       this.#ended(isReadonly);
@@ -92,13 +100,22 @@ export class Activation implements Inhabitant {
     return result;
   }
 
-  #running(result: PromiseLike<unknown>, isReadonly: boolean): Promise<unknown> {
+  #running(
+    result: PromiseLike<unknown>,
+    isReadonly: boolean,
+    request: HandlerRequest,
+    context: HandlerContext,
+  ): Promise<unknown> {
+    const turns = (this.#turns ??= new RunningTurns());
+    turns.began(isReadonly, request, context);
     return Promise.resolve(result).then(
       (value) => {
+        turns.ended(isReadonly, request);
         this.#ended(isReadonly);
         return value;
       },
       (error: unknown) => {
+        turns.ended(isReadonly, request);
         this.failed(error);
         this.#ended(isReadonly);
         throw error;
@@ -164,11 +181,13 @@ export class Activation implements Inhabitant {
 
   timerStarted(): void {
     this.#mailbox.started(false);
+    this.#beginOwnTurn('a timer');
   }
 
   /** No activity: an actor whose timers always run when idle ones are looked for leaves after one of them. */
   timerEnded(): void {
     this.#mailbox.ended(false);
+    this.#endOwnTurn();
     const mayLeave = !this.#isKept && !this.#hasPendingTimers && this.#wish === 'none';
     if (mayLeave && this.home.isOverdue(this)) this.#wish = 'idle';
     this.#pump();
@@ -187,6 +206,44 @@ export class Activation implements Inhabitant {
       throw new ClstrError('OVERLOADED', `${this.#name} has ${defaults.timers} timers`);
     }
     return this.#timers.add(delayMs, kind, handler);
+  }
+
+  get blocker(): Blocker | undefined {
+    if (this.#ownTurn !== undefined) return { what: this.#ownTurn, verb: 'began', sinceMs: this.#ownTurnMs };
+    return this.#turns?.oldest;
+  }
+
+  /** Nobody sets a time to what runs for no message: it is over when a message has waited behind it in vain. */
+  messageExpired(): void {
+    if (this.#ownTurn === undefined || this.#overdue !== undefined) return;
+    const { host, actor } = this.home;
+    const type = `${this.#ownTurn} of ${actor.name}`;
+    this.#overdue = { type, key: this.key, shard: this.shard, sinceMs: this.#ownTurnMs };
+    host.overdue.watch(this.#overdue, host.clock.monoMs());
+  }
+
+  #beginOwnTurn(what: string): void {
+    this.#endOwnTurn();
+    this.#ownTurn = what;
+    this.#ownTurnMs = this.home.host.clock.monoMs();
+  }
+
+  #endOwnTurn(): void {
+    this.#ownTurn = undefined;
+    if (this.#overdue === undefined) return;
+    this.home.host.overdue.ended(this.#overdue);
+    this.#overdue = undefined;
+  }
+
+  /** One for all of a second: under a flood, taking a stack for each would cost more than all the rest. */
+  #full(mailbox: number): ClstrError {
+    const { clock } = this.home.host;
+    const nowMs = clock.monoMs();
+    if (this.#fullError === undefined || nowMs - this.#fullErrorMs >= 1_000) {
+      this.#fullErrorMs = nowMs;
+      this.#fullError = mailboxFull(this.#name, mailbox, behind(this.blocker, clock));
+    }
+    return this.#fullError;
   }
 
   waitUntil(work: Promise<unknown>): void {
@@ -254,7 +311,11 @@ export class Activation implements Inhabitant {
     await this.#whenAtRest(limitMs);
     if (this.#phase === 'active' && !this.#mailbox.isRunning) await this.stop('drain');
     else if (this.#phase !== 'gone') {
-      host.logger.error({ actor: actor.name, key: this.key }, `${this.#name} did not come to rest in time`);
+      const blocker = behind(this.blocker, host.clock);
+      host.logger.error(
+        { actor: actor.name, key: this.key },
+        `${this.#name} did not come to rest in time${blocker}`,
+      );
       await this.#drop('failed', refusal ?? draining(host.nodeId));
     }
   }
@@ -343,6 +404,9 @@ export class Activation implements Inhabitant {
     if (this.#phase === 'stopping') this.home.stopping--;
     if (phase === 'stopping') this.home.stopping++;
     this.#phase = phase;
+    if (phase === 'starting') this.#beginOwnTurn('setup');
+    else if (phase === 'stopping') this.#beginOwnTurn('passivate or discard');
+    else this.#endOwnTurn();
     this.#mailbox.isOpen = phase === 'active' && !this.#isLost;
   }
 

@@ -1,6 +1,7 @@
 /** The options of `actorHandler`, checked once, and what all its actors share. */
 import type { Clock, Logger } from '@clstr/core';
 import {
+  OverdueTurns,
   checkInteger,
   checkKnownOptions,
   checkMethods,
@@ -58,6 +59,8 @@ export function resolveActorHandlerOptions(
   checkKnownOptions(owner, given, KNOWN);
   const { cacheSize = defaults.cacheSize, services = {}, client, clock = systemClock } = given;
   const { metrics = noActorMetrics, logger = silentLogger } = given;
+  checkMethods(owner, 'clock', clock, ['monoMs', 'timer', 'macrotask']);
+  checkMethods(owner, 'logger', logger, ['debug', 'info', 'warn', 'error']);
   return {
     cacheSize: checkInteger(owner, 'cacheSize', cacheSize, 1, MAX_CACHE_SIZE),
     host: {
@@ -65,9 +68,10 @@ export function resolveActorHandlerOptions(
       services: checkServices(owner, services),
       client:
         client === undefined ? undefined : checkMethods(owner, 'client', client, ['requestKey', 'notifyKey']),
-      clock: checkMethods(owner, 'clock', clock, ['monoMs', 'timer', 'macrotask']),
+      clock,
       metrics: checkMethods(owner, 'metrics', metrics, ['active', 'panicked']),
-      logger: checkMethods(owner, 'logger', logger, ['debug', 'info', 'warn', 'error']),
+      logger,
+      overdue: new OverdueTurns(clock, logger),
     },
   };
 }

@@ -1,10 +1,19 @@
 /** What the parts of one actor in memory know of each other, and of the host they live in. */
-import type { CallChain, Clock, HandlerContext, HandlerRequest, Logger, ShardTenure } from '@clstr/core';
+import type {
+  CallChain,
+  Clock,
+  HandlerContext,
+  HandlerRequest,
+  Logger,
+  OverdueTurns,
+  ShardTenure,
+} from '@clstr/core';
 import type { Services, TimerHandler } from './actor-context.ts';
 import type { ActorMetrics } from './actor-metrics.ts';
 import type { Actor, ErasedHandler } from './implementation.ts';
 import type { Turn } from './mailbox.ts';
 import type { Caller } from './ref.ts';
+import type { Blocker } from './running-turns.ts';
 import type { SetupFailures } from './setup-failures.ts';
 
 /** What all actors of one node share. */
@@ -16,6 +25,8 @@ export interface Host {
   readonly clock: Clock;
   readonly metrics: ActorMetrics;
   readonly logger: Logger;
+  /** What runs for no message: setup, timers, passivate. */
+  readonly overdue: OverdueTurns;
 }
 
 /** What all actors of one type share. */
@@ -65,6 +76,10 @@ export interface Inhabitant {
   timerEnded(): void;
   /** Code of the user threw in a turn. */
   failed(error: unknown): void;
+  /** What a message that waits is waiting for. */
+  readonly blocker: Blocker | undefined;
+  /** A message waited until its time was over. */
+  messageExpired(): void;
   enqueue(job: Job): void;
   /** Takes out a job, if it waits. */
   forget(job: Job): void;

@@ -1,5 +1,5 @@
 /** The core handler that runs actors: finds the method and the actor of each message, and ends all with its node. */
-import type { ClstrError, Handler, HandlerContext, HandlerRequest } from '@clstr/core';
+import type { ClstrError, Handler, HandlerContext, HandlerRequest, OverdueTurn } from '@clstr/core';
 import { asRefusal } from '@clstr/core';
 import type { ActorHandlerArguments } from './actor-handler-options.ts';
 import { resolveActorHandlerOptions } from './actor-handler-options.ts';
@@ -43,6 +43,7 @@ export function actorHandler(
   const close = async (): Promise<void> => {
     closing ??= Promise.all(types.map((type) => type.close()));
     await closing;
+    host.overdue.close();
   };
   const release = async (shard: number, refusal: ClstrError, limitMs: number): Promise<void> => {
     await Promise.all(types.map((type) => type.release(shard, asRefusal(refusal), limitMs)));
@@ -50,9 +51,10 @@ export function actorHandler(
   const discard = (shard: number, refusal: ClstrError): void => {
     for (const type of types) type.discard(shard, asRefusal(refusal));
   };
+  const overdue = (): readonly OverdueTurn[] => host.overdue.list();
   return Object.assign(handle, {
     hosts: actors.map(({ name }) => name),
     types: [...methods.keys()],
-    ...{ close, release, discard, [Symbol.asyncDispose]: close },
+    ...{ close, release, discard, overdue, [Symbol.asyncDispose]: close },
   });
 }

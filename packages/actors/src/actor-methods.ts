@@ -1,5 +1,5 @@
 /** The methods of all actors of a node under the types their messages have on the wire. */
-import { ClstrError } from '@clstr/core';
+import { ClstrError, describe } from '@clstr/core';
 import type { ActorType, BoundMethod } from './actor-type.ts';
 
 /** @throws INVALID_OPTION when two actors have one name. */
@@ -8,7 +8,13 @@ export function bindMethods(types: readonly ActorType[]): Map<string, BoundMetho
   for (const type of types) {
     for (const [name, method] of type.methods()) {
       if (methods.has(name)) {
-        throw new ClstrError('INVALID_OPTION', `actorHandler: two actors are named "${type.actor.name}"`);
+        const { name: actor } = type.actor;
+        const other = methods.get(name)!.type.actor.name;
+        const clash =
+          other === actor
+            ? `two actors are named "${actor}"`
+            : `actors "${other}" and "${actor}" have a method of type ${describe(name)} each`;
+        throw new ClstrError('INVALID_OPTION', `actorHandler: ${clash}`);
       }
       methods.set(name, method);
     }

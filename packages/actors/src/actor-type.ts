@@ -4,6 +4,7 @@ import { LRUCache } from 'lru-cache';
 import { Activation } from './activation.ts';
 import type { Home, Host, Method, Swept } from './actor-home.ts';
 import type { Actor } from './implementation.ts';
+import { messageType } from './method.ts';
 import { SetupFailures } from './setup-failures.ts';
 import { withValidators } from './validation.ts';
 
@@ -44,8 +45,9 @@ export class ActorType implements Home {
   /** The methods under their wire names. */
   *methods(): Iterable<[string, BoundMethod]> {
     const { name, methods, handlers } = this.actor;
-    for (const [method, { isReadonly, input, output }] of Object.entries(methods)) {
-      const type = `${name}.${method}`;
+    for (const [method, declared] of Object.entries(methods)) {
+      const { isReadonly, input, output } = declared;
+      const type = messageType(name, method, declared);
       yield [type, { type: this, isReadonly, call: withValidators(type, input, output, handlers[method]!) }];
     }
   }

@@ -55,7 +55,7 @@ abstract class BaseContext implements LifecycleContext {
   }
 
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M> {
-    return contract.ref(this.caller(), key);
+    return contract.ref(this.caller(contract.name), key);
   }
 
   every(periodMs: number, handler: TimerHandler): () => void {
@@ -74,7 +74,7 @@ abstract class BaseContext implements LifecycleContext {
     this.self.passivateSoon();
   }
 
-  protected abstract caller(): NestedCaller;
+  protected abstract caller(actor: string): NestedCaller;
 }
 
 /** For the handler of a message. */
@@ -108,9 +108,9 @@ export class MessageContext extends BaseContext implements ActorContext {
     return this.#context.remainingMs();
   }
 
-  protected override caller(): NestedCaller {
+  protected override caller(actor: string): NestedCaller {
     const { callChain, headers } = this.#request;
-    return new NestedCaller(this.self, callChain, headers, this);
+    return new NestedCaller(this.self, actor, callChain, headers, this);
   }
 }
 
@@ -133,8 +133,8 @@ export class LifeContext extends BaseContext {
     return Infinity;
   }
 
-  protected override caller(): NestedCaller {
-    return new NestedCaller(this.self, this.#callChain, {}, this);
+  protected override caller(actor: string): NestedCaller {
+    return new NestedCaller(this.self, actor, this.#callChain, {}, this);
   }
 }
 
@@ -199,8 +199,8 @@ export class EndContext<Reason extends string> extends BaseContext {
     }
   }
 
-  protected override caller(): NestedCaller {
-    return new NestedCaller(this.self, [], {}, this);
+  protected override caller(actor: string): NestedCaller {
+    return new NestedCaller(this.self, actor, [], {}, this);
   }
 
   async #ended(result: unknown): Promise<void> {

@@ -6,6 +6,7 @@ import { invalidOption } from '@clstr/core';
 import type { Actor, Implementation } from './implementation.ts';
 import { checkImplementation } from './implementation.ts';
 import type { AnyMethod, Methods } from './method.ts';
+import { messageType } from './method.ts';
 import type { Ref, Referable } from './ref.ts';
 import { refFactory } from './ref.ts';
 import type { Travelling } from './travels.ts';
@@ -22,8 +23,8 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
 }
 
 /**
- * Describes an actor. On the wire its methods are `<name>.<method>`. Inputs and outputs that cannot travel do not
- * type-check: docs/reference/values.md lists those that can.
+ * Describes an actor. On the wire its methods are `<name>.<method>`, unless they name a `type` of their own. Inputs and
+ * outputs that cannot travel do not type-check: docs/reference/values.md lists those that can.
  *
  * @throws INVALID_OPTION for a name or a method name that cannot be one.
  */
@@ -49,6 +50,7 @@ export function defineActor<const Name extends string, M extends Methods>(
     checkMethodName(name, method);
     table[method] = checkMethod(name, method, methods[method]);
   }
+  checkTypes(name, table);
   Object.freeze(table);
   const toRef = refFactory(name, table);
   const contract: Contract<Name, M> = {
@@ -69,6 +71,23 @@ function checkMethodName(actor: string, method: string): void {
   if (METHOD_NAME.test(method) && method !== 'then' && !(method in Object.prototype)) return;
   const expected = 'a letter, then letters, digits and _, not "then" and no name that every object has';
   throw invalidOption(`actor ${actor}`, 'the name of a method', method, expected);
+}
+
+function checkTypes(actor: string, methods: Methods): void {
+  const byType = new Map<string, string>();
+  for (const [name, method] of Object.entries(methods)) {
+    const type = messageType(actor, name, method);
+    const other = byType.get(type);
+    if (other !== undefined) {
+      throw invalidOption(
+        `actor ${actor}`,
+        `the type of method ${name}`,
+        type,
+        `another than that of ${other}`,
+      );
+    }
+    byType.set(type, name);
+  }
 }
 
 function checkMethod(actor: string, name: string, method: unknown): AnyMethod {

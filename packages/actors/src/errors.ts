@@ -30,8 +30,10 @@ export function draining(nodeId: string): ClstrError {
   return asRefusal(new ClstrError('DRAINING', `node ${nodeId} is shutting down`));
 }
 
-export function mailboxFull(actor: string, mailbox: number): ClstrError {
-  return asRefusal(new ClstrError('OVERLOADED', `${actor} has ${mailbox} messages waiting (mailbox)`));
+/** `blocker` says what they wait for, as `behind` does. */
+export function mailboxFull(actor: string, mailbox: number, blocker: string): ClstrError {
+  const message = `${actor} has ${mailbox} messages waiting (mailbox)${blocker}`;
+  return asRefusal(new ClstrError('OVERLOADED', message));
 }
 
 /** An error thrown on purpose, or before the handler saw the message, leaves the state as good as it was. */

@@ -1,10 +1,11 @@
 export { defineActor } from './contract.ts';
 export type { Contract } from './contract.ts';
-export { notify, request, type } from './method.ts';
+export { messageType, notify, request, type } from './method.ts';
 export type {
   AnyMethod,
   InputOf,
   Methods,
+  NotifyFlags,
   NotifyMethod,
   OutputOf,
   RequestFlags,

@@ -9,6 +9,7 @@ import type {
 } from '@clstr/core';
 import { ClstrError, asRefusal, captureContext, describe } from '@clstr/core';
 import type { Inhabitant, Job, Method } from './actor-home.ts';
+import { behind } from './running-turns.ts';
 
 export class MessageJob implements Job {
   readonly isReadonly: boolean;
@@ -40,8 +41,9 @@ export class MessageJob implements Job {
     this.#resolve = resolve;
     this.#reject = reject;
     context.onAbort = (reason) => {
-      actor.forget(this);
+      // Before it leaves: what it waited for may end with it.
       const refusal = this.#neverStarted(reason);
+      actor.forget(this);
       context.refuse(refusal);
       reject(asRefusal(refusal));
     };
@@ -97,7 +99,9 @@ export class MessageJob implements Job {
   }
 
   #expired(): ClstrError {
-    return this.#neverRan('ENVELOPE_EXPIRED', 'until its time was over');
+    this.#actor.messageExpired();
+    const { blocker, home } = this.#actor;
+    return this.#neverRan('ENVELOPE_EXPIRED', `until its time was over${behind(blocker, home.host.clock)}`);
   }
 
   #gaveUp(reason: ClstrError): ClstrError {

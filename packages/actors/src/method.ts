@@ -1,11 +1,13 @@
 /** The methods of a contract: what they take and give, by types alone or by validators. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { checkKnownOptions, invalidOption } from '@clstr/core';
+import { checkCallerType, checkKnownOptions, invalidOption } from '@clstr/core';
 
 /** A method that answers. `In` and `Out` are the caller's view; validators may give the handler another one. */
 export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {
   readonly kind: 'request';
   readonly isReadonly: boolean;
+  /** The type of its messages; undefined for `<actor>.<method>`. */
+  readonly type: string | undefined;
   readonly input: StandardSchemaV1 | undefined;
   readonly output: StandardSchemaV1 | undefined;
   /** Types only, never set. */
@@ -16,6 +18,7 @@ export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {
 export interface NotifyMethod<In, HandlerIn> {
   readonly kind: 'notify';
   readonly isReadonly: false;
+  readonly type: string | undefined;
   readonly input: StandardSchemaV1 | undefined;
   readonly output: undefined;
   /** Types only, never set. */
@@ -34,7 +37,15 @@ export type HandlerInputOf<M extends AnyMethod> = TypesOf<M>['handlerIn'];
 export type HandlerOutputOf<M extends AnyMethod> = TypesOf<M>['handlerOut'];
 export type OutputOf<M extends AnyMethod> = TypesOf<M>['out'];
 
-export interface RequestFlags {
+export interface NotifyFlags {
+  /**
+   * The type of its messages, for an actor of another implementation that has its own names, such as
+   * `github.com/acme/app.Increment`: 1 to 255 bytes without control characters. Default `<actor>.<method>`.
+   */
+  type?: string | undefined;
+}
+
+export interface RequestFlags extends NotifyFlags {
   /** Runs together with other readonly requests of the key, never with one that is not. Default false. */
   readonly?: boolean | undefined;
 }
@@ -64,12 +75,13 @@ export function request(
     output?: StandardSchemaV1 | undefined;
   } = {},
 ): RequestMethod<unknown, unknown, unknown, unknown> {
-  checkKnownOptions('request', options, ['readonly', 'input', 'output']);
-  const { readonly: isReadonly = false, input, output } = options;
+  checkKnownOptions('request', options, ['type', 'readonly', 'input', 'output']);
+  const { type: wireType, readonly: isReadonly = false, input, output } = options;
+  checkWireType('request', wireType);
   if (typeof isReadonly !== 'boolean') throw invalidOption('request', 'readonly', isReadonly, 'a boolean');
   checkSchema('request', 'input', input);
   checkSchema('request', 'output', output);
-  return Object.freeze({ kind: 'request', isReadonly, input, output });
+  return Object.freeze({ kind: 'request', isReadonly, type: wireType, input, output });
 }
 
 /**
@@ -77,19 +89,38 @@ export function request(
  *
  * @throws INVALID_OPTION
  */
-export function notify<I = void>(): NotifyMethod<I, I>;
-export function notify<I extends StandardSchemaV1>(schemas: { input: I }): NotifyMethod<In<I>, Out<I>>;
+export function notify<I = void>(flags?: NotifyFlags): NotifyMethod<I, I>;
+export function notify<I extends StandardSchemaV1>(
+  schemas: NotifyFlags & { input: I },
+): NotifyMethod<In<I>, Out<I>>;
 export function notify(
-  options: { input?: StandardSchemaV1 | undefined } = {},
+  options: NotifyFlags & { input?: StandardSchemaV1 | undefined } = {},
 ): NotifyMethod<unknown, unknown> {
-  checkKnownOptions('notify', options, ['input']);
+  checkKnownOptions('notify', options, ['type', 'input']);
+  checkWireType('notify', options.type);
   checkSchema('notify', 'input', options.input);
-  return Object.freeze({ kind: 'notify', isReadonly: false, input: options.input, output: undefined });
+  const { type: wireType, input } = options;
+  return Object.freeze({ kind: 'notify', isReadonly: false, type: wireType, input, output: undefined });
 }
 
 /** A type without a check, for the side of a method that needs no validator: `request({ input, output: type<User>() })`. */
 export function type<T>(): StandardSchemaV1<T, T> {
   return { '~standard': { version: 1, vendor: 'clstr', validate: (value) => ({ value: value as T }) } };
+}
+
+/** The type of the messages of a method. */
+export function messageType(actor: string, name: string, method: AnyMethod): string {
+  return method.type ?? `${actor}.${name}`;
+}
+
+function checkWireType(owner: string, wireType: unknown): void {
+  if (wireType === undefined) return;
+  try {
+    checkCallerType(wireType as string);
+  } catch {
+    const expected = '1 to 255 bytes of text without control characters, not starting with "clstr."';
+    throw invalidOption(owner, 'type', wireType, expected);
+  }
 }
 
 function checkSchema(owner: string, name: string, schema: StandardSchemaV1 | undefined): void {

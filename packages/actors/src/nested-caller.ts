@@ -10,17 +10,21 @@ const TRACE_HEADERS = ['traceparent', 'tracestate'];
 
 export class NestedCaller implements Caller {
   readonly #self: Inhabitant;
+  /** The actor that is called: its message types need not name it. */
+  readonly #actor: string;
   readonly #callChain: CallChain;
   readonly #headers: Headers;
   readonly #context: Pick<LifecycleContext, 'signal' | 'remainingMs'>;
 
   constructor(
     self: Inhabitant,
+    actor: string,
     callChain: CallChain,
     headers: Headers,
     context: Pick<LifecycleContext, 'signal' | 'remainingMs'>,
   ) {
     this.#self = self;
+    this.#actor = actor;
     this.#callChain = callChain;
     this.#headers = headers;
     this.#context = context;
@@ -28,7 +32,7 @@ export class NestedCaller implements Caller {
 
   async requestKey<T>(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<T> {
     const chain = [...this.#callChain, `${this.#self.home.actor.name}/${this.#self.key}`];
-    const target = `${type.slice(0, type.lastIndexOf('.'))}/${key}`;
+    const target = `${this.#actor}/${key}`;
     const path = [...chain, target].join(' → ');
     const isCycle = chain.includes(target);
     if (isCycle || chain.length >= MAX_CALL_DEPTH) {

@@ -1,6 +1,7 @@
 /** The caller's view of one actor: its methods as functions. */
 import type { CallOptions } from '@clstr/core';
 import type { AnyMethod, InputOf, Methods, OutputOf } from './method.ts';
+import { messageType } from './method.ts';
 
 /** What a ref calls through: a client, or the context of another actor. */
 export interface Caller {
@@ -10,6 +11,8 @@ export interface Caller {
 
 /** A contract, as far as making refs goes. */
 export interface Referable<M extends Methods> {
+  /** The actor, as a chain of calls names it. */
+  readonly name: string;
   /** The actor of `key` as an object with the contract's methods. Makes no call, and costs next to nothing. */
   ref(caller: Caller, key: string): Ref<M>;
 }
@@ -40,7 +43,7 @@ type Call = (input?: unknown, options?: CallOptions) => Promise<unknown>;
 export function refFactory(actor: string, methods: Methods): (caller: Caller, key: string) => object {
   const getters = Object.create(null) as object;
   for (const [name, method] of Object.entries(methods)) {
-    const type = `${actor}.${name}`;
+    const type = messageType(actor, name, method);
     Object.defineProperty(getters, name, {
       enumerable: true,
       get(this: ActorRef): Call {

@@ -306,7 +306,7 @@ describe('a setup that keeps failing', () => {
     for (let i = 0; i < 2; i++) await answerOf(ref.write('a'));
     const call = answerOf(ref.write('b', { timeoutMs: 50 }));
     await node.clock.advance(70);
-    expect(await call).toMatchObject({ code: 'TIMEOUT' });
+    expect(await call).toMatchObject({ code: 'ENVELOPE_EXPIRED', outcome: 'not-executed' });
     await node.clock.advance(1_000);
     expect(script.events.filter((event) => event === '+b')).toEqual([]);
   });
@@ -327,7 +327,7 @@ describe('a mailbox', () => {
       {
         code: 'OVERLOADED',
         outcome: 'not-executed',
-        message: 'cell/k has 2 messages waiting (mailbox)',
+        message: 'cell/k has 2 messages waiting (mailbox), behind "cell.write", which came 0 ms ago',
       },
     ]);
     expect(await node.ref(Cell, 'other').write('x')).toBe('x');
@@ -445,7 +445,10 @@ describe('a handler', () => {
       },
     });
     const node = await actorNode([odd]);
-    expect(await answerOf(node.ref(Odd, 'k').get())).toMatchObject({ code: 'INTERNAL', outcome: 'executed' });
+    expect(await answerOf(node.ref(Odd, 'k').get())).toMatchObject({
+      code: 'INVALID_ENVELOPE',
+      outcome: 'executed',
+    });
     expect(await node.ref(Odd, 'k').ok()).toBe(1);
   });
 });

@@ -24,6 +24,14 @@ test.each([
   expect(() => actorHandler(actors as unknown as Actor[])).toThrow(refusal(message));
 });
 
+test('refuses two actors that take messages of one type, and names all three', () => {
+  const Other = defineActor('other', { put: request({ type: 'cell.write' }) });
+  const other = Other.implement({ setup: () => null, handlers: { put: () => undefined } });
+  expect(() => actorHandler([actor, other])).toThrow(
+    refusal(/^actorHandler: actors "cell" and "other" have a method of type "cell.write" each/),
+  );
+});
+
 test('refuses two actors of one name, and names it', () => {
   const Other = defineActor('cell', { write: request() });
   const other = Other.implement({ setup: () => null, handlers: { write: () => undefined } });

@@ -14,6 +14,13 @@ describe('defineActor', () => {
     expect(Object.isFrozen(contract.methods)).toBe(true);
   });
 
+  test('refuses two methods whose messages have one type', () => {
+    const twice = { add: request(), put: request({ type: 'counter.add' }) };
+    expect(() => defineActor('counter', twice)).toThrow(
+      refusal(/^actor counter: the type of method put must be another than that of add, got "counter.add"/),
+    );
+  });
+
   test('keeps its methods in a table without a prototype, apart from the object it was given', () => {
     const given: Record<string, Methods[string]> = { add: request() };
     const { methods } = defineActor('counter', given);

@@ -16,7 +16,8 @@ describe('a message that waits in a mailbox', () => {
     expect(answers[1]).toEqual({
       code: 'ENVELOPE_EXPIRED',
       outcome: 'not-executed',
-      message: '"cell.write" waited in the mailbox of key "k" until its time was over',
+      message:
+        '"cell.write" waited in the mailbox of key "k" until its time was over, behind "cell.write", which came 950 ms ago',
     });
     gate.resolve();
     await node.settled();

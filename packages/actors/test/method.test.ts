@@ -51,7 +51,7 @@ describe('request', () => {
 
   test('refuses options it does not know, and none at all', () => {
     expect(() => request({ readOnly: true } as never)).toThrow(
-      refusal(/unknown option "readOnly"; known: readonly, input, output/),
+      refusal(/unknown option "readOnly"; known: type, readonly, input, output/),
     );
     expect(() => request(null as never)).toThrow(refusal(/options must be an object/));
   });
@@ -69,6 +69,21 @@ describe('notify', () => {
 
   test('refuses an output, which nobody would see', () => {
     expect(() => notify({ output: z.number() } as never)).toThrow(refusal(/unknown option "output"/));
+  });
+});
+
+describe('the type of the messages of a method', () => {
+  test('is kept as it is given', () => {
+    const type = 'github.com/acme/app.Increment';
+    expect([request({ type }).type, notify({ type }).type, request().type]).toEqual([type, type, undefined]);
+    expect(request({ type, readonly: true, input: z.number(), output: z.number() })).toMatchObject({ type });
+  });
+
+  test.each(['', 'a\nb', 'clstr.mine', 'x'.repeat(256), 5, null])('is refused when it is %j', (type) => {
+    const expected =
+      /: type must be 1 to 255 bytes of text without control characters, not starting with "clstr."/;
+    expect(() => request({ type: type as string })).toThrow(refusal(expected));
+    expect(() => notify({ type: type as string })).toThrow(refusal(expected));
   });
 });
 

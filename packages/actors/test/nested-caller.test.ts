@@ -261,6 +261,17 @@ describe('a cycle of requests', () => {
     expect(await node.ref(Relay, 'a').go()).toBe('free');
   });
 
+  test('is found whatever the type of its messages', async () => {
+    const Renamed = defineActor('renamed', { go: request<void, void>({ type: 'github.com/acme/app.Go' }) });
+    const renamed = Renamed.implement({
+      setup: () => null,
+      handlers: { go: (_state, _input, ctx) => ctx.ref(Renamed, ctx.key).go() },
+    });
+    const node = await actorNode([renamed]);
+    const { details } = await cycleOf(node.ref(Renamed, 'a').go());
+    expect(details).toEqual({ chain: ['renamed/a', 'renamed/a'] });
+  });
+
   test('is none when two actors of different types have one key', async () => {
     const Other = defineActor('other', { go: request<void, string>() });
     const relay = Relay.implement({

@@ -40,6 +40,8 @@ export const bytesCodec: Codec = {
 };
 
 const EMPTY = new Uint8Array(0);
+/** No value, where the codec is JSON: no bytes too, but a wire that must send some knows which. */
+const NO_JSON = '';
 
 /** Whether a value travels as it is, without the codec. */
 export function isRawPayload(value: unknown): value is Uint8Array {
@@ -48,7 +50,7 @@ export function isRawPayload(value: unknown): value is Uint8Array {
 
 /** Raw values are copied, as the caller may reuse them; `undefined` is no bytes; the rest goes through the codec. */
 export function encodePayload(codec: Codec, value: unknown): string | Uint8Array {
-  if (value === undefined) return EMPTY;
+  if (value === undefined) return codec === jsonCodec ? NO_JSON : EMPTY;
   if (isRawPayload(value)) return new Uint8Array(value);
   const encoded: unknown = codec.encode(value);
   if (typeof encoded === 'string' || encoded instanceof Uint8Array) return encoded;

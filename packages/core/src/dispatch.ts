@@ -16,6 +16,7 @@ import type { Handler, HandlerRequest } from './handler.ts';
 import { detached } from './internal/async-context.ts';
 import { AttemptWindow } from './internal/attempt-window.ts';
 import { DeadlineWheel } from './internal/deadline-wheel.ts';
+import { OverdueTurns } from './internal/overdue-turns.ts';
 import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
 import { describe } from './options.ts';
@@ -51,6 +52,7 @@ export class Dispatch implements EntryReceiver, RunHost {
   /** The run of this node that answers probes. */
   inc = '';
   readonly deadlines: DeadlineWheel<Run>;
+  readonly overdue: OverdueTurns;
   readonly #window = new AttemptWindow();
   /** Running handlers by session and attempt, for cancel; JSON entries, which have neither, are not in it. */
   readonly #running = new Map<number, Map<number, Run>>();
@@ -78,6 +80,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     this.options = options;
     this.deadlines = new DeadlineWheel(options.clock);
     this.#labels = new TypeLabels(options.types);
+    this.overdue = new OverdueTurns(options.clock, options.logger);
   }
 
   /** Messages accepted and not yet answered. */
@@ -145,6 +148,7 @@ export class Dispatch implements EntryReceiver, RunHost {
   /** Answers what still runs with an error, and fires its signal. */
   abortRunning(error: ClstrError): void {
     this.#admission = 'none';
+    this.overdue.close();
     for (const item of this.deadlines.items()) item.abort(error);
   }
 
@@ -168,6 +172,17 @@ export class Dispatch implements EntryReceiver, RunHost {
       };
       this.#runEndListeners.add(onEnd);
     });
+  }
+
+  onOutlived(run: Run): void {
+    if (!run.isAsync) return;
+    const { type, key, shard } = run.entry;
+    run.outlived = { type, key, shard, sinceMs: run.startedMs };
+    this.overdue.watch(run.outlived, run.limitMs);
+  }
+
+  onLateEnd({ outlived }: Run): void {
+    if (outlived !== undefined) this.overdue.ended(outlived);
   }
 
   onRunEnd(run: Run, isSuccess: boolean): void {

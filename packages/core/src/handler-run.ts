@@ -7,6 +7,8 @@ import type { ErrorCode } from './errors.ts';
 import type { HandlerContext, ShardTenure } from './handler.ts';
 import { abortDetached } from './internal/async-context.ts';
 import { Deadline } from './internal/deadline-wheel.ts';
+import type { DeadlineWheel } from './internal/deadline-wheel.ts';
+import type { WatchedTurn } from './internal/overdue-turns.ts';
 import type { Logger } from './logger.ts';
 import { describe } from './options.ts';
 import type { Random } from './random.ts';
@@ -27,6 +29,11 @@ export interface RunOptions {
 /** What all runs of a node share. */
 export interface RunHost {
   readonly options: RunOptions;
+  readonly deadlines: DeadlineWheel<Run>;
+  /** The caller has its answer, but the handler runs on. */
+  onOutlived(run: Run): void;
+  /** The handler has ended after {@link onOutlived}. */
+  onLateEnd(run: Run): void;
   /** Called once for each. */
   onRunEnd(run: Run, isSuccess: boolean): void;
 }
@@ -39,6 +46,10 @@ export class Run extends Deadline implements HandlerContext {
   readonly bytes: number;
   readonly startedMs: number;
   readonly epoch: number | undefined;
+  /** When the time of the handler is over; the deadline in the wheel comes first, for what still waits then. */
+  readonly limitMs: number;
+  /** While the handler runs on behind an answer. */
+  outlived: WatchedTurn | undefined = undefined;
   isAsync = false;
   /** When the handler began; until then the message waits. */
   beganMs: number;
@@ -61,8 +72,8 @@ export class Run extends Deadline implements HandlerContext {
     this.beganMs = startedMs;
     this.epoch = gate.epochOf(entry.shard);
     const limitMs = startedMs + handlerTimeoutMs;
-    this.deadlineMs =
-      entry.ttlMs === undefined ? limitMs : Math.min(limitMs, entry.receivedAtMs + entry.ttlMs);
+    this.limitMs = entry.ttlMs === undefined ? limitMs : Math.min(limitMs, entry.receivedAtMs + entry.ttlMs);
+    this.deadlineMs = this.limitMs - Math.min(WAIT_MARGIN_MS, (this.limitMs - startedMs) / 4);
   }
 
   get signal(): AbortSignal {
@@ -86,7 +97,7 @@ export class Run extends Deadline implements HandlerContext {
   }
 
   remainingMs(): number {
-    return Math.max(0, this.deadlineMs - this.#host.options.clock.monoMs());
+    return Math.max(0, this.limitMs - this.#host.options.clock.monoMs());
   }
 
   started(): void {
@@ -98,7 +109,10 @@ export class Run extends Deadline implements HandlerContext {
   }
 
   succeed(value: unknown): void {
-    if (this.#isDone) return;
+    if (this.#isDone) {
+      this.#host.onLateEnd(this);
+      return;
+    }
     if (!this.#mayAnswer()) {
       this.abort(fenced(this.nodeId, this.entry.shard));
       return;
@@ -119,7 +133,10 @@ export class Run extends Deadline implements HandlerContext {
   }
 
   fail(thrown: unknown): void {
-    if (this.#isDone) return;
+    if (this.#isDone) {
+      this.#host.onLateEnd(this);
+      return;
+    }
     const error = this.#toAnswer(thrown);
     if (error.outcome !== 'not-executed' && !this.#mayAnswer()) {
       this.abort(fenced(this.nodeId, this.entry.shard));
@@ -133,6 +150,11 @@ export class Run extends Deadline implements HandlerContext {
   }
 
   onDeadline(): void {
+    if (this.onAbort === undefined && this.deadlineMs < this.limitMs) {
+      this.deadlineMs = this.limitMs;
+      this.#host.deadlines.add(this);
+      return;
+    }
     const { type, shard } = this.entry;
     const ranMs = Math.round(this.#host.options.clock.monoMs() - this.startedMs);
     const message = `the handler of ${describe(type)} on node ${this.nodeId} (shard ${shard}) did not end within ${ranMs} ms`;
@@ -145,7 +167,7 @@ export class Run extends Deadline implements HandlerContext {
     const reason = new ClstrError('ABORTED', 'the caller gave up');
     this.#abortReason = reason;
     this.onAbort?.(reason);
-    this.#end(false);
+    this.#outlive();
     abortDetached(this.#controller, reason);
   }
 
@@ -168,7 +190,14 @@ export class Run extends Deadline implements HandlerContext {
     if (this.#isDone) return;
     if (!this.entry.isNotify) this.#port.fail(this.entry, error);
     else this.#logUnheard(error);
+    this.#outlive();
+  }
+
+  /** Ends the run, unless a layer that only kept the message waiting has done it. */
+  #outlive(): void {
+    if (this.#isDone) return;
     this.#end(false);
+    this.#host.onOutlived(this);
   }
 
   /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
@@ -221,6 +250,12 @@ export class Run extends Deadline implements HandlerContext {
     });
   }
 }
+
+/**
+ * A message that still waits is refused this long before its caller's timer fires, which would not know whether it ran. As
+ * long as two ticks of the wheel and a slow network; never more than a quarter of the message's time.
+ */
+const WAIT_MARGIN_MS = 50;
 
 class Tenure implements ShardTenure {
   readonly #host: RunHost;

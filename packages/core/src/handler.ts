@@ -2,6 +2,7 @@
 import type { CallChain } from './call-chain.ts';
 import type { Headers } from './envelope.ts';
 import type { ClstrError } from './errors.ts';
+import type { OverdueTurn } from './internal/overdue-turns.ts';
 import type { Logger } from './logger.ts';
 
 export interface HandlerRequest {
@@ -51,6 +52,8 @@ export interface HandlerContext {
   started(): void;
   /** Answers the message as not executed. Only while no user code has seen it; does nothing once it is answered. */
   refuse(error: ClstrError): void;
+  /** When the node accepted the message, on the clock that it was given. */
+  readonly startedMs?: number | undefined;
   /** What is left of the time for this message, in milliseconds, never below 0. */
   remainingMs(): number;
 }
@@ -75,6 +78,8 @@ export interface Handler {
    * the shard is left, in `limitMs` or a little more.
    */
   release?(shard: number, refusal: ClstrError, limitMs: number): Promise<void>;
+  /** What runs past its time without a message that the node knows of; part of `node.overdue()`. */
+  overdue?(): readonly OverdueTurn[];
   /** The shard has another owner already: drop what is in memory and save nothing. What waits is refused. */
   discard?(shard: number, refusal: ClstrError): void;
 }

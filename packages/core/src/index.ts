@@ -35,7 +35,7 @@ export { MAX_CALL_DEPTH } from './call-chain.ts';
 export type { CallChain } from './call-chain.ts';
 export { bytesCodec, jsonCodec, payloadBytes } from './codec.ts';
 export type { Codec } from './codec.ts';
-export { envelopeLimits } from './envelope.ts';
+export { checkCallerType, envelopeLimits } from './envelope.ts';
 export type { Headers } from './envelope.ts';
 
 export { TOPOLOGY_ADDRESS, isNodeAddress, isTopologyAddress } from './transport.ts';
@@ -97,6 +97,8 @@ export { abortDetached, captureContext, detached } from './internal/async-contex
 export type { AsyncContext } from './internal/async-context.ts';
 export { anySignal, listenForAbort, stopListening } from './internal/abort-listeners.ts';
 export type { Abortable } from './internal/abort-listeners.ts';
+export { OverdueTurns } from './internal/overdue-turns.ts';
+export type { OverdueTurn, WatchedTurn } from './internal/overdue-turns.ts';
 export { inBackground } from './internal/background.ts';
 export { pause, systemClock, within } from './clock.ts';
 export type { Clock } from './clock.ts';

@@ -6,6 +6,7 @@ import type { Handler } from './handler.ts';
 import { detached } from './internal/async-context.ts';
 import { inBackground } from './internal/background.ts';
 import { createGate } from './internal/gate.ts';
+import type { OverdueTurn } from './internal/overdue-turns.ts';
 import { Member } from './membership/member.ts';
 import type { MemberHost } from './membership/member.ts';
 import { TIMINGS } from './membership/timing.ts';
@@ -60,6 +61,11 @@ export interface Node {
   readonly state: NodeState;
   /** Messages accepted and not yet answered. */
   readonly inFlight: number;
+  /**
+   * Handlers and other user code that have not ended 100 ms after their time, the oldest first, 1,024 at most. Each blocks
+   * its actor: messages behind it expire. What is listed here is also logged, once and then rarely.
+   */
+  overdue(): readonly OverdueTurn[];
   /** The shards this node owns, ascending. */
   shards(): readonly number[];
   /** Whether a message for the shard would be admitted at this very moment. */
@@ -155,6 +161,11 @@ class ShardNode implements Node {
 
   get inFlight(): number {
     return this.#dispatch.inFlight;
+  }
+
+  overdue(): readonly OverdueTurn[] {
+    const others = this.#options.handler.overdue?.() ?? [];
+    return [...this.#dispatch.overdue.list(), ...others].sort((a, b) => b.ageMs - a.ageMs);
   }
 
   shards(): readonly number[] {

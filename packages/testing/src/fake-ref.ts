@@ -1,5 +1,6 @@
 /** Stands in for other actors: answers what an actor under test calls, and keeps book of it. */
 import type { Caller, Contract, InputOf, Methods, OutputOf } from '@clstr/actors';
+import { messageType } from '@clstr/actors';
 import type { CallOptions, Clock } from '@clstr/core';
 import { ClstrError, defaults, isClstrError, listenForAbort, stopListening } from '@clstr/core';
 
@@ -24,6 +25,8 @@ export type FakeMethods<M extends Methods> = {
 /** What `testActor` takes as `refs`. */
 export interface FakeRef {
   readonly actor: string;
+  /** The methods of its contract by the type of their messages. */
+  readonly names: ReadonlyMap<string, string>;
   readonly methods: Readonly<Record<string, ((input: unknown, call: SentCall) => unknown) | undefined>>;
 }
 
@@ -32,7 +35,11 @@ export interface FakeRef {
  * the caller as it would over a bus: a `ClstrError` as it is, anything else as `INTERNAL`.
  */
 export function fakeRef<M extends Methods>(contract: Contract<string, M>, methods: FakeMethods<M>): FakeRef {
-  return { actor: contract.name, methods };
+  const { name: actor } = contract;
+  const types = Object.entries(contract.methods).map(
+    ([name, method]) => [messageType(actor, name, method), name] as const,
+  );
+  return { actor, names: new Map(types), methods };
 }
 
 /** What `ctx.ref` of an actor under test calls through. */
@@ -64,8 +71,11 @@ export class FakeCaller implements Caller {
   }
 
   #record(key: string, type: string, input: unknown, isNotify: boolean, options: CallOptions): SentCall {
+    const fake = [...this.#refs.values()].find(({ names }) => names.has(type));
     const dot = type.lastIndexOf('.');
-    const call = { actor: type.slice(0, dot), key, method: type.slice(dot + 1), input, isNotify, options };
+    const actor = fake?.actor ?? type.slice(0, dot);
+    const method = fake?.names.get(type) ?? type.slice(dot + 1);
+    const call = { actor, key, method, input, isNotify, options };
     this.sent.push(call);
     return call;
   }

@@ -1,6 +1,7 @@
 /** One actor without a bus: its real mailbox and life, driven message by message on a clock that stands still. */
 import type { Actor, Caller, Contract, Methods, PassivateReason, Ref, Services } from '@clstr/actors';
 import type { CallOptions, Logger } from '@clstr/core';
+import { messageType } from '@clstr/actors';
 import { checkKnownOptions, inBackground, invalidOption } from '@clstr/core';
 import { ActorLife } from './actor-life.ts';
 import { fakeClock } from './fake-clock.ts';
@@ -187,10 +188,13 @@ class Stage<M extends Methods, State> implements ActorUnderTest<M, State> {
   /** Other actors are fakes; a notify to itself comes back as a message, in a later turn of the actor. */
   #caller(): Caller {
     const { actor, key: ownKey } = this.#options;
+    const ownTypes = new Set(
+      Object.entries(actor.methods).map(([name, method]) => messageType(actor.name, name, method)),
+    );
     return {
       requestKey: (key, type, input, options) => this.#others.requestKey(key, type, input, options),
       notifyKey: async (key, type, input, options) => {
-        const isOwn = key === ownKey && type.slice(0, type.lastIndexOf('.')) === actor.name;
+        const isOwn = key === ownKey && ownTypes.has(type);
         if (!isOwn) return this.#others.notifyKey(key, type, input, options);
         await Promise.resolve();
         inBackground(this.#accept(type, input, true, options), `the notify ${type} to itself`, this.#log);

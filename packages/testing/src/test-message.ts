@@ -36,6 +36,7 @@ export class TestMessage implements HandlerContext {
   readonly #controller = new AbortController();
   readonly #clock: Clock;
   readonly #deadlineMs: number;
+  readonly startedMs: number;
   #isDelivered = false;
   #isDone = false;
   #stopWaiting: () => void = () => undefined;
@@ -49,7 +50,8 @@ export class TestMessage implements HandlerContext {
     this.nodeId = nodeId;
     this.log = log;
     this.#clock = clock;
-    this.#deadlineMs = clock.monoMs() + timeoutMs;
+    this.startedMs = clock.monoMs();
+    this.#deadlineMs = this.startedMs + timeoutMs;
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;

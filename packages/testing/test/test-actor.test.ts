@@ -290,6 +290,27 @@ describe('other actors', () => {
     ]);
   });
 
+  test('are found by the type of their messages, whatever it is', async () => {
+    const Renamed = defineActor('renamed', {
+      go: request<number, number>({ type: 'github.com/acme/app.Go' }),
+      tell: notify({ type: 'github.com/acme/app.Tell' }),
+    });
+    const caller = Renamed.implement({
+      setup: () => null,
+      handlers: {
+        async go(_state, value, ctx) {
+          await ctx.ref(Renamed, ctx.key).tell();
+          return ctx.ref(Renamed, 'other').go(value);
+        },
+        tell: (_state, _input, ctx) => ctx.log.info({}, 'told'),
+      },
+    });
+    const t = testActor(Renamed, caller, { refs: [fakeRef(Renamed, { go: (value) => 2 * value })] });
+    expect(await t.call.go(4)).toBe(8);
+    expect(t.sent).toMatchObject([{ actor: 'renamed', key: 'other', method: 'go' }]);
+    expect(t.logged).toMatchObject([{ message: 'told' }]);
+  });
+
   test('are typed by their contract', () => {
     // @ts-expect-error -- a double is a number
     const wrong = fakeRef(Other, { double: () => 'two' });

@@ -20,12 +20,13 @@ export function encodeEnvelope(entry: OutboundEntry, replyTo: string | undefined
   return JSON.stringify({
     shard,
     type,
-    data: payload.length === 0 ? null : toBase64(payload),
+    data: payload.length === 0 ? noValue(payload) : toBase64(payload),
     reply_to: replyTo,
     headers: Object.keys(allHeaders).length === 0 ? undefined : allHeaders,
     ttl_ms: entry.remainingMs(),
     created_at_ms: Math.floor(wallMs),
     raw: isRaw || undefined,
+    no_value: payload === '' || undefined,
   });
 }
 
@@ -36,6 +37,7 @@ export function encodeEnvelope(entry: OutboundEntry, replyTo: string | undefined
 export function parseEnvelope(bytes: Uint8Array, receivedAtMs: number): ParsedEnvelope {
   const fields = parseObject(bytes, 'envelope', 'not-executed');
   const { shard, type, data, reply_to: replyTo, headers, ttl_ms: ttlMs, raw } = fields;
+  const isEmpty = fields['no_value'] === true;
   const fail = (name: string, value: unknown, expected: string): ClstrError =>
     new ClstrError('INVALID_ENVELOPE', `the envelope's ${name} must be ${expected}, got ${describe(value)}`, {
       details: typeof replyTo === 'string' ? { replyTo } : undefined,
@@ -49,7 +51,7 @@ export function parseEnvelope(bytes: Uint8Array, receivedAtMs: number): ParsedEn
   if (ttlMs !== undefined && ttlMs !== null && (typeof ttlMs !== 'number' || !Number.isFinite(ttlMs))) {
     throw fail('ttl_ms', ttlMs, 'a number');
   }
-  const payload = fromBase64(data);
+  const payload = isEmpty ? NO_BYTES : fromBase64(data);
   if (payload === undefined) throw fail('data', data, 'base64');
   const { key, own } = splitHeaders(headers, fail);
   const isNotify = typeof replyTo !== 'string' || replyTo === '';
@@ -69,11 +71,12 @@ export function parseEnvelope(bytes: Uint8Array, receivedAtMs: number): ParsedEn
   return { entry, replyTo: isNotify ? undefined : replyTo };
 }
 
-/** `{ data }` for a value; no bytes are `{}`. */
+/** `{ data }` for a value; no value is `null` to a Go caller, and marked, as peers of this implementation know it. */
 export function encodeReply(payload: string | Uint8Array, isRaw: boolean): string {
   return JSON.stringify({
-    data: payload.length === 0 ? undefined : toBase64(payload),
+    data: payload.length === 0 ? (noValue(payload) ?? undefined) : toBase64(payload),
     raw: isRaw || undefined,
+    no_value: payload === '' || undefined,
   });
 }
 
@@ -95,7 +98,7 @@ export interface ParsedReply {
 
 /** @throws INVALID_ENVELOPE, outcome executed, when the text is no reply. */
 export function parseReply(bytes: Uint8Array): ParsedReply {
-  const { data, err, error, raw } = parseObject(bytes, 'reply', 'executed');
+  const { data, err, error, raw, no_value: noValue } = parseObject(bytes, 'reply', 'executed');
   // Whatever stands where an error belongs is one: a failure must not pass for a reply.
   if (error !== undefined && error !== null) return failure(errorFromRecord(error));
   if (err !== undefined && err !== null && err !== '') {
@@ -103,7 +106,7 @@ export function parseReply(bytes: Uint8Array): ParsedReply {
     const text = typeof err === 'string' ? err : `the peer failed with ${describe(err)}`;
     return failure(new ClstrError('HANDLER_ERROR', text, { outcome: 'unknown' }));
   }
-  const payload = fromBase64(data);
+  const payload = noValue === true ? NO_BYTES : fromBase64(data);
   if (payload === undefined) {
     const message = `the reply's data must be base64, got ${describe(data)}`;
     throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
@@ -147,6 +150,17 @@ function parseObject(bytes: Uint8Array, what: string, outcome: Outcome): Record<
     outcome,
   });
 }
+
+/**
+ * A typed Go peer decodes what it gets, and fails where nothing is. With JSON that is `null`, the text `''` being no value;
+ * what no bytes mean to another codec, its peers know.
+ */
+function noValue(payload: string | Uint8Array): string | null {
+  return payload === '' ? NULL : null;
+}
+
+/** `null` as JSON, in base64. */
+const NULL = 'bnVsbA==';
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const NO_BYTES = new Uint8Array(0);

@@ -243,7 +243,8 @@ describe('a reply', () => {
 
   test('has the form of the Go implementation', () => {
     expect(encodeReply('{"n":1}', false)).toBe('{"data":"eyJuIjoxfQ=="}');
-    expect(encodeReply('', false)).toBe('{}');
+    expect(encodeReply('', false)).toBe('{"data":"bnVsbA==","no_value":true}');
+    expect(encodeReply(new Uint8Array(0), false)).toBe('{}');
     expect(JSON.parse(encodeFailure(new ClstrError('NOT_OWNER', 'elsewhere')))).toEqual({
       err: 'NOT_OWNER: elsewhere',
       error: { code: 'NOT_OWNER', message: 'elsewhere', outcome: 'not-executed', retryable: true },
