@@ -89,8 +89,14 @@ const NATS: Words<typeof nats> = {
   ],
   wire: ['`wire`', 'What clients of this transport speak; nodes understand both.'],
   connectTimeoutMs: ['`connectTimeoutMs`', 'Longest time one attempt to connect may take, in milliseconds.'],
-  reconnectWaitMs: ['`reconnectWaitMs`', 'Pause between attempts to reconnect, in milliseconds.'],
-  pingIntervalMs: ['`pingIntervalMs`', 'How often the connection is checked, in milliseconds.'],
+  reconnectWaitMs: [
+    '`reconnectWaitMs`',
+    'First pause between attempts to reconnect, in milliseconds; it grows to four times as long.',
+  ],
+  pingIntervalMs: [
+    '`pingIntervalMs`',
+    'How often the server is asked whether it is there, in milliseconds; a silent one is left within twice this time.',
+  ],
   maxWaiting: [
     '`maxWaiting`',
     'Messages that may wait for the connection to come back; more are `OVERLOADED`.',

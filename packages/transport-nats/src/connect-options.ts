@@ -72,12 +72,7 @@ export function resolveConnectOptions(
     servers,
     timeout: settings.connectTimeoutMs,
     reconnectTimeWait: settings.reconnectWaitMs,
-    reconnectJitter: 50,
-    reconnectJitterTLS: 50,
     pingInterval: settings.pingIntervalMs,
-    maxPingOut: 2,
-    maxReconnectAttempts: -1,
-    ignoreAuthErrorAbort: true,
     noAsyncTraces: true,
     pendingLimit: WRITTEN_AT_ONCE_BYTES,
   };

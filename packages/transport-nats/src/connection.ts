@@ -1,72 +1,108 @@
-/** The connection below a transport, owned or borrowed: its state, its confirmations, its end. */
+/** The connection below a transport or a membership, owned or borrowed: its state, its subscriptions, its end. */
 import type { Clock, ConnectionEvent, ConnectionState, Logger } from '@clstr/core';
-import { ClstrError, inBackground, within } from '@clstr/core';
-import type { Msg, NatsConnection, NatsError, Status, Subscription } from 'nats';
-import { DebugEvents, Events, connect } from 'nats';
-import { fromConnectError, fromNatsError, withoutCredentials } from './nats-errors.ts';
-import type { ResolvedNatsOptions } from './nats-options.ts';
+import { ClstrError, createRareLog, inBackground, within } from '@clstr/core';
+import type { RareLog } from '@clstr/core';
+import type { ConnectionOptions, NatsConnection, Status } from 'nats';
+import { DebugEvents, Events } from 'nats';
+import type { Session } from './dial.ts';
+import { Dialer } from './dialer.ts';
+import { KeptSubscription } from './kept-subscription.ts';
+import type { ConnectionSubscription, SubscriptionListener } from './kept-subscription.ts';
+import { watchLiveness } from './liveness.ts';
+import { fromNatsError, isAuthCode, refusedSubscription, withoutCredentials } from './nats-errors.ts';
+import { lastProtocolError } from './nats-internals.ts';
+import { SubscriptionCheck } from './subscription-check.ts';
 
 /** What `status()` really returns; the types leave `stop` out. */
 type StatusIterator = AsyncIterable<Status> & { stop(): void };
 
-export type OpenOptions = Pick<ResolvedNatsOptions, 'connection' | 'connect' | 'clock' | 'logger'>;
+export interface OpenOptions {
+  readonly connection?: NatsConnection | undefined;
+  /** For the NATS client; unused with a borrowed connection. */
+  readonly connect: ConnectionOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** In log lines. Default `the NATS connection`. */
+  readonly label?: string;
+}
 
 /** A publish that the server refused: names the subject, long after the publish itself. */
 export type DeniedPublishListener = (subject: string, error: ClstrError) => void;
 
-/** @throws CONNECT_FAILED, AUTH_FAILED */
+/** @throws CONNECT_FAILED, AUTH_FAILED after one round of all servers */
 export async function openConnection(options: OpenOptions): Promise<Connection> {
-  const { connection } = options;
-  if (connection !== undefined) return await borrow(connection, options);
-  const servers = options.connect.servers as string[];
-  try {
-    return new Connection(await connect({ ...options.connect, servers }), true, options);
-  } catch (cause) {
-    throw fromConnectError(cause, servers);
-  }
-}
-
-/** A connection that is lent may be anywhere in its life: it counts as connected once the server has answered. */
-async function borrow(nats: NatsConnection, options: OpenOptions): Promise<Connection> {
-  const connection = new Connection(nats, false, options);
-  await connection.confirmWithin(FIRST_ANSWER_MS);
+  const { connection: borrowed } = options;
+  const connection = new Connection(options);
+  await (borrowed === undefined ? connection.open() : connection.borrow(borrowed));
   return connection;
 }
 
 const FIRST_ANSWER_MS = 250;
 /** How long the end of something waits for a server that does not answer. */
 const LAST_ANSWER_MS = 2_000;
+/** Losses that follow sooner are counted, and not logged, until there is a line again. */
+const LOG_PAUSE_MS = 10_000;
 
 export class Connection {
-  readonly nats: NatsConnection;
+  /** The newest; closed while the connection is down. */
+  nats!: NatsConnection;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #status: StatusIterator;
-  readonly #isOwned: boolean;
+  readonly #rareLog: RareLog;
+  readonly #label: string;
+  readonly #pingMs: number;
+  /** Undefined for a borrowed connection. */
+  readonly #dialer: Dialer | undefined;
+  #check!: SubscriptionCheck;
+  readonly #kept = new Set<KeptSubscription>();
   readonly #stateListeners = new Set<(event: ConnectionEvent) => void>();
   readonly #deniedListeners = new Set<DeniedPublishListener>();
-  #state: ConnectionState;
-  #confirmation: Promise<void> | undefined;
+  #session: Session | undefined;
+  #stopWatching: () => void = () => undefined;
+  #state: ConnectionState = 'disconnected';
+  #confirmation: Promise<boolean> | undefined;
+  #isClosing = false;
+  #lostMs = 0;
+  #loggedMs = Number.NEGATIVE_INFINITY;
+  #isLossLogged = false;
+  #silentLosses = 0;
+  /** Why dials have failed since it was lost, as the log counts them. */
+  readonly #failures = new Set<string>();
 
-  constructor(nats: NatsConnection, isOwned: boolean, { clock, logger }: OpenOptions) {
-    this.nats = nats;
-    this.#isOwned = isOwned;
+  constructor({ connection, connect, clock, logger, label = 'the NATS connection' }: OpenOptions) {
     this.#clock = clock;
     this.#logger = logger;
-    this.#state = nats.isClosed() ? 'closed' : isOwned ? 'connected' : 'disconnected';
-    this.#status = nats.status() as StatusIterator;
-    inBackground(this.#watch(), 'watching the NATS connection', logger);
-    inBackground(
-      nats.closed().then(() => {
-        this.#become('closed');
-      }),
-      'closing the NATS connection',
-      logger,
-    );
+    this.#rareLog = createRareLog(logger, clock);
+    this.#label = label;
+    this.#pingMs = connect.pingInterval ?? 0;
+    const onFailure = (err: ClstrError): void => {
+      const kind = err.message.replaceAll(/\d+/g, '#');
+      this.#failures.add(kind);
+      this.#rareLog.warn(kind, { err }, `${label} is still down: ${err.message}`);
+    };
+    if (connection === undefined) this.#dialer = new Dialer({ connect, clock, onFailure });
+  }
+
+  /** @throws CONNECT_FAILED, AUTH_FAILED */
+  async open(): Promise<void> {
+    this.#adopt(await this.#dialer!.first());
+    this.#state = 'connected';
+  }
+
+  /** A connection that is lent may be anywhere in its life: it counts as connected once the server has answered. */
+  async borrow(nats: NatsConnection): Promise<void> {
+    this.#use(nats);
+    if (nats.isClosed()) this.#state = 'closed';
+    this.#stopWatching = this.#watchStatus(nats);
+    const closed = nats.closed().then(() => {
+      this.#become('closed');
+    });
+    inBackground(closed, 'closing the NATS connection', this.#logger);
+    await this.confirmWithin(FIRST_ANSWER_MS);
   }
 
   get state(): ConnectionState {
-    return this.nats.isClosed() ? 'closed' : this.#state;
+    return this.#dialer === undefined && this.nats.isClosed() ? 'closed' : this.#state;
   }
 
   get isConnected(): boolean {
@@ -82,11 +118,15 @@ export class Connection {
     return this.nats.info?.max_payload ?? 1_048_576;
   }
 
-  /** Hands a message to the NATS client. @throws TRANSPORT_CLOSED, PAYLOAD_TOO_LARGE */
+  /** Hands a message to the NATS client. @throws TRANSPORT_CLOSED, CONNECTION_LOST, PAYLOAD_TOO_LARGE */
   publish(subject: string, bytes: Uint8Array, reply: string | undefined): void {
     try {
       this.nats.publish(subject, bytes, reply === undefined ? undefined : { reply });
     } catch (cause) {
+      if (this.#dialer !== undefined && !this.#isClosing && this.nats.isClosed()) {
+        const message = `cannot publish to ${subject}: ${this.#label} was lost`;
+        throw new ClstrError('CONNECTION_LOST', message, { outcome: 'not-executed', cause });
+      }
       throw fromNatsError(cause, `publish to ${subject}`, 'not-executed');
     }
   }
@@ -95,13 +135,10 @@ export class Connection {
   async confirm(): Promise<boolean> {
     this.#confirmation ??= Promise.resolve().then(() => {
       this.#confirmation = undefined;
-      return this.nats.flush();
+      return this.#check.flush();
     });
-    try {
-      await this.#confirmation;
-    } catch {
-      return false;
-    }
+    if (!(await this.#confirmation)) return false;
+    if (this.#dialer !== undefined) return this.isConnected;
     if (this.#state === 'disconnected') this.#become('connected');
     return true;
   }
@@ -116,22 +153,40 @@ export class Connection {
     await within(this.#clock, work, limitMs).catch(() => undefined);
   }
 
-  /** With a `queue`, one of its subscribers gets each message. @throws TRANSPORT_CLOSED */
-  subscribe(
-    subject: string,
-    callback: (error: NatsError | null, message: Msg) => void,
-    queue?: string,
-  ): Subscription {
-    try {
-      return this.nats.subscribe(subject, queue === undefined ? { callback } : { callback, queue });
-    } catch (cause) {
-      throw fromNatsError(cause, `subscribe to ${subject}`);
+  /**
+   * With a `queue`, one of its subscribers gets each message. While the connection is down it waits for the next one.
+   *
+   * @throws TRANSPORT_CLOSED
+   */
+  subscribe(subject: string, listener: SubscriptionListener, queue?: string): ConnectionSubscription {
+    const subscription: KeptSubscription = new KeptSubscription(
+      subject,
+      queue,
+      listener,
+      (refused, cause) => {
+        this.#kept.delete(refused);
+        refused.end(fromNatsError(cause, `subscribe to ${subject}`));
+      },
+      (left) => {
+        this.#kept.delete(left);
+        this.#check.remove(left);
+      },
+    );
+    if (this.#isClosing) throw new ClstrError('TRANSPORT_CLOSED', `${this.#label} is closed`);
+    if (this.#dialer === undefined || this.isConnected) {
+      try {
+        this.#check.add(subscription);
+      } catch (cause) {
+        throw fromNatsError(cause, `subscribe to ${subject}`);
+      }
     }
+    this.#kept.add(subscription);
+    return subscription;
   }
 
   /** Resolves at the next connected state, at once when connected. @throws TRANSPORT_CLOSED */
   async untilConnected(): Promise<void> {
-    if (this.isClosed) throw new ClstrError('TRANSPORT_CLOSED', 'the NATS connection is closed');
+    if (this.isClosed) throw new ClstrError('TRANSPORT_CLOSED', `${this.#label} is closed`);
     if (this.isConnected) return;
     const event = await new Promise<ConnectionEvent>((resolve) => {
       const stop = this.onState((next) => {
@@ -140,7 +195,7 @@ export class Connection {
         resolve(next);
       });
     });
-    if (event.state === 'closed') throw new ClstrError('TRANSPORT_CLOSED', 'the NATS connection was closed');
+    if (event.state === 'closed') throw new ClstrError('TRANSPORT_CLOSED', `${this.#label} was closed`);
   }
 
   onState(listener: (event: ConnectionEvent) => void): () => void {
@@ -164,22 +219,143 @@ export class Connection {
   async close(startedMs: number): Promise<void> {
     const leftMs = LAST_ANSWER_MS - (this.#clock.monoMs() - startedMs);
     if (this.isConnected && !this.isClosed) await this.confirmWithin(Math.max(FIRST_ANSWER_MS, leftMs));
-    if (this.#isOwned) await this.nats.close();
+    this.end();
+  }
+
+  /** Closes it without waiting for anything. Idempotent. */
+  end(): void {
+    this.#isClosing = true;
+    this.#dialer?.stop();
+    this.#stopWatching();
+    this.#session?.destroy();
     this.#become('closed');
-    this.#status.stop();
   }
 
-  async #watch(): Promise<void> {
-    for await (const status of this.#status) {
-      if (status.type === Events.Disconnect) this.#become('disconnected');
-      else if (status.type === Events.Reconnect) this.#become('connected');
-      else if (status.type === Events.Error) this.#onError(status);
-      else if (status.type === DebugEvents.StaleConnection) this.#become('disconnected');
+  /** Watches a session until it ends, by its own doing or ours, and then gets the next one. */
+  #adopt(session: Session): void {
+    const { nats, socket } = session;
+    this.#session = session;
+    this.#use(nats);
+    const lose = (reason: string): void => {
+      if (this.#session !== session) return;
+      this.#session = undefined;
+      this.#stopWatching();
+      session.destroy();
+      this.#onLost(session, reason);
+    };
+    const stopStatus = this.#watchStatus(nats, lose);
+    const stopLiveness = watchLiveness({
+      clock: this.#clock,
+      pingMs: this.#pingMs,
+      ping: () => nats.flush(),
+      heard: () => (socket?.bytesRead ?? 0) + nats.stats().inMsgs,
+      onSilent: (silentMs) => {
+        lose(`the server was silent for ${Math.round(silentMs)} ms`);
+      },
+    });
+    const onEnd = (): void => {
+      lose(lastProtocolError(nats)?.message ?? 'the server closed it');
+    };
+    // The NATS client tells of it some microtasks later, in which it would refuse what is sent.
+    socket?.prependListener('close', onEnd);
+    inBackground(nats.closed().then(onEnd), 'watching the NATS connection', this.#logger);
+    this.#stopWatching = () => {
+      stopStatus();
+      stopLiveness();
+      socket?.off('close', onEnd);
+    };
+  }
+
+  #use(nats: NatsConnection): void {
+    this.nats = nats;
+    this.#check = new SubscriptionCheck(nats, (subscription, cause, count) => {
+      this.#kept.delete(subscription);
+      subscription.end(refusedSubscription(subscription.subject, cause, count));
+    });
+  }
+
+  #onLost(session: Session, reason: string): void {
+    if (this.#isClosing) return;
+    if (this.isConnected) {
+      this.#logLoss(serverOf(session.nats), reason);
+      this.#become('disconnected');
     }
+    inBackground(this.#replace(session), 'connecting to NATS again', this.#logger);
   }
 
-  #onError(status: Status): void {
-    const { operation, subject } = status.permissionContext ?? {};
+  async #replace(ended: Session): Promise<void> {
+    const session = await this.#dialer!.next(ended);
+    if (session === undefined) return;
+    const { nats } = session;
+    this.#adopt(session);
+    try {
+      for (const subscription of this.#kept) this.#check.add(subscription);
+    } catch {
+      // It is lost again, and replaced again.
+      return;
+    }
+    if (!(await this.#check.flush()) || this.#session !== session) return;
+    this.#logReturn(serverOf(nats));
+    this.#become('connected');
+  }
+
+  #logLoss(server: string, reason: string): void {
+    const nowMs = this.#clock.monoMs();
+    this.#lostMs = nowMs;
+    this.#isLossLogged = nowMs - this.#loggedMs >= LOG_PAUSE_MS;
+    if (!this.#isLossLogged) {
+      this.#silentLosses++;
+      return;
+    }
+    this.#loggedMs = nowMs;
+    const more = this.#silentLosses === 0 ? '' : ` (and ${this.#silentLosses} times before)`;
+    this.#silentLosses = 0;
+    this.#logger.warn({ server, reason }, `${this.#label} to ${server} was lost: ${reason}${more}`);
+  }
+
+  #logReturn(server: string): void {
+    const downMs = Math.round(this.#clock.monoMs() - this.#lostMs);
+    const failures = [...this.#failures].reduce((sum, kind) => sum + this.#rareLog.over(kind), 0);
+    this.#failures.clear();
+    if (!this.#isLossLogged) return;
+    this.#logger.info(
+      { server, downMs, failures },
+      `${this.#label} is back after ${downMs} ms, to ${server}`,
+    );
+  }
+
+  #watchStatus(nats: NatsConnection, lose?: (reason: string) => void): () => void {
+    const statuses = nats.status() as StatusIterator;
+    const watch = async (): Promise<void> => {
+      for await (const status of statuses) this.#onStatus(status, lose);
+    };
+    inBackground(watch(), 'watching the NATS connection', this.#logger);
+    return () => {
+      statuses.stop();
+    };
+  }
+
+  /** `lose` is given for sessions of our own, which do not reconnect. */
+  #onStatus(status: Status, lose: ((reason: string) => void) | undefined): void {
+    if (status.type === Events.Error) {
+      this.#onDeniedPublish(status);
+      if (lose !== undefined && typeof status.data === 'string' && isAuthCode(status.data)) lose(status.data);
+    } else if (lose !== undefined) return;
+    else if (status.type === Events.Reconnect) this.#onBorrowedState('connected');
+    else if (status.type === Events.Disconnect) this.#onBorrowedState('disconnected');
+    else if (status.type === DebugEvents.StaleConnection) this.#onBorrowedState('disconnected');
+  }
+
+  #onBorrowedState(state: 'connected' | 'disconnected'): void {
+    if (this.#state === state || this.#state === 'closed') return;
+    const server = serverOf(this.nats);
+    if (state === 'connected') this.#logger.info({ server }, `${this.#label} is back, to ${server}`);
+    else this.#logger.warn({ server }, `${this.#label} to ${server} was lost`);
+    this.#become(state);
+  }
+
+  #onDeniedPublish({ permissionContext }: Status): void {
+    const { operation, subject } = permissionContext ?? {};
     if (operation !== 'publish' || subject === undefined) return;
     const message = `the NATS server forbids this user to publish to ${subject}`;
     const error = new ClstrError('NO_PERMISSION', message);
@@ -189,7 +365,7 @@ export class Connection {
   #become(state: ConnectionState): void {
     if (this.#state === state || this.#state === 'closed') return;
     this.#state = state;
-    const server = withoutCredentials(this.nats.getServer());
+    const server = serverOf(this.nats);
     for (const listener of [...this.#stateListeners]) this.#tell(() => listener({ state, server }));
   }
 
@@ -203,7 +379,6 @@ export class Connection {
   }
 }
 
-/** The error a subscription callback gets when the server forbids the subject. */
-export function deniedSubscription(error: NatsError, subject: string): ClstrError {
-  return fromNatsError(error, `subscribe to ${subject}`);
+function serverOf(nats: NatsConnection): string {
+  return withoutCredentials(nats.getServer());
 }

@@ -26,6 +26,20 @@ export function fromNatsError(cause: unknown, doing: string, outcome?: Outcome):
   return new ClstrError(CODES[code] ?? 'INTERNAL', `cannot ${doing}: ${message}`, { cause, outcome });
 }
 
+export function isAuthCode(code: string): boolean {
+  return CODES[code] === 'AUTH_FAILED';
+}
+
+/** For a subscription that the server refused although the user may have it, when it had taken `count` others. */
+export function refusedSubscription(subject: string, cause: Error, count: number): ClstrError {
+  const isLimit = /maximum subscriptions/i.test(cause.message);
+  if (!isLimit) return fromNatsError(cause, `subscribe to ${subject}`);
+  const message =
+    `the NATS server refuses the subscription to ${subject}: ${cause.message.replaceAll("'", '')} after ${count} of this ` +
+    'connection; raise max_subscriptions of the server, or the limit of the account';
+  return new ClstrError('SUBSCRIPTION_LIMIT', message, { cause, details: { subject, subscriptions: count } });
+}
+
 /** A failure to connect is `AUTH_FAILED` or, whatever it was, `CONNECT_FAILED`. */
 export function fromConnectError(cause: unknown, servers: readonly string[]): ClstrError {
   const { code, message } = describeCause(cause);

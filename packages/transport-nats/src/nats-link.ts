@@ -6,12 +6,12 @@
  */
 import type { Address, ClientLink, NodeAddress, OutboundEntry, ReplySink } from '@clstr/core';
 import { ClstrError, PendingTable, randomId, systemRandom } from '@clstr/core';
-import type { Msg, NatsError, Subscription } from 'nats';
+import type { Msg } from 'nats';
 import { Outgoing } from './client-wire.ts';
 import type { ClientWire, SentBatch, WireHost } from './client-wire.ts';
-import { deniedSubscription } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { JsonClientWire } from './json-client-wire.ts';
+import type { ConnectionSubscription } from './kept-subscription.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';
 import { NativeClientWire } from './native-client-wire.ts';
 import type { NatsTransportStats } from './stats.ts';
@@ -25,8 +25,8 @@ export class NatsLink implements ClientLink, WireHost {
   readonly inbox: string;
   readonly pending: PendingTable<Outgoing> = new PendingTable<Outgoing>();
   readonly #wire: ClientWire;
-  readonly #subscription: Subscription;
-  #announcements: Subscription | undefined;
+  #subscription: ConnectionSubscription;
+  #announcements: ConnectionSubscription | undefined;
   readonly #onClose: () => void;
   readonly #batches = new Map<string, SentBatch>();
   readonly #waiting = new Set<Outgoing>();
@@ -52,9 +52,7 @@ export class NatsLink implements ClientLink, WireHost {
     this.#onClose = onClose;
     this.inbox = `${options.inboxPrefixes[0]!}.${randomId(systemRandom, 22)}`;
     this.#wire = options.wire === 'native' ? new NativeClientWire(this) : new JsonClientWire(this);
-    this.#subscription = connection.subscribe(`${this.inbox}.*`, (error, message) => {
-      this.#onMessage(error, message);
-    });
+    this.#subscription = this.#subscribe();
     this.#stopListening = [
       connection.onState(({ state }) => {
         if (state === 'disconnected') this.#onDisconnect();
@@ -100,20 +98,19 @@ export class NatsLink implements ClientLink, WireHost {
     const { subjectPrefix, logger } = this.options;
     const subject = announcementsOf(subjectPrefix);
     const reader = new NodeAddressReader(subjectPrefix);
-    const onMessage = (error: NatsError | null, message: Msg): void => {
+    const onMessage = (message: Msg): void => {
       try {
-        if (error === null) listener(reader.read(message.reply));
-        else {
-          const err = deniedSubscription(error, subject);
-          logger.warn({ err }, 'new owners are not heard of: they are found more slowly');
-        }
+        listener(reader.read(message.reply));
       } catch (err) {
         // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
         logger.error({ err }, 'hearing of new owners failed');
       }
     };
+    const onEnded = (err: ClstrError): void => {
+      logger.warn({ err }, 'new owners are not heard of: they are found more slowly');
+    };
     try {
-      this.#announcements = this.connection.subscribe(subject, onMessage);
+      this.#announcements = this.connection.subscribe(subject, { onMessage, onEnded });
     } catch (err) {
       logger.warn({ err }, 'new owners are not heard of: they are found more slowly');
     }
@@ -226,11 +223,18 @@ export class NatsLink implements ClientLink, WireHost {
     return outgoing;
   }
 
-  #onMessage(error: NatsError | null, message: Msg): void {
-    if (error !== null) {
-      this.#onDenied(deniedSubscription(error, `${this.inbox}.*`));
-      return;
-    }
+  #subscribe(): ConnectionSubscription {
+    return this.connection.subscribe(`${this.inbox}.*`, {
+      onMessage: (message) => {
+        this.#onMessage(message);
+      },
+      onEnded: (error) => {
+        this.#onDenied(error);
+      },
+    });
+  }
+
+  #onMessage(message: Msg): void {
     try {
       if (message.data.length === 0 && message.headers?.code === 503) this.#onNobody(message.subject);
       else this.#wire.read(message);
@@ -249,6 +253,7 @@ export class NatsLink implements ClientLink, WireHost {
 
   #onDenied(error: ClstrError): void {
     this.#denied = error;
+    this.options.logger.error({ err: error }, 'the NATS server keeps replies from this client');
     this.#batches.clear();
     this.#waiting.clear();
     this.#waitingBytes = 0;
@@ -270,6 +275,10 @@ export class NatsLink implements ClientLink, WireHost {
   }
 
   #onReconnect(): void {
+    if (this.#denied !== undefined) {
+      this.#denied = undefined;
+      this.#subscription = this.#subscribe();
+    }
     const waiting = [...this.#waiting];
     this.#waiting.clear();
     this.#waitingBytes = 0;

@@ -84,8 +84,8 @@ interface OpenBucket {
 }
 
 async function openBucket(options: ResolvedClusterOptions): Promise<OpenBucket> {
-  const { cluster, connect, timing, clock, logger, replicas, allowUnsafeServer } = options;
-  const control = await openControlConnection({ connect, maxDownMs: timing.leaseMs, clock, logger });
+  const { cluster, connect, clock, logger, replicas, allowUnsafeServer } = options;
+  const control = await openControlConnection({ connect, clock, logger });
   const bucket = new Bucket(control, cluster, clock);
   try {
     const found = await firstAnswer(bucket, connect.servers as readonly string[]);

@@ -2,11 +2,11 @@
 import type { Address, EntryReceiver, Subscription } from '@clstr/core';
 import { ClstrError, decodeFrame, encodeBatchError, isFrame, isTopologyAddress } from '@clstr/core';
 import type { FrameVisitor, InboundEntry, ReplyPort } from '@clstr/core';
-import type { Msg, NatsError, Subscription as NatsSubscription } from 'nats';
-import { deniedSubscription } from './connection.ts';
+import type { Msg } from 'nats';
 import type { Connection } from './connection.ts';
 import { parseEnvelope } from './json-envelope.ts';
 import { JsonReplyPort } from './json-reply-port.ts';
+import type { ConnectionSubscription, SubscriptionListener } from './kept-subscription.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';
 import type { ReplyRoutes } from './native-replies.ts';
 import type { NatsTransportStats } from './stats.ts';
@@ -22,9 +22,9 @@ export class NatsServing implements Subscription {
   readonly #receiver: EntryReceiver;
   readonly #routes: ReplyRoutes;
   readonly #visitor: Visitor;
-  readonly #subscription: NatsSubscription;
+  readonly #subscription: ConnectionSubscription;
   readonly #onClose: () => void;
-  #denied: ClstrError | undefined;
+  #refusal: ClstrError | undefined;
   #isConfirmed = false;
   #end!: (error: ClstrError) => void;
   #closing: Promise<void> | undefined;
@@ -50,21 +50,25 @@ export class NatsServing implements Subscription {
     this.ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-    const onMessage = (error: NatsError | null, message: Msg): void => {
-      if (error === null) this.#onMessage(message);
-      else this.#onDenied(deniedSubscription(error, this.#subject));
+    const listener: SubscriptionListener = {
+      onMessage: (message) => {
+        this.#onMessage(message);
+      },
+      onEnded: (error) => {
+        this.#onEnded(error);
+      },
     };
     const queue = this.#isTopology ? NODES_QUEUE : undefined;
-    this.#subscription = connection.subscribe(this.#subject, onMessage, queue);
+    this.#subscription = connection.subscribe(this.#subject, listener, queue);
   }
 
-  /** Resolves when the server knows the subscription. @throws NO_PERMISSION, TRANSPORT_CLOSED */
+  /** Resolves when the server knows the subscription. @throws NO_PERMISSION, SUBSCRIPTION_LIMIT, TRANSPORT_CLOSED */
   async confirm(): Promise<void> {
     while (!(await this.#connection.confirm())) await this.#connection.untilConnected();
     this.#isConfirmed = true;
-    if (this.#denied === undefined) return;
+    if (this.#refusal === undefined) return;
     await this.close();
-    throw this.#denied;
+    throw this.#refusal;
   }
 
   close(): Promise<void> {
@@ -80,8 +84,8 @@ export class NatsServing implements Subscription {
     else this.#subscription.unsubscribe();
   }
 
-  #onDenied(error: ClstrError): void {
-    this.#denied = error;
+  #onEnded(error: ClstrError): void {
+    this.#refusal = error;
     if (!this.#isConfirmed || this.#closing !== undefined) return;
     this.#options.logger.error({ err: error }, `the NATS server ended the subscription to ${this.#subject}`);
     this.#end(error);

@@ -109,10 +109,11 @@ describe('listeners', () => {
     const connection = scriptedConnection();
     const err = new Error('listener');
     const lines: unknown[] = [];
+    const none = (): void => undefined;
     const log = (fields: object, message?: string): void => void lines.push([fields, message]);
     const transport = await natsTransport({
       connection: connection.nats,
-      logger: { debug: log, info: log, warn: log, error: log },
+      logger: { debug: none, info: none, warn: none, error: log },
     });
     transport.onConnection(() => {
       throw err;

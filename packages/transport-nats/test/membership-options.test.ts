@@ -19,8 +19,7 @@ test('the defaults are used', () => {
     ...{ timing: TIMINGS.default, placement: 'rendezvous', clock: systemClock, logger: silentLogger },
     connect: {
       ...{ servers: ['127.0.0.1:4222'], timeout: 2_000, reconnectTimeWait: 250, pingInterval: 2_000 },
-      ...{ reconnectJitter: 50, reconnectJitterTLS: 50, maxPingOut: 2, maxReconnectAttempts: -1 },
-      ...{ ignoreAuthErrorAbort: true, noAsyncTraces: true, pendingLimit: 262_144, inboxPrefix: '_INBOX' },
+      ...{ noAsyncTraces: true, pendingLimit: 262_144, inboxPrefix: '_INBOX' },
     },
   });
 });

@@ -13,9 +13,8 @@ test('the defaults are frozen and used', () => {
   expect(resolve({})).toEqual({
     connection: undefined,
     connect: {
-      ...{ servers: ['127.0.0.1:4222'], timeout: 2_000, reconnectTimeWait: 250, pingInterval: 10_000 },
-      ...{ reconnectJitter: 50, reconnectJitterTLS: 50, maxPingOut: 2, maxReconnectAttempts: -1 },
-      ...{ ignoreAuthErrorAbort: true, noAsyncTraces: true, pendingLimit: 262_144 },
+      ...{ servers: ['127.0.0.1:4222'], timeout: 2_000, reconnectTimeWait: 250, pingInterval: 2_000 },
+      ...{ noAsyncTraces: true, pendingLimit: 262_144 },
     },
     ...{ cluster: 'clstr', subjectPrefix: 'clstr', inboxPrefixes: ['_INBOX'], wire: 'native' },
     ...{ maxWaiting: 16_384, maxWaitingBytes: 67_108_864, clock: systemClock, logger: silentLogger },
