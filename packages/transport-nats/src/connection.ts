@@ -286,6 +286,10 @@ export class Connection {
   async #replace(ended: Session): Promise<void> {
     const session = await this.#dialer!.next(ended);
     if (session === undefined) return;
+    if (this.#isClosing) {
+      session.destroy();
+      return;
+    }
     const { nats } = session;
     this.#adopt(session);
     try {

@@ -53,6 +53,10 @@ export class StubServer {
     );
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #accept(socket: Socket): void {
     this.dials++;
     this.open.add(socket);
