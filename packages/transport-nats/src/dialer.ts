@@ -14,6 +14,8 @@ export interface DialerOptions {
   onFailure(error: ClstrError): void;
 }
 
+/** Of the pause in each round: after an outage it is about a quarter of what the outage took. */
+const GROWTH = 1.25;
 /** The longest pause, as a multiple of the first. */
 const MAX_GROWTH = 4;
 /** Pauses of programs that lost one server together must not end together. */
@@ -122,7 +124,7 @@ export class Dialer {
   async #pause(): Promise<void> {
     if (this.#failures === 0) return;
     const round = Math.floor((this.#failures - 1) / this.#servers.all.length);
-    const pauseMs = this.#waitMs * Math.min(2 ** round, MAX_GROWTH) * (1 + JITTER * randomFraction());
+    const pauseMs = this.#waitMs * Math.min(GROWTH ** round, MAX_GROWTH) * (1 + JITTER * randomFraction());
     await new Promise<void>((resolve) => {
       const stopTimer = this.#options.clock.timer(resolve, pauseMs);
       this.#stopPause = () => {

@@ -42,8 +42,8 @@ export interface NatsTransportOptions extends NatsConnectOptions {
   /** Longest time one attempt to connect may take, in milliseconds. Default 2000. */
   connectTimeoutMs?: number | undefined;
   /**
-   * Pause between attempts to reconnect, in milliseconds. It doubles after each round of all servers, to four times this
-   * value at most; there is no last attempt. Default 250.
+   * Pause between attempts to reconnect, in milliseconds. It grows by a quarter with each round of all servers, to four
+   * times this value at most; there is no last attempt. Default 250.
    */
   reconnectWaitMs?: number | undefined;
   /**
