@@ -24,6 +24,8 @@ export interface OpenOptions {
   readonly logger: Logger;
   /** In log lines. Default `the NATS connection`. */
   readonly label?: string;
+  /** False where its owner logs losses itself: they are for debugging here. Default true. */
+  readonly logsLosses?: boolean;
 }
 
 /** A publish that the server refused: names the subject, long after the publish itself. */
@@ -50,6 +52,7 @@ export class Connection {
   readonly #logger: Logger;
   readonly #rareLog: RareLog;
   readonly #label: string;
+  readonly #logsLosses: boolean;
   readonly #pingMs: number;
   /** Undefined for a borrowed connection. */
   readonly #dialer: Dialer | undefined;
@@ -69,7 +72,9 @@ export class Connection {
   /** Why dials have failed since it was lost, as the log counts them. */
   readonly #failures = new Set<string>();
 
-  constructor({ connection, connect, clock, logger, label = 'the NATS connection' }: OpenOptions) {
+  constructor(options: OpenOptions) {
+    const { connection, connect, clock, logger, label = 'the NATS connection' } = options;
+    this.#logsLosses = options.logsLosses ?? true;
     this.#clock = clock;
     this.#logger = logger;
     this.#rareLog = createRareLog(logger, clock);
@@ -314,7 +319,8 @@ export class Connection {
     this.#loggedMs = nowMs;
     const more = this.#silentLosses === 0 ? '' : ` (and ${this.#silentLosses} times before)`;
     this.#silentLosses = 0;
-    this.#logger.warn({ server, reason }, `${this.#label} to ${server} was lost: ${reason}${more}`);
+    const level = this.#logsLosses ? 'warn' : 'debug';
+    this.#logger[level]({ server, reason }, `${this.#label} to ${server} was lost: ${reason}${more}`);
   }
 
   #logReturn(server: string): void {
@@ -322,7 +328,8 @@ export class Connection {
     const failures = [...this.#failures].reduce((sum, kind) => sum + this.#rareLog.over(kind), 0);
     this.#failures.clear();
     if (!this.#isLossLogged) return;
-    this.#logger.info(
+    const level = this.#logsLosses ? 'info' : 'debug';
+    this.#logger[level](
       { server, downMs, failures },
       `${this.#label} is back after ${downMs} ms, to ${server}`,
     );

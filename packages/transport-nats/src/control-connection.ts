@@ -26,7 +26,10 @@ export interface ControlRequest {
 /** @throws CONNECT_FAILED, AUTH_FAILED */
 export async function openControlConnection(options: ControlOptions): Promise<ControlConnection> {
   const label = 'the connection to the membership store';
-  return new ControlConnection(await openConnection({ ...options, label }), options.logger);
+  return new ControlConnection(
+    await openConnection({ ...options, label, logsLosses: false }),
+    options.logger,
+  );
 }
 
 export class ControlConnection {
