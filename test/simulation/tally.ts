@@ -1,7 +1,17 @@
 /** What a number of runs did together. */
 import type { FaultKind, SimulationReport } from '@clstr/testing';
 
-const COUNTED = ['calls', 'ok', 'notExecuted', 'unknown', 'moves', 'fenced', 'lapses', 'unreachable', 'overlaps'] as const;
+const COUNTED = [
+  'calls',
+  'ok',
+  'notExecuted',
+  'unknown',
+  'moves',
+  'fenced',
+  'lapses',
+  'unreachable',
+  'overlaps',
+] as const;
 
 /** Below these a campaign shows nothing; per run. */
 const LEAST = { ok: 200, moves: 16 } as const;

@@ -53,9 +53,7 @@ test('many at once are one line with their number, the oldest first in the list'
   expect(turns.list()).toHaveLength(50);
   expect(turns.list()[0]).toMatchObject({ key: 'k49' });
   expect(lines.length).toBeLessThan(4);
-  expect(lines.reduce((sum, { fields }) => sum + 1 + (fields as { others: number }).others, 0)).toBe(
-    50,
-  );
+  expect(lines.reduce((sum, { fields }) => sum + 1 + (fields as { others: number }).others, 0)).toBe(50);
 });
 
 test('no more than 1,024 are kept, and none after close', async () => {

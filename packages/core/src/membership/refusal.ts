@@ -19,12 +19,12 @@ export function refusalOf(error: unknown): ClstrError | undefined {
 }
 
 /** How long a start goes on while the store refuses, with a reason that may be mended meanwhile. */
-export function refusedLimitMs(timing: Timing): number {
+function refusedLimitMs(timing: Timing): number {
   return timing.expiryMs;
 }
 
 /** How long a start goes on while the store does not answer, as during a restart of its servers. */
-export function silentLimitMs(timing: Timing): number {
+function silentLimitMs(timing: Timing): number {
   return 4 * timing.expiryMs;
 }
 
