@@ -3,8 +3,8 @@ import { defineActor, request } from '@clstr/actors';
 import type { Actor } from '@clstr/actors';
 import { createApp } from '@clstr/app';
 import type { App } from '@clstr/app';
-import type { ClstrError, Codec } from '@clstr/core';
-import { createNode, jsonCodec } from '@clstr/core';
+import type { Client, ClientOptions, ClstrError, Codec, Node, Transport } from '@clstr/core';
+import { createClient, createNode, jsonCodec } from '@clstr/core';
 import { hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
@@ -28,6 +28,8 @@ const nextOrder = NextOrder.implement({
   setup: () => ({}),
   handlers: { get: () => 'next', refund: () => 'refunded' },
 });
+
+const endOf = (promise: Promise<unknown>): Promise<unknown> => promise.catch((error: unknown) => error);
 
 describe.skipIf(!hasNatsServer())('on one nats-server', { timeout: 30_000 }, () => {
   let server: NatsServer;
@@ -109,6 +111,58 @@ describe.skipIf(!hasNatsServer())('on one nats-server', { timeout: 30_000 }, () 
     await expect(node({ ...jsonCodec, name: 'cbor' }).start()).rejects.toMatchObject({
       code: 'CLUSTER_CONFIG_MISMATCH',
       message: expect.stringContaining(`the codec is "json" at node ${first.id} and "cbor" here`),
+    });
+  });
+
+  describe.each(['living', 'static'])('a client of a %s cluster', (kind) => {
+    const cluster = `clients-${kind}`;
+    let node: Node;
+    let transport: Transport;
+    let calls = 0;
+
+    beforeAll(async () => {
+      const names = { servers: server.url, cluster };
+      transport = await natsTransport(names);
+      if (kind === 'living') await provision({ cluster });
+      const shards = Array.from({ length: NUM_SHARDS }, (_, shard) => shard);
+      const ownership =
+        kind === 'living' ? { membership: natsMembership({ ...names, timing: 'fast' }) } : { shards };
+      node = createNode({ transport, numShards: NUM_SHARDS, ...ownership, handler: () => ++calls });
+      await node.start();
+      await using client = createClient({ transport, numShards: NUM_SHARDS });
+      await client.requestShard(0, 'Wait until it is served');
+    });
+    afterAll(async () => {
+      await node.close();
+      await transport.close();
+    });
+
+    const sent = {
+      'a request to a key': (client) => client.requestKey('key-1', 'Get'),
+      'a request to a shard': (client) => client.requestShard(1, 'Get'),
+      'node info': (client) => client.shard(1).nodeInfo(),
+    } as const satisfies Record<string, (client: Client) => Promise<unknown>>;
+
+    describe.each(Object.keys(sent) as (keyof typeof sent)[])('that begins with %s', (name) => {
+      test.each<readonly [Partial<ClientOptions>, string]>([
+        [{ numShards: NUM_SHARDS / 2 }, 'numShards is 16 there and 8 here'],
+        [{ numShards: NUM_SHARDS * 2 }, 'numShards is 16 there and 32 here'],
+        [{ seed: 'other' }, 'the fingerprint of the seed is '],
+        [{ codec: { ...jsonCodec, name: 'cbor' } }, 'the codec is "json" there and "cbor" here'],
+      ])('is refused when it differs in %j', async (options, text) => {
+        await using own = await natsTransport({ servers: server.url, cluster });
+        await using client = createClient({ transport: own, numShards: NUM_SHARDS, ...options });
+        const first = await endOf(sent[name](client));
+        expect(first).toMatchObject({ code: 'CLUSTER_CONFIG_MISMATCH' });
+        const before = calls;
+        const later = await Promise.all([
+          endOf(sent[name](client)),
+          endOf(client.notifyShard(2, 'Notify')),
+          endOf(client.notifyKey('key-2', 'Notify')),
+        ]);
+        for (const error of later) expect(error).toMatchObject({ message: expect.stringContaining(text) });
+        expect(calls).toBe(before);
+      });
     });
   });
 

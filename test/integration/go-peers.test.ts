@@ -165,6 +165,7 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
       expect(JSON.parse(Buffer.from(data as string, 'base64').toString())).toEqual({
         node_id: 'the-node',
         shards: [0, 1, 2, 5, 63],
+        cluster: expect.objectContaining({ numShards: expect.any(Number) as number }) as object,
       });
     });
 

@@ -7,6 +7,7 @@ import type { Client, Logger, Node, Transport } from '@clstr/core';
 import { resolveAppOptions } from './options.ts';
 import type { AppOptions, ResolvedAppOptions } from './options.ts';
 import { offSignal, onSignal } from './signals.ts';
+import { untilOwned } from './until-owned.ts';
 
 export interface App {
   readonly client: Client;
@@ -19,7 +20,8 @@ export interface App {
 }
 
 /**
- * Starts an app; resolves when its node serves. On a signal it closes itself and leaves no handle behind, so that the
+ * Starts an app; resolves when its node serves and, in a living cluster, every shard has an owner: a first call finds its
+ * actor. A new cluster that nobody provisioned needs an expiry for that. On a signal it closes itself and leaves no handle behind, so that the
  * process ends once nothing else keeps it.
  *
  * @throws INVALID_OPTION, what the transport and the node throw when they start, and ABORTED when a signal came
@@ -53,6 +55,8 @@ async function startApp(options: ResolvedAppOptions, ending: Ending): Promise<Ap
   ending.listen(options.signals);
   try {
     await node.start();
+    const { membership } = ownership;
+    if (membership !== undefined) await untilOwned(node, { timing: membership.timing, clock, logger });
   } catch (error) {
     ending.throwIfSignalled();
     throw error;

@@ -266,6 +266,16 @@ export class Call
     this.#end(aborted(this, new Error('the client was closed'), this.#outcome()));
   }
 
+  /** Ends the call because its client does not fit the cluster, which was found out only now. */
+  refuse({ code, message, details }: ClstrError): void {
+    if (this.wasHandedOver) {
+      this.release();
+      return;
+    }
+    this.#host.link.cancel(this.attempt);
+    this.#end(new ClstrError(code, message, { outcome: this.#outcome(), details }));
+  }
+
   /** Ends a notify that was handed over: as delivered, unless it was refused and waits to be repeated. */
   release(): void {
     this.#host.link.release(this.attempt);

@@ -19,6 +19,8 @@ export interface DiscoveryOptions {
   readonly link: ClientLink;
   readonly clock: Clock;
   readonly nextAttempt: () => number;
+  /** Which cluster the node that answered belongs to; undefined from an earlier build. */
+  readonly onIdentity: (cluster: unknown) => void;
   /** The cluster lives. Called once. */
   readonly onFound: () => void;
 }
@@ -47,7 +49,10 @@ export class Discovery {
     if (this.#isOver || this.#question !== undefined) return;
     const { link, clock, nextAttempt } = this.#options;
     const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply) => {
-      if (this.#question === question) this.#decide(isFromLiving(reply));
+      if (this.#question !== question) return;
+      const { clusterId, cluster } = answerIn(reply);
+      this.#options.onIdentity(cluster);
+      this.#decide(typeof clusterId === 'string' && clusterId !== '');
     });
     this.#question = question;
     this.#cancelTimer = clock.timer(() => {
@@ -89,14 +94,12 @@ export class Discovery {
   }
 }
 
-function isFromLiving(reply: InboundReply | undefined): boolean {
-  if (reply === undefined) return false;
+function answerIn(reply: InboundReply | undefined): { clusterId?: unknown; cluster?: unknown } {
+  if (reply === undefined) return {};
   try {
-    const answer = decodePayload(jsonCodec, reply.payload, reply.isRaw);
-    const { clusterId } = (answer ?? {}) as { clusterId?: unknown };
-    return typeof clusterId === 'string' && clusterId !== '';
+    return decodePayload(jsonCodec, reply.payload, reply.isRaw) ?? {};
   } catch {
-    return false;
+    return {};
   }
 }
 

@@ -13,6 +13,8 @@ export interface ClientTopologyOptions {
   readonly random: Random;
   readonly routes: Map<number, NodeAddress>;
   readonly nextAttempt: () => number;
+  /** Which cluster the node that answered belongs to; undefined from an earlier build. */
+  readonly onIdentity: (cluster: unknown) => void;
   /** A newer owner of the shard is known. */
   readonly onMoved: (shard: number) => void;
 }
@@ -139,8 +141,10 @@ export class ClientTopology {
   }
 
   #learnAll(topology: unknown): void {
-    const { clusterId, owners } = (topology ?? {}) as { clusterId?: unknown; owners?: unknown };
-    if (typeof clusterId !== 'string' || !Array.isArray(owners)) return;
+    const { clusterId, owners, cluster } = (topology ?? {}) as Partial<Record<string, unknown>>;
+    this.#options.onIdentity(cluster);
+    // Empty where a node of a static cluster answers: it knows no owners.
+    if (typeof clusterId !== 'string' || clusterId === '' || !Array.isArray(owners)) return;
     if (clusterId !== this.#clusterId) this.#epochs.clear();
     this.#clusterId = clusterId;
     for (const owner of owners as unknown[]) {

@@ -19,6 +19,8 @@ import type { NodeInfo, Scope, ScopedClient } from './client-scope.ts';
 import { StrandedCalls } from './client-stranded.ts';
 import { ClientTopology } from './client-topology.ts';
 import type { ClientTopologyOptions } from './client-topology.ts';
+import { identityOf, misfitWith } from './cluster-identity.ts';
+import type { ClusterIdentity } from './cluster-identity.ts';
 import { encodePayload, isRawPayload, jsonCodec } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
@@ -85,6 +87,7 @@ const SETTLE_MS = 2_000;
 
 class RoutingClient implements Client {
   readonly #options: ResolvedClientOptions;
+  readonly #identity: ClusterIdentity;
   readonly #router;
   readonly #host: CallHost;
   /** As `#host`, for the framework's own messages, which are JSON whatever the codec. */
@@ -97,12 +100,15 @@ class RoutingClient implements Client {
   #pending = 0;
   #attempts = 0;
   #settlingUntilMs = -Infinity;
+  /** Why no call is accepted: the client is closed, or does not fit its cluster. */
+  #refusal: ClstrError | undefined;
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedClientOptions) {
     const { transport, clock, random, numShards, seed, maxKeyBytes, logger } = options;
     this.#options = options;
+    this.#identity = identityOf(options, transport.cluster);
     this.#router = createKeyRouter(numShards, seed, (key) => {
       checkKey(key, maxKeyBytes);
     });
@@ -120,8 +126,11 @@ class RoutingClient implements Client {
       const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
       return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
     };
+    const onIdentity = (cluster: unknown): void => {
+      this.#compare(cluster);
+    };
     const follow = (): void => {
-      const found = { link, clock, random, routes, nextAttempt };
+      const found = { link, clock, random, routes, nextAttempt, onIdentity };
       this.#host.living = followCluster(found, backoffMs, () => deadlines.items());
       this.#host.living.topology.refresh();
     };
@@ -133,7 +142,9 @@ class RoutingClient implements Client {
       routes,
       living: undefined,
       discovery:
-        options.routing === 'auto' ? new Discovery({ link, clock, nextAttempt, onFound: follow }) : undefined,
+        options.routing === 'auto'
+          ? new Discovery({ link, clock, nextAttempt, onIdentity, onFound: follow })
+          : undefined,
       stacks: new CallerStacks(clock),
       mayRouteDirectly: true,
       nextAttempt,
@@ -206,12 +217,33 @@ class RoutingClient implements Client {
 
   #close(): Promise<void> {
     this.#isClosed = true;
+    this.#refusal = new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
     this.#stopListening();
     this.#host.discovery?.close();
     this.#host.living?.topology.close();
     this.#host.living?.stranded.close();
     for (const call of this.#host.deadlines.items()) call.close();
     return this.#host.link.close();
+  }
+
+  /** A node says which cluster it belongs to. Calls that may have run there end with what is known of them. */
+  #compare(cluster: unknown): void {
+    if (this.#isClosed || typeof cluster !== 'object' || cluster === null) return;
+    const misfit = misfitWith(this.#identity, cluster);
+    const isNew = misfit !== undefined && misfit.message !== this.#refusal?.message;
+    this.#refusal = misfit;
+    if (misfit === undefined) return;
+    if (isNew) this.#options.logger.error({ details: misfit.details }, misfit.message);
+    for (const call of this.#host.deadlines.items()) call.refuse(misfit);
+  }
+
+  /** An error of its own for each call; the cluster may be another one by now, so it is asked again. */
+  #refuse({ code, message, details }: ClstrError): ClstrError {
+    if (!this.#isClosed) {
+      this.#host.living?.topology.refresh();
+      this.#host.discovery?.ask();
+    }
+    return new ClstrError(code, message, { details });
   }
 
   #scoped(key: string | undefined, shard: number, options: CallOptions | undefined): ScopedClient {
@@ -260,7 +292,10 @@ class RoutingClient implements Client {
       options,
       this.#infoHost,
     );
-    const { node_id: nodeId, shards } = (info ?? {}) as { node_id?: unknown; shards?: unknown };
+    const { node_id: nodeId, shards, cluster } = (info ?? {}) as Partial<Record<string, unknown>>;
+    this.#compare(cluster);
+    const misfit = misfitWith(this.#identity, cluster);
+    if (misfit !== undefined) throw misfit;
     if (typeof nodeId !== 'string' || !Array.isArray(shards)) {
       const message = `shard ${shard} answered ${NODE_INFO_TYPE} with ${describe(info)}`;
       throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
@@ -328,7 +363,7 @@ class RoutingClient implements Client {
     host = this.#host,
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#isClosed) throw new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
+      if (this.#refusal !== undefined) throw this.#refuse(this.#refusal);
       if (this.#pending >= this.#options.maxPending) {
         throw new ClstrError('OVERLOADED', `${this.#pending} calls of this client are pending (maxPending)`);
       }

@@ -6,6 +6,7 @@
  */
 import { CALL_CHAIN_HEADER, decodeCallChain } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
+import type { ClusterIdentity } from './cluster-identity.ts';
 import { decodePayload, jsonCodec } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
@@ -25,6 +26,8 @@ import type { EntryReceiver, InboundEntry, ReplyPort } from './transport.ts';
 import { TypeLabels } from './type-labels.ts';
 
 export interface DispatchOptions extends RunOptions {
+  /** What clients compare themselves with. */
+  readonly identity: ClusterIdentity;
   readonly router: KeyRouter;
   /** The user's handler with all interceptors around it. */
   readonly handler: Handler;
@@ -90,7 +93,7 @@ export class Dispatch implements EntryReceiver, RunHost {
 
   onEntry(entry: InboundEntry, port: ReplyPort): void {
     if (entry.type === TOPOLOGY_TYPE) {
-      answerItself(entry, port, this.options.gate.topology());
+      answerItself(entry, port, { ...this.options.gate.topology(), cluster: this.options.identity });
       return;
     }
     if (entry.type === PROBE_TYPE) {
@@ -279,8 +282,9 @@ export class Dispatch implements EntryReceiver, RunHost {
     port.fail(entry, error);
   }
 
-  #nodeInfo(): { node_id: string; shards: number[] } {
-    return { node_id: this.options.nodeId, shards: [...this.options.gate.shards()] };
+  #nodeInfo(): NodeInfoAnswer {
+    const { nodeId, gate, identity } = this.options;
+    return { node_id: nodeId, shards: [...gate.shards()], cluster: identity };
   }
 
   #await(result: PromiseLike<unknown>, run: Run): void {
@@ -301,6 +305,12 @@ export class Dispatch implements EntryReceiver, RunHost {
       },
     );
   }
+}
+
+interface NodeInfoAnswer {
+  readonly node_id: string;
+  readonly shards: readonly number[];
+  readonly cluster: ClusterIdentity;
 }
 
 /** The framework's own messages are JSON, whatever codec the application's payloads have. */

@@ -1,6 +1,8 @@
 /** What a node is given, checked once. */
 import type { Clock } from './clock.ts';
 import { systemClock } from './clock.ts';
+import { identityOf } from './cluster-identity.ts';
+import type { ClusterIdentity } from './cluster-identity.ts';
 import type { Codec } from './codec.ts';
 import { jsonCodec } from './codec.ts';
 import { envelopeLimits } from './envelope.ts';
@@ -80,6 +82,8 @@ export interface ResolvedNodeOptions {
   readonly membership: Membership | undefined;
   readonly weight: number;
   readonly handler: Handler;
+  /** What clients compare themselves with. */
+  readonly identity: ClusterIdentity;
   /** What it publishes in a living cluster. */
   readonly traits: MemberTraits;
   readonly interceptors: readonly NodeInterceptor[];
@@ -129,6 +133,7 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   const transport = checkMethods(owner, 'transport', given.transport, [
     ...(['openLink', 'serve', 'announce', 'onConnection'] as const),
   ]);
+  const seed = checkString(owner, 'seed', given.seed ?? defaults.seed);
   const codec = checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']);
   const ownership = checkOwnership(given, numShards);
   checkLocation(transport, ownership.membership);
@@ -142,9 +147,10 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     ),
     transport,
     numShards,
-    seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
+    seed,
     ...ownership,
     handler: given.handler,
+    identity: identityOf({ numShards, seed, codec }, ownership.membership?.cluster ?? transport.cluster),
     traits: traitsOf(given.handler, codec.name, transport.cluster?.prefix),
     interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
     codec,

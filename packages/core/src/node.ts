@@ -68,6 +68,8 @@ export interface Node {
   overdue(): readonly OverdueTurn[];
   /** The shards this node owns, ascending. */
   shards(): readonly number[];
+  /** Shards of the cluster that nobody owns, as far as this node knows; 0 in a static cluster. */
+  readonly unowned: number;
   /** Whether a message for the shard would be admitted at this very moment. */
   owns(shard: number): boolean;
   /** Calls `listener` for what happens to this node; the returned function ends that. */
@@ -172,6 +174,10 @@ class ShardNode implements Node {
     return this.#gate.shards();
   }
 
+  get unowned(): number {
+    return this.#member?.unowned ?? 0;
+  }
+
   owns(shard: number): boolean {
     return (
       this.#state !== 'draining' &&
@@ -243,6 +249,8 @@ class ShardNode implements Node {
     await everySettled(addresses.map((address) => this.#subjects.serve(address)));
     await this.#prove([self, ...addresses], self);
     this.#reach.begin(self);
+    // Clients compare themselves with the answer; nobody waits for it.
+    inBackground(this.#subjects.serveOrReport(TOPOLOGY_ADDRESS), 'serving the topology', logger);
     this.#state = 'serving';
     metrics.shardsOwned(id, shards.length);
     logger.info({ nodeId: id, shards: shards.length }, `node ${id} serves ${shards.length} shards`);

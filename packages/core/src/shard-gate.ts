@@ -1,6 +1,14 @@
 /** What decides whether a node may work for a shard: a list given at start, or its membership in a cluster. */
 import { ClstrError } from './errors.ts';
 
+/** Where a client finds the owner of each shard, as one node knows it. */
+export interface Topology {
+  /** Of the bucket: with another one, epochs begin anew. Empty in a static cluster. */
+  readonly clusterId: string;
+  /** `[shard, epoch, nodeId, inc]` of each shard that is owned. */
+  readonly owners: readonly (readonly [number, number, string, string])[];
+}
+
 /** For which shards a node may work, asked anew for each message. */
 export interface ShardGate {
   /** Whether a message for the shard may start now, which is `nowMs` on the monotonic clock. */
@@ -16,7 +24,7 @@ export interface ShardGate {
   /** Whether another node may handle a message type that this one does not know. */
   readonly isMixed: boolean;
   /** Who owns what, for clients. */
-  topology(): unknown;
+  topology(): Topology;
 }
 
 /** The same shards for ever. */

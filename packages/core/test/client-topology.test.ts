@@ -20,6 +20,7 @@ function start() {
   const topology = new ClientTopology({
     ...{ link: transport.openLink({ session: 1 }), clock, routes, random },
     nextAttempt: () => ++attempts,
+    onIdentity: () => undefined,
     onMoved: (shard) => moved.push(shard),
   });
   /** Asks, and is told. */
@@ -144,7 +145,7 @@ describe('an announcement', () => {
     const random = { bytes: (count: number) => new Uint8Array(count).fill(byte) };
     const topology = new ClientTopology({
       ...{ link: transport.openLink({ session: 1 }), clock, random, routes: new Map() },
-      ...{ nextAttempt: () => 1, onMoved: () => undefined },
+      ...{ nextAttempt: () => 1, onIdentity: () => undefined, onMoved: () => undefined },
     });
     topology.onAnnouncement(ANNOUNCER);
     await clock.advance((50 * byte) / 256);

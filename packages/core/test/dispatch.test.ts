@@ -1,5 +1,6 @@
 import { deferred, fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
+import { identityOf } from '../src/cluster-identity.ts';
 import { bytesCodec, jsonCodec } from '../src/codec.ts';
 import { Dispatch } from '../src/dispatch.ts';
 import type { DispatchOptions } from '../src/dispatch.ts';
@@ -12,6 +13,7 @@ import { entryOf, recordAnswers } from './entry.ts';
 import { recordLog, recordMetrics } from './recorders.ts';
 
 const NUM_SHARDS = 16;
+const IDENTITY = identityOf({ numShards: NUM_SHARDS, seed: '', codec: jsonCodec }, undefined);
 
 function start(options: Partial<DispatchOptions> = {}) {
   const clock = fakeClock({ monoMs: 1_000_000 });
@@ -19,6 +21,7 @@ function start(options: Partial<DispatchOptions> = {}) {
   const requests: HandlerRequest[] = [];
   const dispatch = new Dispatch({
     nodeId: 'n1',
+    identity: IDENTITY,
     gate: staticGate('n1', new Set([3, 1])),
     router: createKeyRouter(NUM_SHARDS, '', () => undefined),
     handler: (request) => {
@@ -202,7 +205,8 @@ describe('clstr.node.info', () => {
   test('is answered with the id and the shards in order, without the handler', () => {
     const { dispatch, port, requests } = start();
     dispatch.onEntry(entryOf({ type: 'clstr.node.info', payload: new Uint8Array(0) }), port);
-    expect(port.last).toMatchObject({ value: '{"node_id":"n1","shards":[1,3]}' });
+    const value = JSON.stringify({ node_id: 'n1', shards: [1, 3], cluster: IDENTITY });
+    expect(port.last).toMatchObject({ value });
     expect(requests).toEqual([]);
   });
 
@@ -210,7 +214,8 @@ describe('clstr.node.info', () => {
     const metrics = recordMetrics();
     const { dispatch, port } = start({ metrics });
     dispatch.onEntry(entryOf({ type: 'clstr.node.info', payload: '{' }), port);
-    expect(port.last).toMatchObject({ value: '{"node_id":"n1","shards":[1,3]}' });
+    const value = JSON.stringify({ node_id: 'n1', shards: [1, 3], cluster: IDENTITY });
+    expect(port.last).toMatchObject({ value });
     expect(metrics.calls).toEqual([]);
   });
 

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ClstrError } from '../src/errors.ts';
 import type { Handler, NodeInterceptor } from '../src/handler.ts';
 import { createNode } from '../src/node.ts';
+import { TOPOLOGY_ADDRESS } from '../src/transport.ts';
 import type { NodeOptions } from '../src/index.ts';
 import { shardFromString } from '../src/shard.ts';
 import { entryOf, recordAnswers } from './entry.ts';
@@ -112,6 +113,7 @@ describe('the options of createNode', () => {
       { shard: 1 },
       { shard: 5 },
       { shard: 11 },
+      TOPOLOGY_ADDRESS,
     ]);
   });
 
@@ -230,7 +232,7 @@ describe('start', () => {
     expect(a).toBe(b);
     await a;
     await node.start();
-    expect(transport.served).toHaveLength(3);
+    expect(transport.served).toHaveLength(4);
   });
 
   test('tells metrics and logger how many shards it serves', async () => {
@@ -314,7 +316,9 @@ describe('drain', () => {
     await drained;
     expect(port.last).toMatchObject({ attempt: 700_001, value: '"done"' });
     expect(signals[0]!.aborted).toBe(false);
-    expect(transport.events).toEqual(['shard 1 closed', 'shard 3 closed', 'direct closed']);
+    expect(transport.events).toEqual([
+      ...['shard 1 closed', 'shard 3 closed', 'direct closed', 'direct closed'],
+    ]);
     expect(node).toMatchObject({ state: 'closed', inFlight: 0 });
   });
 
@@ -377,7 +381,7 @@ describe('drain', () => {
   test('twice is once', async () => {
     const { node, transport } = await start();
     await Promise.all([node.drain(), node.drain({ graceMs: 5 }), node.close(), node[Symbol.asyncDispose]()]);
-    expect(transport.events).toHaveLength(3);
+    expect(transport.events).toHaveLength(4);
   });
 
   test.each([
@@ -499,7 +503,7 @@ describe('close', () => {
     transport.served[0]!.receiver.onEntry(entryOf(), port);
     await node.close();
     expect({ state: node.state, closes, events: transport.events }).toEqual({
-      ...{ state: 'closed', closes: 1, events: ['direct closed'] },
+      ...{ state: 'closed', closes: 1, events: ['direct closed', 'direct closed'] },
     });
     expect(logger.lines).toContainEqual(
       expect.objectContaining({ level: 'error', fields: { err, nodeId: 'n1' } }),

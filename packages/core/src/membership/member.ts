@@ -6,6 +6,7 @@ import { inBackground } from '../internal/background.ts';
 import type { Logger } from '../logger.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
+import type { Topology } from '../shard-gate.ts';
 import type { NodeAddress } from '../transport.ts';
 import { Incarnation } from './incarnation.ts';
 import type { Membership } from './membership.ts';
@@ -38,14 +39,6 @@ export interface MemberOptions {
   readonly host: MemberHost;
   /** Whether messages reach this node, as it finds out by itself. */
   readonly reach: () => 'reached' | 'doubted' | 'lost';
-}
-
-/** Where a client finds the owner of each shard, as one node knows it. */
-export interface Topology {
-  /** Of the bucket: with another one, epochs begin anew. */
-  readonly clusterId: string;
-  /** `[shard, epoch, nodeId, inc]` of each shard that is owned. */
-  readonly owners: readonly (readonly [number, number, string, string])[];
 }
 
 /** Between two tries to join again. */
@@ -138,6 +131,20 @@ export class Member {
       if (record?.state === 'owned') owners.push([shard, record.epoch, record.owner, record.inc]);
     }
     return { clusterId: this.#current?.clusterId ?? '', owners };
+  }
+
+  /** Shards that no living run owns and serves, as far as this node has heard. */
+  get unowned(): number {
+    const view = this.#current?.view;
+    const { nodeId, numShards } = this.#options;
+    let unowned = 0;
+    for (let shard = 0; shard < numShards; shard++) {
+      const known = view?.shards.get(shard);
+      const record = known?.record;
+      const isOwned = record?.state === 'owned' && !view!.isGone(record.owner, record.inc, known!.revision);
+      if (!isOwned || (record.owner === nodeId && !this.admits(shard))) unowned++;
+    }
+    return unowned;
   }
 
   /** Whether another member handles other message types: the cluster is being changed from one version to the next. */

@@ -1,0 +1,41 @@
+/** The last part of a start in a living cluster: until every shard has an owner, a first call could find nobody. */
+import { pause } from '@clstr/core';
+import type { Clock, Logger, Node, Timing } from '@clstr/core';
+
+export interface UntilOwnedOptions {
+  readonly timing: Timing;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const LOOK_MS = 20;
+
+/**
+ * Resolves when every shard of the cluster has an owner, as far as the node knows, or when the node ends. Gives up after
+ * two expiries: the node is a member, and where others are missing it has to serve without them.
+ */
+export async function untilOwned(node: Node, { timing, clock, logger }: UntilOwnedOptions): Promise<void> {
+  const { expiryMs, stableMs } = timing;
+  const startedMs = clock.monoMs();
+  let isSaid = false;
+  for (
+    let waitedMs = 0;
+    node.state !== 'draining' && node.state !== 'closed';
+    waitedMs = clock.monoMs() - startedMs
+  ) {
+    const { id: nodeId, unowned } = node;
+    if (unowned === 0) return;
+    if (waitedMs >= 2 * (expiryMs + stableMs)) {
+      logger.warn({ nodeId, unowned }, `node ${nodeId} starts although ${unowned} shards have no owner`);
+      return;
+    }
+    if (!isSaid && waitedMs >= 2 * stableMs) {
+      isSaid = true;
+      const message =
+        `node ${nodeId} waits for the owners of ${unowned} shards, up to ${expiryMs} ms: they have no record, or their ` +
+        'owner has just died. provisionCluster({ numShards, isNew: true }) saves a new cluster that wait';
+      logger.warn({ nodeId, unowned }, message);
+    }
+    await pause(clock, LOOK_MS);
+  }
+}

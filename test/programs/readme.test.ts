@@ -1,0 +1,36 @@
+/** The programs of README.md, as they stand there, one after the other against a fresh nats-server. */
+import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import type { NatsServer } from '@clstr/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BUILD_TIMEOUT_MS, run } from './program.ts';
+import { buildPackages, readmePrograms } from './readme.ts';
+
+/** What each of them prints. */
+const PRINTED = [
+  { title: 'clstr', stdout: '2\n' },
+  { title: 'Living clusters', stdout: '' },
+  { title: 'Living clusters', stdout: '500\n' },
+  { title: 'Raw routing', stdout: 'nobody owns this shard nobody listens on clstr.shard.7\n' },
+];
+
+beforeAll(buildPackages, BUILD_TIMEOUT_MS);
+
+describe.skipIf(!hasNatsServer())('README.md', { timeout: 60_000 }, () => {
+  let server: NatsServer;
+  beforeAll(async () => {
+    server = await startNatsServer({ args: ['-js'] });
+  });
+  afterAll(() => server.stop());
+
+  test('has these programs', () => {
+    expect(readmePrograms(server.url).map(({ title }) => title)).toEqual(PRINTED.map(({ title }) => title));
+  });
+
+  test.each(PRINTED.map(({ title, stdout }, index) => ({ title, stdout, index })))(
+    'program $index, of "$title", runs as it stands there',
+    async ({ stdout, index }) => {
+      const ended = await run(readmePrograms(server.url)[index]!.write());
+      expect(ended).toEqual({ code: 0, stdout, stderr: '' });
+    },
+  );
+});
