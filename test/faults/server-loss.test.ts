@@ -76,7 +76,7 @@ const LOSSES: readonly Loss[] = [
     },
     {
       ...{ name: `one data connection of three servers, ${kind}`, servers: 3, isDataOnly: true },
-      ...{ begin: data(kind), end: data('pass'), lastsMs: LOST_MS, boundMs: UNREACHED_MS },
+      ...{ begin: data(kind), end: data('pass'), lastsMs: LOST_MS, boundMs: REROUTED_MS },
     },
     {
       ...{ name: `one data connection of one server, ${kind}`, servers: 1, isDataOnly: true },

@@ -42,7 +42,7 @@ export interface ChaosClusterOptions {
 export interface NodeStart extends Partial<Pick<NodeOrder, 'numShards' | 'seed' | 'placement'>> {
   /** Its connections go through a proxy of its own. Default false. */
   readonly isProxied?: boolean | undefined;
-  /** That for requests does, that of its membership does not: to this server first. Default: none. */
+  /** That for requests does, that of its membership does not: to this server, and to the others without it. Default: none. */
   readonly dataProxiedTo?: number | undefined;
   /** Its connections go to the servers through their proxies. Default: only where there are three. */
   readonly isBehindServerProxies?: boolean | undefined;
@@ -175,14 +175,16 @@ export class ChaosCluster {
 
   /** Where a node connects for requests, and for its membership. */
   #addresses(
-    { isBehindServerProxies = this.set.servers.length > 1 }: NodeStart,
+    { dataProxiedTo, isBehindServerProxies = this.set.servers.length > 1 }: NodeStart,
     isProxied: boolean,
     proxy: TcpProxy | undefined,
   ): Pick<NodeOrder, 'servers' | 'memberServers'> {
     const all = isBehindServerProxies ? this.set.proxies.map(urlOf) : this.set.servers.map(({ url }) => url);
     if (proxy === undefined) return { servers: all, memberServers: all };
     const own = urlOf(proxy);
-    return isProxied ? { servers: [own], memberServers: [own] } : { servers: [own], memberServers: all };
+    if (isProxied) return { servers: [own], memberServers: [own] };
+    const others = all.filter((_, index) => index !== dataProxiedTo);
+    return { servers: [own, ...others], memberServers: all };
   }
 
   /** Resolves when the nodes are members. */
