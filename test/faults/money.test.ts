@@ -1,0 +1,93 @@
+/** The living program of README.md under `kill -9`: what was answered is on the account, and nothing is there twice. */
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { defineActor, request } from '@clstr/actors';
+import { createClient } from '@clstr/core';
+import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { natsTransport } from '@clstr/transport-nats';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { BUILD_TIMEOUT_MS, run } from '../programs/program.ts';
+import { buildPackages, readmePrograms } from '../programs/readme.ts';
+import { figure } from './setting.ts';
+
+const ACCOUNTS = Array.from({ length: 16 }, (_, index) => `account-${index}`);
+const KILLS = 3;
+/** Deposits that are answered between two kills. */
+const BETWEEN = 400;
+
+const Account = defineActor('account', { deposit: request<{ id: string; cents: number }, number>() });
+
+/** The program up to its app, as a server has it, with short leases. */
+function asServer(text: string): string {
+  const [server = '', rest] = text.split('\nconst deposit =');
+  expect(rest, 'the program of README ends with its deposit').toBeDefined();
+  const fast = server.replace('natsMembership({ servers })', "natsMembership({ servers, timing: 'fast' })");
+  expect(fast).not.toBe(server);
+  return `${fast}\nprocess.send?.('ready');\n`;
+}
+
+beforeAll(buildPackages, BUILD_TIMEOUT_MS);
+
+describe.skipIf(!hasNatsServer())('README.md', { timeout: 240_000 }, () => {
+  test('loses no money and makes none while its nodes are killed', async () => {
+    await using server = await startNatsServer({ args: ['-js'] });
+    const [, provision, living] = readmePrograms(server.url);
+    expect(await run(provision!.write())).toMatchObject({ code: 0 });
+    const program = living!.write('money', asServer);
+    const nodes: ChildProcess[] = [];
+    const start = async (): Promise<void> => {
+      const node = fork(program, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+      nodes.push(node);
+      await once(node, 'message', { signal: AbortSignal.timeout(60_000) });
+    };
+    try {
+      await Promise.all([start(), start(), start()]);
+      await using transport = await natsTransport({ servers: server.url });
+      await using client = createClient({ transport });
+      let [answered, failed, isOver] = [0, 0, false];
+      let [onAnswered, awaited] = [(): void => undefined, Infinity];
+      /** Sends one deposit until it is answered, as a caller who has the id does. */
+      const deposit = async (account: string, cents: number): Promise<number> => {
+        for (const id = randomUUID(); ; failed++) {
+          try {
+            const options = { idempotent: true, timeoutMs: 10_000 };
+            return await Account.ref(client, account).deposit({ id, cents }, options);
+          } catch (error) {
+            if (failed > 10_000) throw error;
+          }
+        }
+      };
+      const load = ACCOUNTS.map(async (account) => {
+        let sum = 0;
+        for (; !isOver; sum++) {
+          await deposit(account, 1);
+          if (++answered === awaited) onAnswered();
+        }
+        return sum;
+      });
+      for (let kills = 0; kills < KILLS; kills++) {
+        await new Promise<void>((resolve) => {
+          awaited = answered + BETWEEN;
+          onAnswered = resolve;
+        });
+        nodes.shift()!.kill('SIGKILL');
+        await start();
+      }
+      isOver = true;
+      const sums = await Promise.all(load);
+      figure(`README under ${KILLS} kills: ${answered} deposits answered, ${failed} repeated by hand`);
+      expect(await Promise.all(ACCOUNTS.map((account) => deposit(account, 0)))).toEqual(sums);
+    } finally {
+      await Promise.all(nodes.map((node) => endOf(node)));
+    }
+  });
+});
+
+async function endOf(node: ChildProcess): Promise<void> {
+  if (node.exitCode !== null || node.signalCode !== null) return;
+  const exited = once(node, 'exit');
+  node.kill('SIGKILL');
+  await exited;
+}
