@@ -1,22 +1,33 @@
 /** Mistakes in how a node judges whether messages reach it, and in what it does about that. */
+import type { Fault } from '@clstr/testing';
 import type { PlantedBug } from './planted-bug.ts';
 
 const REACH = 'packages/core/src/node-reach.ts';
 const OWNERSHIP = 'packages/core/src/membership/ownership.ts';
-const SESSION = 'packages/core/src/membership/session.ts';
+
+/** Longer than the limit of silence; some begin before the answer to a probe is read. */
+function pausesBehindProbes(seed: number): readonly Fault[] {
+  return Array.from({ length: 5 }, (_, i) => ({
+    kind: 'pause',
+    atMs: 6_000 + i * 4_000 + ((seed * 29 + i * 37) % 300),
+    durationMs: 3_300,
+    node: i % 3,
+    salt: 1,
+  }));
+}
 
 export const REACH_BUGS: readonly PlantedBug[] = [
   {
     name: 'a node does not ask itself whether messages reach it',
     invariant: 'L6',
-    seed: 1,
+    seed: 3,
     kinds: ['data-cut'],
     patches: [{ file: REACH, find: 'const isJudged = isCounting();', replace: 'const isJudged = false;' }],
   },
   {
     name: 'a node that messages do not reach keeps its shards',
     invariant: 'L6',
-    seed: 1,
+    seed: 3,
     kinds: ['data-cut'],
     patches: [
       {
@@ -29,8 +40,8 @@ export const REACH_BUGS: readonly PlantedBug[] = [
   {
     name: 'the time for which a loop was blocked counts as silence',
     invariant: 'L7',
-    seed: 1,
-    kinds: ['pause'],
+    seed: 6,
+    schedule: pausesBehindProbes,
     patches: [
       {
         file: REACH,
@@ -38,9 +49,9 @@ export const REACH_BUGS: readonly PlantedBug[] = [
         replace: 'const passedMs = nowMs - this.#lastTickMs;',
       },
       {
-        file: SESSION,
-        find: 'return this.isValid() && this.#lease.ageMs <= 2 * this.#options.timing.heartbeatMs;',
-        replace: 'return this.isValid();',
+        file: REACH,
+        find: 'const isJudged = isCounting();',
+        replace: 'const isJudged = true;',
       },
     ],
   },

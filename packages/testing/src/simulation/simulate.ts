@@ -41,6 +41,8 @@ export interface SimulationOptions {
    */
   readonly clockRateError?: number | undefined;
   readonly logger?: Logger | undefined;
+  /** How long load and faults last, in virtual milliseconds. Default: 10 to 20 leases, as the seed says. */
+  readonly spanMs?: number | undefined;
   /** Hears of everything that goes into the trace hash. */
   readonly onTrace?: ((line: string) => void) | undefined;
 }
@@ -105,7 +107,8 @@ class Simulation {
     const world = this.#world;
     const { random, clock, timing } = world;
     const startMs = START_LEASES * timing.leaseMs;
-    const spanMs = timing.leaseMs * random.int(10, 20);
+    const drawnMs = timing.leaseMs * random.int(10, 20);
+    const { spanMs = drawnMs } = this.#options;
     this.#schedule(random.fork(), { fromMs: startMs, untilMs: startMs + spanMs });
     const workload = random.fork();
     const starts = random.fork();

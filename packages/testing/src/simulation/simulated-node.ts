@@ -140,7 +140,10 @@ function inProcess(
           onSent: () => clock.macrotask(() => sink.onSent()),
           onReply(reply, isFinal) {
             const payload = reply.payload.slice();
-            clock.macrotask(() => sink.onReply({ ...reply, payload }, isFinal));
+            // A loop that stood still fires its timers before it reads what has arrived meanwhile.
+            clock.macrotask(() => {
+              clock.macrotask(() => sink.onReply({ ...reply, payload }, isFinal));
+            });
           },
           onError: (error) => clock.macrotask(() => sink.onError(error)),
         });
