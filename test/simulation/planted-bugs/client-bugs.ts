@@ -9,7 +9,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
     name: 'what may have run is repeated',
     invariant: 'S6',
-    seed: 46,
+    seed: 76,
     kinds: ['cut', 'slow-handlers'],
     patches: [
       {
@@ -22,7 +22,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
     name: 'a call that is repeated ends with the outcome of its last attempt',
     invariant: 'S6',
-    seed: 15,
+    seed: 200,
     kinds: ['cut', 'leave', 'slow-handlers'],
     patches: [
       {
@@ -35,7 +35,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
     name: 'what may have run is sent again to a new owner',
     invariant: 'S6',
-    seed: 4,
+    seed: 6,
     kinds: ['black-hole', 'slow-handlers'],
     patches: [
       {
@@ -61,7 +61,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
     name: 'who has lost a shard answers on its subject',
     invariant: 'S6',
-    seed: 88,
+    seed: 138,
     kinds: ['cut'],
     patches: [
       {

@@ -136,7 +136,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
   {
     name: 'the timers of a monitor run on through an outage',
     invariant: 'L3',
-    seed: 95,
+    seed: 407,
     kinds: ['outage'],
     patches: [
       {
@@ -269,14 +269,14 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
   {
     name: 'the wait for earlier owners begins before the bucket is known',
     invariant: 'S5',
-    seed: 1,
+    seed: 176,
     schedule: lostWhileJoining,
     patches: [{ file: INCARNATION, find: 'this.ownership.onBucket();', replace: '' }],
   },
   {
     name: 'nobody declares dead a member that has no heartbeat',
     invariant: 'L2',
-    seed: 1,
+    seed: 7,
     schedule: purgedBeforeItDies,
     patches: [
       {

@@ -87,7 +87,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
   {
     name: 'a lapse does not stop what runs',
     invariant: 'S10',
-    seed: 44,
+    seed: 63,
     kinds: ['cut', 'slow-handlers'],
     patches: [
       {
