@@ -24,9 +24,12 @@ function refusedLimitMs(timing: Timing): number {
 }
 
 /** How long a start goes on while the store does not answer, as during a restart of its servers. */
-function silentLimitMs(timing: Timing): number {
-  return 4 * timing.expiryMs;
+export function silentLimitMs(timing: Timing): number {
+  return Math.max(MIN_SILENT_MS, 4 * timing.expiryMs);
 }
+
+/** A busy machine is not silent: below the short timings of tests a start bears this much. */
+const MIN_SILENT_MS = 30_000;
 
 /** Told of each try that failed, with the refusal if there was one. @throws a refusal, or TIMEOUT, once it has lasted too long */
 export type OnFailure = (refusal: ClstrError | undefined) => void;

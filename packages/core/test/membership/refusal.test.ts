@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ClstrError } from '../../src/errors.ts';
-import { createStartLimit, refusalOf } from '../../src/membership/refusal.ts';
+import { createStartLimit, refusalOf, silentLimitMs } from '../../src/membership/refusal.ts';
+import { TIMINGS } from '../../src/membership/timing.ts';
 import { FULL } from './bucket.ts';
 import { timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
@@ -59,10 +60,10 @@ describe('a start', () => {
     onFailure(FULL);
   });
 
-  test('ends when the store was silent for four expiries', async () => {
+  test('ends when the store was silent for 30 s, or for four expiries where those are longer', async () => {
     const { clock, onFailure } = begin();
     onFailure(undefined);
-    await clock.advance(4 * expiryMs - 1);
+    await clock.advance(29_999);
     onFailure(undefined);
     await clock.advance(1);
     expect(() => {
@@ -72,8 +73,9 @@ describe('a start', () => {
         code: 'TIMEOUT',
         outcome: 'not-executed',
         message:
-          'node a could not join: the membership store did not write h.a within 10000 ms, and gave no reason',
+          'node a could not join: the membership store did not write h.a within 30000 ms, and gave no reason',
       }),
     );
+    expect([silentLimitMs(TIMINGS.fast), silentLimitMs(TIMINGS.default)]).toEqual([30_000, 68_000]);
   });
 });
