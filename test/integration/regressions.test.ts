@@ -112,7 +112,8 @@ describe.each(WIRES)('over %s', (wire) => {
     // A rope of few bytes, as long as nobody reads it.
     const huge = 'x'.repeat(UNITS);
     const codec: Codec = {
-      name: 'huge',
+      // As the other side: a client whose codec has another name is refused.
+      name: 'json',
       encode: (value) => (value === 'huge' ? huge : jsonCodec.encode(value)),
       decode: jsonCodec.decode,
     };
@@ -168,7 +169,7 @@ describe.each(WIRES)('over %s', (wire) => {
 
   describe('a codec that makes neither text nor bytes', () => {
     const codec: Codec = {
-      name: 'leaky',
+      name: 'json',
       encode(value) {
         if (value !== 'nothing' && value !== 'number') return jsonCodec.encode(value);
         return (value === 'nothing' ? undefined : 5) as unknown as string;
@@ -204,7 +205,7 @@ describe.each(WIRES)('over %s', (wire) => {
         );
         expect(ends).toMatchObject([
           { value: 1 },
-          { reason: { code: 'INTERNAL', outcome: 'executed' } },
+          { reason: { code: 'INVALID_ENVELOPE', outcome: 'executed' } },
           { value: 3 },
         ]);
         expect(node.inFlight).toBe(0);

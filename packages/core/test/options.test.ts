@@ -17,9 +17,9 @@ const refusal = (message: string): unknown => expect.objectContaining({ code: 'I
 
 test('the defaults are frozen and allowed', () => {
   expect(Object.isFrozen(defaults)).toBe(true);
-  for (const [name, value] of Object.entries(defaults)) {
-    if (name !== 'seed') expect(Number.isSafeInteger(value)).toBe(true);
-  }
+  const { seed, routing, ...numbers } = defaults;
+  expect({ seed, routing }).toEqual({ seed: '', routing: 'auto' });
+  for (const value of Object.values(numbers)) expect(Number.isSafeInteger(value)).toBe(true);
   expect(defaults.numShards).toBeLessThanOrEqual(MAX_SHARDS);
   expect(defaults.requestTimeoutMs).toBeLessThanOrEqual(MAX_DELAY_MS);
 });
