@@ -100,7 +100,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
   {
     name: 'a joiner does not wait for the lease of another run of its id',
     invariant: 'S8',
-    seed: 73,
+    seed: 5_006,
     kinds: ['twin'],
     patches: [
       {
