@@ -91,6 +91,7 @@ describe('after a session has ended', () => {
       .map((times) => times * WAIT_MS)
       .entries()) {
       await clock.advance(Math.floor(pauseMs) - 1);
+      expect(clock.timerCount).toBe(1);
       expect(logins() - before).toBe(nth + 1);
       await clock.advance(Math.ceil(pauseMs * 0.2) + 2);
       await failed(nth + 2);
@@ -109,6 +110,7 @@ describe('after a session has ended', () => {
     session.destroy();
     const next = one.next(session);
     await clock.advance(WAIT_MS - 1);
+    expect(clock.timerCount).toBe(1);
     expect(dials()).toBe(1);
     await clock.advance(WAIT_MS * 0.2 + 1);
     const second = await next;
