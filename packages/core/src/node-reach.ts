@@ -229,7 +229,7 @@ export class NodeReach {
     if (this.#isClosed) return true;
     const { nodeId, logger } = this.#options;
     const message =
-      `node ${nodeId} may not send to its own subjects or hear the answers, so it cannot notice when messages stop reaching it: ` +
+      `node ${nodeId} may not send to its own subjects, or not receive the answers, so it cannot notice when messages stop reaching it: ` +
       'give its user the permissions of natsPermissions';
     logger.warn({ err: error, nodeId }, message);
     inBackground(this.close(), 'ending the probes', logger);
