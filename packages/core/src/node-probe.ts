@@ -31,7 +31,7 @@ export class NodeProbe {
     this.#link ??= this.#transport.openLink({ session, isProbe: true });
   }
 
-  /** Asks `address` for the run `inc`; `listener` hears of it once, unless the attempt is forgotten before. */
+  /** Asks `address` for the run `inc`; calls `listener` once, unless the attempt is forgotten before. */
   ask(address: Address, inc: string, listener: ProbeListener): number {
     const attempt = ++this.#attempt;
     const shard = 'shard' in address ? address.shard : 0;

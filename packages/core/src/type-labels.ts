@@ -1,7 +1,7 @@
 /** Which message types metrics may name: a name that anybody can make up is never a label. */
 
 const OTHER_TYPES = 'other';
-/** A type beyond these is `other`, whoever uses it. */
+/** A type beyond these is `other`, for every user. */
 const MAX_LABELS = 256;
 
 /** Those that are declared; without a declaration those that have proved to exist, in the order in which they did. */

@@ -34,7 +34,7 @@ export interface StoreDelivery {
 
 /**
  * Milliseconds until it arrives, never before an earlier one of its watch. Or the watch breaks: nothing more arrives,
- * until after `brokenMs` the listener hears of the gap, with the `reason`, and then the newest of each key.
+ * until after `brokenMs` the listener learns of the gap, with the `reason`, and then the newest of each key.
  */
 export type DeliveryFate = number | { readonly brokenMs: number; readonly reason?: ClstrError | undefined };
 

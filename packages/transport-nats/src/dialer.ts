@@ -10,7 +10,7 @@ export interface DialerOptions {
   /** For the NATS client, with `servers`, `reconnectTimeWait` and `pingInterval`. */
   readonly connect: ConnectionOptions;
   readonly clock: Clock;
-  /** Hears of each dial that failed, but those of the first round. */
+  /** Called for each dial that failed, except those of the first round. */
   onFailure(error: ClstrError): void;
 }
 

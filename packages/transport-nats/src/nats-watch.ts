@@ -1,4 +1,4 @@
-/** A watch that goes on: when its consumer ends, the listener hears of the gap, and another starts after a pause. */
+/** A watch that goes on: when its consumer ends, the listener learns of the gap, and another starts after a pause. */
 import type { ClstrError, Logger, StoreListener, Watch } from '@clstr/core';
 import { PushConsumer } from './push-consumer.ts';
 import type { ConsumerOptions } from './push-consumer.ts';

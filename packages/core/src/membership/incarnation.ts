@@ -313,7 +313,7 @@ export class Incarnation {
     this.#placing.set(id, weight);
     if (this.view.isAlive(id) === this.#alive.has(id)) return;
     if (!this.#alive.delete(id)) this.#alive.add(id);
-    // A run that joins hears of all members at once, and is given those it watches when it is one of them.
+    // A joining run learns of all members at once, and gets those that it watches once it is a member.
     if (this.state === 'member') this.#monitor.assign();
   }
 

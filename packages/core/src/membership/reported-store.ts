@@ -114,7 +114,7 @@ export class ReportedStore implements ClusterStore {
     }
   }
 
-  /** One answer that stays away is no news; a connection that is down is in the log already. */
+  /** One missing answer means nothing; a connection that is down is in the log already. */
   #onSilence(doing: string): void {
     const { clock } = this.#options;
     const nowMs = clock.monoMs();
