@@ -86,10 +86,9 @@ describe('after a session has ended', () => {
     session.destroy();
     const next = one.next(session);
     await failed(1);
+    const pausesMs = Array.from({ length: 24 }, (_, i) => WAIT_MS * Math.min(1.25 ** Math.floor(i / 3), 4));
     // The first at once; then the pause holds, whichever server is next.
-    for (const [nth, pauseMs] of [1, 1, 1, 2, 2, 2, 4, 4, 4, 4, 4, 4]
-      .map((times) => times * WAIT_MS)
-      .entries()) {
+    for (const [nth, pauseMs] of pausesMs.entries()) {
       await clock.advance(Math.floor(pauseMs) - 1);
       expect(clock.timerCount).toBe(1);
       expect(logins() - before).toBe(nth + 1);
