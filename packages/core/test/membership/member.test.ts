@@ -131,18 +131,27 @@ describe('a node that joins', () => {
   test('of two services that start at the same moment, is the one that declared itself first', async () => {
     const { create, bucket, clock } = cluster();
     const [orders, invoices] = ['order', 'invoice'].map((name) => ({ traits: { hosts: [name] } }));
-    const ends = [create('a', orders), create('b', invoices)].map(({ member }) =>
-      member.join().then(
-        () => 'joined',
-        (error: unknown) => error,
-      ),
-    );
-    await clock.advance(4 * timing.heartbeatMs);
-    expect(await Promise.all(ends)).toEqual([
-      'joined',
-      expect.objectContaining({ code: 'CLUSTER_CONFIG_MISMATCH' }),
-    ]);
-    expect(bucket.record('m.b')).toMatchObject({ state: 'left' });
+    const late = create('a', orders);
+    const gate = deferred();
+    late.steps.enter = async () => {
+      // It has checked by then, and finds nobody.
+      late.store.fate = ({ kind, key }) =>
+        kind === 'cas' && key === 'm.a' ? { until: gate.promise } : undefined;
+    };
+    const refused = endOf(late.member.join());
+    await clock.advance(0);
+    const first = create('b', invoices).member.join();
+    await clock.advance(0);
+    await first;
+    gate.resolve();
+    // Fenced, it tries again, for which its first run has to be over.
+    await clock.advance(timing.expiryMs + 6 * timing.heartbeatMs);
+    expect(await refused).toMatchObject({
+      code: 'CLUSTER_CONFIG_MISMATCH',
+      message: expect.stringContaining('node a hosts "order", and the nodes of this cluster host "invoice"'),
+    });
+    expect(late.events).not.toContain('joined');
+    expect(bucket.record('m.b')).toMatchObject({ state: 'up' });
   });
 
   test('knows whether the nodes are being changed to another version', async () => {
