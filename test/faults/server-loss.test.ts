@@ -2,7 +2,7 @@
  * A server, or one connection, is lost in a way that no FIN tells of: how long calls to any key fail. Of three servers with
  * three replicas, and of one. `npm run faults -- --long server-loss` tries every loss and prints a table.
  */
-import { longestGapOfAKey, nowMs } from '@clstr-examples/chaos';
+import { describeErrors, longestGapOfAKey, nowMs } from '@clstr-examples/chaos';
 import type { ChaosCluster } from '@clstr-examples/chaos';
 import { TIMINGS } from '@clstr/core';
 import { hasNatsServer } from '@clstr/testing';
@@ -115,11 +115,10 @@ describe.skipIf(!hasNatsServer())('the loss of a server or of a connection', { t
     const untilMs = nowMs();
     const calls = await load.stop();
     const longestMs = longestGapOfAKey(calls, startMs - SAMPLE_MS, untilMs);
-    const failed = calls.filter(({ code, invokedAt }) => code !== undefined && invokedAt > startMs - 5_000);
     const moves = cluster.tenures.acquired.filter(({ at }) => at > startMs && at < endMs).length;
     figure(
       `| ${loss.name} | ${(loss.lastsMs / 1_000).toFixed(0)} s | ${longestMs.toFixed(0)} ms | ` +
-        `bound ${loss.boundMs.toFixed(0)} ms | ${failed.length} of ${calls.length} calls failed | ${moves} moves |`,
+        `bound ${loss.boundMs.toFixed(0)} ms | ${describeErrors(calls)} | ${moves} moves |`,
     );
     await expectGood(cluster);
     expect(calls.length).toBeGreaterThan(keys.length);
