@@ -18,6 +18,7 @@ interface Storm {
   inFlight: number;
   /** Heap that may be in use afterwards on top of before, in MiB: what the oracle holds, and little more. */
   heapMiB: number;
+  /** Of processor time: wall-clock time would measure the other processes of the machine. */
   limitMs: number;
 }
 
@@ -77,7 +78,7 @@ test(`${calls} calls over ${keys} keys through a cache of ${cacheSize} lose no u
   };
   const cluster = await testCluster({ nodes: 1, handler: actorHandler([counter], { cacheSize, metrics }) });
   const heapBefore = heapAfterCollection();
-  const startMs = performance.now();
+  const cpuBefore = process.cpuUsage();
   let sent = 0;
   const worker = async (): Promise<void> => {
     while (sent++ < calls) {
@@ -88,13 +89,14 @@ test(`${calls} calls over ${keys} keys through a cache of ${cacheSize} lose no u
     }
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
-  const durationMs = performance.now() - startMs;
+  const cpu = process.cpuUsage(cpuBefore);
+  const cpuMs = (cpu.user + cpu.system) / 1_000;
   await cluster.nodes[0]!.drain();
   const heapGrown = (heapAfterCollection() - heapBefore) / BYTES_PER_MIB;
   await cluster.close();
 
   console.log(
-    `seed ${seed}: ${calls} calls in ${Math.round(durationMs)} ms (${Math.round(calls / durationMs)} k/s), ` +
+    `seed ${seed}: ${calls} calls in ${Math.round(cpuMs)} ms of processor time (${Math.round(calls / cpuMs)} k/s), ` +
       `${setups} setups, ${stored.size} keys used, at most ${mostActive} actors in memory, ` +
       `${mostAlive} of them set up, heap grew by ${heapGrown.toFixed(1)} MiB`,
   );
@@ -105,7 +107,7 @@ test(`${calls} calls over ${keys} keys through a cache of ${cacheSize} lose no u
   expect(mostActive).toBeGreaterThanOrEqual(cacheSize);
   expect(mostActive).toBeLessThanOrEqual(2 * cacheSize);
   expect(heapGrown).toBeLessThan(heapMiB);
-  expect(durationMs).toBeLessThan(limitMs);
+  expect(cpuMs).toBeLessThan(limitMs);
 }, 300_000);
 
 /** A store answers at once, a little later, or after other work had its turn, depending on the key. */
