@@ -276,7 +276,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
   {
     name: 'nobody declares dead a member that has no heartbeat',
     invariant: 'L2',
-    seed: 7,
+    seed: 19,
     schedule: purgedBeforeItDies,
     patches: [
       {
