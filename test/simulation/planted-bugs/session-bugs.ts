@@ -36,7 +36,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
   {
     name: 'the wall clock is not looked at after a suspend',
     invariant: 'S5',
-    seed: 2,
+    seed: 3,
     kinds: ['suspend'],
     patches: [{ file: LEASE, find: 'MAX_DIVERGENCE_MS = 500', replace: 'MAX_DIVERGENCE_MS = Infinity' }],
   },
