@@ -287,6 +287,13 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     ],
   },
   {
+    name: 'a run that dies before it has declared itself leaves the run before it a member',
+    invariant: 'L2',
+    seed: 7,
+    schedule: purgedBeforeItDies,
+    patches: [{ file: VIEW, find: '|| beat.revision > member.revision;', replace: '|| beat.revision < 0;' }],
+  },
+  {
     name: 'the epoch is not raised',
     invariant: 'S1',
     seed: 1,
@@ -325,9 +332,9 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/core/src/membership/view.ts',
-        find: "return this.members.get(nodeId)?.record?.state === 'up' && !this.#isDead(nodeId);",
+        find: "return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId);",
         replace:
-          "return this.members.get(nodeId)?.record?.state === 'up' && !this.#isDead(nodeId) && this.heartbeats.get(nodeId)?.record?.beat !== 25;",
+          "return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId) && this.heartbeats.get(nodeId)?.record?.beat !== 25;",
       },
     ],
   },

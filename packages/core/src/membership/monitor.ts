@@ -126,7 +126,7 @@ export class Monitor {
     const { view, session, clock, store, timing, random } = this.#options;
     const member = view.members.get(id);
     const beat = view.heartbeats.get(id)?.record;
-    if (member?.record === undefined || beat?.isDead !== true || beat.inc !== member.record.inc) return;
+    if (member?.record === undefined || beat === undefined || !view.isDead(id)) return;
     if (member.record.state === 'left' || member.record.state === 'dead' || this.#burying.has(id)) return;
     this.#burying.add(id);
     try {

@@ -90,7 +90,7 @@ export class View {
 
   /** Whether the node takes part, as far as is known. */
   isUp(nodeId: string): boolean {
-    return this.members.get(nodeId)?.record?.state === 'up' && !this.#isDead(nodeId);
+    return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId);
   }
 
   /** Whether the node takes part, and knows nothing against itself. */
@@ -101,12 +101,18 @@ export class View {
   /** Whether somebody has to watch the heartbeat of the node. */
   isAlive(nodeId: string): boolean {
     const state = this.members.get(nodeId)?.record?.state;
-    return (state === 'up' || state === 'draining') && !this.#isDead(nodeId);
+    return (state === 'up' || state === 'draining') && !this.isDead(nodeId);
   }
 
-  #isDead(nodeId: string): boolean {
-    const beat = this.heartbeats.get(nodeId)?.record;
-    return beat?.isDead === true && beat.inc === this.members.get(nodeId)?.record?.inc;
+  /**
+   * Whether the node's newest run was declared dead. That run may have ended before it wrote a member record: the record
+   * is then still the one of the run before, and as dead.
+   */
+  isDead(nodeId: string): boolean {
+    const beat = this.heartbeats.get(nodeId);
+    const member = this.members.get(nodeId);
+    if (beat?.record?.isDead !== true || member === undefined) return false;
+    return beat.record.inc === member.record?.inc || beat.revision > member.revision;
   }
 }
 

@@ -644,6 +644,7 @@ describe('marks of a node that is gone', () => {
   test('stay when it has come back in time', async () => {
     const { clock, bucket } = await afterLeaving();
     await clock.advance(PURGE_MS / 2);
+    bucket.put('h.b', heartbeat('y'));
     bucket.put('m.b', memberRecord('y'));
     await clock.advance(5 * timing.listMs);
     bucket.put('m.b', memberRecord('y', 'left'));

@@ -298,6 +298,14 @@ describe('a death', () => {
     expect(bucket.record('m.a')).toMatchObject({ inc: 'x', state: 'dead' });
   });
 
+  test('of a run that had not declared itself yet ends the member that the run before it was', async () => {
+    const { put, advance, bucket } = start();
+    put('m.a', member('before'));
+    put('h.a', heartbeat('x', { isDead: true }));
+    await advance(timing.heartbeatMs);
+    expect(bucket.record('m.a')).toMatchObject({ inc: 'x', state: 'dead' });
+  });
+
   test('is not written over the record of another run', async () => {
     const { put, advance, bucket, store } = start();
     put('h.a', heartbeat('x', { isDead: true }));

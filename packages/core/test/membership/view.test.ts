@@ -100,12 +100,21 @@ describe('a node', () => {
     expect([view.isUp('a'), view.isAlive('a')]).toEqual([false, false]);
   });
 
-  test('whose heartbeat carries the dead mark is neither, unless the mark is of another run', () => {
+  test('whose heartbeat carries the dead mark is neither, unless the mark is of an earlier run', () => {
+    const { view, apply } = start();
+    apply('h.a', 1, heartbeat('before', { isDead: true }));
+    apply('m.a', 3, member('i'));
+    expect([view.isUp('a'), view.isAlive('a')]).toEqual([true, true]);
+    apply('h.a', 4, heartbeat('i', { isDead: true }));
+    expect([view.isUp('a'), view.isAlive('a')]).toEqual([false, false]);
+  });
+
+  test('is neither when a later run than the one its member record names was declared dead', () => {
     const { view, apply } = start();
     apply('m.a', 1, member('i'));
-    apply('h.a', 2, heartbeat('before', { isDead: true }));
+    apply('h.a', 2, heartbeat('next'));
     expect([view.isUp('a'), view.isAlive('a')]).toEqual([true, true]);
-    apply('h.a', 3, heartbeat('i', { isDead: true }));
+    apply('h.a', 3, heartbeat('next', { isDead: true }));
     expect([view.isUp('a'), view.isAlive('a')]).toEqual([false, false]);
   });
 });
