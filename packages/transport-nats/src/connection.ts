@@ -255,7 +255,7 @@ export class Connection {
       ping: () => nats.flush(),
       heard: () => (socket?.bytesRead ?? 0) + nats.stats().inMsgs,
       onSilent: (silentMs) => {
-        lose(`the server was silent for ${Math.round(silentMs)} ms`);
+        lose(`the server answered no ping for ${Math.round(silentMs)} ms`);
       },
     });
     const onEnd = (): void => {

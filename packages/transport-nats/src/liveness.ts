@@ -11,12 +11,15 @@ export interface LivenessOptions {
   ping(): Promise<unknown>;
   /** Rises with whatever arrives. */
   heard(): number;
-  /** Once, with the time since the ping that nobody answered. */
+  /** Once, with the time since the first ping without an answer. */
   onSilent(silentMs: number): void;
 }
 
-/** With other traffic so many pings may be unanswered: the answer may wait behind what else is on its way. */
-const MAX_UNANSWERED = 10;
+/**
+ * With other traffic so many pings may be unanswered: an answer waits behind what else is on its way. A path that lost
+ * only the direction to the server looks the same, so this is also how soon that is noticed.
+ */
+const MAX_UNANSWERED = 3;
 
 /** Returns what ends the watch. */
 export function watchLiveness({ clock, pingMs, ping, heard, onSilent }: LivenessOptions): () => void {
@@ -48,8 +51,7 @@ export function watchLiveness({ clock, pingMs, ping, heard, onSilent }: Liveness
       return;
     }
     heardBefore = heardNow;
-    pingedMs = clock.monoMs();
-    unanswered++;
+    if (unanswered++ === 0) pingedMs = clock.monoMs();
     ping().then(
       () => {
         unanswered = 0;

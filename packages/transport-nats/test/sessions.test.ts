@@ -105,7 +105,7 @@ describe.skipIf(!hasNatsServer())('a connection to real servers', () => {
     );
     expect((await lost).server).toBe(both[0]);
     expect((await back).server).toBe(both[1]);
-    expect(logged[0]!.message).toMatch(/was lost: the server was silent for \d+ ms$/);
+    expect(logged[0]!.message).toMatch(/was lost: the server answered no ping for \d+ ms$/);
     await client.close();
     await Promise.all(calls);
     await transport!.close();
