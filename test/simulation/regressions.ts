@@ -99,4 +99,29 @@ export const REGRESSIONS: readonly Regression[] = [
       { kind: 'leave', atMs: 21_733, durationMs: 3_487, node: 24, salt: 2_271_963_315 },
     ],
   },
+  {
+    // L7: on the subject of a shard that it had not asserted yet it did not answer itself, and took that for silence.
+    name: 'a node that lapsed cannot read the store when its lease holds again',
+    seed: 132,
+    faults: [
+      { kind: 'outage', atMs: 7_599, durationMs: 2_288, node: 56, salt: 980_640_159 },
+      { kind: 'broken-watches', atMs: 7_672, durationMs: 4_925, node: 36, salt: 2_223_118_217 },
+      { kind: 'outage', atMs: 7_711, durationMs: 5_717, node: 36, salt: 1_310_382_389 },
+      { kind: 'lossy-answers', atMs: 8_760, durationMs: 3_018, node: 36, salt: 2_168_129_205 },
+      { kind: 'deaf', atMs: 9_667, durationMs: 5_220, node: 36, salt: 3_081_489_740 },
+      { kind: 'lossy-answers', atMs: 13_108, durationMs: 5_366, node: 59, salt: 1_749_290_152 },
+      { kind: 'broken-watches', atMs: 14_806, durationMs: 4_240, node: 56, salt: 3_482_087_389 },
+      { kind: 'outage', atMs: 18_425, durationMs: 1_629, node: 78, salt: 2_657_247_176 },
+    ],
+  },
+  {
+    // L2: the member record of the run before stayed, as only a mark of that very run ended it.
+    name: 'a run whose store is slow dies before it has declared itself',
+    seed: 7,
+    faults: [
+      { kind: 'slow-store', atMs: 7_331, durationMs: 1_200, node: 7, salt: 110 },
+      { kind: 'purge-marks', atMs: 7_631, durationMs: 0, node: 7, salt: 110 },
+      { kind: 'crash', atMs: 8_631, durationMs: 100_000, node: 7, salt: 110 },
+    ],
+  },
 ];

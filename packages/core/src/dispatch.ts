@@ -72,7 +72,9 @@ export class Dispatch implements EntryReceiver, RunHost {
    */
   readonly onShardSubjects: EntryReceiver = {
     onEntry: (entry, port) => {
-      if (this.options.gate.holds(entry.shard, undefined)) this.onEntry(entry, port);
+      // A probe asks about the subject alone: a node that has yet to assert the shard is reached all the same.
+      if (this.options.gate.holds(entry.shard, undefined) || entry.type === PROBE_TYPE)
+        this.onEntry(entry, port);
     },
     onCancel: (session, attempt) => {
       this.onCancel(session, attempt);

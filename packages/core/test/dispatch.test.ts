@@ -69,6 +69,15 @@ describe('a probe', () => {
     expect([requests, metrics.calls, dispatch.inbound]).toEqual([[], [], 0]);
   });
 
+  test('is answered on the subject of a shard that the node may not serve just now', () => {
+    const gate = { ...staticGate('n1', new Set([3])), holds: () => false };
+    const { dispatch, port } = start({ gate });
+    dispatch.inc = 'run';
+    dispatch.onShardSubjects.onEntry(entryOf({ type: 'clstr.probe', key: 'run', shard: 3 }), port);
+    dispatch.onShardSubjects.onEntry(entryOf({ shard: 3 }), port);
+    expect(port.answers.map(({ value }) => value)).toEqual(['null']);
+  });
+
   test('of another run meets silence', () => {
     const { dispatch, port } = start();
     dispatch.inc = 'run';

@@ -2,6 +2,7 @@
 import type { Fault } from '@clstr/testing';
 import type { PlantedBug } from './planted-bug.ts';
 
+const DISPATCH = 'packages/core/src/dispatch.ts';
 const REACH = 'packages/core/src/node-reach.ts';
 const OWNERSHIP = 'packages/core/src/membership/ownership.ts';
 
@@ -36,6 +37,12 @@ export const REACH_BUGS: readonly PlantedBug[] = [
         replace: 'return !isDesired && (this.#isDraining || view.isUp(nodeId)) && this.#mayMove() ?',
       },
     ],
+  },
+  {
+    name: 'a node takes a shard that it has yet to assert for one that it is not reached for',
+    invariant: 'L7',
+    seed: 132,
+    patches: [{ file: DISPATCH, find: ' || entry.type === PROBE_TYPE) ', replace: ') ' }],
   },
   {
     name: 'the time for which a loop was blocked counts as silence',
