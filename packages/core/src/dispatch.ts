@@ -10,7 +10,8 @@ import type { ClusterIdentity } from './cluster-identity.ts';
 import { decodePayload, jsonCodec } from './codec.ts';
 import type { Headers } from './envelope.ts';
 import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
-import { ClstrError } from './errors.ts';
+import { ClstrError, Refusal } from './errors.ts';
+import type { Failure } from './errors.ts';
 import type { RunHost, RunOptions } from './handler-run.ts';
 import { Run } from './handler-run.ts';
 import type { Handler, HandlerRequest } from './handler.ts';
@@ -104,9 +105,14 @@ export class Dispatch implements EntryReceiver, RunHost {
     }
     this.inbound++;
     const nowMs = this.options.clock.monoMs();
+    if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt)) return;
     let request: HandlerRequest;
     try {
-      if (!this.#admit(entry, nowMs)) return;
+      const refusal = this.#refusal(entry, nowMs);
+      if (refusal !== undefined) {
+        this.#refuse(entry, port, refusal);
+        return;
+      }
       if (entry.type === NODE_INFO_TYPE) {
         answerItself(entry, port, this.#nodeInfo());
         return;
@@ -215,32 +221,27 @@ export class Dispatch implements EntryReceiver, RunHost {
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
-  /**
-   * False for a copy of an attempt that arrived before: the first one was answered, if only with a refusal, so any
-   * answer to this one could be wrong.
-   */
-  #admit(entry: InboundEntry, nowMs: number): boolean {
-    if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt)) return false;
+  /** Why the entry does not run. @throws KEY_REQUIRED, INVALID_ENVELOPE for a key that is none */
+  #refusal(entry: InboundEntry, nowMs: number): Refusal | undefined {
     const { nodeId, gate, maxInFlight, maxInFlightBytes } = this.options;
     if (this.#admission !== 'all' && !(this.#admission === 'nested' && isNested(entry))) {
-      throw new ClstrError('DRAINING', `node ${nodeId} is shutting down`);
+      return new Refusal('DRAINING', `node ${nodeId} is shutting down`);
     }
-    if (!gate.admits(entry.shard, nowMs)) throw gate.refusal(entry.shard);
+    if (!gate.admits(entry.shard, nowMs)) return gate.refusal(entry.shard);
     if (entry.ttlMs !== undefined && nowMs - entry.receivedAtMs >= entry.ttlMs) {
       const message = `the budget of ${entry.ttlMs} ms for ${describe(entry.type)} ran out before node ${nodeId} could start`;
-      throw new ClstrError('ENVELOPE_EXPIRED', message);
+      return new Refusal('ENVELOPE_EXPIRED', message);
     }
     if (this.#inFlight >= maxInFlight || this.#inFlightBytes + entry.payload.length > maxInFlightBytes) {
       const message = `node ${nodeId} has ${this.#inFlight} messages (${this.#inFlightBytes} bytes) in work`;
-      throw new ClstrError('OVERLOADED', message);
+      return new Refusal('OVERLOADED', message);
     }
-    return true;
+    return entry.key === undefined ? undefined : this.#wrongHome(entry.key, entry.shard);
   }
 
   #toRequest(entry: InboundEntry): HandlerRequest {
     const { type, key, shard, isNotify } = entry;
     if (!this.#knownTypes.has(type)) this.#learnType(type);
-    if (key !== undefined) this.#checkHome(key, shard);
     const payload = this.#decode(entry);
     if (entry.headers === undefined) {
       return new Request(key, shard, type, payload, NO_HEADERS, isNotify, NO_CHAIN);
@@ -252,13 +253,13 @@ export class Dispatch implements EntryReceiver, RunHost {
   }
 
   /** A client with another shard count or seed would give a key a second home. */
-  #checkHome(key: string, shard: number): void {
+  #wrongHome(key: string, shard: number): Refusal | undefined {
     const home = this.options.router.shardOf(key);
-    if (home === shard) return;
+    if (home === shard) return undefined;
     const message =
       `key ${describe(key)} belongs to shard ${home} here, but the client sent it to shard ${shard}: ` +
       'numShards and seed must be the same at every client and node';
-    throw new ClstrError('CLUSTER_CONFIG_MISMATCH', message, { details: { here: home, sent: shard } });
+    return new Refusal('CLUSTER_CONFIG_MISMATCH', message, { here: home, sent: shard });
   }
 
   #decode(entry: InboundEntry): unknown {
@@ -279,7 +280,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
   }
 
-  #refuse(entry: InboundEntry, port: ReplyPort, error: ClstrError): void {
+  #refuse(entry: InboundEntry, port: ReplyPort, error: Failure): void {
     if (error.code === 'ENVELOPE_EXPIRED') this.options.metrics.transportError('ttl_expired');
     port.fail(entry, error);
   }

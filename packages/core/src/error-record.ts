@@ -1,6 +1,6 @@
 /** Errors across the wire, native and JSON: a plain record, never the stack, never the cause. */
 import { ActorError, ClstrError, isErrorCode } from './errors.ts';
-import type { Outcome } from './errors.ts';
+import type { Failure, Outcome } from './errors.ts';
 import { jsonCopy } from './internal/json-copy.ts';
 import { describe } from './options.ts';
 
@@ -17,21 +17,21 @@ const MAX_MESSAGE_LENGTH = 4_096;
 const MAX_DETAILS_LENGTH = 16_384;
 const MAX_ACTOR_CODE_LENGTH = 256;
 
-export function errorToRecord(error: ClstrError): ErrorRecord {
+export function errorToRecord(error: Failure): ErrorRecord {
   const { code, message, outcome, retryable, details } = error;
   const record: ErrorRecord = { code, message: message.slice(0, MAX_MESSAGE_LENGTH), outcome, retryable };
   // An error of this code need not be an ActorError: one that a peer sent without its actorCode is not.
-  const { actorCode } = error as Partial<ActorError>;
+  const { actorCode } = error as Failure & Partial<ActorError>;
   if (typeof actorCode === 'string') record.actorCode = actorCode.slice(0, MAX_ACTOR_CODE_LENGTH);
   if (details !== undefined) record.details = detailsToSend(details);
   return record;
 }
 
 /** The same failure in few bytes, for a transport that does not carry the whole of it. */
-export function shortError(error: ClstrError): ClstrError {
+export function shortError(error: Failure): ClstrError {
   const { code, outcome, retryable } = error;
   const message = 'the rest of this error is larger than the transport carries';
-  const { actorCode } = error as Partial<ActorError>;
+  const { actorCode } = error as Failure & Partial<ActorError>;
   if (typeof actorCode === 'string') return new ActorError(actorCode, message);
   return new ClstrError(code, message, { outcome, retryable });
 }

@@ -145,8 +145,17 @@ export interface ClstrErrorOptions {
   cause?: unknown;
 }
 
+/** What of an error crosses the wire. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly outcome: Outcome;
+  readonly retryable: boolean;
+  readonly details: Record<string, unknown> | undefined;
+}
+
 /** The only error class this framework throws; `code` is the identity, `message` is for people. */
-export class ClstrError extends Error {
+export class ClstrError extends Error implements Failure {
   readonly code: ErrorCode;
   readonly outcome: Outcome;
   readonly retryable: boolean;
@@ -170,6 +179,25 @@ export class ClstrError extends Error {
       details: jsonCopy(details),
       cause: jsonCopy(cause),
     };
+  }
+}
+
+/**
+ * Why a node does not run a message that has arrived. Nobody throws it, so it is no Error: a stack would only show how the
+ * frame was read, and to take it costs more than the rest of the refusal (13 µs).
+ */
+export class Refusal implements Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly outcome: Outcome = 'not-executed';
+  readonly retryable: boolean;
+  readonly details: Record<string, unknown> | undefined;
+
+  constructor(code: ErrorCode, message: string, details?: Record<string, unknown>) {
+    this.code = code;
+    this.message = message;
+    this.retryable = DEFAULTS[code].retryable;
+    this.details = details;
   }
 }
 

@@ -22,5 +22,8 @@ export const REPLY_FIXED_BYTES = 9;
 export const CANCEL_BYTES = 16;
 export const NO_TTL = 0xffff_ffff;
 
+/** The most entries that a node reads of one batch: clients close theirs at 24,576 bytes, which hold 614 messages. */
+export const MAX_BATCH_ENTRIES = 1_024;
+
 /** Bytes that an entry takes in a batch beyond its type, key, headers and payload. */
 export const ENTRY_OVERHEAD_BYTES: number = ENTRY_HEADER_BYTES + MESSAGE_FIXED_BYTES;

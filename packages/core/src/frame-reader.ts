@@ -20,6 +20,7 @@ import {
   MESSAGE_FIXED_BYTES,
   REPLY_FIXED_BYTES,
   CANCEL_BYTES,
+  MAX_BATCH_ENTRIES,
   NO_TTL,
 } from './frame-layout.ts';
 import { byteString, decodeShortText, decodeText, decodeTextLossy, isAscii } from './internal/bytes.ts';
@@ -48,6 +49,21 @@ export type FrameResult = 'decoded' | 'unsupported' | 'not-a-frame';
 
 export function isFrame(bytes: Uint8Array): boolean {
   return bytes[0] === FRAME_MAGIC;
+}
+
+/**
+ * Whether a batch of this version has more entries than a node reads: each costs work that its few bytes do not pay for,
+ * and nothing else gets a turn before the last one.
+ */
+export function isCrowded(bytes: Uint8Array): boolean {
+  if (bytes.length <= MAX_BATCH_ENTRIES * ENTRY_HEADER_BYTES || bytes[1] !== FRAME_VERSION) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  let entries = 0;
+  for (let at = BATCH_HEADER_BYTES; at + ENTRY_HEADER_BYTES <= bytes.length; entries++) {
+    if (entries === MAX_BATCH_ENTRIES) return true;
+    at += ENTRY_HEADER_BYTES + view.getUint32(at + 1);
+  }
+  return false;
 }
 
 /** Walks a batch that arrived at `receivedAtMs`. Never throws for any input, unless the visitor does. */

@@ -1,7 +1,7 @@
 /** Entries to bytes: writes one batch of the native wire into a buffer that it keeps. */
 import type { Headers } from './envelope.ts';
 import { errorToRecord } from './error-record.ts';
-import type { ClstrError, ErrorCode } from './errors.ts';
+import type { ErrorCode, Failure } from './errors.ts';
 import {
   FRAME_MAGIC,
   FRAME_VERSION,
@@ -32,7 +32,7 @@ export interface FrameWriter {
   readonly count: number;
   message(session: number, entry: OutboundEntry): void;
   reply(attempt: number, payload: string | Uint8Array, isRaw: boolean): void;
-  failure(attempt: number, error: ClstrError): void;
+  failure(attempt: number, error: Failure): void;
   cancel(session: number, attempt: number): void;
   /** Takes out the entry written last: call with the `size` from before it. */
   rollback(size: number): void;
@@ -95,7 +95,7 @@ class SlabFrameWriter implements FrameWriter {
     this.#reply(attempt, FLAG_FINAL | (isRaw ? FLAG_RAW : 0), payload);
   }
 
-  failure(attempt: number, error: ClstrError): void {
+  failure(attempt: number, error: Failure): void {
     this.#reply(attempt, FLAG_FINAL | FLAG_ERROR, JSON.stringify(errorToRecord(error)));
   }
 
@@ -184,10 +184,13 @@ class SlabFrameWriter implements FrameWriter {
     } else if (this.#end + room > this.#bytes.length) this.#nextSlab(this.size + room);
   }
 
-  /** Slabs double from batch to batch: a writer that is hardly used, one of thousands, stays small. */
+  /**
+   * Slabs double from batch to batch: a writer that is hardly used, one of thousands, stays small. A batch that outgrows
+   * its slab gets one of twice its size, however large: it would be copied for each further entry otherwise.
+   */
   #nextSlab(room: number): void {
     const usual = Math.min(SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#bytes.length * 2));
-    this.#useSlab(new Uint8Array(Math.max(usual, room)));
+    this.#useSlab(new Uint8Array(Math.max(usual, 2 * this.size, room)));
   }
 
   /** Moves the batch so far into another slab. */

@@ -29,7 +29,7 @@ export {
   isClstrError,
   isErrorCode,
 } from './errors.ts';
-export type { ClstrErrorOptions, ErrorCode, ErrorCodeInfo, Outcome } from './errors.ts';
+export type { ClstrErrorOptions, ErrorCode, ErrorCodeInfo, Failure, Outcome } from './errors.ts';
 
 export { MAX_CALL_DEPTH } from './call-chain.ts';
 export type { CallChain } from './call-chain.ts';
@@ -78,7 +78,7 @@ export { PendingAttempt, PendingTable } from './pending.ts';
 export { FRAME_MAGIC, FRAME_VERSION } from './frame-layout.ts';
 export { createFrameWriter, encodeBatchError } from './frame-writer.ts';
 export type { FrameWriter } from './frame-writer.ts';
-export { decodeFrame, isFrame } from './frame-reader.ts';
+export { decodeFrame, isCrowded, isFrame } from './frame-reader.ts';
 export type { FrameResult, FrameVisitor } from './frame-reader.ts';
 export { errorFromRecord, errorToRecord, shortError } from './error-record.ts';
 export type { ErrorRecord } from './error-record.ts';

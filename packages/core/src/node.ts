@@ -1,7 +1,7 @@
 /** A node: serves a set of shards over a transport until it drains or closes. */
 import { Dispatch } from './dispatch.ts';
 import { checkKey } from './envelope.ts';
-import { ClstrError } from './errors.ts';
+import { ClstrError, Refusal } from './errors.ts';
 import type { Handler } from './handler.ts';
 import { detached } from './internal/async-context.ts';
 import { inBackground } from './internal/background.ts';
@@ -487,10 +487,10 @@ function memberGate(nodeId: string, member: Member): ShardGate {
     holds: (shard, epoch) => member.holds(shard, epoch),
     epochOf: (shard) => member.epochOf(shard),
     refusal: (shard) => {
-      if (member.holds(shard, undefined)) return moved(nodeId, shard);
+      if (member.holds(shard, undefined)) return new Refusal('MOVED', movedText(nodeId, shard));
       const owner = member.ownerOf(shard);
       const details = owner && { epoch: owner.epoch, ...owner.address };
-      return new ClstrError('NOT_OWNER', `node ${nodeId} does not own shard ${shard}`, { details });
+      return new Refusal('NOT_OWNER', `node ${nodeId} does not own shard ${shard}`, details);
     },
     shards: () => member.shards(),
     get isMixed() {
@@ -501,7 +501,11 @@ function memberGate(nodeId: string, member: Member): ShardGate {
 }
 
 function moved(nodeId: string, shard: number): ClstrError {
-  return new ClstrError('MOVED', `shard ${shard} is moving, to or from node ${nodeId}`);
+  return new ClstrError('MOVED', movedText(nodeId, shard));
+}
+
+function movedText(nodeId: string, shard: number): string {
+  return `shard ${shard} is moving, to or from node ${nodeId}`;
 }
 
 /** Like `Promise.all`, but waits for every promise before it reports the first failure. */

@@ -1,5 +1,5 @@
 /** What decides whether a node may work for a shard: a list given at start, or its membership in a cluster. */
-import { ClstrError } from './errors.ts';
+import { Refusal } from './errors.ts';
 
 /** Where a client finds the owner of each shard, as one node knows it. */
 export interface Topology {
@@ -18,7 +18,7 @@ export interface ShardGate {
   /** Undefined in a static cluster. */
   epochOf(shard: number): number | undefined;
   /** Why a message is not admitted. */
-  refusal(shard: number): ClstrError;
+  refusal(shard: number): Refusal;
   /** Ascending. */
   shards(): readonly number[];
   /** Whether another node may handle a message type that this one does not know. */
@@ -37,7 +37,7 @@ export function staticGate(nodeId: string, shards: ReadonlySet<number>): ShardGa
     admits: (shard) => isServed[shard] === true,
     holds: () => true,
     epochOf: () => undefined,
-    refusal: (shard) => new ClstrError('NOT_OWNER', `node ${nodeId} does not serve shard ${shard}`),
+    refusal: (shard) => new Refusal('NOT_OWNER', `node ${nodeId} does not serve shard ${shard}`),
     shards: () => sorted,
     isMixed: false,
     topology: () => ({ clusterId: '', owners: [] }),

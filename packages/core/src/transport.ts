@@ -1,6 +1,6 @@
 /** The contract between the framework and a bus: how entries leave a client, reach a node, and come back. */
 import type { Headers } from './envelope.ts';
-import type { ClstrError } from './errors.ts';
+import type { ClstrError, Failure } from './errors.ts';
 import type { Logger } from './logger.ts';
 
 /** Whoever serves a shard. */
@@ -109,7 +109,7 @@ export interface InboundEntry {
 /** The way back to the sender of an entry. Never throws; what cannot be sent is counted and dropped. */
 export interface ReplyPort {
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void;
-  fail(entry: InboundEntry, error: ClstrError): void;
+  fail(entry: InboundEntry, error: Failure): void;
 }
 
 /** What a node gives to a transport to be served. Neither method throws. */

@@ -173,6 +173,22 @@ describe('an entry', () => {
     });
   });
 
+  test('is refused without a stack, which would cost more than the rest', () => {
+    const { dispatch, port } = start({ maxInFlightBytes: 100 });
+    dispatch.onEntry(entryOf({ shard: 2 }), port);
+    dispatch.onEntry(entryOf({ key: 'key', shard: 1 }), port);
+    dispatch.onEntry(entryOf({ key: 'key', shard: 3 }), port);
+    dispatch.onEntry(entryOf({ ttlMs: 0 }), port);
+    dispatch.onEntry(entryOf({ payload: new Uint8Array(101) }), port);
+    dispatch.stopAdmitting();
+    dispatch.onEntry(entryOf(), port);
+    const errors = port.answers.flatMap(({ error }) => error ?? []);
+    expect(new Set(errors.map(({ code }) => code))).toEqual(
+      new Set(['NOT_OWNER', 'CLUSTER_CONFIG_MISMATCH', 'ENVELOPE_EXPIRED', 'OVERLOADED', 'DRAINING']),
+    );
+    for (const error of errors) expect(error).not.toBeInstanceOf(Error);
+  });
+
   test('whose payload is not of the codec is refused', () => {
     const { dispatch, port, requests } = start();
     dispatch.onEntry(entryOf({ payload: new TextEncoder().encode('{') }), port);

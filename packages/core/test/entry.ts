@@ -1,5 +1,5 @@
 /** An entry as it reaches a node, and a way back that keeps the answers. */
-import type { ClstrError } from '../src/errors.ts';
+import type { Failure } from '../src/errors.ts';
 import type { InboundEntry, ReplyPort } from '../src/transport.ts';
 
 let attempts = 0;
@@ -25,7 +25,7 @@ export interface Answer {
   readonly attempt: number;
   readonly value?: unknown;
   readonly isRaw?: boolean;
-  readonly error?: ClstrError;
+  readonly error?: Failure;
 }
 
 export interface RecordedPort extends ReplyPort {

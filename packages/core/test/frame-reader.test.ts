@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { payloadBytes } from '../src/codec.ts';
 import { envelopeLimits } from '../src/envelope.ts';
 import type { ClstrError } from '../src/errors.ts';
-import { decodeFrame, isFrame } from '../src/frame-reader.ts';
+import { decodeFrame, isCrowded, isFrame } from '../src/frame-reader.ts';
 import { createFrameWriter, encodeBatchError } from '../src/frame-writer.ts';
 import type { InboundEntry } from '../src/transport.ts';
 import { fromHex, record } from './frame-recorder.ts';
@@ -443,4 +443,27 @@ test('isFrame looks at the first byte only', () => {
     false,
     false,
   ]);
+});
+
+describe('a batch is crowded', () => {
+  const batch = (entries: number, version = '01'): Uint8Array =>
+    fromHex(`c1${version}${'6300000000'.repeat(entries)}`);
+
+  test('beyond 1,024 entries, whatever they are', () => {
+    expect([1, 1_023, 1_024, 1_025, 5_000].map((entries) => isCrowded(batch(entries)))).toEqual([
+      ...[false, false, false],
+      ...[true, true],
+    ]);
+    const messages = (entries: number): Uint8Array => batchWith(new Array<string>(entries).fill('{}'), false);
+    expect([isCrowded(messages(1_024)), isCrowded(messages(1_025))]).toEqual([false, true]);
+  });
+
+  test('not by its bytes, nor by what follows an entry that is longer than the batch', () => {
+    expect(isCrowded(batchWith(['x'.repeat(1_000_000)], true))).toBe(false);
+    expect(isCrowded(fromHex(`c10163ffffffff${'6300000000'.repeat(5_000)}`))).toBe(false);
+  });
+
+  test('only in this version: others lay their entries out in their own way', () => {
+    expect(isCrowded(batch(5_000, '02'))).toBe(false);
+  });
 });

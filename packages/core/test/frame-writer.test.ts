@@ -1,7 +1,9 @@
+import { processorGrowth } from '@clstr/testing/conformance';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { errorFromRecord } from '../src/error-record.ts';
 import type { ErrorRecord } from '../src/error-record.ts';
+import { ClstrError } from '../src/errors.ts';
 import type { ErrorCode } from '../src/errors.ts';
 import { createFrameWriter, encodeBatchError } from '../src/frame-writer.ts';
 import type { FrameWriter } from '../src/frame-writer.ts';
@@ -249,6 +251,16 @@ describe('createFrameWriter', () => {
     expect([writer.size, writer.count]).toEqual([0, 0]);
     writer.cancel(5, 6);
     expect(record(writer.take()).entries).toEqual([{ kind: 'cancel', session: 5, attempt: 6 }]);
+  });
+
+  test('takes time in proportion for a batch of any size', async () => {
+    const error = new ClstrError('OVERLOADED', 'x'.repeat(150));
+    const growth = await processorGrowth(3_000, Number, (count) => {
+      const writer = createFrameWriter();
+      for (let i = 0; i < count; i++) writer.failure(i, error);
+      return writer.take();
+    });
+    expect(growth).toBeLessThan(9);
   });
 
   test('takes nothing from an empty batch', () => {

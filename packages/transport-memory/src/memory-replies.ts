@@ -1,5 +1,5 @@
 /** The way back from the nodes of a transport: replies in a row from one endpoint to another share a frame. */
-import type { ClstrError, InboundEntry } from '@clstr/core';
+import type { Failure, InboundEntry } from '@clstr/core';
 import { createFrameWriter, describe, shortError } from '@clstr/core';
 import { MAX_FRAME_ENTRIES, PREFERRED_FRAME_BYTES } from './batching.ts';
 import type { BusWork, Endpoint, MemoryBus } from './memory-bus.ts';
@@ -45,7 +45,7 @@ export class MemoryReplies implements BusWork {
     this.fail(from, to, entry, error);
   }
 
-  fail(from: Endpoint, to: Endpoint, entry: InboundEntry, error: ClstrError): void {
+  fail(from: Endpoint, to: Endpoint, entry: InboundEntry, error: Failure): void {
     const writer = this.#writer;
     const before = this.#open(from, to);
     writer.failure(entry.attempt, error);

@@ -1,8 +1,8 @@
 /** The node side: decodes what arrives for one served address and sends replies back. */
 import type {
-  ClstrError,
   Clock,
   EntryReceiver,
+  Failure,
   FrameVisitor,
   InboundEntry,
   NodeAddress,
@@ -69,7 +69,7 @@ class Delivery implements FrameVisitor, ReplyPort {
     this.#replies.reply(this.#server, this.#sender, entry, payload, isRaw);
   }
 
-  fail(entry: InboundEntry, error: ClstrError): void {
+  fail(entry: InboundEntry, error: Failure): void {
     this.#replies.fail(this.#server, this.#sender, entry, error);
   }
 

@@ -1,5 +1,5 @@
 /** The JSON wire of the Go implementation: envelopes on shard subjects, replies to their `reply_to`. */
-import type { ErrorRecord, Headers, InboundEntry, OutboundEntry, Outcome } from '@clstr/core';
+import type { ErrorRecord, Failure, Headers, InboundEntry, OutboundEntry, Outcome } from '@clstr/core';
 import { ClstrError, describe, envelopeLimits, errorFromRecord, errorToRecord } from '@clstr/core';
 
 /** Carries the routing key; the other headers that start `x-clstr-` have no meaning yet. */
@@ -81,7 +81,7 @@ export function encodeReply(payload: string | Uint8Array, isRaw: boolean): strin
 }
 
 /** `{ err, error }`: the text for Go peers, the whole for peers of this implementation. */
-export function encodeFailure(error: ClstrError): string {
+export function encodeFailure(error: Failure): string {
   const { code, message, outcome, retryable, details, actorCode } = errorToRecord(error);
   const whole: ErrorRecord = { code, message, outcome, retryable };
   if (details !== undefined) whole.details = details;

@@ -1,5 +1,5 @@
 /** The way back for one envelope of the JSON wire: one message per reply. */
-import type { ClstrError, InboundEntry, ReplyPort } from '@clstr/core';
+import type { Failure, InboundEntry, ReplyPort } from '@clstr/core';
 import { describe, shortError } from '@clstr/core';
 import type { Connection } from './connection.ts';
 import { encodeFailure, encodeReply } from './json-envelope.ts';
@@ -36,7 +36,7 @@ export class JsonReplyPort implements ReplyPort {
     this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, size, maxPayload, 'executed'));
   }
 
-  fail(caller: CallerTime, error: ClstrError): void {
+  fail(caller: CallerTime, error: Failure): void {
     const bytes = encoder.encode(encodeFailure(error));
     const { maxPayload } = this.#connection;
     const isShort = bytes.length <= maxPayload;

@@ -1,5 +1,5 @@
 /** The native wire at a node: replies that are ready in one turn go back to one client as one message. */
-import type { ClstrError, FrameWriter, InboundEntry, ReplyPort } from '@clstr/core';
+import type { Failure, FrameWriter, InboundEntry, ReplyPort } from '@clstr/core';
 import { createFrameWriter, describe, shortError } from '@clstr/core';
 import { PREFERRED_BATCH_BYTES } from './batching.ts';
 import type { Connection } from './connection.ts';
@@ -85,11 +85,7 @@ export class ReplyRoute implements ReplyPort {
       return;
     }
     writer.reply(entry.attempt, payload, isRaw);
-    if (writer.size > Math.min(maxPayload, PREFERRED_BATCH_BYTES) && writer.count > 1) {
-      writer.rollback(before);
-      this.#flush();
-      writer.reply(entry.attempt, payload, isRaw);
-    }
+    if (this.#isOver(before)) writer.reply(entry.attempt, payload, isRaw);
     if (writer.size > maxPayload) {
       const { size } = writer;
       writer.rollback(0);
@@ -110,7 +106,7 @@ export class ReplyRoute implements ReplyPort {
     this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, bytes, maxPayload, 'executed'));
   }
 
-  fail(entry: InboundEntry, error: ClstrError): void {
+  fail(entry: InboundEntry, error: Failure): void {
     const { connection, waiting } = this.#routes;
     if (!connection.isConnected) {
       const target = withoutPayload(entry);
@@ -123,16 +119,22 @@ export class ReplyRoute implements ReplyPort {
     const writer = this.#writer;
     const before = writer.size;
     writer.failure(entry.attempt, error);
-    if (writer.size > maxPayload && writer.count > 1) {
-      writer.rollback(before);
-      this.#flush();
-      writer.failure(entry.attempt, error);
-    }
+    if (this.#isOver(before)) writer.failure(entry.attempt, error);
     if (writer.size > maxPayload) {
       writer.rollback(0);
       writer.failure(entry.attempt, shortError(error));
     }
     this.#schedule();
+  }
+
+  /** True when the entry after the first `before` bytes was one too many: those have left, and it is to be written again. */
+  #isOver(before: number): boolean {
+    const writer = this.#writer;
+    const limit = Math.min(this.#routes.connection.maxPayload, PREFERRED_BATCH_BYTES);
+    if (writer.size <= limit || writer.count === 1) return false;
+    writer.rollback(before);
+    this.#flush();
+    return true;
   }
 
   #schedule(): void {

@@ -1,6 +1,13 @@
 /** The node side of one address: its subscription, what arrives on it, and which wire that speaks. */
-import type { Address, EntryReceiver, Subscription } from '@clstr/core';
-import { ClstrError, decodeFrame, encodeBatchError, isFrame, isTopologyAddress } from '@clstr/core';
+import type { Address, EntryReceiver, ErrorCode, Subscription } from '@clstr/core';
+import {
+  ClstrError,
+  decodeFrame,
+  encodeBatchError,
+  isCrowded,
+  isFrame,
+  isTopologyAddress,
+} from '@clstr/core';
 import type { FrameVisitor, InboundEntry, ReplyPort } from '@clstr/core';
 import type { Msg } from 'nats';
 import type { Connection } from './connection.ts';
@@ -104,6 +111,11 @@ export class NatsServing implements Subscription {
   }
 
   #onFrame(bytes: Uint8Array, replySubject: string): void {
+    if (isCrowded(bytes)) {
+      this.#stats.malformed++;
+      this.#refuseBatch(replySubject, 'INVALID_ENVELOPE');
+      return;
+    }
     const route = replySubject === '' ? undefined : this.#routes.routeTo(replySubject);
     this.#visitor.port = route ?? NOWHERE;
     const result = decodeFrame(bytes, this.#visitor, this.#options.clock.monoMs());
@@ -111,9 +123,12 @@ export class NatsServing implements Subscription {
     if (result === 'not-a-frame') this.#stats.malformed++;
     else {
       this.#stats.unsupportedVersions++;
-      if (replySubject !== '')
-        this.#connection.publish(replySubject, encodeBatchError('UNSUPPORTED_VERSION'), undefined);
+      this.#refuseBatch(replySubject, 'UNSUPPORTED_VERSION');
     }
+  }
+
+  #refuseBatch(replySubject: string, code: ErrorCode): void {
+    if (replySubject !== '') this.#connection.publish(replySubject, encodeBatchError(code), undefined);
   }
 
   #onJson(bytes: Uint8Array, natsReply: string): void {

@@ -1,4 +1,4 @@
-import { ActorError } from '@clstr/core';
+import { ActorError, ClstrError } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import { openConnection } from '../src/connection.ts';
 import { JsonReplyPort } from '../src/json-reply-port.ts';
@@ -91,6 +91,17 @@ test('replies of one turn leave as one message; later ones as another', async ()
     ['_INBOX.a.1', ['reply 1 1', 'reply 2 2'], 'clstr.node.n1.a'],
     ['_INBOX.a.1', ['reply 3 3'], 'clstr.node.n1.a'],
   ]);
+});
+
+test('failures beyond 24 KiB leave in several messages at once, as replies do', async () => {
+  const { scripted, routes } = await start();
+  const route = routes.routeTo('_INBOX.a.1');
+  for (let i = 0; i < 3; i++) {
+    route.fail(entry(i), new ClstrError('INTERNAL', 'no', { details: { text: 'x'.repeat(10_000) } }));
+  }
+  expect(scripted.published.map(({ data }) => readFrame(data).length)).toEqual([2]);
+  await microtasks(1);
+  expect(scripted.published.map(({ data }) => readFrame(data).length)).toEqual([2, 1]);
 });
 
 test('replies beyond 24 KiB leave in several messages at once', async () => {

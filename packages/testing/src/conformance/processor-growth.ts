@@ -1,0 +1,28 @@
+/** How the cost of work grows with its size, in processor time: a busy machine slows it, and does not change it. */
+
+/** Of each size the cheapest of three runs counts: collections and compilations disturb the others. */
+const RUNS = 3;
+
+/**
+ * The processor time of `work(4 * n)` over that of `work(n)`: about 4 for work that is linear, 16 for a square. `prepare`
+ * makes what `work` gets, and does not count.
+ */
+export async function processorGrowth<T>(
+  n: number,
+  prepare: (n: number) => T | Promise<T>,
+  work: (prepared: T) => unknown,
+): Promise<number> {
+  const least = async (size: number): Promise<number> => {
+    let leastMicros = Infinity;
+    for (let run = 0; run < RUNS; run++) {
+      const prepared = await prepare(size);
+      const before = process.cpuUsage();
+      await work(prepared);
+      const { user, system } = process.cpuUsage(before);
+      leastMicros = Math.min(leastMicros, user + system);
+    }
+    return leastMicros;
+  };
+  await least(n);
+  return (await least(4 * n)) / (await least(n));
+}
