@@ -62,6 +62,7 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
   ],
   [
     'errors',
+    'address',
     'options',
     'clock',
     'random',

@@ -1,7 +1,7 @@
 /** The users of docs/operations.md on a real nats-server: each does its job, and nothing else. */
 import { actorHandler, defineActor, request } from '@clstr/actors';
 import { createApp } from '@clstr/app';
-import { CONFIG_KEY, createClient, createNode } from '@clstr/core';
+import { CONFIG_KEY, createClient, createNode, nodeAddress } from '@clstr/core';
 import type { Node } from '@clstr/core';
 import { hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
@@ -135,7 +135,7 @@ describe.skipIf(!hasNatsServer())('over a nats-server with the users of docs/ope
     await using client = createClient({
       ...{ transport: clientTransport, numShards: NUM_SHARDS, routing: 'topology' },
     });
-    for (let i = 0; i < 2; i++) transport.announce({ nodeId: 'n', inc: 'i' });
+    for (let i = 0; i < 2; i++) transport.announce(nodeAddress('n', 'i')!);
     expect(await client.requestShard(3, 'Get')).toBe('here');
     expect(await client.requestShard(3, 'Get')).toBe('here');
     expect(problems.sort()).toEqual([

@@ -1,5 +1,5 @@
 /** Bugs of connections to NATS that were fixed, each under what went wrong. */
-import { createClient, createNode } from '@clstr/core';
+import { createClient, createNode, nodeAddress } from '@clstr/core';
 import type { Client, ClientOptions, Node, Transport } from '@clstr/core';
 import type { NatsServer } from '@clstr/testing';
 import { deferred, fakeClock, hasNatsServer, startNatsServer } from '@clstr/testing';
@@ -212,7 +212,7 @@ describe.skipIf(!hasNatsServer())('over NATS', () => {
   });
 });
 
-const SELF = { nodeId: 'n', inc: 'i' };
+const SELF = nodeAddress('n', 'i')!;
 const RECEIVER = { onEntry() {}, onCancel() {} };
 
 function nextState(transport: Transport, state: string): Promise<void> {

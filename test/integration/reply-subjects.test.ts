@@ -1,6 +1,6 @@
 /** A node publishes to inboxes only, whatever a message asks for: a hostile reply subject gets nothing. */
 import type { Client, Node, OutboundEntry } from '@clstr/core';
-import { FRAME_MAGIC, createClient, createFrameWriter, createNode } from '@clstr/core';
+import { FRAME_MAGIC, createClient, createFrameWriter, createNode, nodeAddress } from '@clstr/core';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import type { NatsTransport } from '@clstr/transport-nats';
@@ -195,7 +195,7 @@ describe.skipIf(!hasNatsServer())('a reply subject that is no inbox', () => {
   });
 });
 
-const UNUSED = { nodeId: 'unused', inc: 'unused' };
+const UNUSED = nodeAddress('unused', 'unused')!;
 
 /** A native request for a shard, as the one entry of a batch. */
 function request(type: string, shard = 0): Uint8Array {

@@ -3,7 +3,9 @@ import type { Clock } from './clock.ts';
 import { decodePayload, jsonCodec } from './codec.ts';
 import { TOPOLOGY_TYPE } from './dispatch.ts';
 import type { ClstrError } from './errors.ts';
+import { nodeAddress } from './address.ts';
 import type { Random } from './random.ts';
+import { isShard } from './shard.ts';
 import type { ClientLink, InboundReply, NodeAddress, OutboundEntry, ReplySink } from './transport.ts';
 import { TOPOLOGY_ADDRESS } from './transport.ts';
 
@@ -12,6 +14,7 @@ export interface ClientTopologyOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly routes: Map<number, NodeAddress>;
+  readonly numShards: number;
   readonly nextAttempt: () => number;
   /** Which cluster the node that answered belongs to; undefined from an earlier build. */
   readonly onIdentity: (cluster: unknown) => void;
@@ -79,8 +82,7 @@ export class ClientTopology {
   /** What a refusal says about the shard's owner. True when it is one this client did not know. */
   learnFrom(shard: number, { details }: ClstrError): boolean {
     const { epoch, nodeId, inc } = details ?? {};
-    if (!isEpoch(epoch) || typeof nodeId !== 'string' || typeof inc !== 'string') return false;
-    return this.#learn(shard, epoch, nodeId, inc);
+    return isEpoch(epoch) && this.#learn(shard, epoch, nodeId, inc);
   }
 
   /** The highest known of the shard; 0 when none is. */
@@ -149,27 +151,28 @@ export class ClientTopology {
     this.#clusterId = clusterId;
     for (const owner of owners as unknown[]) {
       const [shard, epoch, nodeId, inc] = Array.isArray(owner) ? (owner as unknown[]) : [];
-      if (!isEpoch(epoch) || typeof shard !== 'number') continue;
-      if (typeof nodeId === 'string' && typeof inc === 'string') this.#learn(shard, epoch, nodeId, inc);
+      if (isEpoch(epoch) && isShard(shard, this.#options.numShards)) this.#learn(shard, epoch, nodeId, inc);
     }
   }
 
-  #learn(shard: number, epoch: number, nodeId: string, inc: string): boolean {
+  #learn(shard: number, epoch: number, nodeId: unknown, inc: unknown): boolean {
     if (epoch <= this.epochOf(shard)) return false;
+    const address = this.#addressOf(nodeId, inc);
+    if (address === undefined) return false;
     this.#epochs.set(shard, epoch);
-    this.#options.routes.set(shard, this.#addressOf(nodeId, inc));
+    this.#options.routes.set(shard, address);
     this.#options.onMoved(shard);
     return true;
   }
 
-  #addressOf(nodeId: string, inc: string): NodeAddress {
-    const name = `${nodeId}.${inc}`;
-    let address = this.#addresses.get(name);
-    if (address === undefined) {
-      if (this.#addresses.size >= MAX_ADDRESSES) this.#addresses.clear();
-      address = { nodeId, inc };
-      this.#addresses.set(name, address);
-    }
+  #addressOf(nodeId: unknown, inc: unknown): NodeAddress | undefined {
+    const address = nodeAddress(nodeId, inc);
+    if (address === undefined) return undefined;
+    const name = `${address.nodeId}.${address.inc}`;
+    const known = this.#addresses.get(name);
+    if (known !== undefined) return known;
+    if (this.#addresses.size >= MAX_ADDRESSES) this.#addresses.clear();
+    this.#addresses.set(name, address);
     return address;
   }
 }

@@ -23,6 +23,7 @@ import { identityOf, misfitWith } from './cluster-identity.ts';
 import type { ClusterIdentity } from './cluster-identity.ts';
 import { encodePayload, isRawPayload, jsonCodec } from './codec.ts';
 import type { Headers } from './envelope.ts';
+import { isAddressToken } from './address.ts';
 import { NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
 import { ClstrError, isClstrError } from './errors.ts';
 import { detached } from './internal/async-context.ts';
@@ -30,7 +31,7 @@ import { DeadlineWheel } from './internal/deadline-wheel.ts';
 import { noMetrics } from './metrics.ts';
 import { MAX_DELAY_MS, checkInteger, describe, invalidOption } from './options.ts';
 import { randomSafeInteger } from './random.ts';
-import { createKeyRouter } from './shard.ts';
+import { createKeyRouter, isShard } from './shard.ts';
 import type { NodeAddress } from './transport.ts';
 import { TypeLabels } from './type-labels.ts';
 
@@ -130,7 +131,7 @@ class RoutingClient implements Client {
       this.#compare(cluster);
     };
     const follow = (): void => {
-      const found = { link, clock, random, routes, nextAttempt, onIdentity };
+      const found = { link, clock, random, routes, numShards, nextAttempt, onIdentity };
       this.#host.living = followCluster(found, backoffMs, () => deadlines.items());
       this.#host.living.topology.refresh();
     };
@@ -296,7 +297,9 @@ class RoutingClient implements Client {
     this.#compare(cluster);
     const misfit = misfitWith(this.#identity, cluster);
     if (misfit !== undefined) throw misfit;
-    if (typeof nodeId !== 'string' || !Array.isArray(shards)) {
+    const { numShards } = this.#options;
+    const isKnown = (list: unknown[]): boolean => list.every((one) => isShard(one, numShards));
+    if (!isAddressToken(nodeId) || !Array.isArray(shards) || !isKnown(shards)) {
       const message = `shard ${shard} answered ${NODE_INFO_TYPE} with ${describe(info)}`;
       throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
     }
@@ -413,7 +416,7 @@ class RoutingClient implements Client {
 
   #checkShard(shard: number): void {
     const { numShards } = this.#options;
-    if (!Number.isInteger(shard) || shard < 0 || shard >= numShards) {
+    if (!isShard(shard, numShards)) {
       const message = `shard must be a whole number from 0 to ${numShards - 1}, got ${describe(shard)}`;
       throw new ClstrError('INVALID_ENVELOPE', message);
     }

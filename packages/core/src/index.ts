@@ -38,6 +38,7 @@ export type { Codec } from './codec.ts';
 export { checkCallerType, envelopeLimits } from './envelope.ts';
 export type { Headers } from './envelope.ts';
 
+export { nodeAddress } from './address.ts';
 export { TOPOLOGY_ADDRESS, isNodeAddress, isTopologyAddress } from './transport.ts';
 export type {
   Address,

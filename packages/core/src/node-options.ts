@@ -13,6 +13,7 @@ import type { Membership } from './membership/membership.ts';
 import { traitsOf } from './membership/traits.ts';
 import type { MemberTraits } from './membership/traits.ts';
 import type { Metrics } from './metrics.ts';
+import { ADDRESS_TOKEN } from './address.ts';
 import { checkObservers } from './observers.ts';
 import {
   MAX_DELAY_MS,
@@ -119,8 +120,6 @@ const KNOWN_OPTIONS = [
   'logger',
 ] as const satisfies readonly (keyof NodeOptions)[];
 
-const NODE_ID = /^[A-Za-z0-9_-]{1,64}$/;
-
 /** @throws INVALID_OPTION */
 export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   const owner = 'createNode';
@@ -142,7 +141,7 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
       owner,
       'id',
       given.id ?? `node-${randomId(random, 6)}`,
-      NODE_ID,
+      ADDRESS_TOKEN,
       'of [A-Za-z0-9_-]{1,64}',
     ),
     transport,

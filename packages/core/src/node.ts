@@ -12,6 +12,7 @@ import type { MemberHost } from './membership/member.ts';
 import { TIMINGS } from './membership/timing.ts';
 import { NodeAnnouncer } from './node-announcer.ts';
 import { resolveNodeOptions } from './node-options.ts';
+import { nodeAddress } from './address.ts';
 import type { NodeOptions, ResolvedNodeOptions } from './node-options.ts';
 import { NodeProbe } from './node-probe.ts';
 import { NodeSubjects } from './node-subjects.ts';
@@ -232,7 +233,7 @@ class ShardNode implements Node {
     const { random, id } = this.#options;
     this.#state = 'starting';
     try {
-      if (this.#member === undefined) await this.#startStatic({ nodeId: id, inc: randomId(random, 10) });
+      if (this.#member === undefined) await this.#startStatic(nodeAddress(id, randomId(random, 10))!);
       else await this.#startMember(this.#member);
     } catch (error) {
       this.#ending ??= this.#end(0);

@@ -23,6 +23,10 @@ export function seeded(seed: string, text: string): string {
   return seed === '' ? text : `${seed}\0${text}`;
 }
 
+export function isShard(value: unknown, numShards: number): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) < numShards;
+}
+
 /** Remembers the shards of the keys used most recently, in bounded memory. */
 export interface KeyRouter {
   /** The shard of `key`; about 40 ns for a remembered key, 0.5 µs otherwise. */

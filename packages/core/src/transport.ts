@@ -2,16 +2,13 @@
 import type { Headers } from './envelope.ts';
 import type { ClstrError, Failure } from './errors.ts';
 import type { Logger } from './logger.ts';
+import type { NodeAddress } from './address.ts';
+
+export type { NodeAddress } from './address.ts';
 
 /** Whoever serves a shard. */
 export interface ShardAddress {
   readonly shard: number;
-}
-
-/** One run of one node, directly: `inc` (incarnation) is new at each start. */
-export interface NodeAddress {
-  readonly nodeId: string;
-  readonly inc: string;
 }
 
 /** Any one of the nodes: for questions about the cluster. */

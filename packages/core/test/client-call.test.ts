@@ -3,10 +3,11 @@ import { describe, expect, test, vi } from 'vitest';
 import { createClient } from '../src/client.ts';
 import type { ClientOptions, NotifyFailure } from '../src/index.ts';
 import { ActorError, ClstrError } from '../src/errors.ts';
+import { nodeAddress } from '../src/address.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
-const NODE_A = { nodeId: 'a', inc: '1' };
-const NODE_B = { nodeId: 'b', inc: '1' };
+const NODE_A = nodeAddress('a', '1')!;
+const NODE_B = nodeAddress('b', '1')!;
 
 function start(options: Partial<ClientOptions> = {}) {
   const transport = new ScriptedTransport();

@@ -6,12 +6,13 @@ import type { Strandable } from '../src/client-stranded.ts';
 import { createClient } from '../src/client.ts';
 import { ClstrError } from '../src/errors.ts';
 import type { CallOptions } from '../src/index.ts';
+import { nodeAddress } from '../src/address.ts';
 import type { Sent } from './scripted-transport.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
 const GRACE_MS = 100;
-const OLD = { nodeId: 'a', inc: 'i' };
-const NEW = { nodeId: 'b', inc: 'j' };
+const OLD = nodeAddress('a', 'i')!;
+const NEW = nodeAddress('b', 'j')!;
 const IDEMPOTENT: CallOptions = { idempotent: true };
 
 describe('the calls of a shard that moved', () => {
@@ -172,7 +173,7 @@ describe('a call that waits for an owner which was replaced', () => {
     await clock.advance(GRACE_MS);
     calls().at(-1)!.leave();
     await clock.advance(1_000);
-    await takeOver(3, { nodeId: 'c', inc: 'k' });
+    await takeOver(3, nodeAddress('c', 'k'));
     await clock.advance(GRACE_MS);
     expect(sent()).toEqual(['A to a', 'B to a', 'A to b', 'A to c']);
     calls().at(-1)!.reply(1);

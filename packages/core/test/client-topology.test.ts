@@ -4,6 +4,7 @@ import { ClientTopology } from '../src/client-topology.ts';
 import { createClient } from '../src/client.ts';
 import { bytesCodec } from '../src/codec.ts';
 import { ClstrError } from '../src/errors.ts';
+import { nodeAddress } from '../src/address.ts';
 import type { NodeAddress } from '../src/transport.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
@@ -18,7 +19,7 @@ function start() {
   const random = { bytes: (count: number) => new Uint8Array(count).fill(128) };
   let attempts = 0;
   const topology = new ClientTopology({
-    ...{ link: transport.openLink({ session: 1 }), clock, routes, random },
+    ...{ link: transport.openLink({ session: 1 }), clock, routes, random, numShards: 20_000 },
     nextAttempt: () => ++attempts,
     onIdentity: () => undefined,
     onMoved: (shard) => moved.push(shard),
@@ -128,7 +129,7 @@ describe('an announcement', () => {
   /** As `random` in `start` says: half of the jitter. */
   const JITTER_MS = 25;
   const ANNOUNCED_PAUSE_MS = 200;
-  const ANNOUNCER = { nodeId: 'b', inc: 'j' };
+  const ANNOUNCER = nodeAddress('b', 'j')!;
 
   test('makes this client ask any node, in a moment of its own', async () => {
     const { topology, transport, clock } = start();
@@ -144,7 +145,7 @@ describe('an announcement', () => {
     const clock = fakeClock();
     const random = { bytes: (count: number) => new Uint8Array(count).fill(byte) };
     const topology = new ClientTopology({
-      ...{ link: transport.openLink({ session: 1 }), clock, random, routes: new Map() },
+      ...{ link: transport.openLink({ session: 1 }), clock, random, routes: new Map(), numShards: 8 },
       ...{ nextAttempt: () => 1, onIdentity: () => undefined, onMoved: () => undefined },
     });
     topology.onAnnouncement(ANNOUNCER);
@@ -161,7 +162,7 @@ describe('an announcement', () => {
 
   test('comes ten thousand times, and is asked about once', async () => {
     const { topology, transport, clock } = start();
-    for (let i = 0; i < 10_000; i++) topology.onAnnouncement({ nodeId: `n${i}`, inc: 'i' });
+    for (let i = 0; i < 10_000; i++) topology.onAnnouncement(nodeAddress(`n${i}`, 'i'));
     await clock.advance(JITTER_MS);
     transport.last.reply(owners());
     await clock.advance(10_000);
@@ -206,7 +207,7 @@ describe('an announcement', () => {
 
   test('that names a node which is not there costs one question', async () => {
     const { topology, transport, clock } = start();
-    topology.onAnnouncement({ nodeId: 'nobody', inc: 'x' });
+    topology.onAnnouncement(nodeAddress('nobody', 'x'));
     await clock.advance(JITTER_MS + ANSWER_MS + PAUSE_MS);
     expect(transport.last.to).toEqual({ nodeId: 'nobody', inc: 'x' });
     transport.last.fail(new ClstrError('NO_SUBSCRIBER', 'no'));
@@ -302,6 +303,29 @@ describe('an answer', () => {
     expect([...routes.keys()]).toEqual([4]);
   });
 
+  test.each([-1, 20_000, 1.5, NaN, '3', 2 ** 40])(
+    'about the shard %s, which is none, is passed over',
+    async (shard) => {
+      const { told, routes, topology, moved } = start();
+      await told(owners([shard, 1, 'a', 'i']));
+      expect([routes.size, moved, topology.epochOf(shard as number)]).toEqual([0, [], 0]);
+    },
+  );
+
+  test.each([
+    ['x.y 0\r\n\r\nPUB admin 0\r\n\r\nPUB z', 'i'],
+    ['a', 'i 0\r\n'],
+    ['a', ''],
+    ['a.b', 'i'],
+    ['x'.repeat(65), 'i'],
+  ])('with an owner %j, %j that no node is called teaches nothing', async (nodeId, inc) => {
+    const { told, routes, topology, moved } = start();
+    await told(owners([3, Number.MAX_SAFE_INTEGER, nodeId, inc]));
+    expect([routes.size, moved, topology.epochOf(3)]).toEqual([0, [], 0]);
+    await told(owners([3, 1, 'b', 'j']));
+    expect(routes.get(3)).toEqual({ nodeId: 'b', inc: 'j' });
+  });
+
   test('that is not of the codec teaches nothing, and does not break the client', async () => {
     const { topology, transport, routes, clock } = start();
     topology.refresh();
@@ -336,6 +360,8 @@ describe('a refusal', () => {
     { epoch: '2', nodeId: 'b', inc: 'j' },
     { epoch: 2, nodeId: 7, inc: 'j' },
     { epoch: 2, nodeId: 'b' },
+    { epoch: 2, nodeId: 'b 0\r\n', inc: 'j' },
+    { epoch: 2, nodeId: 'b', inc: 'j.*' },
   ])('with the details %j is not', (details) => {
     const { topology, routes } = start();
     expect(topology.learnFrom(3, refusal(details))).toBe(false);
@@ -440,13 +466,13 @@ describe('a call of a client that follows its cluster', () => {
     const other = client.requestShard(3, 'Get');
     calls()[2]!.refuse(refusal({ epoch: 2, nodeId: 'b', inc: 'j' }));
     calls()[3]!.refuse(gone);
-    calls()[0]!.reply('late', { nodeId: 'a', inc: 'i' });
+    calls()[0]!.reply('late', nodeAddress('a', 'i'));
     expect(await direct).toBe('late');
     const next = client.requestShard(3, 'Get');
     await clock.advance(100);
     for (const { to } of calls().slice(4)) expect(to).toEqual({ shard: 3 });
     expect(calls().length).toBeGreaterThan(5);
-    calls()[1]!.reply('first', { nodeId: 'z', inc: 'y' });
+    calls()[1]!.reply('first', nodeAddress('z', 'y'));
     expect(await own).toBe('first');
     void client.requestShard(4, 'Get').catch(() => undefined);
     expect(calls().at(-1)!.to).toEqual({ nodeId: 'z', inc: 'y' });
@@ -456,8 +482,8 @@ describe('a call of a client that follows its cluster', () => {
   test('answered late, by an owner before the one that is known, changes no route', async () => {
     const { client, calls } = follow();
     const answers = [client.requestShard(3, 'Get'), client.requestShard(4, 'Get')];
-    calls()[0]!.reply('late', { nodeId: 'z', inc: 'y' });
-    calls()[1]!.reply('first', { nodeId: 'z', inc: 'y' });
+    calls()[0]!.reply('late', nodeAddress('z', 'y'));
+    calls()[1]!.reply('first', nodeAddress('z', 'y'));
     await Promise.all(answers);
     void client.requestShard(3, 'Get').catch(() => undefined);
     void client.requestShard(4, 'Get').catch(() => undefined);
@@ -465,9 +491,6 @@ describe('a call of a client that follows its cluster', () => {
       calls()
         .slice(2)
         .map(({ to }) => to),
-    ).toEqual([
-      { nodeId: 'a', inc: 'i' },
-      { nodeId: 'z', inc: 'y' },
-    ]);
+    ).toEqual([nodeAddress('a', 'i')!, nodeAddress('z', 'y')!]);
   });
 });

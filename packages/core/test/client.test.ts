@@ -4,6 +4,7 @@ import { createClient } from '../src/client.ts';
 import type { Client, ClientInterceptor, ClientOptions, NotifyFailure } from '../src/index.ts';
 import type { Clock } from '../src/clock.ts';
 import { ActorError, ClstrError } from '../src/errors.ts';
+import { nodeAddress } from '../src/address.ts';
 import { shardFromString } from '../src/shard.ts';
 import { recordLog, recordMetrics } from './recorders.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
@@ -542,19 +543,26 @@ describe('nodeInfo', () => {
     expect(count).toBe(0);
   });
 
-  test.each([null, 5, 'n1', [], {}, { node_id: 5, shards: [] }, { node_id: 'n1', shards: 'all' }])(
-    'refuses the answer %j, which was executed',
-    async (answer) => {
-      const { client, transport } = start();
-      const call = endOf(client.shard(3).nodeInfo());
-      transport.last.reply(answer);
-      expect(await call).toMatchObject({
-        code: 'INVALID_ENVELOPE',
-        outcome: 'executed',
-        message: expect.stringContaining('shard 3 answered clstr.node.info with'),
-      });
-    },
-  );
+  test.each([
+    null,
+    5,
+    'n1',
+    [],
+    {},
+    { node_id: 5, shards: [] },
+    { node_id: 'a\n', shards: [] },
+    { node_id: 'n1', shards: [1, 1_024] },
+    { node_id: 'n1', shards: 'all' },
+  ])('refuses the answer %j, which was executed', async (answer) => {
+    const { client, transport } = start();
+    const call = endOf(client.shard(3).nodeInfo());
+    transport.last.reply(answer);
+    expect(await call).toMatchObject({
+      code: 'INVALID_ENVELOPE',
+      outcome: 'executed',
+      message: expect.stringContaining('shard 3 answered clstr.node.info with'),
+    });
+  });
 
   test('refuses an empty answer', async () => {
     const { client, transport } = start();
@@ -827,7 +835,7 @@ describe('a second reply', () => {
   test('is a warning that names the shard and the node', () => {
     const logger = recordLog();
     const { transport } = start({ logger });
-    transport.link!.onDuplicateReply!(3, { nodeId: 'n2', inc: 'x' });
+    transport.link!.onDuplicateReply!(3, nodeAddress('n2', 'x'));
     transport.link!.onDuplicateReply!(4, undefined);
     expect(logger.lines).toMatchObject([
       {

@@ -1,10 +1,11 @@
 import { fakeClock } from '@clstr/testing';
 import { expect, test } from 'vitest';
+import { nodeAddress } from '../src/address.ts';
 import { NodeAnnouncer } from '../src/node-announcer.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
 const ANNOUNCE_MS = 50;
-const SELF = { nodeId: 'n', inc: 'i' };
+const SELF = nodeAddress('n', 'i')!;
 
 function start() {
   const transport = new ScriptedTransport();

@@ -2,6 +2,7 @@ import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { ClstrError } from '../src/errors.ts';
 import { TIMINGS, silenceLimit } from '../src/membership/timing.ts';
+import { nodeAddress } from '../src/address.ts';
 import type { ProbeListener } from '../src/node-probe.ts';
 import { NodeReach } from '../src/node-reach.ts';
 import type { Reach, ReachOptions } from '../src/node-reach.ts';
@@ -12,7 +13,7 @@ import { recordLog } from './recorders.ts';
 const timing = TIMINGS.fast;
 const { heartbeatMs, leaseMs } = timing;
 const LIMIT_MS = silenceLimit(timing);
-const SELF = { nodeId: 'n1', inc: 'run' };
+const SELF = nodeAddress('n1', 'run')!;
 const nobody = new ClstrError('NO_SUBSCRIBER', 'nobody listens');
 
 interface Asked {
@@ -159,7 +160,7 @@ describe('a node that asks itself', () => {
     bus.answer = silence;
     await clock.advance(heartbeatMs);
     const [old] = bus.open.values();
-    reach.begin({ nodeId: 'n1', inc: 'next' });
+    reach.begin(nodeAddress('n1', 'next')!);
     expect([...bus.open.values()].map(({ inc }) => inc)).toEqual(['next']);
     old!.listener(undefined);
     await clock.advance(LIMIT_MS + heartbeatMs);

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { nodeAddress } from '../src/address.ts';
 import { PendingAttempt, PendingTable } from '../src/pending.ts';
 import type { NodeAddress, OutboundEntry, ReplySink } from '../src/transport.ts';
 
@@ -32,9 +33,9 @@ describe('answer', () => {
     const { table } = tableWith();
     const reports: [number, NodeAddress | undefined][] = [];
     table.onDuplicateReply = (shard, from) => reports.push([shard, from]);
-    const from = { nodeId: 'node-2', inc: 'a' };
+    const from = nodeAddress('node-2', 'a')!;
     table.add(5, pendingOf(5, 33));
-    table.answer(5, { nodeId: 'node-1', inc: 'a' });
+    table.answer(5, nodeAddress('node-1', 'a'));
     expect(reports).toEqual([]);
     table.answer(5, from);
     table.answer(5, undefined);

@@ -1,12 +1,13 @@
 /** Bugs of clients that follow shards from node to node, each under what went wrong. */
 import { expect, test } from 'vitest';
 import { createClient } from '../src/client.ts';
+import { nodeAddress } from '../src/address.ts';
 import { isNodeAddress, isTopologyAddress } from '../src/transport.ts';
 import { ManualClock } from './manual-clock.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 
-const OLD = { nodeId: 'old', inc: 'inc-1' };
-const NEW = { nodeId: 'new', inc: 'inc-2' };
+const OLD = nodeAddress('old', 'inc-1')!;
+const NEW = nodeAddress('new', 'inc-2')!;
 const TIMEOUT_MS = 1_000;
 
 function startClient() {

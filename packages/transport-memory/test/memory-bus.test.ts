@@ -1,4 +1,4 @@
-import { createFrameWriter, systemClock } from '@clstr/core';
+import { createFrameWriter, systemClock, nodeAddress } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
@@ -190,7 +190,7 @@ describe('addresses', () => {
     const bus = createMemoryBus();
     bus.addServer(SELF, endpoint('a'));
     expect(bus.serversOf({ ...SELF }).size).toBe(1);
-    expect(bus.serversOf({ nodeId: 'n1', inc: 'b' }).size).toBe(0);
+    expect(bus.serversOf(nodeAddress('n1', 'b')!).size).toBe(0);
   });
 });
 

@@ -1,4 +1,4 @@
-import { ActorError, ClstrError } from '@clstr/core';
+import { ActorError, ClstrError, nodeAddress } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
 import type { NetworkPolicy } from '../src/index.ts';
@@ -215,7 +215,7 @@ describe('a reply', () => {
 
   test('of two servers reaches the sink once, and is reported', async () => {
     const { link, transport } = await start();
-    const other = { nodeId: 'n2', inc: 'b' };
+    const other = nodeAddress('n2', 'b')!;
     await transport.serve(
       { shard: 1 },
       receiver(() => 'second'),

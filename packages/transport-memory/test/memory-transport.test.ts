@@ -1,4 +1,5 @@
 import type { ConnectionEvent } from '@clstr/core';
+import { nodeAddress } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
 import type { MemoryTransportOptions, Packet } from '../src/index.ts';
@@ -150,7 +151,7 @@ describe('close', () => {
     await b.serve(
       { shard: 2 },
       receiver(() => 'b'),
-      { nodeId: 'n2', inc: 'b' },
+      nodeAddress('n2', 'b')!,
     );
     await a.close();
     const link = b.openLink({ session: 1 });

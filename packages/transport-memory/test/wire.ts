@@ -9,9 +9,9 @@ import type {
   OutboundEntry,
   ReplyPort,
 } from '@clstr/core';
-import { payloadBytes } from '@clstr/core';
+import { payloadBytes, nodeAddress } from '@clstr/core';
 
-export const SELF: NodeAddress = { nodeId: 'n1', inc: 'a' };
+export const SELF: NodeAddress = nodeAddress('n1', 'a')!;
 
 let attempts = 0;
 

@@ -1,6 +1,6 @@
 /** One bucket as JetStream knows it: the stream `KV_<name>`, asked by requests to the stream's leader. */
 import type { CasOutcome, Clock, StoreEntry } from '@clstr/core';
-import { isClstrError, refusalOf } from '@clstr/core';
+import { ClstrError, describe, isClstrError, refusalOf } from '@clstr/core';
 import type { Msg, MsgHdrs } from 'nats';
 import { headers as createHeaders } from 'nats';
 import type { ControlConnection } from './control-connection.ts';
@@ -127,13 +127,18 @@ export class Bucket {
       idle_heartbeat: idleHeartbeatMs * NANOS_PER_MS,
       flow_control: true,
     };
-    const answer = await this.#ask<{ name: string }>(
+    const answer = await this.#ask<{ name: unknown }>(
       `CONSUMER.CREATE.${this.stream}`,
       { stream_name: this.stream, config },
       timeoutMs,
       [ApiErrors.NO_STREAM],
     );
-    return answer?.name;
+    return answer && checkConsumerName(answer.name);
+  }
+
+  /** Whether the server wants to hear of this subject that this bucket's consumer keeps up. */
+  isFlowControl(subject: string): boolean {
+    return subject.startsWith(`$JS.FC.${this.stream}.`);
   }
 
   /** In the background: a consumer that nobody hears ends by itself, only later. */
@@ -197,6 +202,14 @@ export class Bucket {
 
 /** `unheard`: no stream listens to the key, so that nothing was written. */
 export type Written = CasOutcome | 'unheard';
+
+/** It becomes part of a subject, and whoever may publish to inboxes can answer in the server's place. */
+function checkConsumerName(name: unknown): string {
+  if (typeof name === 'string' && CONSUMER_NAME.test(name)) return name;
+  throw new ClstrError('CONNECTION_LOST', `JetStream named a consumer ${describe(name)}, which is no name`);
+}
+
+const CONSUMER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 interface StreamInfo {
   readonly config: { readonly num_replicas: number; readonly storage: 'file' | 'memory' };

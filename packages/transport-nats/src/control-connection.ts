@@ -9,6 +9,7 @@ import { openConnection } from './connection.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionSubscription } from './kept-subscription.ts';
 import { fromNatsError } from './nats-errors.ts';
+import { checkPlainSubject, isPlainSubject } from './subjects.ts';
 
 export interface ControlOptions {
   readonly connect: ConnectionOptions;
@@ -65,10 +66,11 @@ export class ControlConnection {
     };
   }
 
-  /** @throws TIMEOUT, CONNECTION_LOST, NO_SUBSCRIBER, NO_PERMISSION, PAYLOAD_TOO_LARGE */
-  request({ subject, bytes, headers, timeoutMs }: ControlRequest): Promise<Msg> {
-    if (!this.#isConnected) return Promise.reject(this.#down());
-    return new Promise<Msg>((resolve, reject) => {
+  /** @throws TIMEOUT, CONNECTION_LOST, NO_SUBSCRIBER, NO_PERMISSION, PAYLOAD_TOO_LARGE, INVALID_OPTION */
+  async request({ subject, bytes, headers, timeoutMs }: ControlRequest): Promise<Msg> {
+    if (!this.#isConnected) throw this.#down();
+    checkPlainSubject(subject);
+    return await new Promise<Msg>((resolve, reject) => {
       const end = (settle: () => void): void => {
         if (this.#waiting.delete(reject)) settle();
       };
@@ -108,9 +110,9 @@ export class ControlConnection {
     return this.#connection.subscribe(subject, { onMessage: guarded(onMessage), onEnded: guarded(onEnded) });
   }
 
-  /** Tells the server something that nobody answers; nothing when it is down. */
+  /** Tells the server something that nobody answers; nothing when it is down, or when the subject is no plain one. */
   tell(subject: string): void {
-    if (this.#isConnected) this.#connection.publish(subject, NOTHING, undefined);
+    if (this.#isConnected && isPlainSubject(subject)) this.#connection.publish(subject, NOTHING, undefined);
   }
 
   /** Idempotent. Listeners hear that it is down. */

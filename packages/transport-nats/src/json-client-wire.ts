@@ -62,8 +62,9 @@ export class JsonClientWire implements ClientWire {
       this.#tooLarge(outgoing, bytes.length, maxPayload);
       return;
     }
-    const subject = subjectOf(options.subjectPrefix, isTopologyAddress(to) ? to : { shard: entry.shard });
+    let subject: string;
     try {
+      subject = subjectOf(options.subjectPrefix, isTopologyAddress(to) ? to : { shard: entry.shard });
       // Also the NATS reply subject: it brings the 503 of a shard that nobody serves, and refusals of a notify.
       connection.publish(subject, bytes, replySubject);
     } catch (error) {

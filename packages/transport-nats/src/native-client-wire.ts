@@ -34,15 +34,21 @@ export class NativeClientWire implements ClientWire {
       const { to } = outgoing;
       // The same few address objects come again and again: each subject is built once per turn.
       if (to !== lastTo) {
-        lastTo = to;
         const known = byAddress.get(to);
         if (known !== undefined) entries = known;
         else {
-          const subject = subjectOf(this.#host.options.subjectPrefix, to);
+          let subject: string;
+          try {
+            subject = subjectOf(this.#host.options.subjectPrefix, to);
+          } catch (error) {
+            this.#host.failed(outgoing, error as ClstrError);
+            continue;
+          }
           entries = bySubject.get(subject) ?? [];
           if (entries.length === 0) bySubject.set(subject, entries);
           byAddress.set(to, entries);
         }
+        lastTo = to;
       }
       entries.push(outgoing);
     }

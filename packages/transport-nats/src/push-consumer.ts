@@ -112,9 +112,9 @@ export class PushConsumer {
 
   /** Heartbeats say how far the server is; flow control wants an answer, or the server stops sending. */
   #onControl(headers: MsgHdrs, reply = ''): void {
-    const { control } = this.#options;
+    const { control, bucket } = this.#options;
     const stalled = headers.get('Nats-Consumer-Stalled');
-    for (const subject of [reply, stalled]) if (subject.startsWith('$JS.FC.')) control.tell(subject);
+    for (const subject of [reply, stalled]) if (bucket.isFlowControl(subject)) control.tell(subject);
     const last = headers.get('Nats-Last-Consumer');
     if (last !== '' && Number(last) !== this.#received) this.#end(gap());
   }
@@ -163,5 +163,7 @@ function placeOf(reply = ''): { revision: number; consumerSequence: number } | u
   const tokens = reply.split('.');
   if (tokens.length < 9 || tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined;
   const [revision, consumerSequence] = tokens.slice(tokens.length === 9 ? 5 : 7).map(Number);
-  return { revision: revision!, consumerSequence: consumerSequence! };
+  return Number.isSafeInteger(revision)
+    ? { revision: revision!, consumerSequence: consumerSequence! }
+    : undefined;
 }

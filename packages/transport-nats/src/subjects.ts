@@ -1,13 +1,30 @@
 /** NATS subjects: of shards, of nodes, of inboxes, and which reply subjects may be trusted. */
 import type { Address, NodeAddress } from '@clstr/core';
-import { isNodeAddress, isTopologyAddress } from '@clstr/core';
+import { invalidOption, isNodeAddress, isTopologyAddress, nodeAddress } from '@clstr/core';
 
+/**
+ * Where messages for an address go. What is no plain subject would be protocol: it is refused before anything leaves,
+ * whoever made the address.
+ *
+ * @throws INVALID_OPTION
+ */
 export function subjectOf(prefix: string, address: Address): string {
   if (isTopologyAddress(address)) return `${prefix}.topology`;
-  return isNodeAddress(address)
-    ? `${prefix}.node.${address.nodeId}.${address.inc}`
-    : `${prefix}.shard.${address.shard}`;
+  if (isNodeAddress(address)) {
+    const subject = `${prefix}.node.${address.nodeId}.${address.inc}`;
+    if (!checkedAddresses.has(address)) {
+      checkPlainSubject(subject);
+      checkedAddresses.add(address);
+    }
+    return subject;
+  }
+  const { shard } = address;
+  if (!Number.isSafeInteger(shard) || shard < 0) throw invalidOption('send', 'shard', shard, 'a shard');
+  return `${prefix}.shard.${shard}`;
 }
+
+/** The same few objects come again and again: each is checked once. The prefix was checked with the options. */
+const checkedAddresses = new WeakSet<NodeAddress>();
 
 /** Where nodes announce themselves to clients. */
 export function announcementsOf(prefix: string): string {
@@ -20,6 +37,13 @@ export const NODES_QUEUE = 'nodes';
 /** Dot-separated tokens of printable ASCII without wildcards: what may be published to without harm. */
 export function isPlainSubject(subject: string): boolean {
   return subject.length <= MAX_SUBJECT_LENGTH && PLAIN_SUBJECT.test(subject);
+}
+
+/** @throws INVALID_OPTION */
+export function checkPlainSubject(subject: string): void {
+  if (isPlainSubject(subject)) return;
+  const expected = `a subject of at most ${MAX_SUBJECT_LENGTH} printable characters without wildcards`;
+  throw invalidOption('send', 'the subject', subject, expected);
 }
 
 const MAX_SUBJECT_LENGTH = 255;
@@ -55,14 +79,13 @@ export class NodeAddressReader {
 
   #learn(subject: string): NodeAddress | undefined {
     if (!subject.startsWith(this.#start)) return undefined;
-    const [, nodeId, inc] = NODE_TOKENS.exec(subject.slice(this.#start.length)) ?? [];
-    if (nodeId === undefined || inc === undefined) return undefined;
+    const [nodeId, inc, ...more] = subject.slice(this.#start.length).split('.', 3);
+    const address = more.length === 0 ? nodeAddress(nodeId, inc) : undefined;
+    if (address === undefined) return undefined;
     if (this.#known.size >= MAX_KNOWN) this.#known.clear();
-    const address = { nodeId, inc };
     this.#known.set(subject, address);
     return address;
   }
 }
 
-const NODE_TOKENS = /^([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})$/;
 const MAX_KNOWN = 10_000;

@@ -102,6 +102,25 @@ describe.skipIf(!hasNatsServer())('a connection of membership', () => {
     expect(await refusal.promise).toMatchObject({ code: 'NO_PERMISSION' });
   });
 
+  test('asks and tells nothing under what is no plain subject', async () => {
+    const own = await open();
+    const seen: string[] = [];
+    const all = await connect({ servers: server.url, user: 'all', pass: 'p' });
+    all.subscribe('>', { callback: (_error, { subject }) => seen.push(subject) });
+    await all.flush();
+    const subject = 'a 0\r\n\r\nPUB admin';
+    const question = own.request({ subject, bytes: undefined, headers: undefined, timeoutMs: 1_000 });
+    await expect(question).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    own.tell(subject);
+    const last = deferred();
+    all.subscribe('last', { callback: () => last.resolve() });
+    await all.flush();
+    own.tell('last');
+    await last.promise;
+    await all.close();
+    expect(seen).toEqual(['last']);
+  });
+
   test('logs what a subscriber throws, and goes on telling it', async () => {
     const own = await open();
     const second = deferred();

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import type { ClientLink } from '@clstr/core';
+import type { ClientLink, NodeAddress } from '@clstr/core';
 import { ClstrError, FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core';
 import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
@@ -91,6 +91,23 @@ describe('entries of one turn', () => {
     await microtasks(1);
     expect(connection.published.map(({ subject }) => subject)).toEqual(['clstr.shard.1', 'clstr.shard.1']);
   });
+});
+
+test('a forged address is refused alone, and nothing of it is sent', async () => {
+  const { connection, link } = await scripted();
+  const forged = { nodeId: 'x 0\r\n\r\nPUB admin.drop 5\r\nhello\r\nPUB z', inc: 'i' } as NodeAddress;
+  const sent = [send(link), send(link, {}, forged), send(link, {}, forged), send(link)];
+  await microtasks(2);
+  const refused = ['error: INVALID_OPTION not-executed'];
+  expect(sent.map(({ fate }) => fate)).toEqual([['sent'], refused, refused, ['sent']]);
+  expect(connection.published.map(({ subject }) => subject)).toEqual(['clstr.shard.1']);
+});
+
+test('a shard that is none is refused on the JSON wire too', async () => {
+  const { connection, link } = await scripted({ wire: 'json' });
+  const { fate } = send(link, { shard: '1 0\r\n' as unknown as number });
+  await microtasks(2);
+  expect([fate, connection.published]).toEqual([['error: INVALID_OPTION not-executed'], []]);
 });
 
 test('silence may mean that only Go nodes listen, as long as no node has answered on the native wire', async () => {

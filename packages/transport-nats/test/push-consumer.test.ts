@@ -43,6 +43,7 @@ async function start(): Promise<void> {
   const bucket = {
     subjectOf: (key: string) => real.subjectOf(key),
     entryOfMessage: (message: Msg, revision: number) => real.entryOfMessage(message, revision),
+    isFlowControl: (subject: string) => real.isFlowControl(subject),
     consume: async () => created,
     forget: (name: string) => forgotten.push(name),
   } as unknown as Bucket;
@@ -86,6 +87,7 @@ test.each([
   ['an entry is missing', () => entry(2)],
   ['an entry comes twice', () => entry(0)],
   ['a message names no place', () => entry(1, 'somewhere')],
+  ['a message names a revision that is none', () => entry(1, '$JS.ACK.KV_b.c1.1.x.1.123.7')],
   ['a heartbeat is ahead', () => control({ 'Nats-Last-Consumer': '1' })],
   ['the server ends it', () => control({}, '', 409)],
 ])('ends when %s, once, and tells nothing more', (_what, message) => {
@@ -99,6 +101,7 @@ test('answers flow control, and nothing else that a message asks for', () => {
   deliver(control({}, '$JS.FC.KV_b.c1.x'));
   deliver(control({ 'Nats-Last-Consumer': '0', 'Nats-Consumer-Stalled': '$JS.FC.KV_b.c1.y' }));
   deliver(control({}, '$JS.API.STREAM.PURGE.KV_b'));
+  deliver(control({}, '$JS.FC.ORDERS.c1.x'));
   expect(told).toEqual(['$JS.FC.KV_b.c1.x', '$JS.FC.KV_b.c1.y']);
   expect(heard).toEqual([]);
 });

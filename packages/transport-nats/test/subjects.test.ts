@@ -1,9 +1,29 @@
+import type { Address } from '@clstr/core';
+import { nodeAddress } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import { NodeAddressReader, isInbox, isPlainSubject, subjectOf } from '../src/subjects.ts';
 
 test('a shard and a run of a node have a subject each, below the prefix', () => {
   expect(subjectOf('my.cluster', { shard: 7 })).toBe('my.cluster.shard.7');
-  expect(subjectOf('my.cluster', { nodeId: 'n1', inc: 'x' })).toBe('my.cluster.node.n1.x');
+  expect(subjectOf('my.cluster', nodeAddress('n1', 'x')!)).toBe('my.cluster.node.n1.x');
+});
+
+test.each([
+  { nodeId: 'x 0\r\n\r\nPUB admin 0\r\n\r\n', inc: 'i' },
+  { nodeId: 'a', inc: 'i\r\n' },
+  { nodeId: 'a', inc: '' },
+  { nodeId: 'a', inc: '*' },
+  { nodeId: 'a'.repeat(300), inc: 'i' },
+  { shard: '1 0\r\n' },
+  { shard: NaN },
+  { shard: -1 },
+  { shard: 1e21 },
+])('the address %j has no subject, however it was made', (forged) => {
+  for (let i = 0; i < 2; i++) {
+    expect(() => subjectOf('clstr', forged as unknown as Address)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', outcome: 'not-executed' }),
+    );
+  }
 });
 
 describe('a plain subject', () => {
@@ -45,10 +65,7 @@ describe('reading direct subjects back', () => {
     const reader = new NodeAddressReader('clstr');
     const a = reader.read('clstr.node.a.1');
     const b = reader.read('clstr.node.b.2');
-    expect([a, b]).toEqual([
-      { nodeId: 'a', inc: '1' },
-      { nodeId: 'b', inc: '2' },
-    ]);
+    expect([a, b]).toEqual([nodeAddress('a', '1')!, nodeAddress('b', '2')!]);
     expect(reader.read('clstr.node.a.1')).toBe(a);
     expect(reader.read('clstr.node.a.1')).toBe(a);
     expect(reader.read('clstr.node.b.2')).toBe(b);

@@ -10,10 +10,10 @@ import type {
   OutboundEntry,
   ReplyPort,
 } from '@clstr/core';
-import { createFrameWriter, decodeFrame, payloadBytes } from '@clstr/core';
+import { createFrameWriter, decodeFrame, payloadBytes, nodeAddress } from '@clstr/core';
 import { deferred } from '@clstr/testing';
 
-export const SELF: NodeAddress = { nodeId: 'n1', inc: 'a' };
+export const SELF: NodeAddress = nodeAddress('n1', 'a')!;
 
 let attempts = 0;
 

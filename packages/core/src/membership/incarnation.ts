@@ -115,10 +115,13 @@ export class Incarnation {
     });
     const { session } = this;
     const clusterId = (): string => this.clusterId;
-    this.view = new View(options.highestEpochs, clusterId, {
-      onMember: (id) => this.#onMember(id),
-      onHeartbeat: (id) => this.#onMember(id),
-      onShard: (shard) => this.ownership.onShard(shard),
+    this.view = new View({
+      ...{ numShards, highestEpochs: options.highestEpochs, clusterId },
+      listener: {
+        onMember: (id) => this.#onMember(id),
+        onHeartbeat: (id) => this.#onMember(id),
+        onShard: (shard) => this.ownership.onShard(shard),
+      },
     });
     const { view } = this;
     this.#monitor = new Monitor({

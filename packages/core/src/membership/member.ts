@@ -7,9 +7,11 @@ import type { Logger } from '../logger.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
 import type { Topology } from '../shard-gate.ts';
-import type { NodeAddress } from '../transport.ts';
+import { nodeAddress } from '../address.ts';
+import type { NodeAddress } from '../address.ts';
 import { Incarnation } from './incarnation.ts';
 import type { Membership } from './membership.ts';
+import { ownerIn } from './records.ts';
 import type { OwnershipListener, ShardHost } from './ownership.ts';
 import { createStartLimit } from './refusal.ts';
 import { ReportedStore } from './reported-store.ts';
@@ -121,8 +123,8 @@ export class Member {
   /** The owner of a shard, as far as this node has heard. */
   ownerOf(shard: number): { epoch: number; address: NodeAddress } | undefined {
     const record = this.#current?.view.shards.get(shard)?.record;
-    if (record?.state !== 'owned') return undefined;
-    return { epoch: record.epoch, address: { nodeId: record.owner, inc: record.inc } };
+    const address = record?.state === 'owned' ? ownerIn(record) : undefined;
+    return address && { epoch: record!.epoch, address };
   }
 
   topology(): Topology {
@@ -207,7 +209,7 @@ export class Member {
     });
     this.#current = incarnation;
     try {
-      await incarnation.join(() => host.enter({ nodeId, inc }));
+      await incarnation.join(() => host.enter(nodeAddress(nodeId, inc)!));
     } catch (error) {
       // What it has written already would make its next start wait for an expiry.
       if (!this.#isEnded) await incarnation.leave(0);

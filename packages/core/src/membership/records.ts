@@ -1,4 +1,6 @@
 /** The records of a cluster's bucket: their keys, and their shape as JSON. */
+import { isAddressToken, nodeAddress } from '../address.ts';
+import type { NodeAddress } from '../address.ts';
 import { isWeight } from '../placement.ts';
 import type { PlacementKind } from './membership.ts';
 import { isTraits } from './traits.ts';
@@ -98,7 +100,7 @@ export const readConfig: RecordReader<ClusterConfig> = reader<ClusterConfig>({
 });
 
 export const readHeartbeat: RecordReader<Heartbeat> = reader<Heartbeat>({
-  inc: isText,
+  inc: isAddressToken,
   beat: isCount,
   leaseMs: isCount,
   isDead: isOneOf(true, false),
@@ -106,7 +108,7 @@ export const readHeartbeat: RecordReader<Heartbeat> = reader<Heartbeat>({
 });
 
 export const readMember: RecordReader<MemberRecord> = reader<MemberRecord>({
-  inc: isText,
+  inc: isAddressToken,
   state: isOneOf('up', 'draining', 'left', 'dead'),
   weight: (value) => value === undefined || isWeight(value),
   traits: (value) => value === undefined || isTraits(value),
@@ -114,7 +116,7 @@ export const readMember: RecordReader<MemberRecord> = reader<MemberRecord>({
   nonce: isText,
 });
 
-export const readShard: RecordReader<ShardRecord> = reader<ShardRecord>({
+const readShardFields = reader<ShardRecord>({
   epoch: isCount,
   owner: isText,
   inc: isText,
@@ -122,6 +124,18 @@ export const readShard: RecordReader<ShardRecord> = reader<ShardRecord>({
   cluster: isOptionalText,
   nonce: isText,
 });
+
+/** Only a record that was never owned names no run. */
+export const readShard: RecordReader<ShardRecord> = (value) => {
+  const record = readShardFields(value);
+  if (record === undefined || ownerIn(record) !== undefined) return record;
+  return record.state !== 'owned' && record.owner === '' && record.inc === '' ? record : undefined;
+};
+
+/** The run that a record of a shard names; undefined when it names none. */
+export function ownerIn({ owner, inc }: ShardRecord): NodeAddress | undefined {
+  return nodeAddress(owner, inc);
+}
 
 /**
  * What a shard's record says in the bucket whose configuration is `clusterId`. One that was on its way when an earlier

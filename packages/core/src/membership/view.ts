@@ -1,5 +1,6 @@
 /** What one run of a node has heard of its cluster: for each key the newest write it knows. All of it hints. */
 import type { StoreEntry } from './cluster-store.ts';
+import { isAddressToken } from '../address.ts';
 import { readHeartbeat, readMember, readShardIn } from './records.ts';
 import type { Heartbeat, MemberRecord, ShardRecord } from './records.ts';
 
@@ -20,42 +21,52 @@ export interface ViewListener {
   onHeartbeat(nodeId: string): void;
 }
 
+export interface ViewOptions {
+  readonly numShards: number;
+  /** Of each shard, over all runs of this process: epochs must rise even when the bucket was lost. */
+  readonly highestEpochs: Map<number, number>;
+  /** Of the bucket that the run is in. */
+  readonly clusterId: () => string;
+  readonly listener: ViewListener;
+}
+
 export class View {
   readonly members: Map<string, Known<MemberRecord>> = new Map();
   readonly shards: Map<number, Known<ShardRecord>> = new Map();
   readonly heartbeats: Map<string, Beat> = new Map();
-  /** Of each shard, over all runs of this process: epochs must rise even when the bucket was lost. */
   readonly highestEpochs: Map<number, number>;
+  readonly #numShards: number;
   readonly #clusterId: () => string;
   readonly #listener: ViewListener;
 
-  /** `clusterId`: of the bucket that the run is in. */
-  constructor(highestEpochs: Map<number, number>, clusterId: () => string, listener: ViewListener) {
+  constructor({ numShards, highestEpochs, clusterId, listener }: ViewOptions) {
     this.highestEpochs = highestEpochs;
+    this.#numShards = numShards;
     this.#clusterId = clusterId;
     this.#listener = listener;
   }
 
-  /** True when it told something new. */
+  /** True when it told something new. A key that names no node and no shard of this cluster tells nothing. */
   apply(entry: StoreEntry, nowMs: number): boolean {
     const { key, revision, value } = entry;
     const name = key.slice(2);
     switch (key.slice(0, 2)) {
       case 'h.': {
-        if (!isNewer(this.heartbeats.get(name), revision)) return false;
+        if (!isAddressToken(name) || !isNewer(this.heartbeats.get(name), revision)) return false;
         this.heartbeats.set(name, { revision, record: readHeartbeat(value), seenMs: nowMs });
         this.#listener.onHeartbeat(name);
         return true;
       }
       case 'm.': {
-        if (!isNewer(this.members.get(name), revision)) return false;
+        if (!isAddressToken(name) || !isNewer(this.members.get(name), revision)) return false;
         this.members.set(name, { revision, record: readMember(value) });
         this.#listener.onMember(name);
         return true;
       }
       case 's.': {
-        const shard = Number(name);
-        if (!Number.isSafeInteger(shard) || !isNewer(this.shards.get(shard), revision)) return false;
+        const shard = shardNamed(name);
+        if (shard === undefined || shard >= this.#numShards) return false;
+        if (!isNewer(this.shards.get(shard), revision)) return false;
         const record = readShardIn(this.#clusterId(), value);
         this.shards.set(shard, { revision, record });
         if (record !== undefined) {
@@ -114,6 +125,11 @@ export class View {
     if (beat?.record?.isDead !== true || member === undefined) return false;
     return beat.record.inc === member.record?.inc || beat.revision > member.revision;
   }
+}
+
+/** In its one form: `0x1`, `1e0` and `01` would be shard 1 a second time. */
+function shardNamed(name: string): number | undefined {
+  return /^(?:0|[1-9]\d{0,9})$/.test(name) ? Number(name) : undefined;
 }
 
 function isNewer(known: Known<unknown> | undefined, revision: number): boolean {

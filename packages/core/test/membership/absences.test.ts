@@ -14,7 +14,10 @@ function start(records: Readonly<Record<string, object>>) {
   const options = { nodeId: 'a', inc: 'i', store, timing, clock, random: countingRandom() };
   const ignore = (): void => undefined;
   const session = new Session(options, { onLapse: ignore, onValid: ignore, onFenced: ignore });
-  const view = new View(new Map(), () => 'c', { onMember: ignore, onHeartbeat: ignore, onShard: ignore });
+  const view = new View({
+    ...{ numShards: 64, highestEpochs: new Map(), clusterId: () => 'c' },
+    listener: { onMember: ignore, onHeartbeat: ignore, onShard: ignore },
+  });
   const absences = new Absences({ ...options, view, session });
   session.begin(bucket.put('h.a', session.nextBeat()).revision, session.now());
   const put = (key: string, record: object | undefined): void => {

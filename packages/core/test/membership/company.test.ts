@@ -11,10 +11,13 @@ const INVOICES = { hosts: ['invoice'], types: 'i' };
 /** What run `me` of node `me` sees of its cluster, in a test's hand. */
 function company(traits: MemberTraits = INVOICES) {
   const clock = skewedClock();
-  const view = new View(new Map(), () => 'c', {
-    onMember: () => undefined,
-    onShard: () => undefined,
-    onHeartbeat: () => undefined,
+  const view = new View({
+    ...{ numShards: 64, highestEpochs: new Map(), clusterId: () => 'c' },
+    listener: {
+      onMember: () => undefined,
+      onShard: () => undefined,
+      onHeartbeat: () => undefined,
+    },
   });
   let revision = 0;
   const write = (key: string, record: object): void => {

@@ -635,7 +635,8 @@ describe('marks of a node that is gone', () => {
 
   test('stay while a shard names it', async () => {
     const { clock, bucket } = await afterLeaving((there) => {
-      there.put('s.9', owned(3, 'b', 'x', 'released'));
+      // Of another run, of which nothing says that it has ended.
+      there.put(`s.${NUM_SHARDS - 1}`, owned(3, 'b', 'y'));
     });
     await clock.advance(PURGE_MS + 5 * timing.listMs);
     expect(bucket.record('m.b')).toMatchObject({ state: 'left' });

@@ -20,10 +20,13 @@ function start(nodeId = 'me') {
     onValid: () => undefined,
     onFenced: () => undefined,
   });
-  const view = new View(new Map(), () => 'c', {
-    onMember: () => undefined,
-    onHeartbeat: () => undefined,
-    onShard: () => undefined,
+  const view = new View({
+    ...{ numShards: 64, highestEpochs: new Map(), clusterId: () => 'c' },
+    listener: {
+      onMember: () => undefined,
+      onHeartbeat: () => undefined,
+      onShard: () => undefined,
+    },
   });
   const listener = {
     onEntry: (entry: { key: string; revision: number; value: string | undefined }) =>

@@ -39,11 +39,14 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
       ownership.end();
     },
   });
-  const view = new View(highestEpochs, () => 'c', {
-    onMember: () => undefined,
-    onHeartbeat: () => undefined,
-    onShard: (shard) => {
-      ownership.onShard(shard);
+  const view = new View({
+    ...{ numShards: 64, highestEpochs, clusterId: () => 'c' },
+    listener: {
+      onMember: () => undefined,
+      onHeartbeat: () => undefined,
+      onShard: (shard) => {
+        ownership.onShard(shard);
+      },
     },
   });
   const state = { isPlaced: true };

@@ -93,3 +93,22 @@ test.each([
   expect(read(JSON.stringify({ ...record, state }))).toMatchObject({ state });
   expect(read(JSON.stringify({ ...record, state: `${state}?` }))).toBeUndefined();
 });
+
+/** A line break would be protocol in the subject of the run. */
+const INJECTED = 'a 0\r\n\r\nPUB admin 0\r\n';
+
+test.each([
+  ['a heartbeat', readHeartbeat, { ...heartbeat, inc: INJECTED }],
+  ['a member', readMember, { ...member, inc: INJECTED }],
+  ['a shard, by its owner', readShard, { ...shard, owner: INJECTED }],
+  ['a shard, by its run', readShard, { ...shard, inc: INJECTED }],
+  ['a released shard', readShard, { ...shard, state: 'released', inc: INJECTED }],
+  ['a shard that nobody owns', readShard, { ...shard, owner: '', inc: '' }],
+  ['a restored shard, in half', readShard, { ...shard, state: 'restored', owner: '' }],
+] as const)('a record that names what no node is called is none: %s', (_what, read, record) => {
+  expect(read(JSON.stringify(record))).toBeUndefined();
+});
+
+test.each(['released', 'restored'])('a shard that is %s may name nobody', (state) => {
+  expect(readShard(JSON.stringify({ ...shard, state, owner: '', inc: '' }))).toMatchObject({ state });
+});

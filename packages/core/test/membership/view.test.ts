@@ -4,10 +4,13 @@ import { View } from '../../src/membership/view.ts';
 function start() {
   const told: string[] = [];
   const highestEpochs = new Map<number, number>();
-  const view = new View(highestEpochs, () => 'c', {
-    onMember: (id) => told.push(`m.${id}`),
-    onHeartbeat: (id) => told.push(`h.${id}`),
-    onShard: (shard) => told.push(`s.${shard}`),
+  const view = new View({
+    ...{ numShards: 64, highestEpochs, clusterId: () => 'c' },
+    listener: {
+      onMember: (id) => told.push(`m.${id}`),
+      onHeartbeat: (id) => told.push(`h.${id}`),
+      onShard: (shard) => told.push(`s.${shard}`),
+    },
   });
   const apply = (key: string, revision: number, record: object | undefined, nowMs = 0): boolean =>
     view.apply({ key, revision, value: record && JSON.stringify(record) }, nowMs);
@@ -155,4 +158,17 @@ describe('a run', () => {
     apply('m.a', 7, undefined);
     expect(view.isGone('a', 'i', 5)).toBe(false);
   });
+});
+
+test.each([
+  ...['s.64', 's.-1', 's.01', 's.0x1', 's.1e0', 's.', 's. 1', 's.1.5', 's.4294967296', 's.99999999999'],
+  ...['m.', 'm.a b', 'm.ü', 'm.a.b', `m.${'x'.repeat(65)}`, 'h.a\r\n', 'h.'],
+])('the key %j names no node and no shard of this cluster, and enters no map', (key) => {
+  const { view, apply, told, highestEpochs } = start();
+  const record = { s: shard(7), m: member('i'), h: heartbeat('i') }[key[0] as 's' | 'm' | 'h'];
+  expect(apply(key, 1, record)).toBe(false);
+  expect([view.shards.size, view.members.size, view.heartbeats.size, highestEpochs.size]).toEqual([
+    0, 0, 0, 0,
+  ]);
+  expect(told).toEqual([]);
 });

@@ -1,13 +1,14 @@
 /** Nodes tell clients that there is news of owners, and nothing else. */
 import type { ClientLink, NodeAddress } from '@clstr/core';
+import { nodeAddress } from '@clstr/core';
 import { expect } from 'vitest';
 import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
 import { sendRaw } from './raw-entry.ts';
 import type { Stage } from './stage.ts';
 
-const RUN: NodeAddress = { nodeId: 'node-1', inc: 'run-1' };
-const LAST: NodeAddress = { nodeId: 'node-1', inc: 'last' };
+const RUN: NodeAddress = nodeAddress('node-1', 'run-1')!;
+const LAST: NodeAddress = nodeAddress('node-1', 'last')!;
 
 /** What a link hears, up to the announcement of LAST. */
 interface Heard {

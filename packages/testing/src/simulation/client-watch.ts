@@ -135,7 +135,7 @@ export class ClientWatch {
   }
 }
 
-function nameOf({ nodeId, inc }: NodeAddress): string {
+function nameOf({ nodeId, inc }: Pick<NodeAddress, 'nodeId' | 'inc'>): string {
   return `${nodeId}.${inc}`;
 }
 
