@@ -4,7 +4,7 @@ import { ClstrError, asRefusal, describe, dispositionOf, isClstrError } from '@c
 
 /** `what` is where the scope was looked for; `found` what was there instead of a non-empty string. */
 export function missingScope(request: HandlerRequest, what: string, found: unknown): ClstrError {
-  const message = `message ${describe(request.type)} on shard ${request.shard} needs ${what}, got ${describe(found)}`;
+  const message = `message ${describe(request.type)} needs ${what}, got ${describe(found)}`;
   return asRefusal(new ClstrError('MISSING_KEY_HEADER', message));
 }
 

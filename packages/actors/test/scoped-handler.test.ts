@@ -62,7 +62,7 @@ describe('keyHandler', () => {
       expect.objectContaining({
         code: 'MISSING_KEY_HEADER',
         outcome: 'not-executed',
-        message: `message "Add" on shard 3 needs a key, got ${key === '' ? '""' : 'undefined'}`,
+        message: `message "Add" needs a key, got ${key === '' ? '""' : 'undefined'}`,
       }),
     );
     expect(create).not.toHaveBeenCalled();

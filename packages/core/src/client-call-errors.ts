@@ -7,7 +7,6 @@ import { describe } from './options.ts';
 /** A call, as far as messages name it. */
 export interface Called {
   readonly type: string;
-  readonly shard: number;
   readonly key: string | undefined;
 }
 
@@ -26,10 +25,12 @@ export function afterEarlierAttempts(last: ClstrError, outcome: Outcome): ClstrE
   });
 }
 
-/** The call as messages name it. */
+/**
+ * The call as messages name it. A handler's callers read the messages of the calls it makes, so that no shard stands in
+ * them: a key and its shard together tell where to aim.
+ */
 export function subject(call: Called): string {
-  const target =
-    call.key === undefined ? `shard ${call.shard}` : `key ${describe(call.key)} (shard ${call.shard})`;
+  const target = call.key === undefined ? 'a shard' : `key ${describe(call.key)}`;
   return `${describe(call.type)} for ${target}`;
 }
 

@@ -300,7 +300,7 @@ class RoutingClient implements Client {
     const { numShards } = this.#options;
     const isKnown = (list: unknown[]): boolean => list.every((one) => isShard(one, numShards));
     if (!isAddressToken(nodeId) || !Array.isArray(shards) || !isKnown(shards)) {
-      const message = `shard ${shard} answered ${NODE_INFO_TYPE} with ${describe(info)}`;
+      const message = `a node answered ${NODE_INFO_TYPE} with ${describe(info)}`;
       throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
     }
     return { nodeId, shards: shards as number[] };

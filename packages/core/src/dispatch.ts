@@ -252,14 +252,13 @@ export class Dispatch implements EntryReceiver, RunHost {
     return new Request(key, shard, type, payload, headers, isNotify, callChain);
   }
 
-  /** A client with another shard count or seed would give a key a second home. */
+  /** A client with another shard count or seed would give a key a second home. It is not told the home: docs/decisions/0004. */
   #wrongHome(key: string, shard: number): Refusal | undefined {
-    const home = this.options.router.shardOf(key);
-    if (home === shard) return undefined;
+    if (this.options.router.shardOf(key) === shard) return undefined;
     const message =
-      `key ${describe(key)} belongs to shard ${home} here, but the client sent it to shard ${shard}: ` +
+      `the client sent key ${describe(key)} to a shard that is not its home here: ` +
       'numShards and seed must be the same at every client and node';
-    return new Refusal('CLUSTER_CONFIG_MISMATCH', message, { here: home, sent: shard });
+    return new Refusal('CLUSTER_CONFIG_MISMATCH', message);
   }
 
   #decode(entry: InboundEntry): unknown {

@@ -114,7 +114,7 @@ export class Run extends Deadline implements HandlerContext {
       return;
     }
     if (!this.#mayAnswer()) {
-      this.abort(fenced(this.nodeId, this.entry.shard));
+      this.abort(fenced(this.nodeId));
       return;
     }
     if (this.entry.isNotify) {
@@ -139,7 +139,7 @@ export class Run extends Deadline implements HandlerContext {
     }
     const error = this.#toAnswer(thrown);
     if (error.outcome !== 'not-executed' && !this.#mayAnswer()) {
-      this.abort(fenced(this.nodeId, this.entry.shard));
+      this.abort(fenced(this.nodeId));
       return;
     }
     if (error.outcome === 'not-executed') this.refusal = error.code;
@@ -155,9 +155,8 @@ export class Run extends Deadline implements HandlerContext {
       this.#host.deadlines.add(this);
       return;
     }
-    const { type, shard } = this.entry;
     const ranMs = Math.round(this.#host.options.clock.monoMs() - this.startedMs);
-    const message = `the handler of ${describe(type)} on node ${this.nodeId} (shard ${shard}) did not end within ${ranMs} ms`;
+    const message = `the handler of ${describe(this.entry.type)} on node ${this.nodeId} did not end within ${ranMs} ms`;
     this.abort(new ClstrError('HANDLER_TIMEOUT', message));
   }
 
@@ -274,12 +273,12 @@ class Tenure implements ShardTenure {
 
   get fencingToken(): number {
     if (this.isHeld) return this.epoch;
-    throw fenced(this.#host.options.nodeId, this.#shard);
+    throw fenced(this.#host.options.nodeId);
   }
 }
 
-function fenced(nodeId: string, shard: number): ClstrError {
-  return new ClstrError('FENCED', `shard ${shard} may have another owner than node ${nodeId} by now`);
+function fenced(nodeId: string): ClstrError {
+  return new ClstrError('FENCED', `the shard may have another owner than node ${nodeId} by now`);
 }
 
 /** `unknown` stays: a handler may say that it cannot tell. */

@@ -363,12 +363,12 @@ class ShardNode implements Node {
     const { handler, clock, logger, id } = this.#options;
     const limitMs = this.#vacateMs;
     const stopTimer = clock.timer(() => {
-      const message = `node ${id} handed shard ${shard} over before the handler ended`;
+      const message = `node ${id} handed its shard over before the handler ended`;
       this.#dispatch.abortRuns(new ClstrError('ABORTED', message), shard);
     }, limitMs);
     const release = async (): Promise<void> => {
       try {
-        await detached(() => handler.release?.(shard, moved(id, shard), limitMs));
+        await detached(() => handler.release?.(shard, moved(id), limitMs));
       } catch (err) {
         logger.error({ err, shard, nodeId: id }, `handing over shard ${shard} failed`);
       }
@@ -385,9 +385,9 @@ class ShardNode implements Node {
   #abandon(shard: number): void {
     const { handler, logger, id } = this.#options;
     inBackground(this.#subjects.leaveShard(shard), `leaving shard ${shard}`, logger);
-    this.#dispatch.abortRuns(this.#fencedError(`it lost shard ${shard}`), shard);
+    this.#dispatch.abortRuns(this.#fencedError('it lost the shard'), shard);
     try {
-      detached(() => handler.discard?.(shard, moved(id, shard)));
+      detached(() => handler.discard?.(shard, moved(id)));
     } catch (err) {
       logger.error({ err, shard, nodeId: id }, `discarding shard ${shard} failed`);
     }
@@ -488,10 +488,10 @@ function memberGate(nodeId: string, member: Member): ShardGate {
     holds: (shard, epoch) => member.holds(shard, epoch),
     epochOf: (shard) => member.epochOf(shard),
     refusal: (shard) => {
-      if (member.holds(shard, undefined)) return new Refusal('MOVED', movedText(nodeId, shard));
+      if (member.holds(shard, undefined)) return new Refusal('MOVED', movedText(nodeId));
       const owner = member.ownerOf(shard);
       const details = owner && { epoch: owner.epoch, ...owner.address };
-      return new Refusal('NOT_OWNER', `node ${nodeId} does not own shard ${shard}`, details);
+      return new Refusal('NOT_OWNER', `node ${nodeId} does not own the shard of this message`, details);
     },
     shards: () => member.shards(),
     get isMixed() {
@@ -501,12 +501,12 @@ function memberGate(nodeId: string, member: Member): ShardGate {
   };
 }
 
-function moved(nodeId: string, shard: number): ClstrError {
-  return new ClstrError('MOVED', movedText(nodeId, shard));
+function moved(nodeId: string): ClstrError {
+  return new ClstrError('MOVED', movedText(nodeId));
 }
 
-function movedText(nodeId: string, shard: number): string {
-  return `shard ${shard} is moving, to or from node ${nodeId}`;
+function movedText(nodeId: string): string {
+  return `the shard of this message is moving, to or from node ${nodeId}`;
 }
 
 /** Like `Promise.all`, but waits for every promise before it reports the first failure. */

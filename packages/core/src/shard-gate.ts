@@ -17,7 +17,7 @@ export interface ShardGate {
   holds(shard: number, epoch: number | undefined): boolean;
   /** Undefined in a static cluster. */
   epochOf(shard: number): number | undefined;
-  /** Why a message is not admitted. */
+  /** Why a message is not admitted. It may reach callers of callers, and names no shard. */
   refusal(shard: number): Refusal;
   /** Ascending. */
   shards(): readonly number[];
@@ -37,7 +37,7 @@ export function staticGate(nodeId: string, shards: ReadonlySet<number>): ShardGa
     admits: (shard) => isServed[shard] === true,
     holds: () => true,
     epochOf: () => undefined,
-    refusal: (shard) => new Refusal('NOT_OWNER', `node ${nodeId} does not serve shard ${shard}`),
+    refusal: () => new Refusal('NOT_OWNER', `node ${nodeId} does not serve the shard of this message`),
     shards: () => sorted,
     isMixed: false,
     topology: () => ({ clusterId: '', owners: [] }),

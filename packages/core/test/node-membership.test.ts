@@ -230,6 +230,7 @@ describe('a message', () => {
       code: 'NOT_OWNER',
       outcome: 'not-executed',
       details: { epoch: 2, nodeId: 'b', inc: 'x' },
+      message: 'node n1 does not own the shard of this message',
     });
     bucket.put('s.1', owned(3, 'b', 'x', 'released'));
     direct.onEntry(entryOf(), port);
@@ -243,7 +244,10 @@ describe('a message', () => {
     await clock.advance(timing.expiryMs + timing.heartbeatMs);
     const [served] = at({ shard: 1 });
     served!.receiver.onEntry(entryOf(), port);
-    expect(port.last!.error).toMatchObject({ code: 'MOVED', outcome: 'not-executed' });
+    expect(port.last!.error).toMatchObject({
+      ...{ code: 'MOVED', outcome: 'not-executed' },
+      message: 'the shard of this message is moving, to or from node n1',
+    });
     served!.confirmed.resolve(undefined);
     await clock.advance(0);
     expect([node.owns(0), node.owns(1)]).toEqual([false, true]);

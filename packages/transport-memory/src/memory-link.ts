@@ -158,7 +158,7 @@ export class MemoryLink implements ClientLink, Endpoint {
       outgoing.sink.onSent();
       // As over a network: the message has left before anybody knows that nobody hears it.
       if (!isHeard && this.#pending.remove(outgoing.attempt) !== undefined) {
-        outgoing.sink.onError(nobody(outgoing.entry));
+        outgoing.sink.onError(nobody());
       }
     }
   }
@@ -168,8 +168,8 @@ function tooLarge(entry: OutboundEntry, bytes: number, bus: MemoryBus): ClstrErr
   return payloadTooLarge(`request ${describe(entry.type)}`, bytes, bus);
 }
 
-function nobody({ shard }: OutboundEntry): ClstrError {
-  return new ClstrError('NO_SUBSCRIBER', `no node serves shard ${shard}`);
+function nobody(): ClstrError {
+  return new ClstrError('NO_SUBSCRIBER', 'no node serves the shard of this message');
 }
 
 /** Entries to one address in a row, so that all arrive in the order sent, whatever their addresses. */

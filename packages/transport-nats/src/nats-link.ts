@@ -15,7 +15,7 @@ import type { ConnectionSubscription } from './kept-subscription.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';
 import { NativeClientWire } from './native-client-wire.ts';
 import type { NatsTransportStats } from './stats.ts';
-import { NodeAddressReader, announcementsOf } from './subjects.ts';
+import { NodeAddressReader, announcementsOf, describeSubject } from './subjects.ts';
 
 export class NatsLink implements ClientLink, WireHost {
   readonly connection: Connection;
@@ -248,7 +248,10 @@ export class NatsLink implements ClientLink, WireHost {
     const token = subject.slice(this.inbox.length + 1);
     const batch = this.#batches.get(token);
     if (batch === undefined) return;
-    this.batchFailed(token, new ClstrError('NO_SUBSCRIBER', `nobody listens on ${batch.subject}`));
+    this.batchFailed(
+      token,
+      new ClstrError('NO_SUBSCRIBER', `nobody listens on ${describeSubject(batch.subject)}`),
+    );
   }
 
   #onDenied(error: ClstrError): void {

@@ -152,7 +152,7 @@ export class NatsServing implements Subscription {
     if (this.#isTopology || `${this.#options.subjectPrefix}.shard.${entry.shard}` === this.#subject)
       this.#receiver.onEntry(entry, port);
     else {
-      const message = `the envelope is for shard ${entry.shard}, but it came on ${this.#subject}`;
+      const message = 'the shard of the envelope is not the shard of the subject that it came on';
       port.fail(entry, new ClstrError('INVALID_ENVELOPE', message));
     }
   }

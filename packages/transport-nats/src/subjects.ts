@@ -26,6 +26,11 @@ export function subjectOf(prefix: string, address: Address): string {
 /** The same few objects come again and again: each is checked once. The prefix was checked with the options. */
 const checkedAddresses = new WeakSet<NodeAddress>();
 
+/** How errors name a subject: the callers of whoever sent there are not told which shard that was. */
+export function describeSubject(subject: string): string {
+  return subject.replace(/\.shard\.\d+$/, '.shard.*');
+}
+
 /** Where nodes announce themselves to clients. */
 export function announcementsOf(prefix: string): string {
   return `${prefix}.topology.changes`;

@@ -185,7 +185,9 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
     peer.publish('clstr.shard.1', envelope(1));
     await settle();
     expect(types).toEqual(['Get', 'Get', 'Barrier']);
-    expect(inbox.get('_INBOX.client.1')![0]!.string()).toContain('the envelope is for shard 2');
+    expect(inbox.get('_INBOX.client.1')![0]!.string()).toContain(
+      'the shard of the envelope is not the shard of the subject',
+    );
   });
 
   test('of the topology takes the question in an envelope too', async () => {

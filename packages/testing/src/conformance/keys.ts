@@ -1,5 +1,6 @@
 /** Keys: any text is one, hostile or not, and each has one home. */
 import { defaults } from '@clstr/core';
+import type { ClstrError } from '@clstr/core';
 import { expect } from 'vitest';
 import type { Behaviours } from './behaviour.ts';
 import { expectError, expectFailure } from './failure.ts';
@@ -11,6 +12,11 @@ const HOSTILE = [
   ...['.', '..', '*', '>', 'a.*', 'a.>', '$JS.API.STREAM.PURGE.x', '_INBOX.x', ' ', ' a ', '\t', '\r\n'],
   ...['\0', 'a\0b', 'PUB x 1\r\na', '__proto__', 'constructor', 'toString', '/', '../..', '"', '{}', '%00'],
 ];
+
+/** The words with which an error names a shard. */
+function nameOf({ message }: ClstrError): string | undefined {
+  return /shard\W{0,3}\d+/.exec(message)?.[0];
+}
 
 export const keys: Behaviours = {
   async 'brings unicode keys to their handler unchanged, each distinct from its look-alikes'(stage) {
@@ -86,7 +92,34 @@ export const keys: Behaviours = {
       'CLUSTER_CONFIG_MISMATCH',
       'not-executed',
     );
-    expect(error.details).toEqual({ here: stage.shardOf(key), sent: stranger.shardOf(key) });
+    // Where a key lives is told to nobody who does not know it.
+    expect([nameOf(error), error.details]).toEqual([undefined, undefined]);
     expect(handled).toBe(0);
+  },
+
+  async 'names no shard in an error that ends a call: it may be passed on to another process'(stage) {
+    await stage.node(() => new Promise<never>(() => undefined), { handlerTimeoutMs: 100 });
+    const client = await stage.client();
+    const link = await stage.link();
+    const hung = await Promise.all([
+      expectFailure(client.requestKey('k', 'Hang'), 'HANDLER_TIMEOUT', 'unknown'),
+      expectFailure(client.requestKey('k', 'Hang', null, { timeoutMs: 20 }), 'TIMEOUT', 'unknown'),
+      expectFailure(client.requestShard(5, 'Hang', null, { timeoutMs: 20 }), 'TIMEOUT', 'unknown'),
+      expectFailure(
+        client.requestKey('k', 'Hang', null, { signal: AbortSignal.timeout(20) }),
+        'ABORTED',
+        'unknown',
+      ),
+      sendRaw(link, { shard: 17 }).then(({ error }) => error!),
+    ]);
+    expect(hung.map(nameOf)).toEqual(hung.map(() => undefined));
+  },
+
+  async 'names no shard in the refusal of a node that does not serve it'(stage) {
+    await stage.node(() => 'here', { shards: [1] });
+    const link = await stage.link();
+    const { from } = await sendRaw(link, { shard: 1 });
+    for (const to of [from, undefined])
+      expect(nameOf((await sendRaw(link, { shard: 7 }, to)).error!)).toBe(undefined);
   },
 };
