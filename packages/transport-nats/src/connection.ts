@@ -11,6 +11,7 @@ import type { ConnectionSubscription, SubscriptionListener } from './kept-subscr
 import { watchLiveness } from './liveness.ts';
 import { fromNatsError, isAuthCode, refusedSubscription, withoutCredentials } from './nats-errors.ts';
 import { lastProtocolError } from './nats-internals.ts';
+import { paceReading } from './paced-reading.ts';
 import { SubscriptionCheck } from './subscription-check.ts';
 
 /** What `status()` really returns; the types leave `stop` out. */
@@ -26,6 +27,8 @@ export interface OpenOptions {
   readonly label?: string;
   /** False where its owner logs losses itself: they are for debugging here. Default true. */
   readonly logsLosses?: boolean;
+  /** Reads in slices, for a connection whose delay does not matter. Default false. */
+  readonly isPaced?: boolean;
 }
 
 /** A publish that the server refused: names the subject, long after the publish itself. */
@@ -53,6 +56,7 @@ export class Connection {
   readonly #rareLog: RareLog;
   readonly #label: string;
   readonly #logsLosses: boolean;
+  readonly #isPaced: boolean;
   readonly #pingMs: number;
   /** Undefined for a borrowed connection. */
   readonly #dialer: Dialer | undefined;
@@ -75,6 +79,7 @@ export class Connection {
   constructor(options: OpenOptions) {
     const { connection, connect, clock, logger, label = 'the NATS connection' } = options;
     this.#logsLosses = options.logsLosses ?? true;
+    this.#isPaced = options.isPaced ?? false;
     this.#clock = clock;
     this.#logger = logger;
     this.#rareLog = createRareLog(logger, clock);
@@ -241,6 +246,7 @@ export class Connection {
     const { nats, socket } = session;
     this.#session = session;
     this.#use(nats);
+    if (this.#isPaced && socket !== undefined) paceReading(socket, this.#clock);
     const lose = (reason: string): void => {
       if (this.#session !== session) return;
       this.#session = undefined;

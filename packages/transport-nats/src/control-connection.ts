@@ -28,7 +28,7 @@ export interface ControlRequest {
 export async function openControlConnection(options: ControlOptions): Promise<ControlConnection> {
   const label = 'the connection to the membership store';
   return new ControlConnection(
-    await openConnection({ ...options, label, logsLosses: false }),
+    await openConnection({ ...options, label, logsLosses: false, isPaced: true }),
     options.logger,
   );
 }
