@@ -51,7 +51,7 @@ describe.skipIf(!hasNatsServer())('a busy node', { timeout: 60_000 }, () => {
       `event loop blocked: its caller heard ${call.code}; the node owned shards again after ${backMs.toFixed(0)} ms, bound ${SERVES_AGAIN_MS} ms`,
     );
     expect(states).toEqual(new Set(['R']));
-    expect(call.code).toBeDefined();
+    expect(call.code).toBe('FENCED');
     expectAtMost('event loop blocked: the node owned shards again after', backMs, SERVES_AGAIN_MS);
     expect(cluster.node(VICTIM)).toBe(victim);
     const after = await recorder.call(client, { op: 'increment', key: key!, timeoutMs: 5_000 });
