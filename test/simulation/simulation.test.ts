@@ -12,9 +12,9 @@ import { shrink } from './shrink.ts';
 import { SLICES } from './slices.ts';
 import { Tally } from './tally.ts';
 
-const SEEDS = 1_500;
-const TWICE = 50;
-const SLICED = 100;
+const SEEDS = 700;
+const TWICE = 30;
+const SLICED = 60;
 const TIMEOUT_MS = 600_000;
 
 let bundle: Bundle;
