@@ -74,8 +74,8 @@ export class Dispatch implements EntryReceiver, RunHost {
   readonly onShardSubjects: EntryReceiver = {
     onEntry: (entry, port) => {
       // A probe asks about the subject alone: a node that has yet to assert the shard is reached all the same.
-      if (this.options.gate.holds(entry.shard, undefined) || entry.type === PROBE_TYPE)
-        this.onEntry(entry, port);
+      const mayAnswer = this.options.gate.holds(entry.shard, undefined) || entry.type === PROBE_TYPE;
+      if (mayAnswer) this.onEntry(entry, port);
     },
     onCancel: (session, attempt) => {
       this.onCancel(session, attempt);

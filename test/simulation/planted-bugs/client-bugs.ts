@@ -66,7 +66,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: DISPATCH,
-        find: 'if (this.options.gate.holds(entry.shard, undefined)) this.onEntry(entry, port);',
+        find: 'if (mayAnswer) this.onEntry(entry, port);',
         replace: 'this.onEntry(entry, port);',
       },
     ],

@@ -42,12 +42,12 @@ export const REACH_BUGS: readonly PlantedBug[] = [
     name: 'a node takes a shard that it has yet to assert for one that it is not reached for',
     invariant: 'L7',
     seed: 132,
-    patches: [{ file: DISPATCH, find: ' || entry.type === PROBE_TYPE) ', replace: ') ' }],
+    patches: [{ file: DISPATCH, find: ' || entry.type === PROBE_TYPE;', replace: ';' }],
   },
   {
     name: 'the time for which a loop was blocked counts as silence',
     invariant: 'L7',
-    seed: 6,
+    seed: 93,
     schedule: pausesBehindProbes,
     patches: [
       {
