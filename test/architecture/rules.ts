@@ -63,6 +63,7 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
   [
     'errors',
     'address',
+    'describe',
     'options',
     'clock',
     'random',
@@ -70,6 +71,7 @@ export const CORE_FLOORS: readonly (readonly string[])[] = [
     'type-labels',
     'logger',
     'rare-log',
+    'flood-log',
     'late-logger',
     'observers',
     'internal',

@@ -8,6 +8,7 @@ import type { CallChain, HandlerContext, HandlerRequest, ShardTenure, WatchedTur
 import { ClstrError, abortDetached, within } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Home, Inhabitant, Job, Method, TimerKind } from './actor-home.ts';
+import { actorName } from './actor-name.ts';
 import { ActorTimers } from './actor-timers.ts';
 import { backoffMs } from './backoff.ts';
 import { MessageContext } from './contexts.ts';
@@ -254,7 +255,8 @@ export class Activation implements Inhabitant {
     };
     Promise.resolve(work).then(ended, (err: unknown) => {
       const { host, actor } = this.home;
-      host.logger.error({ err, actor: actor.name, key: this.key }, 'waitUntil: the work failed');
+      const what = 'waitUntil: the work failed';
+      host.floodLog.error(what, { err, actor: actor.name, key: this.key }, what);
       ended();
     });
   }
@@ -312,7 +314,8 @@ export class Activation implements Inhabitant {
     if (this.#phase === 'active' && !this.#mailbox.isRunning) await this.stop('drain');
     else if (this.#phase !== 'gone') {
       const blocker = behind(this.blocker, host.clock);
-      host.logger.error(
+      host.floodLog.error(
+        'an actor did not come to rest in time',
         { actor: actor.name, key: this.key },
         `${this.#name} did not come to rest in time${blocker}`,
       );
@@ -421,6 +424,6 @@ export class Activation implements Inhabitant {
   }
 
   get #name(): string {
-    return `${this.home.actor.name}/${this.key}`;
+    return actorName(this.home.actor.name, this.key);
   }
 }

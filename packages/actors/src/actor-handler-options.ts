@@ -1,11 +1,13 @@
 /** The options of `actorHandler`, checked once, and what all its actors share. */
 import type { Clock, Logger } from '@clstr/core';
 import {
+  FloodLog,
   OverdueTurns,
   checkInteger,
   checkKnownOptions,
   checkMethods,
   invalidOption,
+  safeLogger,
   silentLogger,
   systemClock,
 } from '@clstr/core';
@@ -58,9 +60,11 @@ export function resolveActorHandlerOptions(
   checkActors(owner, actors);
   checkKnownOptions(owner, given, KNOWN);
   const { cacheSize = defaults.cacheSize, services = {}, client, clock = systemClock } = given;
-  const { metrics = noActorMetrics, logger = silentLogger } = given;
+  const { metrics = noActorMetrics } = given;
   checkMethods(owner, 'clock', clock, ['monoMs', 'timer', 'macrotask']);
-  checkMethods(owner, 'logger', logger, ['debug', 'info', 'warn', 'error']);
+  const logger = safeLogger(
+    checkMethods(owner, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
+  );
   return {
     cacheSize: checkInteger(owner, 'cacheSize', cacheSize, 1, MAX_CACHE_SIZE),
     host: {
@@ -71,6 +75,7 @@ export function resolveActorHandlerOptions(
       clock,
       metrics: checkMethods(owner, 'metrics', metrics, ['active', 'panicked']),
       logger,
+      floodLog: new FloodLog(logger, clock),
       overdue: new OverdueTurns(clock, logger),
     },
   };

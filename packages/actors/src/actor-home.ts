@@ -2,6 +2,7 @@
 import type {
   CallChain,
   Clock,
+  FloodLog,
   HandlerContext,
   HandlerRequest,
   Logger,
@@ -25,6 +26,8 @@ export interface Host {
   readonly clock: Clock;
   readonly metrics: ActorMetrics;
   readonly logger: Logger;
+  /** For what each message may cause. */
+  readonly floodLog: FloodLog;
   /** What runs for no message: setup, timers, passivate. */
   readonly overdue: OverdueTurns;
 }

@@ -3,6 +3,7 @@ import type { CallChain } from '@clstr/core';
 import { detached } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Inhabitant, Job, TimerKind } from './actor-home.ts';
+import { actorName } from './actor-name.ts';
 import { LifeContext } from './contexts.ts';
 import { isThenable } from './thenable.ts';
 
@@ -125,7 +126,11 @@ class TimerJob implements Job {
     const { home, key } = this.#self;
     const { host, actor } = home;
     host.metrics.panicked(actor.name);
-    host.logger.error({ err, actor: actor.name, key }, `a timer of ${actor.name}/${key} failed`);
+    host.floodLog.error(
+      'a timer failed',
+      { err, actor: actor.name, key },
+      `a timer of ${actorName(actor.name, key)} failed`,
+    );
     this.#self.failed(err);
     this.#ended();
   }

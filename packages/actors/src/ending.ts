@@ -1,5 +1,6 @@
 /** How the state of an actor leaves memory: saved by `passivate` or dropped by `discard`, each in bounded time. */
 import type { Inhabitant } from './actor-home.ts';
+import { actorName } from './actor-name.ts';
 import { EndContext } from './contexts.ts';
 import type { Actor, DiscardReason, PassivateReason } from './implementation.ts';
 
@@ -36,8 +37,9 @@ export async function discarded(self: Inhabitant, state: unknown, reason: Discar
 
 function report({ home, key }: Inhabitant, err: unknown, what: string, reason: string): void {
   const { host, actor } = home;
-  host.logger.error(
+  host.floodLog.error(
+    `${what} failed`,
     { err, actor: actor.name, key, reason },
-    `${what} of ${actor.name}/${key} (${reason}) failed`,
+    `${what} of ${actorName(actor.name, key)} (${reason}) failed`,
   );
 }

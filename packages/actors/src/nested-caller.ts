@@ -3,6 +3,7 @@ import type { CallChain, CallOptions, Headers } from '@clstr/core';
 import { ClstrError, MAX_CALL_DEPTH, anySignal, forCaller, isClstrError } from '@clstr/core';
 import type { LifecycleContext } from './actor-context.ts';
 import type { Inhabitant } from './actor-home.ts';
+import { chainLink, pathOf } from './actor-name.ts';
 import type { Caller } from './ref.ts';
 
 /** Headers of the W3C trace context, which go with every nested call. */
@@ -31,14 +32,15 @@ export class NestedCaller implements Caller {
   }
 
   async requestKey<T>(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<T> {
-    const chain = [...this.#callChain, `${this.#self.home.actor.name}/${this.#self.key}`];
-    const target = `${this.#actor}/${key}`;
-    const path = [...chain, target].join(' → ');
+    const chain = [...this.#callChain, chainLink(this.#self.home.actor.name, this.#self.key)];
+    const target = chainLink(this.#actor, key);
     const isCycle = chain.includes(target);
     if (isCycle || chain.length >= MAX_CALL_DEPTH) {
       const what = isCycle ? 'the call would wait for itself' : `calls are nested ${chain.length} deep`;
       throw forCaller(
-        new ClstrError('CALL_CYCLE', `${what}: ${path}`, { details: { chain: [...chain, target] } }),
+        new ClstrError('CALL_CYCLE', `${what}: ${pathOf([...chain, target])}`, {
+          details: { chain: [...chain, target] },
+        }),
       );
     }
     const { signal: own } = this.#context;
@@ -72,7 +74,8 @@ export class NestedCaller implements Caller {
   #notSent(key: string, type: string, error: unknown): Promise<never> {
     const failed = Promise.reject<never>(error);
     failed.catch((err: unknown) => {
-      this.#self.home.host.logger.warn({ err, type, key }, 'a notify was not sent');
+      const what = 'a notify was not sent';
+      this.#self.home.host.floodLog.warn(what, { err, type, key }, what);
     });
     return failed;
   }

@@ -3,7 +3,7 @@ import { Console } from 'node:console';
 import process from 'node:process';
 import { inspect } from 'node:util';
 import type { Clock, Logger } from '@clstr/core';
-import { checkKnownOptions, invalidOption, systemClock } from '@clstr/core';
+import { checkKnownOptions, invalidOption, printable, systemClock } from '@clstr/core';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -54,15 +54,6 @@ function valueText(value: unknown): string {
 }
 
 const BARE = /^[\w.:/@-]+$/;
-
-/** An event is one line, whatever its message holds: a key may come from outside. */
-function printable(text: string): string {
-  return text.replace(CONTROL, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  });
-}
-
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /** Indented, so that no line of it looks like an event. */
 function errorText(err: unknown): string {

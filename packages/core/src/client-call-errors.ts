@@ -1,8 +1,8 @@
 /** How the failures of a call name it, and how the outcomes of its attempts add up. */
 import { MAX_HELD_BYTES, MAX_HELD_CALLS } from './client-redelivery.ts';
+import { describe } from './describe.ts';
 import { ClstrError } from './errors.ts';
 import type { Outcome } from './errors.ts';
-import { describe } from './options.ts';
 
 /** A call, as far as messages name it. */
 export interface Called {

@@ -22,14 +22,16 @@ import type { ClientTopologyOptions } from './client-topology.ts';
 import { identityOf, misfitWith } from './cluster-identity.ts';
 import type { ClusterIdentity } from './cluster-identity.ts';
 import { encodePayload, isRawPayload, jsonCodec } from './codec.ts';
+import { describe } from './describe.ts';
 import type { Headers } from './envelope.ts';
 import { isAddressToken } from './address.ts';
 import { NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
 import { ClstrError, isClstrError } from './errors.ts';
+import { FloodLog } from './flood-log.ts';
 import { detached } from './internal/async-context.ts';
 import { DeadlineWheel } from './internal/deadline-wheel.ts';
 import { noMetrics } from './metrics.ts';
-import { MAX_DELAY_MS, checkInteger, describe, invalidOption } from './options.ts';
+import { MAX_DELAY_MS, checkInteger, invalidOption } from './options.ts';
 import { randomSafeInteger } from './random.ts';
 import { createKeyRouter, isShard } from './shard.ts';
 import type { NodeAddress } from './transport.ts';
@@ -101,6 +103,7 @@ class RoutingClient implements Client {
   #pending = 0;
   #attempts = 0;
   #settlingUntilMs = -Infinity;
+  readonly #floodLog: FloodLog;
   /** Why no call is accepted: the client is closed, or does not fit its cluster. */
   #refusal: ClstrError | undefined;
   #isClosed = false;
@@ -109,13 +112,15 @@ class RoutingClient implements Client {
   constructor(options: ResolvedClientOptions) {
     const { transport, clock, random, numShards, seed, maxKeyBytes, logger } = options;
     this.#options = options;
+    this.#floodLog = new FloodLog(logger, clock);
     this.#identity = identityOf(options, transport.cluster);
     this.#router = createKeyRouter(numShards, seed, (key) => {
       checkKey(key, maxKeyBytes);
     });
     const link = transport.openLink({ session: randomSafeInteger(random) });
     link.onDuplicateReply = (shard, from) => {
-      logger.warn(
+      this.#floodLog.warn(
+        'a shard was answered twice',
         { shard, nodeId: from?.nodeId },
         `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
       );
@@ -453,10 +458,10 @@ class RoutingClient implements Client {
   }
 
   #onNotifyFailed(call: Call, error: ClstrError): void {
-    const { onNotifyFailed, logger } = this.#options;
     const { key, shard, type } = call;
-    if (onNotifyFailed === undefined) {
-      logger.warn(
+    if (this.#options.onNotifyFailed === undefined) {
+      this.#floodLog.warn(
+        'a notify was refused until its deadline',
         { shard, type, code: error.code },
         `a notify was refused until its deadline: ${error.message}`,
       );
@@ -466,11 +471,11 @@ class RoutingClient implements Client {
   }
 
   #tellNotifyFailed(failure: NotifyFailure): void {
-    const { onNotifyFailed, logger } = this.#options;
+    const { onNotifyFailed } = this.#options;
     try {
       detached(onNotifyFailed!, failure);
     } catch (err) {
-      logger.error({ err }, 'onNotifyFailed threw');
+      this.#floodLog.error('onNotifyFailed threw', { err }, 'onNotifyFailed threw');
     }
   }
 }

@@ -1,6 +1,6 @@
 /** What makes the nodes and clients of one cluster fit together, as nodes answer it and clients compare it. */
+import { describe } from './describe.ts';
 import { ClstrError } from './errors.ts';
-import { describe } from './options.ts';
 import { fingerprintOf } from './shard-fingerprint.ts';
 import type { ClusterLocation } from './transport.ts';
 

@@ -1,7 +1,7 @@
 /** Values to payload bytes and back. JSON unless told otherwise; both ends must use the same codec. */
+import { describe } from './describe.ts';
 import { decodeText, encodeText } from './internal/bytes.ts';
 import { checkJsonValue } from './json-value.ts';
-import { describe } from './options.ts';
 
 export interface Codec {
   /** For messages, e.g. `json`. */

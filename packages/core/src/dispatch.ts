@@ -8,10 +8,12 @@ import { CALL_CHAIN_HEADER, decodeCallChain } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
 import type { ClusterIdentity } from './cluster-identity.ts';
 import { decodePayload, jsonCodec } from './codec.ts';
+import { describe } from './describe.ts';
 import type { Headers } from './envelope.ts';
 import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
 import { ClstrError, Refusal } from './errors.ts';
 import type { Failure } from './errors.ts';
+import { FloodLog } from './flood-log.ts';
 import type { RunHost, RunOptions } from './handler-run.ts';
 import { Run } from './handler-run.ts';
 import type { Handler, HandlerRequest } from './handler.ts';
@@ -21,7 +23,6 @@ import { DeadlineWheel } from './internal/deadline-wheel.ts';
 import { OverdueTurns } from './internal/overdue-turns.ts';
 import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
-import { describe } from './options.ts';
 import type { KeyRouter } from './shard.ts';
 import type { EntryReceiver, InboundEntry, ReplyPort } from './transport.ts';
 import { TypeLabels } from './type-labels.ts';
@@ -57,6 +58,7 @@ export class Dispatch implements EntryReceiver, RunHost {
   inc = '';
   readonly deadlines: DeadlineWheel<Run>;
   readonly overdue: OverdueTurns;
+  readonly floodLog: FloodLog;
   readonly #window = new AttemptWindow();
   /** Running handlers by session and attempt, for cancel; JSON entries, which have neither, are not in it. */
   readonly #running = new Map<number, Map<number, Run>>();
@@ -86,6 +88,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     this.options = options;
     this.deadlines = new DeadlineWheel(options.clock);
     this.#labels = new TypeLabels(options.types);
+    this.floodLog = new FloodLog(options.logger, options.clock);
     this.overdue = new OverdueTurns(options.clock, options.logger);
   }
 

@@ -1,7 +1,7 @@
 /** What travels with a payload, and the rules it must keep: type, key and headers, checked at both ends. */
+import { describe } from './describe.ts';
 import { ClstrError } from './errors.ts';
 import { encodeText, hasLoneSurrogate } from './internal/bytes.ts';
-import { describe } from './options.ts';
 
 export type Headers = Readonly<Record<string, string>>;
 

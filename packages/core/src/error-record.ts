@@ -1,8 +1,8 @@
 /** Errors across the wire, native and JSON: a plain record, never the stack, never the cause. */
+import { describe, printable } from './describe.ts';
 import { ActorError, ClstrError, isErrorCode } from './errors.ts';
 import type { Failure, Outcome } from './errors.ts';
 import { jsonCopy } from './internal/json-copy.ts';
-import { describe } from './options.ts';
 
 export interface ErrorRecord {
   code: string;
@@ -57,12 +57,19 @@ function toError(record: unknown): ClstrError {
   const text = typeof message === 'string' ? message : 'the peer sent an error without a message';
   const given = typeof details === 'object' && details !== null && !Array.isArray(details);
   const values = given ? (details as Record<string, unknown>) : undefined;
-  if (code === 'ACTOR_ERROR' && typeof actorCode === 'string') return new ActorError(actorCode, text, values);
+  if (code === 'ACTOR_ERROR' && typeof actorCode === 'string') {
+    return new ActorError(printable(actorCode, MAX_ACTOR_CODE_LENGTH), text, values);
+  }
   const isKnown = typeof code === 'string' && isErrorCode(code);
   return new ClstrError(isKnown ? code : 'INTERNAL', text, {
     outcome: isOutcome(outcome) ? outcome : undefined,
     retryable: isKnown && typeof retryable === 'boolean' ? retryable : undefined,
-    details: isKnown ? values : { ...values, code: typeof code === 'string' ? code : describe(code) },
+    details: isKnown
+      ? values
+      : {
+          ...values,
+          code: typeof code === 'string' ? printable(code, MAX_ACTOR_CODE_LENGTH) : describe(code),
+        },
   });
 }
 

@@ -1,5 +1,6 @@
 /** Every way a call can fail: the one error class, its table of codes, and how errors are recognised. */
 
+import { printable } from './describe.ts';
 import { jsonCopy } from './internal/json-copy.ts';
 
 /** Whether the handler ran: decides if repeating the call is safe. */
@@ -154,7 +155,7 @@ export interface Failure {
   readonly details: Record<string, unknown> | undefined;
 }
 
-/** The only error class this framework throws; `code` is the identity, `message` is for people. */
+/** The only error class this framework throws; `code` is the identity, `message` is one printable line for people. */
 export class ClstrError extends Error implements Failure {
   readonly code: ErrorCode;
   readonly outcome: Outcome;
@@ -162,7 +163,7 @@ export class ClstrError extends Error implements Failure {
   readonly details: Record<string, unknown> | undefined;
 
   constructor(code: ErrorCode, message: string, options: ClstrErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(printable(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ClstrError';
     this.code = code;
     this.outcome = options.outcome ?? DEFAULTS[code].outcome;

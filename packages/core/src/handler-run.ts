@@ -2,6 +2,7 @@
 import type { Codec } from './codec.ts';
 import { encodePayload, isRawPayload } from './codec.ts';
 import type { Clock } from './clock.ts';
+import { describe } from './describe.ts';
 import { ClstrError, asRefusal, dispositionOf, forCaller, isClstrError } from './errors.ts';
 import type { ErrorCode } from './errors.ts';
 import type { HandlerContext, ShardTenure } from './handler.ts';
@@ -9,8 +10,8 @@ import { abortDetached } from './internal/async-context.ts';
 import { Deadline } from './internal/deadline-wheel.ts';
 import type { DeadlineWheel } from './internal/deadline-wheel.ts';
 import type { WatchedTurn } from './internal/overdue-turns.ts';
+import type { FloodLog } from './flood-log.ts';
 import type { Logger } from './logger.ts';
-import { describe } from './options.ts';
 import type { Random } from './random.ts';
 import { randomId } from './random.ts';
 import type { ShardGate } from './shard-gate.ts';
@@ -30,6 +31,8 @@ export interface RunOptions {
 export interface RunHost {
   readonly options: RunOptions;
   readonly deadlines: DeadlineWheel<Run>;
+  /** For what each message may cause. */
+  readonly floodLog: FloodLog;
   /** The caller has its answer, but the handler runs on. */
   onOutlived(run: Run): void;
   /** The handler has ended after {@link onOutlived}. */
@@ -202,7 +205,8 @@ export class Run extends Deadline implements HandlerContext {
   /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
   #logUnheard({ code, message }: ClstrError): void {
     const { type, shard, key } = this.entry;
-    this.log.warn({ type, shard, key, code, nodeId: this.nodeId }, message);
+    const fields = { type, shard, key, code, nodeId: this.nodeId };
+    this.#host.floodLog.warn('the handler of a notify failed', fields, message);
   }
 
   #end(isSuccess: boolean): void {
@@ -220,11 +224,12 @@ export class Run extends Deadline implements HandlerContext {
 
   /** The handler has run, and what it returned stays here: its author reads why in the log, the caller in the error. */
   #unsendable(cause: unknown): ClstrError {
-    const { codec, logger, nodeId } = this.#host.options;
+    const { codec, nodeId } = this.#host.options;
     const { type, shard, key } = this.entry;
     const why = cause instanceof Error ? cause.message : String(cause);
     const message = `the reply of ${describe(type)} cannot be encoded as ${codec.name}: ${why}`;
-    logger.error({ err: cause, type, shard, key, nodeId }, message);
+    const fields = { err: cause, type, shard, key, nodeId };
+    this.#host.floodLog.error('a reply cannot be encoded', fields, message);
     return forCaller(new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' }));
   }
 
@@ -239,13 +244,16 @@ export class Run extends Deadline implements HandlerContext {
         details: { code: thrown.code, message: thrown.message },
       });
     }
-    const { random, logger, nodeId } = this.#host.options;
+    const { random, nodeId } = this.#host.options;
     const { type, shard, key } = this.entry;
     const id = randomId(random, 10);
-    logger.error({ err: thrown, id, type, shard, key, nodeId }, `the handler of ${describe(type)} threw`);
-    return new ClstrError('INTERNAL', `the handler failed; node ${nodeId} logged the error as ${id}`, {
+    const fields = { err: thrown, id, type, shard, key, nodeId };
+    const message = `the handler of ${describe(type)} threw`;
+    const isLogged = this.#host.floodLog.error('a handler threw', fields, message);
+    const where = isLogged ? `logged the error as ${id}` : 'has too many such errors to log each';
+    return new ClstrError('INTERNAL', `the handler failed; node ${nodeId} ${where}`, {
       outcome: 'executed',
-      details: { id, nodeId },
+      details: isLogged ? { id, nodeId } : { nodeId },
     });
   }
 }

@@ -84,6 +84,7 @@ export type { FrameResult, FrameVisitor } from './frame-reader.ts';
 export { errorFromRecord, errorToRecord, shortError } from './error-record.ts';
 export type { ErrorRecord } from './error-record.ts';
 
+export { describe, printable } from './describe.ts';
 export {
   checkInteger,
   checkMethods,
@@ -91,7 +92,6 @@ export {
   checkKnownOptions,
   checkString,
   defaults,
-  describe,
   invalidOption,
 } from './options.ts';
 export { abortDetached, captureContext, detached } from './internal/async-context.ts';
@@ -109,6 +109,7 @@ export { safeLogger } from './observers.ts';
 export { LateLogger } from './late-logger.ts';
 export { silentLogger } from './logger.ts';
 export type { Logger } from './logger.ts';
+export { FloodLog } from './flood-log.ts';
 export { createRareLog } from './rare-log.ts';
 export type { RareLog } from './rare-log.ts';
 export { noMetrics } from './metrics.ts';

@@ -4,6 +4,7 @@
  * Hot path: {@link isPlainJson} looks at every payload before it is encoded (40 to 80 ns for 64 bytes, where
  * `JSON.stringify` takes 400 to 900); only what it does not know is walked a second time, with the path.
  */
+import { describe } from './describe.ts';
 
 /** Deeper values take the slow walk, which finds circles. */
 const MAX_PLAIN_DEPTH = 32;
@@ -191,7 +192,7 @@ function pathText(path: readonly (string | number)[]): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;
-    else if (!IDENTIFIER.test(part)) text += `[${JSON.stringify(part)}]`;
+    else if (!IDENTIFIER.test(part)) text += `[${describe(part)}]`;
     else text += text === '' ? part : `.${part}`;
   }
   return text.length > MAX_PATH_LENGTH ? `…${text.slice(-MAX_PATH_LENGTH)}` : text;

@@ -5,6 +5,7 @@ import { identityOf } from './cluster-identity.ts';
 import type { ClusterIdentity } from './cluster-identity.ts';
 import type { Codec } from './codec.ts';
 import { jsonCodec } from './codec.ts';
+import { describe } from './describe.ts';
 import { envelopeLimits } from './envelope.ts';
 import { ClstrError } from './errors.ts';
 import type { Handler, NodeInterceptor } from './handler.ts';
@@ -24,7 +25,6 @@ import {
   checkMethods,
   checkString,
   defaults,
-  describe,
   invalidOption,
 } from './options.ts';
 import { checkWeight } from './placement.ts';

@@ -1,4 +1,5 @@
 /** Metrics and logger as users give them, made safe: what they throw must not reach the calls they watch. */
+import { printable } from './describe.ts';
 import type { Logger } from './logger.ts';
 import { silentLogger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
@@ -30,11 +31,12 @@ export function checkObservers(
   return { logger, metrics: safeMetrics(metrics, logger) };
 }
 
+/** What it logs is one printable line per call, whatever keys, types and words of peers the message quotes. */
 export function safeLogger(logger: Logger): Logger {
   if (logger === silentLogger) return logger;
   const safe = (level: keyof Logger) => (fields: object, message?: string) => {
     try {
-      logger[level](fields, message);
+      logger[level](fields, message === undefined ? undefined : printable(message));
     } catch {
       // There is nowhere left to report it.
     }

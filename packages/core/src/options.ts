@@ -1,4 +1,5 @@
 /** Default values, and the checks that every factory applies to its options before anything else happens. */
+import { describe } from './describe.ts';
 import { ClstrError } from './errors.ts';
 
 export const defaults = {
@@ -38,10 +39,16 @@ export function checkKnownOptions(owner: string, given: unknown, known: readonly
     if (!known.includes(name)) {
       throw new ClstrError(
         'INVALID_OPTION',
-        `${owner}: unknown option "${name}"; known: ${known.join(', ')}`,
+        `${owner}: unknown option ${optionName(name)}; known: ${known.join(', ')}`,
       );
     }
   }
+}
+
+/** Its first word: whoever wrote a whole setting in place of a name may have written a password. */
+function optionName(name: string): string {
+  const [word] = /^[\w$-]{0,32}/.exec(name)!;
+  return word === name ? describe(word) : describe(`${word}…`);
 }
 
 /** @throws INVALID_OPTION when `value` is not a whole number from `min` to `max`. */
@@ -101,12 +108,4 @@ export function checkFunctions<T>(owner: string, name: string, value: readonly T
 /** The error for one bad value: names its owner, its name, what was given and what would do. */
 export function invalidOption(owner: string, name: string, value: unknown, expected: string): ClstrError {
   return new ClstrError('INVALID_OPTION', `${owner}: ${name} must be ${expected}, got ${describe(value)}`);
-}
-
-/** A short text of any value, for messages. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value);
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
-  if (typeof value === 'function') return 'a function';
-  return String(value);
 }

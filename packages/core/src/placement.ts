@@ -1,4 +1,5 @@
 /** Which node owns a shard: rendezvous hashing, the node with the highest score for the shard wins. */
+import { describe } from './describe.ts';
 import { ClstrError } from './errors.ts';
 import type { Hash64 } from './internal/text-hash.ts';
 import type { PlacementKind } from './membership/membership.ts';
@@ -28,7 +29,7 @@ export function shardsForNode(
   if (!nodeIds.includes(nodeId)) {
     throw new ClstrError(
       'INVALID_OPTION',
-      `shardsForNode: node ${JSON.stringify(nodeId)} is not among the ${nodeIds.length} nodeIds`,
+      `shardsForNode: node ${describe(nodeId)} is not among the ${nodeIds.length} nodeIds`,
     );
   }
   const placement = createPlacement({ numShards, seed });

@@ -706,3 +706,34 @@ describe('metrics', () => {
     expect(new Set(types)).toEqual(new Set(['other', 'Get']));
   });
 });
+
+describe('a flood of failures', () => {
+  test.each([
+    ['requests that throw', false, () => new Error('boom')],
+    ['notifies that throw', true, () => new Error('boom')],
+    ['notifies that fail on purpose', true, () => new ActorError('NO', 'no')],
+  ] as const)('of %s is ten lines and a count', async (_what, isNotify, made) => {
+    const handler = (): never => {
+      throw made();
+    };
+    const { dispatch, logger, port, clock } = start({ handler });
+    for (let i = 0; i < 1_000; i++) dispatch.onEntry(entryOf({ isNotify }), port);
+    expect(logger.lines).toHaveLength(10);
+    await clock.advance(1_000);
+    expect(logger.lines).toHaveLength(11);
+    expect(logger.lines[10]!.message).toMatch(/: 990 more times in one second$/);
+  });
+
+  test('tells callers the id of an error only when the log has it', () => {
+    const handler = (): never => {
+      throw new Error('boom');
+    };
+    const { dispatch, logger, port } = start({ handler });
+    for (let i = 0; i < 11; i++) dispatch.onEntry(entryOf(), port);
+    const errors = port.answers.map(({ error }) => error!);
+    const last = errors[10]!;
+    expect(errors[0]!.details).toEqual({ id: logger.lines[0]!.fields['id'], nodeId: 'n1' });
+    expect(last.details).toEqual({ nodeId: 'n1' });
+    expect(last.message).toBe('the handler failed; node n1 has too many such errors to log each');
+  });
+});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { describe as describeValue } from '../src/describe.ts';
 import {
   MAX_DELAY_MS,
   MAX_SHARDS,
@@ -9,7 +10,6 @@ import {
   checkOptionalFunction,
   checkString,
   defaults,
-  describe as describeValue,
   invalidOption,
 } from '../src/options.ts';
 
@@ -137,17 +137,11 @@ test('invalidOption names owner, option, expectation and value', () => {
 });
 
 test.each([
-  ['a', '"a"'],
-  ['"', '"\\""'],
-  ['x'.repeat(65), `"${'x'.repeat(64)}…"`],
-  [[1], 'an array'],
-  [{}, 'an object'],
-  [() => 5, 'a function'],
-  [null, 'null'],
-  [undefined, 'undefined'],
-  [5n, '5'],
-  [NaN, 'NaN'],
-  [Symbol('a'), 'Symbol(a)'],
-])('describe says %s in short', (value, text) => {
-  expect(describeValue(value)).toBe(text);
+  [{ url: 1 }, 'unknown option "url"; known: servers'],
+  [{ 'token=s3cr3t': 1 }, 'unknown option "token…"; known: servers'],
+  [{ 's3cr3t pass': 1 }, 'unknown option "s3cr3t…"; known: servers'],
+  [{ ['x'.repeat(1_000)]: 1 }, `unknown option "${'x'.repeat(32)}…"; known: servers`],
+  [{ '\n\u001b[2J': 1 }, 'unknown option "…"; known: servers'],
+])('of an unknown option at most the first word is shown: %j', (given, message) => {
+  expect(() => checkKnownOptions('owner', given, ['servers'])).toThrow(refusal(`owner: ${message}`));
 });

@@ -1,6 +1,6 @@
 /** The connection below a transport or a membership, owned or borrowed: its state, its subscriptions, its end. */
 import type { Clock, ConnectionEvent, ConnectionState, Logger } from '@clstr/core';
-import { ClstrError, createRareLog, inBackground, within } from '@clstr/core';
+import { ClstrError, FloodLog, createRareLog, inBackground, within } from '@clstr/core';
 import type { RareLog } from '@clstr/core';
 import type { ConnectionOptions, NatsConnection, Status } from 'nats';
 import { DebugEvents, Events } from 'nats';
@@ -51,6 +51,8 @@ const LOG_PAUSE_MS = 10_000;
 export class Connection {
   /** The newest; closed while the connection is down. */
   nats!: NatsConnection;
+  /** For what each message may cause. */
+  readonly floodLog: FloodLog;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #rareLog: RareLog;
@@ -83,6 +85,7 @@ export class Connection {
     this.#clock = clock;
     this.#logger = logger;
     this.#rareLog = createRareLog(logger, clock);
+    this.floodLog = new FloodLog(logger, clock);
     this.#label = label;
     this.#pingMs = connect.pingInterval ?? 0;
     const onFailure = (err: ClstrError): void => {

@@ -1,5 +1,5 @@
 /** The one place where errors of the NATS client become ours. */
-import { ClstrError } from '@clstr/core';
+import { ClstrError, printable } from '@clstr/core';
 import type { ErrorCode, Outcome } from '@clstr/core';
 
 /** By the string codes of the NATS client. */
@@ -110,11 +110,14 @@ const HINTS: Readonly<Record<number, string>> = {
   10_047: 'free storage, or raise max_file',
 };
 
+/** Of what a server says in its own words. */
+const MAX_REASON_LENGTH = 512;
+
 /** `doing` completes "JetStream refuses …". */
 export function fromApiError({ code, err_code, description = '' }: ApiError, doing: string): ClstrError {
   const isDisabled = err_code === ApiErrors.NOT_ENABLED || err_code === ApiErrors.NOT_ENABLED_FOR_ACCOUNT;
   const hint = HINTS[err_code];
-  const message = `JetStream refuses ${doing}: ${description}${hint === undefined ? '' : ` (${hint})`}`;
+  const message = `JetStream refuses ${doing}: ${printable(description, MAX_REASON_LENGTH)}${hint === undefined ? '' : ` (${hint})`}`;
   const details = { code, errCode: err_code };
   if (PASSING.includes(err_code)) return new ClstrError('CONNECTION_LOST', message, { details });
   return new ClstrError(isDisabled ? 'CONNECT_FAILED' : 'STORE_REFUSED', message, { details });
@@ -149,7 +152,7 @@ export function subjectsTaken(bucket: string): ClstrError {
 }
 
 export function bucketDiffers(bucket: string, found: object | undefined, wanted: object): ClstrError {
-  const message = `${bucket} exists as ${JSON.stringify(found)}, not as ${JSON.stringify(wanted)}`;
+  const message = `${bucket} exists as ${printable(JSON.stringify(found))}, not as ${printable(JSON.stringify(wanted))}`;
   return new ClstrError('CLUSTER_CONFIG_MISMATCH', message, { details: { found, wanted } });
 }
 

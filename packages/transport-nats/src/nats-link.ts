@@ -96,6 +96,7 @@ export class NatsLink implements ClientLink, WireHost {
   onAnnouncement(listener: (from: NodeAddress | undefined) => void): void {
     if (this.#isClosed) return;
     const { subjectPrefix, logger } = this.options;
+    const { floodLog } = this.connection;
     const subject = announcementsOf(subjectPrefix);
     const reader = new NodeAddressReader(subjectPrefix);
     const onMessage = (message: Msg): void => {
@@ -103,7 +104,8 @@ export class NatsLink implements ClientLink, WireHost {
         listener(reader.read(message.reply));
       } catch (err) {
         // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
-        logger.error({ err }, 'hearing of new owners failed');
+        const what = 'hearing of new owners failed';
+        floodLog.error(what, { err }, what);
       }
     };
     const onEnded = (err: ClstrError): void => {
@@ -240,7 +242,8 @@ export class NatsLink implements ClientLink, WireHost {
       else this.#wire.read(message);
     } catch (err) {
       // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
-      this.options.logger.error({ err }, 'reading a reply failed');
+      const what = 'reading a reply failed';
+      this.connection.floodLog.error(what, { err }, what);
     }
   }
 

@@ -106,7 +106,8 @@ export class NatsServing implements Subscription {
       else this.#onJson(message.data, replySubject);
     } catch (err) {
       // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
-      this.#options.logger.error({ err, subject: this.#subject }, 'handling a message failed');
+      const what = 'handling a message failed';
+      this.#connection.floodLog.error(what, { err, subject: this.#subject }, what);
     }
   }
 

@@ -81,7 +81,7 @@ function serving(names: Names): string[] {
   return [
     announcementsOf(subjectPrefix),
     ...inboxPrefixes.map((prefix) => `${prefix}.>`),
-    ...['cfg', 'h.*', 'm.*', 's.*'].map((key) => `$KV.${cluster}.${key}`),
+    ...['cfg', 'h.*', 'm.*', 's.*'].map((record) => `$KV.${cluster}.${record}`),
     ...(mayCreateBucket ? [`$JS.API.STREAM.CREATE.KV_${cluster}`] : []),
     ...reading(names),
   ];
@@ -90,7 +90,7 @@ function serving(names: Names): string[] {
 function provisioning(names: Names): string[] {
   const { cluster } = names;
   return [
-    ...['cfg', 's.*'].map((key) => `$KV.${cluster}.${key}`),
+    ...['cfg', 's.*'].map((record) => `$KV.${cluster}.${record}`),
     `$JS.API.STREAM.CREATE.KV_${cluster}`,
     `$JS.API.STREAM.UPDATE.KV_${cluster}`,
     ...reading(names),

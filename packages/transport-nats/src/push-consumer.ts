@@ -3,7 +3,7 @@
  * the connection does, when a message is missing, or when the server falls silent; whoever wants more starts another.
  */
 import type { Clock, StoreEntry } from '@clstr/core';
-import { ClstrError, randomId, systemRandom } from '@clstr/core';
+import { ClstrError, printable, randomId, systemRandom } from '@clstr/core';
 import type { Msg, MsgHdrs } from 'nats';
 import type { Bucket } from './bucket.ts';
 import type { ControlConnection } from './control-connection.ts';
@@ -94,7 +94,7 @@ export class PushConsumer {
     if (headers === undefined || headers.code === 0) this.#onPush(message);
     else if (headers.code === 100) this.#onControl(headers, reply);
     else {
-      const what = `${headers.code} ${headers.description}`;
+      const what = `${headers.code} ${printable(headers.description, 512)}`;
       this.#end(new ClstrError('CONNECTION_LOST', `the server ended a watch: ${what}`));
     }
   }

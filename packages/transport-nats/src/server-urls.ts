@@ -8,11 +8,16 @@ export interface ServerUrls {
   readonly login: { token?: string; user?: string; pass?: string };
 }
 
-/** @throws INVALID_OPTION when the servers want different credentials: a connection has one set for all of them. */
+/**
+ * @throws INVALID_OPTION when the servers want different credentials, of which a connection has one set for all of them,
+ * or when one is no server: its text is not shown, as it may hold a password in a place where none belongs.
+ */
 export function readServerUrls(owner: string, urls: readonly string[]): ServerUrls {
   const found = new Set<string>();
-  const servers = urls.map((url) => {
+  const servers = urls.map((given, index) => {
+    const url = given.trim();
     const [, scheme = '', userinfo, address = url] = WITH_USERINFO.exec(url) ?? [];
+    if (!SERVER.test(scheme + address)) throw noServer(owner, index);
     found.add(userinfo ?? '');
     return scheme + address;
   });
@@ -21,6 +26,17 @@ export function readServerUrls(owner: string, urls: readonly string[]): ServerUr
   }
   const [userinfo = ''] = found;
   return { servers, login: readUserinfo(owner, userinfo) };
+}
+
+/** A name or an IPv4 address with or without a port, or an IPv6 address, in brackets where a port follows. */
+const SERVER =
+  /^(?:[a-z]+:\/\/)?(?:[\p{L}\p{N}._-]+(?::\d{1,5})?|\[[\da-f:.]+(?:%[\w.-]+)?\](?::\d{1,5})?|[\da-f:.]*:[\da-f:.]*:[\da-f:.]*)$/iu;
+
+function noServer(owner: string, index: number): ClstrError {
+  const message =
+    `${owner}: servers[${index}] must be host:port or nats://host:port, with a login as user:pass@ or token@ before the ` +
+    'host and nothing behind the port; what was given is not shown, as it may hold a password';
+  return new ClstrError('INVALID_OPTION', message);
 }
 
 /** To the last `@`: a password may hold one. */

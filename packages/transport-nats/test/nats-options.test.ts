@@ -111,6 +111,39 @@ describe('credentials', () => {
   });
 });
 
+describe('a server', () => {
+  test.each([
+    ...['nats://user:s3cret', 'nats://127.0.0.1:4222?token=s3cret', 'a:4222/s3cret', 'a:4222#s3cret'],
+    ...[
+      'a:s3cret',
+      'a b',
+      's3cret\nx',
+      'nats://',
+      'u:s3cret@',
+      'nats://u:s3cret@a:1,b:2',
+      'a:123456',
+      '[::1',
+    ],
+  ])('%j is none, and its text is not shown', (server) => {
+    const options = { servers: ['good:4222', server] };
+    expect(() => resolve(options)).toThrow(
+      refusal(String.raw`^natsTransport: servers\[1\] must be host:port`),
+    );
+    expect(() => resolve(options)).not.toThrow(/s3cret/);
+  });
+
+  test.each([
+    ...['a', 'a:1', 'nats://a', 'nats://a-b.c_d:4222', 'tls://a.example:4222', '127.0.0.1', '127.0.0.1:4222'],
+    ...['::1', '[::1]', '[::1]:4222', 'nats://[fe80::1%eth0]:4222', 'bücher.example:4222'],
+  ])('may be %s', (server) => {
+    expect(resolve({ servers: server }).connect.servers).toEqual([server]);
+  });
+
+  test('may have spaces around it', () => {
+    expect(resolve({ servers: ' a:1 ' }).connect.servers).toEqual(['a:1']);
+  });
+});
+
 test.each([
   ['servers', [], 'a server or a list of servers, got an array'],
   ['servers', 5, 'a server or a list of servers, got 5'],

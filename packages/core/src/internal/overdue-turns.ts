@@ -1,7 +1,7 @@
 /** User code that has not ended although its time is over: logged once, then rarely, and listed for health checks. */
 import type { Clock } from '../clock.ts';
+import { describe } from '../describe.ts';
 import type { Logger } from '../logger.ts';
-import { describe } from '../options.ts';
 
 /** A turn of user code that is past its time and has not ended. */
 export interface OverdueTurn {

@@ -1,6 +1,7 @@
 /** How a node enters a cluster: it agrees on the configuration, then takes its name, which nobody else may hold. */
 import { pause } from '../clock.ts';
 import type { Clock } from '../clock.ts';
+import { describe } from '../describe.ts';
 import { ClstrError } from '../errors.ts';
 import type { Logger } from '../logger.ts';
 import { fingerprintOf } from '../shard-fingerprint.ts';
@@ -92,7 +93,7 @@ function checkConfig(cluster: ClusterConfig, own: ClusterConfig, complaint: stri
   const differing = AGREED.filter((name) => isSaid(name) && cluster[name] !== own[name]);
   if (differing.length === 0) return;
   const list = differing.map(
-    (name) => `${name} is ${JSON.stringify(cluster[name])} there and ${JSON.stringify(own[name])} here`,
+    (name) => `${name} is ${describe(cluster[name])} there and ${describe(own[name])} here`,
   );
   throw new ClstrError('CLUSTER_CONFIG_MISMATCH', `${complaint}: ${list.join(', ')}`, {
     details: Object.fromEntries(differing.map((name) => [name, { cluster: cluster[name], here: own[name] }])),
@@ -127,7 +128,13 @@ export async function claimNodeId(
     const from = now();
     const result = await writeUntilKnown(
       { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-      { key, revision: holder.revision, value, isWanted, onFailure: limit?.begin(`write ${key}`) },
+      {
+        key,
+        revision: holder.revision,
+        value,
+        isWanted,
+        onFailure: limit?.begin(`write ${heartbeatKey(nodeId)}`),
+      },
     );
     if (result.kind === 'acked') return { entry: result.entry, from };
     if (result.kind === 'given-up') throw closed();
@@ -191,8 +198,8 @@ function isOwnedBy({ key, value }: StoreEntry, nodeId: string): boolean {
   return record?.state === 'owned' && record.owner === nodeId;
 }
 
-function readOrWait(options: Asker, key: string): Promise<StoreEntry | undefined> {
-  return answered(options, `read ${key}`, () => options.store.read(key, options.timing.ackTimeoutMs));
+function readOrWait(options: Asker, record: string): Promise<StoreEntry | undefined> {
+  return answered(options, `read ${record}`, () => options.store.read(record, options.timing.ackTimeoutMs));
 }
 
 function listOrWait(options: JoiningOptions): Promise<readonly StoreEntry[]> {
@@ -220,7 +227,7 @@ async function answered<T>(
 function inUse(nodeId: string): ClstrError {
   return new ClstrError(
     'NODE_ID_IN_USE',
-    `another live node of the cluster has the id ${JSON.stringify(nodeId)}: give each process an id of its own`,
+    `another live node of the cluster has the id ${describe(nodeId)}: give each process an id of its own`,
   );
 }
 

@@ -100,7 +100,7 @@ async function writeAll(asker: Asker, shards: readonly number[], afterEpoch: num
   const work = async (): Promise<void> => {
     for (let shard = rest.pop(); shard !== undefined; shard = rest.pop()) {
       const key = shardKey(shard);
-      const onFailure = limit?.begin(`write ${key}`);
+      const onFailure = limit?.begin(`write ${shardKey(shard)}`);
       const result = await writeUntilKnown(
         { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
         { key, revision: 0, value, isWanted, onFailure },

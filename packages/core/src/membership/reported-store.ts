@@ -54,18 +54,18 @@ export class ReportedStore implements ClusterStore {
   }
 
   /** The promises of the store itself are returned: reporting delays nothing. */
-  cas(key: string, revision: number, value: string | undefined, timeoutMs: number): Promise<CasOutcome> {
-    const outcome = this.#store.cas(key, revision, value, timeoutMs);
+  cas(record: string, revision: number, value: string | undefined, timeoutMs: number): Promise<CasOutcome> {
+    const outcome = this.#store.cas(record, revision, value, timeoutMs);
     void outcome.then((known) => {
       if (known.kind === 'acked') this.#trouble = undefined;
       if (known.kind !== 'unknown') this.#onAnswer();
-      else this.#onFailure(known.refusal, `write ${key}`);
+      else this.#onFailure(known.refusal, `write ${record}`);
     });
     return outcome;
   }
 
-  read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
-    return this.#reported(this.#store.read(key, timeoutMs), `read ${key}`);
+  read(record: string, timeoutMs: number): Promise<StoreEntry | undefined> {
+    return this.#reported(this.#store.read(record, timeoutMs), `read ${record}`);
   }
 
   list(timeoutMs: number): Promise<readonly StoreEntry[]> {

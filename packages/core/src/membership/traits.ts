@@ -2,9 +2,9 @@
  * What a member publishes about itself, and who may be a member beside whom: nodes that hear other subjects, read
  * another codec or host other actors are no members of one cluster, although they found the same bucket.
  */
+import { describe } from '../describe.ts';
 import { fingerprintOf } from '../shard-fingerprint.ts';
 import { ClstrError } from '../errors.ts';
-import { describe } from '../options.ts';
 
 export interface MemberTraits {
   /** First part of the subjects, where the bus has one. */
