@@ -12,6 +12,7 @@ import { watchLiveness } from './liveness.ts';
 import { fromNatsError, isAuthCode, refusedSubscription, withoutCredentials } from './nats-errors.ts';
 import { lastProtocolError } from './nats-internals.ts';
 import { paceReading } from './paced-reading.ts';
+import { describeSubject } from './subjects.ts';
 import { SubscriptionCheck } from './subscription-check.ts';
 
 /** What `status()` really returns; the types leave `stop` out. */
@@ -137,10 +138,10 @@ export class Connection {
       this.nats.publish(subject, bytes, reply === undefined ? undefined : { reply });
     } catch (cause) {
       if (this.#dialer !== undefined && !this.#isClosing && this.nats.isClosed()) {
-        const message = `cannot publish to ${subject}: ${this.#label} was lost`;
+        const message = `cannot publish to ${describeSubject(subject)}: ${this.#label} was lost`;
         throw new ClstrError('CONNECTION_LOST', message, { outcome: 'not-executed', cause });
       }
-      throw fromNatsError(cause, `publish to ${subject}`, 'not-executed');
+      throw fromNatsError(cause, `publish to ${describeSubject(subject)}`, 'not-executed');
     }
   }
 
@@ -377,7 +378,7 @@ export class Connection {
   #onDeniedPublish({ permissionContext }: Status): void {
     const { operation, subject } = permissionContext ?? {};
     if (operation !== 'publish' || subject === undefined) return;
-    const message = `the NATS server forbids this user to publish to ${subject}`;
+    const message = `the NATS server forbids this user to publish to ${describeSubject(subject)}`;
     const error = new ClstrError('NO_PERMISSION', message);
     for (const listener of [...this.#deniedListeners]) this.#tell(() => listener(subject, error));
   }
