@@ -4,7 +4,7 @@
  *   starting ── setup ──▶ active ── idle, evicted, drain, failed ──▶ stopping ──▶ gone
  *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
  */
-import type { CallChain, HandlerContext, HandlerRequest, ShardTenure, WatchedTurn } from '@clstr/core';
+import type { HandlerContext, HandlerRequest, ShardTenure, WatchedTurn } from '@clstr/core';
 import { ClstrError, abortDetached, within } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
 import type { Home, Inhabitant, Job, Method, TimerKind } from './actor-home.ts';
@@ -80,8 +80,9 @@ export class Activation implements Inhabitant {
     const { mailbox } = this.home.actor;
     if (this.#mailbox.size >= mailbox) throw this.#full(mailbox);
     return new Promise((resolve, reject) => {
-      this.enqueue(new MessageJob(this, method, request, context, resolve, reject));
-      if (this.#phase === 'new') this.#start(request.callChain, context.tenure);
+      const job = new MessageJob(this, method, request, context, resolve, reject);
+      this.enqueue(job);
+      if (this.#phase === 'new') this.#start(job);
     });
   }
 
@@ -354,12 +355,12 @@ export class Activation implements Inhabitant {
     await within(this.home.host.clock, atRest, limitMs);
   }
 
-  #start(callChain: CallChain, tenure: ShardTenure | undefined): void {
-    this.tenure = tenure;
+  #start(job: Job): void {
+    this.tenure = job.tenure;
     this.#enter('starting');
     this.#setup = new Setup(
       this,
-      callChain,
+      job,
       (state) => {
         this.#setup = undefined;
         this.#state = state;
@@ -367,8 +368,16 @@ export class Activation implements Inhabitant {
         this.#pump();
       },
       (error) => this.#giveUp(error),
+      (refused, error) => this.#refuse(refused, error),
     );
     this.#setup.begin();
+  }
+
+  /** Its setup failed for one message alone: the next begins another. */
+  #refuse(job: Job, error: unknown): void {
+    const isWaiting = this.#mailbox.remove(job);
+    this.#leave();
+    if (isWaiting) job.abandon(error);
   }
 
   /** The end, also for all that wait: their turn will never come. */
@@ -395,7 +404,7 @@ export class Activation implements Inhabitant {
     }
     const { first } = this.#mailbox;
     if (first !== undefined) {
-      this.#start(first.callChain, first.tenure);
+      this.#start(first);
       return;
     }
     this.#enter('gone');

@@ -117,12 +117,18 @@ export class MessageContext extends BaseContext implements ActorContext {
 /** For setup and timers, which may take as long as they need. */
 export class LifeContext extends BaseContext {
   protected override readonly tenure: ShardTenure | undefined;
+  /** Why a call failed that another caller's chain might have let through. */
+  chainFailure: ClstrError | undefined = undefined;
   readonly #callChain: CallChain;
 
   constructor(self: Inhabitant, callChain: CallChain) {
     super(self);
     this.tenure = self.tenure;
     this.#callChain = callChain;
+  }
+
+  onChainFailed(error: ClstrError): void {
+    if (this.#callChain.length > 0) this.chainFailure = error;
   }
 
   get signal(): AbortSignal {

@@ -1,6 +1,14 @@
 /** Calls from one actor to another: they pass on the time that is left, the trace, and the chain of callers. */
 import type { CallChain, CallOptions, Headers } from '@clstr/core';
-import { ClstrError, MAX_CALL_DEPTH, anySignal, forCaller, isClstrError } from '@clstr/core';
+import {
+  ClstrError,
+  MAX_CALL_DEPTH,
+  anySignal,
+  chainTo,
+  forCaller,
+  isClstrError,
+  isOfChain,
+} from '@clstr/core';
 import type { LifecycleContext } from './actor-context.ts';
 import type { Inhabitant } from './actor-home.ts';
 import { chainLink, pathOf } from './actor-name.ts';
@@ -9,20 +17,26 @@ import type { Caller } from './ref.ts';
 /** Headers of the W3C trace context, which go with every nested call. */
 const TRACE_HEADERS = ['traceparent', 'tracestate'];
 
+/** What the calls of an actor need of the context they are made in. */
+export interface CallingContext extends Pick<LifecycleContext, 'signal' | 'remainingMs'> {
+  /** A call failed because of the actors that came before this one. */
+  onChainFailed?(error: ClstrError): void;
+}
+
 export class NestedCaller implements Caller {
   readonly #self: Inhabitant;
   /** The actor that is called: its message types need not name it. */
   readonly #actor: string;
   readonly #callChain: CallChain;
   readonly #headers: Headers;
-  readonly #context: Pick<LifecycleContext, 'signal' | 'remainingMs'>;
+  readonly #context: CallingContext;
 
   constructor(
     self: Inhabitant,
     actor: string,
     callChain: CallChain,
     headers: Headers,
-    context: Pick<LifecycleContext, 'signal' | 'remainingMs'>,
+    context: CallingContext,
   ) {
     this.#self = self;
     this.#actor = actor;
@@ -32,15 +46,14 @@ export class NestedCaller implements Caller {
   }
 
   async requestKey<T>(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<T> {
-    const chain = [...this.#callChain, chainLink(this.#self.home.actor.name, this.#self.key)];
+    const chain = chainTo(this.#callChain, chainLink(this.#self.home.actor.name, this.#self.key));
     const target = chainLink(this.#actor, key);
     const isCycle = chain.includes(target);
     if (isCycle || chain.length >= MAX_CALL_DEPTH) {
       const what = isCycle ? 'the call would wait for itself' : `calls are nested ${chain.length} deep`;
-      throw forCaller(
-        new ClstrError('CALL_CYCLE', `${what}: ${pathOf([...chain, target])}`, {
-          details: { chain: [...chain, target] },
-        }),
+      const path = [...chain, target];
+      throw this.#failed(
+        new ClstrError('CALL_CYCLE', `${what}: ${pathOf(path)}`, { details: { chain: path } }),
       );
     }
     const { signal: own } = this.#context;
@@ -53,11 +66,17 @@ export class NestedCaller implements Caller {
         callChain: chain,
       });
     } catch (error) {
-      // A mistake in the program: it should reach whoever made the first call, chain and all.
-      throw isClstrError(error, 'CALL_CYCLE') ? forCaller(error) : error;
+      throw isClstrError(error) ? this.#failed(error) : error;
     } finally {
       letGo?.();
     }
+  }
+
+  /** A cycle is a mistake in the program: it should reach whoever made the first call, chain and all. */
+  #failed(error: ClstrError): ClstrError {
+    if (!isOfChain(error)) return error;
+    this.#context.onChainFailed?.(error);
+    return error.code === 'CALL_CYCLE' ? forCaller(error) : error;
   }
 
   /** A notify waits for nobody, so it cannot close a cycle: it starts a chain of its own. */

@@ -4,7 +4,7 @@
  * Stages: known attempt? → draining? → owned? → well-formed? → in time? → room? → decode → handler → encode → reply.
  * Everything refused before `handler` is `not-executed`; nothing after it is.
  */
-import { CALL_CHAIN_HEADER, decodeCallChain } from './call-chain.ts';
+import { CALL_CHAIN_HEADER, Ticket, decodeCallChain, heldBy } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
 import type { ClusterIdentity } from './cluster-identity.ts';
 import { decodePayload, jsonCodec } from './codec.ts';
@@ -40,7 +40,6 @@ export interface DispatchOptions extends RunOptions {
   readonly types?: readonly string[] | undefined;
 }
 
-const NO_CHAIN: CallChain = Object.freeze([]);
 const MAX_KNOWN_TYPES = 1_024;
 const NODE_INFO_TYPE = 'clstr.node.info';
 /** Answered by any node, whatever shard it comes for. */
@@ -67,6 +66,9 @@ export class Dispatch implements EntryReceiver, RunHost {
   #inFlight = 0;
   #inFlightBytes = 0;
   #admission: Admission = 'all';
+  readonly #ticket: Ticket;
+  /** Of each message that came from outside. */
+  readonly #noChain: CallChain;
   #onIdle: (() => void) | undefined;
   /** Told of each run that ends, while shards are being vacated. */
   readonly #runEndListeners = new Set<(run: Run) => void>();
@@ -89,6 +91,8 @@ export class Dispatch implements EntryReceiver, RunHost {
     this.deadlines = new DeadlineWheel(options.clock);
     this.#labels = new TypeLabels(options.types);
     this.floodLog = new FloodLog(options.logger, options.clock);
+    this.#ticket = new Ticket(options.random);
+    this.#noChain = Object.freeze(heldBy(this.#ticket));
     this.overdue = new OverdueTurns(options.clock, options.logger);
   }
 
@@ -144,8 +148,8 @@ export class Dispatch implements EntryReceiver, RunHost {
   }
 
   /**
-   * Refuses from now on all but nested calls: a message that was accepted can only be answered when the calls it
-   * makes are, and some of them may be for this very node.
+   * Refuses from now on all but the calls that runs of this node have led to: a message that was accepted can only be
+   * answered when the calls it makes are, and some of them may be for this very node.
    */
   stopAdmitting(): void {
     this.#admission = 'nested';
@@ -227,7 +231,7 @@ export class Dispatch implements EntryReceiver, RunHost {
   /** Why the entry does not run. @throws KEY_REQUIRED, INVALID_ENVELOPE for a key that is none */
   #refusal(entry: InboundEntry, nowMs: number): Refusal | undefined {
     const { nodeId, gate, maxInFlight, maxInFlightBytes } = this.options;
-    if (this.#admission !== 'all' && !(this.#admission === 'nested' && isNested(entry))) {
+    if (this.#admission !== 'all' && !(this.#admission === 'nested' && this.#isNested(entry))) {
       return new Refusal('DRAINING', `node ${nodeId} is shutting down`);
     }
     if (!gate.admits(entry.shard, nowMs)) return gate.refusal(entry.shard);
@@ -242,16 +246,20 @@ export class Dispatch implements EntryReceiver, RunHost {
     return entry.key === undefined ? undefined : this.#wrongHome(entry.key, entry.shard);
   }
 
+  #isNested({ headers }: InboundEntry): boolean {
+    return this.#ticket.isIn(headers?.[CALL_CHAIN_HEADER]);
+  }
+
   #toRequest(entry: InboundEntry): HandlerRequest {
     const { type, key, shard, isNotify } = entry;
     if (!this.#knownTypes.has(type)) this.#learnType(type);
     const payload = this.#decode(entry);
     if (entry.headers === undefined) {
-      return new Request(key, shard, type, payload, NO_HEADERS, isNotify, NO_CHAIN);
+      return new Request(key, shard, type, payload, NO_HEADERS, isNotify, this.#noChain);
     }
     const { [CALL_CHAIN_HEADER]: chain, ...own } = entry.headers;
     const headers = copyHeaders(own) ?? NO_HEADERS;
-    const callChain = chain === undefined ? NO_CHAIN : decodeCallChain(chain);
+    const callChain = chain === undefined ? this.#noChain : decodeCallChain(chain, this.#ticket);
     return new Request(key, shard, type, payload, headers, isNotify, callChain);
   }
 
@@ -321,10 +329,6 @@ interface NodeInfoAnswer {
 /** The framework's own messages are JSON, whatever codec the application's payloads have. */
 function answerItself(entry: InboundEntry, port: ReplyPort, answer: unknown): void {
   if (!entry.isNotify) port.reply(entry, jsonCodec.encode(answer), false);
-}
-
-function isNested({ headers }: InboundEntry): boolean {
-  return headers?.[CALL_CHAIN_HEADER] !== undefined;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

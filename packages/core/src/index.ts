@@ -31,7 +31,7 @@ export {
 } from './errors.ts';
 export type { ClstrErrorOptions, ErrorCode, ErrorCodeInfo, Failure, Outcome } from './errors.ts';
 
-export { MAX_CALL_DEPTH } from './call-chain.ts';
+export { MAX_CALL_DEPTH, chainTo, isOfChain } from './call-chain.ts';
 export type { CallChain } from './call-chain.ts';
 export { bytesCodec, jsonCodec, payloadBytes } from './codec.ts';
 export type { Codec } from './codec.ts';
