@@ -1,6 +1,7 @@
 import { processorGrowth } from '@clstr/testing/conformance';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { printable } from '../src/describe.ts';
 import { errorFromRecord } from '../src/error-record.ts';
 import type { ErrorRecord } from '../src/error-record.ts';
 import { ClstrError } from '../src/errors.ts';
@@ -94,7 +95,8 @@ const failure = fc.record({
   isFinal: fc.constant(true),
   error: fc.record({
     code: fc.constantFrom<ErrorCode>('NOT_OWNER', 'INTERNAL', 'TIMEOUT'),
-    message: text(40),
+    // What is not printable comes back escaped.
+    message: text(40).map((raw) => printable(raw)),
     outcome: fc.constantFrom('executed', 'not-executed', 'unknown'),
     retryable: fc.boolean(),
   }),
