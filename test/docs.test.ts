@@ -1,6 +1,6 @@
 /**
  * Holds the documents against the code. `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` rewrites what is made from it:
- * docs/reference/defaults.md, the hex blocks of docs/protocol/v1.md, and parts of docs/operations.md.
+ * docs/reference/defaults.md, docs/nats-server.conf, the hex blocks of docs/protocol/v1.md, and parts of docs/operations.md.
  */
 import { ERROR_CODES, shardFromString } from '@clstr/core';
 import type { ErrorCodeInfo } from '@clstr/core';
@@ -14,6 +14,7 @@ import type { FrameVector } from './docs/frame-vectors.ts';
 import { hexBlockProblems, hexBlocks, withHexBlocks } from './docs/hex-blocks.ts';
 import { brokenLinks } from './docs/links.ts';
 import { anchorsOf, codeBlocksOf, linksOf, tablesOf } from './docs/markdown.ts';
+import { renderServerConfig } from './docs/nats-server-config.ts';
 import { unknownLogMessages, withOperationsParts } from './docs/operations-parts.ts';
 import { privateNames } from './docs/private-names.ts';
 import { listFiles, readText, writeText } from './docs/repository.ts';
@@ -22,6 +23,7 @@ const PROTOCOL = 'docs/protocol/v1.md';
 const ERRORS = 'docs/reference/errors.md';
 const DEFAULTS = 'docs/reference/defaults.md';
 const OPERATIONS = 'docs/operations.md';
+const SERVER_CONFIG = 'docs/nats-server.conf';
 const TIMING = 'packages/core/src/membership/timing.ts';
 const HOW_TO_UPDATE = 'out of date: "UPDATE_DOCS=1 npx vitest run test/docs.test.ts" rewrites it';
 /** One TypeScript program takes a few seconds on a slow machine. */
@@ -33,6 +35,7 @@ const vectors = JSON.parse(readText('test/vectors/frames-v1.json')) as FrameVect
 
 if (process.env['UPDATE_DOCS'] === '1') {
   writeText(DEFAULTS, renderDefaults());
+  writeText(SERVER_CONFIG, renderServerConfig());
   writeText(OPERATIONS, withOperationsParts(readText(OPERATIONS), readText(TIMING)));
   writeText(PROTOCOL, withHexBlocks(readText(PROTOCOL), vectors, new DocumentedLayout(readText(PROTOCOL))));
 }
@@ -209,6 +212,11 @@ describe('docs/reference/defaults.md', () => {
 
 describe('docs/operations.md', () => {
   const markdown = readText(OPERATIONS);
+
+  test('goes with the configuration of a server that the code makes', () => {
+    const config = readText(SERVER_CONFIG);
+    expect(config, `${SERVER_CONFIG} is ${HOW_TO_UPDATE}`).toBe(renderServerConfig());
+  });
 
   test('has timings, their rules and the users of nats-server as the packages have them', () => {
     expect(markdown, `${OPERATIONS} is ${HOW_TO_UPDATE}`).toBe(

@@ -1,4 +1,4 @@
-/** The configuration of a nats-server that docs/operations.md shows: users as `natsPermissions` makes them. */
+/** docs/nats-server.conf: an account of the cluster's own, with users as `natsPermissions` makes them. */
 import { natsPermissions } from '@clstr/transport-nats';
 import type { NatsRole } from '@clstr/transport-nats';
 
@@ -18,15 +18,23 @@ export function passwordOf(user: string): string {
 
 export function renderServerConfig(): string {
   return [
+    '# The nats-server of one cluster: docs/operations.md. Passwords come from the environment.',
     'jetstream {',
     '  store_dir: "/var/lib/nats"',
     '}',
     '',
-    'authorization {',
-    '  users: [',
-    ...Object.keys(USERS).flatMap(renderUser),
-    '  ]',
+    'accounts {',
+    '  # Of this cluster alone: what a node has sent to any subject stays inside.',
+    '  CLSTR {',
+    '    jetstream: enabled',
+    '    users: [',
+    ...Object.keys(USERS)
+      .flatMap(renderUser)
+      .map((line) => `  ${line}`),
+    '    ]',
+    '  }',
     '}',
+    '',
   ].join('\n');
 }
 

@@ -2,7 +2,6 @@
 import { TIMINGS } from '@clstr/core';
 import type { Timing } from '@clstr/core';
 import { tablesOf } from './markdown.ts';
-import { renderServerConfig } from './nats-server-config.ts';
 import { table } from './table.ts';
 
 /** The document with its parts as they should be. `timingSource`: of core/membership/timing.ts. */
@@ -10,7 +9,6 @@ export function withOperationsParts(markdown: string, timingSource: string): str
   return [
     ['<!-- timings -->\n\n', '\n\n<!-- /timings -->', renderTimings()],
     ['<!-- rules -->\n\n', '\n\n<!-- /rules -->', renderRules(timingSource)],
-    ['```conf nats-server.conf\n', '\n```', renderServerConfig()],
   ].reduce((text, [start, end, part]) => replaceBetween(text, start!, end!, part!), markdown);
 }
 

@@ -1,12 +1,12 @@
 /** Membership over a real nats-server: who may open it, what is refused, and how it comes back. */
 import type { ClusterStore, StoreEntry } from '@clstr/core';
-import { CONFIG_KEY, TIMINGS } from '@clstr/core';
+import { CONFIG_KEY, TIMINGS, silentLogger } from '@clstr/core';
 import { hasNatsServer, startNatsServer, startTcpProxy } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import { natsMembership, provisionCluster } from '@clstr/transport-nats';
 import { connect } from 'nats';
-import type { JetStreamManager, NatsConnection } from 'nats';
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { JetStreamManager, NatsConnection, StreamConfig } from 'nats';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 
 const TIMEOUT_MS = 5_000;
 
@@ -124,6 +124,71 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
         code: 'CLUSTER_CONFIG_MISMATCH',
         message: expect.stringMatching(/"storage":"file".*not as .*"storage":"memory"/),
       });
+    });
+  });
+
+  describe('a bucket that somebody else has made or changed', () => {
+    const made = async (more: Partial<StreamConfig>): Promise<string> => {
+      const cluster = nextCluster();
+      const subjects = [`$KV.${cluster}.>`];
+      await manager.streams.add({
+        ...{ name: `KV_${cluster}`, subjects, max_msgs_per_subject: 1, deny_purge: true },
+        ...more,
+      });
+      return cluster;
+    };
+    const warned: string[] = [];
+    const logger = { ...silentLogger, warn: (_fields: object, message = '') => void warned.push(message) };
+    beforeEach(() => {
+      warned.length = 0;
+    });
+
+    test('is refused by nodes and provisioning while it takes records from elsewhere', async () => {
+      await manager.streams.add({ name: 'ORDERS', subjects: ['orders.>'] });
+      const cluster = await made({ sources: [{ name: 'ORDERS' }] });
+      const options = { servers: server.url, cluster };
+      const refusal = {
+        code: 'CLUSTER_CONFIG_MISMATCH',
+        details: { inflows: ['sources'] },
+        message: expect.stringMatching(`^KV_${cluster} takes records that no member wrote \\(sources\\)`),
+      };
+      await expect(natsMembership(options).open()).rejects.toMatchObject(refusal);
+      await expect(provisionCluster(options)).rejects.toMatchObject(refusal);
+      const mirror = nextCluster();
+      await manager.streams.add({ name: `KV_${mirror}`, mirror: { name: 'ORDERS' } });
+      await expect(natsMembership({ ...options, cluster: mirror }).open()).rejects.toMatchObject({
+        details: { inflows: ['mirror'] },
+      });
+    });
+
+    test('is refused while it takes the messages of shards', async () => {
+      const cluster = await made({});
+      const name = `KV_${cluster}`;
+      await manager.streams.update(name, { subjects: [`$KV.${cluster}.>`, `${cluster}.shard.*`] });
+      await expect(natsMembership({ servers: server.url, cluster }).open()).rejects.toMatchObject({
+        details: { inflows: [`"${cluster}.shard.*"`] },
+      });
+    });
+
+    test('is warned of when one write could empty it, and provisioning closes it', async () => {
+      const cluster = await made({ allow_rollup_hdrs: true, deny_purge: false });
+      const options = { servers: server.url, cluster, logger };
+      await (await natsMembership(options).open()).close();
+      expect(warned).toEqual([
+        `KV_${cluster} can be emptied by one write: run provisionCluster, which forbids roll-ups`,
+      ]);
+      const before = (await manager.streams.info(`KV_${cluster}`)).config;
+      await provisionCluster(options);
+      const { config } = await manager.streams.info(`KV_${cluster}`);
+      expect(config).toEqual({ ...before, allow_rollup_hdrs: false, deny_purge: true, deny_delete: true });
+      await (await natsMembership(options).open()).close();
+      expect(warned).toHaveLength(1);
+    });
+
+    test('is warned of when its records go to other subjects', async () => {
+      const cluster = await made({ republish: { src: '>', dest: 'stolen.>' } });
+      await (await natsMembership({ servers: server.url, cluster, logger }).open()).close();
+      expect(warned).toEqual([expect.stringContaining('republishes its records to other subjects')]);
     });
   });
 

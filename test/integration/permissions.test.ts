@@ -1,15 +1,14 @@
-/** The users of docs/operations.md on a real nats-server: each does its job, and nothing else. */
+/** docs/nats-server.conf on a real nats-server: each user does its job, and nothing else. */
 import { actorHandler, defineActor, request } from '@clstr/actors';
 import { createApp } from '@clstr/app';
 import { CONFIG_KEY, createClient, createNode, nodeAddress } from '@clstr/core';
 import type { Node } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
-import { connect } from 'nats';
+import { connect, headers } from 'nats';
 import type { NatsConnection } from 'nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { codeBlocksOf } from '../docs/markdown.ts';
 import { USERS, passwordOf } from '../docs/nats-server-config.ts';
 import { readText } from '../docs/repository.ts';
 
@@ -33,18 +32,22 @@ const OLD_USERS = `
   { user: old-node, password: of-old-node, permissions: {
     publish: ["_INBOX.>"], subscribe: ["clstr.shard.*", "clstr.node.*.*", "clstr.topology nodes"] } }`;
 
+/** Another account on the same server, whose user may do anything in it. */
+const ELSEWHERE = 'ORDERS { jetstream: enabled, users: [{ user: orders, password: of-orders }] }';
+
 type Try = readonly ['publish' | 'subscribe', subject: string, queue?: string];
 
-describe.skipIf(!hasNatsServer())('over a nats-server with the users of docs/operations.md', () => {
+describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf', () => {
   let server: NatsServer;
   const raw = new Map<string, NatsConnection>();
 
   beforeAll(async () => {
-    const blocks = codeBlocksOf(readText('docs/operations.md'));
-    const { text } = blocks.find(({ info }) => info.startsWith('conf nats-server'))!;
+    const text = readText('docs/nats-server.conf');
     // The variables, elsewhere from the environment; where to store, the launcher says.
     const passwords = Object.keys(USERS).map((user) => `${passwordOf(user)}: "of-${user}"`);
-    const withOld = text.replace('users: [', `users: [\n${OLD_USERS}`);
+    const withOld = text
+      .replace('users: [', `users: [\n${OLD_USERS}`)
+      .replace('accounts {', `accounts {\n${ELSEWHERE}`);
     const config = [...passwords, withOld.replace(/^.*store_dir.*$/m, '')].join('\n');
     server = await startNatsServer({ config });
     for (const user of Object.keys(USERS)) {
@@ -152,6 +155,67 @@ describe.skipIf(!hasNatsServer())('over a nats-server with the users of docs/ope
     expect(await attempt(raw.get('web')!, ['publish', '$KV.clstr.cfg'])).toBe('refused');
     expect(await store.read(CONFIG_KEY, 5_000)).toEqual(before);
     await store.close();
+  });
+
+  test('a write with a roll-up header deletes nothing, whoever writes', async () => {
+    const store = await membershipOf('node').open();
+    const before = await store.list(5_000);
+    for (const [user, key] of [
+      ['node', 'm.zz'],
+      ['app', 'm.zz'],
+      ['provisioner', 's.99'],
+    ] as const) {
+      const rollup = headers();
+      rollup.set('Nats-Rollup', 'all');
+      const options = { headers: rollup, timeout: 5_000 };
+      const answer = await raw.get(user)!.request(`$KV.clstr.${key}`, 'x', options);
+      expect(answer.json()).toMatchObject({ error: { err_code: 10_111 } });
+    }
+    expect(await store.list(5_000)).toEqual(before);
+    await store.close();
+  });
+
+  test('what a node has sent to other subjects does not leave the account of its cluster', async () => {
+    const outside = await connect(login('orders'));
+    const seen: string[] = [];
+    const last = deferred();
+    outside.subscribe('>', {
+      callback: (_error, { subject }) => {
+        seen.push(subject);
+        if (subject === 'last') last.resolve();
+      },
+    });
+    await outside.flush();
+    const node = raw.get('node')!;
+    const config = {
+      ...{ deliver_subject: 'payments.transfer', filter_subject: '$KV.clstr.cfg' },
+      ...{ deliver_policy: 'last_per_subject', ack_policy: 'none' },
+    };
+    const request = JSON.stringify({ stream_name: 'KV_clstr', config });
+    const answer = await node.request('$JS.API.CONSUMER.CREATE.KV_clstr', request, { timeout: 5_000 });
+    expect(answer.json<{ error?: unknown }>().error).toBeUndefined();
+    for (const subject of ['clstr.shard.0', 'clstr.topology.changes', '_INBOX.web.x']) node.publish(subject);
+    await node.flush();
+    outside.publish('last');
+    await last.promise;
+    expect(seen).toEqual(['last']);
+    await outside.close();
+  });
+
+  test('nobody in another account reaches the cluster', async () => {
+    const outside = await connect(login('orders'));
+    const options = { timeout: 5_000 };
+    for (const subject of [
+      'clstr.shard.0',
+      'clstr.topology',
+      '$KV.clstr.cfg',
+      '$JS.API.STREAM.INFO.KV_clstr',
+    ]) {
+      const answer = outside.request(subject, '{}', options).then((message) => message.json());
+      if (subject.startsWith('$JS')) expect(await answer).toMatchObject({ error: { err_code: 10_059 } });
+      else await expect(answer).rejects.toMatchObject({ code: '503' });
+    }
+    await outside.close();
   });
 
   const api = (...methods: string[]): Try[] => methods.map((method) => ['publish', `$JS.API.${method}`]);

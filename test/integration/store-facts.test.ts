@@ -69,6 +69,7 @@ describe.skipIf(!hasNatsServer())('a nats-server with JetStream', () => {
     const { config } = await manager.streams.info(stream);
     expect(config).toMatchObject({
       ...{ allow_direct: false, max_msgs_per_subject: 1, max_age: 0, storage: 'file', num_replicas: 1 },
+      ...{ deny_delete: true, deny_purge: true, allow_rollup_hdrs: false },
     });
     await store.close();
   });
@@ -83,8 +84,25 @@ describe.skipIf(!hasNatsServer())('a nats-server with JetStream', () => {
     expect(outcome).toEqual({ kind: 'acked', revision: 2 });
     const purge = await store.cas('h.a', 3, 'y', 5_000);
     expect(purge).toEqual({ kind: 'acked', revision: 4 });
-    await bucket.purge('h.a');
-    expect(await store.read('h.a', 5_000)).toMatchObject({ revision: 5, value: undefined });
+    await store.close();
+  });
+
+  test('refuses every write that deletes others: roll-ups, of one key or of all, and purges', async () => {
+    const { cluster, stream, store } = await createCluster();
+    await store.cas('h.a', 0, 'x', 5_000);
+    const bucket = await nats.jetstream().views.kv(cluster);
+    await expect(bucket.purge('h.a')).rejects.toMatchObject({ api_error: { err_code: 10_111 } });
+    for (const extent of ['all', 'sub']) {
+      const head = headers();
+      head.set('Nats-Rollup', extent);
+      const answer = await nats.request(`$KV.${cluster}.m.zz`, 'x', { headers: head, timeout: 5_000 });
+      expect(answer.json()).toMatchObject({ error: { err_code: 10_111 } });
+    }
+    await expect(manager.streams.purge(stream)).rejects.toMatchObject({ api_error: { code: 500 } });
+    await expect(manager.streams.deleteMessage(stream, 1)).rejects.toMatchObject({
+      api_error: { code: 500 },
+    });
+    expect(await store.list(5_000)).toHaveLength(2);
     await store.close();
   });
 

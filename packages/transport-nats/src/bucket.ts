@@ -12,6 +12,17 @@ export interface BucketShape {
   readonly storage: 'file' | 'memory';
 }
 
+/** A bucket that is there. */
+export interface FoundBucket {
+  readonly shape: BucketShape;
+  /** What brings in records that no member wrote; empty in a bucket of our own making. */
+  readonly inflows: readonly string[];
+  /** Its records go to other subjects too. */
+  readonly isRepublished: boolean;
+  /** No single write deletes all of it. */
+  readonly isGuarded: boolean;
+}
+
 export interface ConsumerRequest {
   readonly deliverSubject: string;
   readonly filterSubject: string;
@@ -62,9 +73,31 @@ export class Bucket {
   }
 
   /** Undefined when there is no bucket. */
-  async shape(timeoutMs: number): Promise<BucketShape | undefined> {
+  async look(timeoutMs: number): Promise<FoundBucket | undefined> {
     const info = await this.#info(timeoutMs);
-    return info && { replicas: info.config.num_replicas, storage: info.config.storage };
+    if (info === undefined) return undefined;
+    const { num_replicas: replicas, storage } = info.config;
+    return { shape: { replicas, storage }, ...this.#judge(info.config) };
+  }
+
+  /** Closes a bucket that an earlier version made to roll-ups and purges, and changes nothing else of it. */
+  async guard(timeoutMs: number): Promise<void> {
+    const info = await this.#info(timeoutMs);
+    if (info === undefined) return;
+    await this.#ask(`STREAM.UPDATE.${this.stream}`, { ...info.config, ...GUARDS }, timeoutMs, []);
+  }
+
+  /** What of its stream brings in records from elsewhere, and what takes records to other subjects. */
+  #judge(config: StreamConfig): Omit<FoundBucket, 'shape'> {
+    const own = `${this.#subjectPrefix}>`;
+    const { subjects = [] } = config;
+    // A stream that has only the name takes no writes either, and gives no records.
+    const others = subjects.includes(own) ? subjects.filter((subject) => subject !== own) : [];
+    const inflows = [
+      ...others.map(describe),
+      ...(['mirror', 'sources', 'subject_transform'] as const).filter((name) => config[name] !== undefined),
+    ];
+    return { inflows, isRepublished: config.republish !== undefined, isGuarded: isGuarded(config) };
   }
 
   /** Of all keys, deleted ones included; empty when there is no bucket. */
@@ -96,8 +129,7 @@ export class Bucket {
       storage,
       // A direct read may be answered by a replica that is behind.
       allow_direct: false,
-      deny_delete: true,
-      allow_rollup_hdrs: true,
+      ...GUARDS,
     };
     const made = await this.#ask(`STREAM.CREATE.${this.stream}`, config, timeoutMs, [
       ApiErrors.STREAM_EXISTS,
@@ -211,8 +243,30 @@ function checkConsumerName(name: unknown): string {
 
 const CONSUMER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
+/**
+ * One write with a roll-up header would delete every record, and so would a purge. Nobody here does either: a record is
+ * deleted by a mark.
+ */
+const GUARDS = { deny_delete: true, deny_purge: true, allow_rollup_hdrs: false } as const;
+
+function isGuarded(config: StreamConfig): boolean {
+  return config.deny_purge === true && config.allow_rollup_hdrs !== true;
+}
+
+interface StreamConfig {
+  readonly num_replicas: number;
+  readonly storage: 'file' | 'memory';
+  readonly subjects?: readonly string[];
+  readonly mirror?: object;
+  readonly sources?: readonly object[];
+  readonly republish?: object;
+  readonly subject_transform?: object;
+  readonly deny_purge?: boolean;
+  readonly allow_rollup_hdrs?: boolean;
+}
+
 interface StreamInfo {
-  readonly config: { readonly num_replicas: number; readonly storage: 'file' | 'memory' };
+  readonly config: StreamConfig;
   readonly state: { readonly last_seq: number };
 }
 

@@ -151,6 +151,14 @@ export function subjectsTaken(bucket: string): ClstrError {
   return new ClstrError('STORE_REFUSED', `JetStream refuses ${bucket}: another stream takes its subjects`);
 }
 
+/** Whoever feeds it writes records in the name of members. */
+export function bucketIsFed(bucket: string, inflows: readonly string[]): ClstrError {
+  const message =
+    `${bucket} takes records that no member wrote (${inflows.join(', ')}): its only subjects are those of its own keys; ` +
+    'take the rest out of the stream, or give the cluster another name';
+  return new ClstrError('CLUSTER_CONFIG_MISMATCH', message, { details: { inflows } });
+}
+
 export function bucketDiffers(bucket: string, found: object | undefined, wanted: object): ClstrError {
   const message = `${bucket} exists as ${printable(JSON.stringify(found))}, not as ${printable(JSON.stringify(wanted))}`;
   return new ClstrError('CLUSTER_CONFIG_MISMATCH', message, { details: { found, wanted } });

@@ -1,8 +1,8 @@
 /** Membership over NATS: a cluster meets in a bucket of JetStream. */
-import type { ClstrError, Membership } from '@clstr/core';
+import type { ClstrError, Logger, Membership } from '@clstr/core';
 import { provisionShards, systemRandom } from '@clstr/core';
 import { Bucket } from './bucket.ts';
-import type { BucketShape } from './bucket.ts';
+import type { BucketShape, FoundBucket } from './bucket.ts';
 import { openControlConnection } from './control-connection.ts';
 import type { ControlConnection } from './control-connection.ts';
 import { resolveMembershipOptions, resolveProvisionOptions } from './membership-options.ts';
@@ -11,7 +11,7 @@ import type {
   ProvisionOptions,
   ResolvedClusterOptions,
 } from './membership-options.ts';
-import { bucketDiffers, fromOpeningError, unsafeServer } from './nats-errors.ts';
+import { bucketDiffers, bucketIsFed, fromOpeningError, unsafeServer } from './nats-errors.ts';
 import { NatsStore } from './nats-store.ts';
 
 /**
@@ -30,20 +30,22 @@ export function natsMembership(options: NatsMembershipOptions = {}): Membership 
     placement,
     open: async ({ logger = resolved.logger } = {}) => {
       const settings = options.logger === undefined ? { ...resolved, logger } : resolved;
-      return storeOf(await openBucket(settings), settings);
+      const opened = await openBucket(settings);
+      sayWeaknesses(opened, settings.logger);
+      return storeOf(opened, settings);
     },
   });
 }
 
 /**
  * Creates the bucket of a cluster, where its first node should not choose replicas and storage; with `numShards` also
- * fills it, so that the first node need not wait for an expiry. Does nothing to what is there: it may be called again, and
- * while the cluster runs.
+ * fills it, so that the first node need not wait for an expiry. Of what is there it changes nothing but this: a bucket
+ * that an earlier version made is closed to roll-ups and purges. It may be called again, and while the cluster runs.
  *
  * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION, STORE_REFUSED, TIMEOUT,
  * CONNECTION_LOST;
  * CLUSTER_CONFIG_MISMATCH when it is there with other replicas or storage, or for another `numShards`, `seed` or
- * `placement`
+ * `placement`, or takes records from elsewhere
  */
 export async function provisionCluster(options: ProvisionOptions = {}): Promise<void> {
   const resolved = resolveProvisionOptions(options);
@@ -51,10 +53,11 @@ export async function provisionCluster(options: ProvisionOptions = {}): Promise<
   const { control, bucket } = await openBucket(resolved);
   try {
     await bucket.create(wanted, ANSWER_MS);
-    const found = await bucket.shape(ANSWER_MS);
-    if (found?.replicas !== wanted.replicas || found.storage !== wanted.storage) {
-      throw bucketDiffers(bucket.stream, found, wanted);
+    const found = await bucket.look(ANSWER_MS);
+    if (found?.shape.replicas !== wanted.replicas || found.shape.storage !== wanted.storage) {
+      throw bucketDiffers(bucket.stream, found?.shape, wanted);
     }
+    if (!found.isGuarded) await bucket.guard(ANSWER_MS);
     const { shards, timing, clock, logger } = resolved;
     if (shards !== undefined) {
       const store = storeOf({ control, bucket }, resolved);
@@ -69,7 +72,7 @@ export async function provisionCluster(options: ProvisionOptions = {}): Promise<
 const ANSWER_MS = 5_000;
 
 /** Closing it closes the connection. */
-function storeOf({ control, bucket }: OpenBucket, options: ResolvedClusterOptions): NatsStore {
+function storeOf({ control, bucket }: Omit<OpenBucket, 'found'>, options: ResolvedClusterOptions): NatsStore {
   const { inboxPrefix, clock, logger, timing } = options;
   return new NatsStore(control, bucket, {
     ...{ inboxPrefix, clock, logger, shape: shapeOf(options) },
@@ -78,7 +81,25 @@ function storeOf({ control, bucket }: OpenBucket, options: ResolvedClusterOption
   });
 }
 
+/** Nothing that a node could mend: it may neither update the stream nor do without it. */
+function sayWeaknesses({ bucket: { stream }, found }: OpenBucket, logger: Logger): void {
+  if (found?.isGuarded === false) {
+    logger.warn(
+      { stream },
+      `${stream} can be emptied by one write: run provisionCluster, which forbids roll-ups`,
+    );
+  }
+  if (found?.isRepublished === true) {
+    logger.warn(
+      { stream },
+      `${stream} republishes its records to other subjects: make it again without republish`,
+    );
+  }
+}
+
 interface OpenBucket {
+  /** As it was when it was opened; undefined when it was not there. */
+  readonly found: FoundBucket | undefined;
   readonly control: ControlConnection;
   readonly bucket: Bucket;
 }
@@ -87,9 +108,11 @@ async function openBucket(options: ResolvedClusterOptions): Promise<OpenBucket> 
   const { cluster, connect, clock, logger, replicas, allowUnsafeServer } = options;
   const control = await openControlConnection({ connect, clock, logger });
   const bucket = new Bucket(control, cluster, clock);
+  let found: FoundBucket | undefined;
   try {
-    const found = await firstAnswer(bucket, connect.servers as readonly string[]);
-    const most = Math.max(replicas, found?.replicas ?? 1);
+    found = await firstAnswer(bucket, connect.servers as readonly string[]);
+    if (found !== undefined && found.inflows.length > 0) throw bucketIsFed(bucket.stream, found.inflows);
+    const most = Math.max(replicas, found?.shape.replicas ?? 1);
     if (most > 1 && !allowUnsafeServer && !isSafe(control.serverVersion)) {
       throw unsafeServer(control.serverVersion, most);
     }
@@ -97,12 +120,12 @@ async function openBucket(options: ResolvedClusterOptions): Promise<OpenBucket> 
     await control.close();
     throw error;
   }
-  return { control, bucket };
+  return { control, bucket, found };
 }
 
-async function firstAnswer(bucket: Bucket, servers: readonly string[]): Promise<BucketShape | undefined> {
+async function firstAnswer(bucket: Bucket, servers: readonly string[]): Promise<FoundBucket | undefined> {
   try {
-    return await bucket.shape(ANSWER_MS);
+    return await bucket.look(ANSWER_MS);
   } catch (error) {
     throw fromOpeningError(error as ClstrError, servers.join(', '));
   }
