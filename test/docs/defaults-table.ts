@@ -29,7 +29,7 @@ const CORE: Words<typeof core> = {
   ],
   maxInFlightBytes: [
     '`createNode`: `maxInFlightBytes`',
-    'Payload bytes of those messages together; more is `OVERLOADED`.',
+    'Payloads, keys and headers of those messages together; more is `OVERLOADED`.',
   ],
   drainGraceMs: ['`node.drain`: `graceMs`', 'How long running handlers may still take, in milliseconds.'],
   maxKeyBytes: [

@@ -3,6 +3,8 @@
  * the first is tried again, and the others follow once it has been answered.
  */
 import type { Clock } from './clock.ts';
+import type { Headers } from './envelope.ts';
+import { heldBytes } from './transport.ts';
 
 /** A call, as far as its redelivery is concerned. */
 export interface Redeliverable {
@@ -10,7 +12,8 @@ export interface Redeliverable {
   readonly key: string | undefined;
   /** Rises with each call of the client. */
   readonly order: number;
-  readonly payload: { readonly length: number };
+  readonly payload: string | Uint8Array;
+  readonly headers: Headers | undefined;
   /** Sends it again. */
   resend(): void;
 }
@@ -66,7 +69,7 @@ export class Redelivery {
     if (line.trying === call) line.trying = undefined;
     insertInOrder(line.calls, call);
     this.#calls++;
-    this.#bytes += call.payload.length;
+    this.#bytes += heldBytes(call);
     if (line.trying === undefined && line.cancelTimer === undefined) this.#tryLater(line);
   }
 
@@ -134,7 +137,7 @@ export class Redelivery {
 
   #letGo(call: Redeliverable): void {
     this.#calls--;
-    this.#bytes -= call.payload.length;
+    this.#bytes -= heldBytes(call);
   }
 }
 

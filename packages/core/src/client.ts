@@ -34,6 +34,7 @@ import { noMetrics } from './metrics.ts';
 import { MAX_DELAY_MS, checkInteger, invalidOption } from './options.ts';
 import { randomSafeInteger } from './random.ts';
 import { createKeyRouter, isShard } from './shard.ts';
+import { heldBytes } from './transport.ts';
 import type { NodeAddress } from './transport.ts';
 import { TypeLabels } from './type-labels.ts';
 
@@ -433,7 +434,7 @@ class RoutingClient implements Client {
     if (metrics !== noMetrics) metrics.notifyEnded(this.#labels.of(call.type, true), true);
     this.#pending--;
     this.#trackedNotifies.add(call);
-    this.#trackedNotifyBytes += call.payload.length;
+    this.#trackedNotifyBytes += heldBytes(call);
     while (
       this.#trackedNotifies.size > MAX_TRACKED_NOTIFIES ||
       this.#trackedNotifyBytes > MAX_TRACKED_NOTIFY_BYTES
@@ -445,7 +446,7 @@ class RoutingClient implements Client {
 
   #onEnd(call: Call, error: ClstrError | undefined): void {
     if (!call.wasHandedOver) this.#pending--;
-    else if (this.#trackedNotifies.delete(call)) this.#trackedNotifyBytes -= call.payload.length;
+    else if (this.#trackedNotifies.delete(call)) this.#trackedNotifyBytes -= heldBytes(call);
     const { metrics, clock } = this.#options;
     if (metrics === noMetrics) return;
     const label = this.#labels.of(call.type, error?.code !== 'UNKNOWN_TYPE');

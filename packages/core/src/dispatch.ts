@@ -24,6 +24,7 @@ import { OverdueTurns } from './internal/overdue-turns.ts';
 import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
 import type { KeyRouter } from './shard.ts';
+import { heldBytes } from './transport.ts';
 import type { EntryReceiver, InboundEntry, ReplyPort } from './transport.ts';
 import { TypeLabels } from './type-labels.ts';
 
@@ -112,7 +113,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     }
     this.inbound++;
     const nowMs = this.options.clock.monoMs();
-    if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt)) return;
+    if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt, port.inbox, nowMs)) return;
     let request: HandlerRequest;
     try {
       const refusal = this.#refusal(entry, nowMs);
@@ -239,7 +240,7 @@ export class Dispatch implements EntryReceiver, RunHost {
       const message = `the budget of ${entry.ttlMs} ms for ${describe(entry.type)} ran out before node ${nodeId} could start`;
       return new Refusal('ENVELOPE_EXPIRED', message);
     }
-    if (this.#inFlight >= maxInFlight || this.#inFlightBytes + entry.payload.length > maxInFlightBytes) {
+    if (this.#inFlight >= maxInFlight || this.#inFlightBytes + heldBytes(entry) > maxInFlightBytes) {
       const message = `node ${nodeId} has ${this.#inFlight} messages (${this.#inFlightBytes} bytes) in work`;
       return new Refusal('OVERLOADED', message);
     }
@@ -265,7 +266,7 @@ export class Dispatch implements EntryReceiver, RunHost {
 
   /** A client with another shard count or seed would give a key a second home. It is not told the home: docs/decisions/0004. */
   #wrongHome(key: string, shard: number): Refusal | undefined {
-    if (this.options.router.shardOf(key) === shard) return undefined;
+    if (this.options.router.shardOf(key, shard) === shard) return undefined;
     const message =
       `the client sent key ${describe(key)} to a shard that is not its home here: ` +
       'numShards and seed must be the same at every client and node';
@@ -304,6 +305,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     run.isAsync = true;
     this.deadlines.add(run);
     const { session, attempt } = run.entry;
+    run.entry.payload = '';
     if (session !== 0) {
       let attempts = this.#running.get(session);
       if (attempts === undefined) this.#running.set(session, (attempts = new Map<number, Run>()));

@@ -15,6 +15,7 @@ import type { Logger } from './logger.ts';
 import type { Random } from './random.ts';
 import { randomId } from './random.ts';
 import type { ShardGate } from './shard-gate.ts';
+import { heldBytes } from './transport.ts';
 import type { InboundEntry, ReplyPort } from './transport.ts';
 
 export interface RunOptions {
@@ -70,7 +71,7 @@ export class Run extends Deadline implements HandlerContext {
     this.#host = host;
     this.entry = entry;
     this.#port = port;
-    this.bytes = entry.payload.length;
+    this.bytes = heldBytes(entry);
     this.startedMs = startedMs;
     this.beganMs = startedMs;
     this.epoch = gate.epochOf(entry.shard);

@@ -62,7 +62,7 @@ export interface NodeOptions {
   handlerTimeoutMs?: number | undefined;
   /** Messages accepted and not yet answered; more are `OVERLOADED`. Default 16,384. */
   maxInFlight?: number | undefined;
-  /** Their payloads together, in bytes; more is `OVERLOADED`. Default 64 MiB. */
+  /** Their payloads, keys and headers together, in bytes; more is `OVERLOADED`. Default 64 MiB. */
   maxInFlightBytes?: number | undefined;
   /** Longest routing key, in bytes of UTF-8. Default 1024. */
   maxKeyBytes?: number | undefined;

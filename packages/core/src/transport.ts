@@ -85,6 +85,20 @@ export interface ClientLink {
   close(): Promise<void>;
 }
 
+/**
+ * Bytes that something keeps while it waits. A text counts its characters: the length of its UTF-8 form would take a walk.
+ */
+export function heldBytes({
+  payload,
+  key,
+  headers,
+}: Pick<OutboundEntry, 'payload' | 'key' | 'headers'>): number {
+  let bytes = payload.length;
+  if (key !== undefined) bytes += key.length;
+  if (headers !== undefined) for (const name in headers) bytes += name.length + headers[name]!.length;
+  return bytes;
+}
+
 /** One message as it reached a node; `payload` is only valid during the call, and text or bytes as the transport has it. */
 export interface InboundEntry {
   readonly isNotify: boolean;
@@ -95,7 +109,8 @@ export interface InboundEntry {
   readonly type: string;
   readonly key: string | undefined;
   readonly headers: Headers | undefined;
-  readonly payload: string | Uint8Array;
+  /** The node empties it once it is decoded, if the entry stays: it may be a part of the whole message. */
+  payload: string | Uint8Array;
   readonly isRaw: boolean;
   /** The time budget counted from `receivedAtMs`; undefined when the sender gave none. */
   readonly ttlMs: number | undefined;
@@ -105,6 +120,8 @@ export interface InboundEntry {
 
 /** The way back to the sender of an entry. Never throws; what cannot be sent is counted and dropped. */
 export interface ReplyPort {
+  /** Names whom the replies go to; equal for all entries of one client, and for no two clients. */
+  readonly inbox?: string | undefined;
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void;
   fail(entry: InboundEntry, error: Failure): void;
 }

@@ -23,7 +23,7 @@ function start() {
   const sent: string[] = [];
   let order = 0;
   const call = (name: string, key: string | undefined = 'k', length = 1): Redeliverable => ({
-    ...{ shard: 3, key, order: ++order, payload: { length } },
+    ...{ shard: 3, key, order: ++order, payload: 'x'.repeat(length), headers: undefined },
     resend: () => sent.push(name),
   });
   return { clock, redelivery, sent, call, repeats };
@@ -136,9 +136,9 @@ describe('what is kept back is bounded', () => {
     expect(redelivery.isFull).toBe(false);
   });
 
-  test('at 64 MiB of payload', () => {
+  test('at 64 MiB of payload, key and headers', () => {
     const { redelivery, call } = start();
-    redelivery.hold(call('a', 'k', 64 * 1024 * 1024 - 1));
+    redelivery.hold(call('a', 'k', 64 * 1024 * 1024 - 2));
     expect(redelivery.isFull).toBe(false);
     const last = call('b', 'k', 1);
     redelivery.hold(last);

@@ -329,6 +329,28 @@ describe('admission', () => {
     expect(open.gates).toHaveLength(3);
   });
 
+  test('counts the bytes of keys and headers as those of payloads', () => {
+    const open = openHandler();
+    const { dispatch, port } = start({ maxInFlightBytes: 100, handler: open.handler });
+    const fields = { key: undefined, payload: '1' };
+    dispatch.onEntry(entryOf({ ...fields, headers: { a: 'x'.repeat(90) } }), port);
+    dispatch.onEntry(entryOf({ ...fields, headers: { a: 'x'.repeat(7) } }), port);
+    expect(port.last).toMatchObject(failed('OVERLOADED', 'not-executed'));
+    dispatch.onEntry(entryOf({ ...fields, key: 'x'.repeat(8), shard: 1 }), port);
+    expect(port.last).toMatchObject(failed('OVERLOADED', 'not-executed'));
+    dispatch.onEntry(entryOf({ ...fields, headers: { a: 'x'.repeat(6) } }), port);
+    expect(open.gates).toHaveLength(2);
+  });
+
+  test('lets go of the payload of a message that stays: it may pin the whole batch', () => {
+    const open = openHandler();
+    const { dispatch, port } = start({ handler: open.handler });
+    const entry = entryOf({ payload: new Uint8Array(1_000_000).subarray(0, 1), isRaw: true });
+    dispatch.onEntry(entry, port);
+    expect(open.gates).toHaveLength(1);
+    expect(entry.payload).toBe('');
+  });
+
   test('refuses what used up its budget on the way, and counts it', async () => {
     const metrics = recordMetrics();
     const { dispatch, port, clock, requests } = start({ metrics });

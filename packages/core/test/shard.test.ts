@@ -127,6 +127,25 @@ describe('createKeyRouter', () => {
     expect(computed).toEqual(['a']);
   });
 
+  test('remembers a key that somebody claims to be of a shard only if it is', () => {
+    const { router, computed } = observed();
+    const home = shardFromString('a', 1024, 'seed');
+    for (const claimed of [home + 1, home + 1, home, home, home + 1]) {
+      expect(router.shardOf('a', claimed)).toBe(home);
+    }
+    expect(computed).toEqual(['a', 'a', 'a']);
+  });
+
+  test('remembers fewer keys when they are long', () => {
+    const { router, computed } = observed();
+    const keys = Array.from({ length: 100 }, (_, i) => `${i}`.padEnd(65_000, 'x'));
+    for (const key of keys) router.shardOf(key);
+    computed.length = 0;
+    for (const key of keys.toReversed()) router.shardOf(key);
+    expect(100 - computed.length).toBeGreaterThanOrEqual(2_097_152 / 65_000);
+    expect(100 - computed.length).toBeLessThanOrEqual(2 * (2_097_152 / 65_000 + 1));
+  });
+
   test('never remembers more keys than its capacity', () => {
     const capacity = fc.integer({ min: 2, max: 40 });
     const keys = fc.array(fc.nat({ max: 99 }).map(String), { maxLength: 300 });

@@ -57,6 +57,10 @@ class Delivery implements FrameVisitor, ReplyPort {
     this.#sender = sender;
   }
 
+  get inbox(): string {
+    return this.#sender.name;
+  }
+
   onMessage(entry: InboundEntry): void {
     this.#receiver.onEntry(entry, this);
   }

@@ -5,7 +5,7 @@
  * wait here until the connection is back or their deadline passes.
  */
 import type { Address, ClientLink, NodeAddress, OutboundEntry, ReplySink } from '@clstr/core';
-import { ClstrError, PendingTable, randomId, systemRandom } from '@clstr/core';
+import { ClstrError, PendingTable, heldBytes, randomId, systemRandom } from '@clstr/core';
 import type { Msg } from 'nats';
 import { Outgoing } from './client-wire.ts';
 import type { ClientWire, SentBatch, WireHost } from './client-wire.ts';
@@ -182,7 +182,7 @@ export class NatsLink implements ClientLink, WireHost {
   /** Not on the hot path: the connection is down, or this entry fails at once. */
   #hold(outgoing: Outgoing): void {
     const { maxWaiting, maxWaitingBytes } = this.options;
-    const bytes = outgoing.entry.payload.length;
+    const bytes = heldBytes(outgoing.entry);
     const isFull = this.#waiting.size >= maxWaiting || this.#waitingBytes + bytes > maxWaitingBytes;
     if (!this.#isClosed && !this.connection.isClosed && this.#denied === undefined && !isFull) {
       this.#waiting.add(outgoing);
@@ -221,7 +221,7 @@ export class NatsLink implements ClientLink, WireHost {
     const outgoing = this.pending.remove(attempt);
     if (outgoing === undefined) return undefined;
     this.ended(outgoing);
-    if (this.#waiting.delete(outgoing)) this.#waitingBytes -= outgoing.entry.payload.length;
+    if (this.#waiting.delete(outgoing)) this.#waitingBytes -= heldBytes(outgoing.entry);
     return outgoing;
   }
 

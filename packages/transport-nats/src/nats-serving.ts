@@ -117,9 +117,10 @@ export class NatsServing implements Subscription {
       this.#refuseBatch(replySubject, 'INVALID_ENVELOPE');
       return;
     }
-    const route = replySubject === '' ? undefined : this.#routes.routeTo(replySubject);
+    const nowMs = this.#options.clock.monoMs();
+    const route = replySubject === '' ? undefined : this.#routes.routeTo(replySubject, nowMs);
     this.#visitor.port = route ?? NOWHERE;
-    const result = decodeFrame(bytes, this.#visitor, this.#options.clock.monoMs());
+    const result = decodeFrame(bytes, this.#visitor, nowMs);
     if (result === 'decoded') return;
     if (result === 'not-a-frame') this.#stats.malformed++;
     else {
@@ -196,4 +197,4 @@ class Visitor implements FrameVisitor {
 }
 
 /** For a message without a reply subject: its sender wants to hear nothing. */
-const NOWHERE: ReplyPort = { reply() {}, fail() {} };
+const NOWHERE: ReplyPort = { inbox: '', reply() {}, fail() {} };

@@ -1,5 +1,5 @@
 /** Replies that were ready while the connection was down: they leave when it is back, as long as somebody waits. */
-import { ActorError } from '@clstr/core';
+import { ActorError, ClstrError } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import { Events } from 'nats';
 import { describe, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ async function start(more: NatsTransportOptions = {}) {
   const stats = createStats();
   const waiting = new WaitingReplies(connection, options, stats);
   const routes = new ReplyRoutes(connection, stats, 'clstr.node.n1.a', ['_INBOX'], waiting);
-  const route = routes.routeTo('_INBOX.a.1');
+  const route = routes.routeTo('_INBOX.a.1', 0);
   const json = new JsonReplyPort(connection, stats, waiting, '_INBOX.b.1');
   const become = async (type: Events.Disconnect | Events.Reconnect): Promise<void> => {
     scripted.become(type);
@@ -45,7 +45,7 @@ describe('a reply that is ready while the connection is down', () => {
     route.reply(entry(1), '1', false);
     route.fail(entry(2), new ActorError('NO', 'no'));
     route.reply(entry(3), '3', false);
-    expect(routes.routeTo('_INBOX.a.2')).toBe(route);
+    expect(routes.routeTo('_INBOX.a.2', 0)).toBe(route);
     await comeBack();
     expect(frames()).toEqual([['reply 1 1', 'failure 2 ACTOR_ERROR', 'reply 3 3']]);
     expect(scripted.published[0]).toMatchObject({ subject: '_INBOX.a.2', reply: 'clstr.node.n1.a' });
@@ -61,6 +61,18 @@ describe('a reply that is ready while the connection is down', () => {
     const texts = scripted.published.map(({ data }) => new TextDecoder().decode(data));
     expect(texts).toEqual([expect.stringContaining('data'), expect.stringContaining('"err":')]);
     expect(stats.lostReplies).toBe(0);
+  });
+
+  test('counts all of a failure that waits, and keeps no cause of it', async () => {
+    const { route, lose, comeBack, entry, frames, stats } = await start({ maxWaitingBytes: 2_000 });
+    await lose();
+    const details = { text: 'x'.repeat(1_000) };
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      route.fail(entry(attempt), new ClstrError('INTERNAL', 'no', { details, cause: new Error('why') }));
+    }
+    expect(stats.lostReplies).toBe(2);
+    await comeBack();
+    expect(frames()).toEqual([['failure 3 INTERNAL']]);
   });
 
   test('is not sent to a caller whose time is over', async () => {
