@@ -7,7 +7,7 @@
 import type { HandlerContext, HandlerRequest, ShardTenure, WatchedTurn } from '@clstr/core';
 import { ClstrError, abortDetached, within } from '@clstr/core';
 import type { TimerHandler } from './actor-context.ts';
-import type { Home, Inhabitant, Job, Method, TimerKind } from './actor-home.ts';
+import type { Home, Inhabitant, Job, Method, Resident, TimerKind } from './actor-home.ts';
 import { actorName } from './actor-name.ts';
 import { ActorTimers } from './actor-timers.ts';
 import { backoffMs } from './backoff.ts';
@@ -31,13 +31,15 @@ const TURNS_PER_YIELD = 256;
 const UNUSED = -Infinity;
 
 /** Hot path: a message that finds its actor idle runs in the very call that brings it. */
-export class Activation implements Inhabitant {
+export class Activation implements Inhabitant, Resident {
   readonly home: Home;
   readonly key: string;
   readonly shard: number;
   tenure: ShardTenure | undefined = undefined;
   /** The sweep at which a message last came or ended: cheaper than a clock reading per message. */
   usedAtSweep: number;
+  nextOfShard: Activation | undefined = undefined;
+  previousOfShard: Activation | undefined = undefined;
   readonly #mailbox = new Mailbox<Job>();
   #phase: Phase = 'new';
   #state: unknown = undefined;
@@ -169,7 +171,7 @@ export class Activation implements Inhabitant {
     }
     if (this.#hasPendingTimers) return;
     this.home.isPacked = false;
-    if (this.#wish !== 'none') void this.stop(this.#wish);
+    if (this.#wish !== 'none' && this.#mayBeSaved) void this.stop(this.#wish);
   }
 
   enqueue(job: Job): void {
@@ -274,7 +276,18 @@ export class Activation implements Inhabitant {
 
   /** Whether it may be stopped. */
   get isIdle(): boolean {
-    return this.#phase === 'active' && !this.#isKept && this.#isAtRest && !this.#hasPendingTimers;
+    return (
+      this.#phase === 'active' &&
+      !this.#isKept &&
+      this.#isAtRest &&
+      !this.#hasPendingTimers &&
+      this.#mayBeSaved
+    );
+  }
+
+  /** Another node may have gone on from an older state: this one is discarded soon, or its lease is renewed. */
+  get #mayBeSaved(): boolean {
+    return this.tenure?.isHeld !== false;
   }
 
   /** Ends an actor at rest. Resolves when it is gone, starts again, or stays because `passivate` failed. */
@@ -408,7 +421,7 @@ export class Activation implements Inhabitant {
       return;
     }
     this.#enter('gone');
-    this.home.remove(this.key);
+    this.home.remove(this);
     this.#onRest?.();
   }
 

@@ -49,13 +49,20 @@ export interface Home {
   isOverdue(activation: Swept): boolean;
   /** Timers set by `after` that will not run, as their actor leaves memory. */
   timersLost(count: number): void;
-  /** The actor of `key` has left memory. */
-  remove(key: string): void;
+  /** The actor has left memory. */
+  remove(activation: Resident): void;
 }
 
 export interface Swept {
   readonly key: string;
   usedAtSweep: number;
+}
+
+/** An actor in memory, in the list of those of its shard; the links belong to the list. */
+export interface Resident extends Swept {
+  readonly shard: number;
+  nextOfShard: Resident | undefined;
+  previousOfShard: Resident | undefined;
 }
 
 export interface Method {

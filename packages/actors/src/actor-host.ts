@@ -48,8 +48,8 @@ export function actorHandler(
   const release = async (shard: number, refusal: ClstrError, limitMs: number): Promise<void> => {
     await Promise.all(types.map((type) => type.release(shard, asRefusal(refusal), limitMs)));
   };
-  const discard = (shard: number, refusal: ClstrError): void => {
-    for (const type of types) type.discard(shard, asRefusal(refusal));
+  const discard = async (shard: number, refusal: ClstrError): Promise<void> => {
+    await Promise.all(types.map((type) => type.discard(shard, asRefusal(refusal))));
   };
   const overdue = (): readonly OverdueTurn[] => host.overdue.list();
   return Object.assign(handle, {

@@ -1,5 +1,5 @@
 /** All actors of one type on one node: who is in memory, who makes room, who has been idle for too long. */
-import { ClstrError, asRefusal } from '@clstr/core';
+import { ClstrError, Slices, asRefusal } from '@clstr/core';
 import { LRUCache } from 'lru-cache';
 import { Activation } from './activation.ts';
 import type { Home, Host, Method, Swept } from './actor-home.ts';
@@ -29,6 +29,10 @@ export class ActorType implements Home {
    * it would do without asking whether the least recently used is busy.
    */
   readonly #activations: LRUCache<string, Activation>;
+  /** The same by shard, each the head of a list: a node that is fenced, or drains, ends one shard after the other. */
+  readonly #byShard = new Map<number, Activation>();
+  readonly #slices: Slices;
+  #isClosed = false;
   #cancelSweep: (() => void) | undefined;
   #noRoomError: ClstrError | undefined;
   /** Not logged yet: a hand-over ends many actors at once. */
@@ -40,6 +44,7 @@ export class ActorType implements Home {
     this.setupFailures = new SetupFailures(host.clock);
     this.#cacheSize = cacheSize;
     this.#activations = new LRUCache({ max: 2 * cacheSize + 1 });
+    this.#slices = new Slices(host.clock);
   }
 
   /** The methods under their wire names. */
@@ -79,30 +84,48 @@ export class ActorType implements Home {
     this.#timersLost += count;
   }
 
-  remove(key: string): void {
-    this.#activations.delete(key);
+  remove(activation: Activation): void {
+    this.#activations.delete(activation.key);
+    const { shard, nextOfShard: next, previousOfShard: previous } = activation;
+    if (next !== undefined) next.previousOfShard = previous;
+    if (previous !== undefined) previous.nextOfShard = next;
+    else if (next !== undefined) this.#byShard.set(shard, next);
+    else this.#byShard.delete(shard);
     this.#reportSize();
   }
 
   /** Ends all actors; the caller brings no more messages. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#cancelSweep?.();
-    await Promise.all([...this.#longestAgoFirst()].map((activation) => activation.close()));
+    await this.#closeAll([...this.#longestAgoFirst()], (activation) => activation.close());
   }
 
   /** Ends the actors of a shard that moves to another node, saved. */
   async release(shard: number, refusal: unknown, limitMs: number): Promise<void> {
-    await Promise.all(this.#of(shard).map((activation) => activation.close(limitMs, refusal)));
+    await this.#closeAll(this.#of(shard), (activation) => activation.close(limitMs, refusal));
   }
 
-  /** Ends the actors of a shard that another node owns already, unsaved. */
-  discard(shard: number, refusal: unknown): void {
-    for (const activation of this.#of(shard)) void activation.lose(refusal);
+  /** Ends the actors of a shard that another node owns already, unsaved. Resolves when none of them takes turns. */
+  async discard(shard: number, refusal: unknown): Promise<void> {
+    await this.#slices.each(this.#of(shard), (activation) => {
+      if (this.#activations.peek(activation.key) === activation) void activation.lose(refusal);
+    });
   }
 
-  /** A look at all of them: an index by shard would cost memory per idle actor, and shards move rarely. */
+  async #closeAll(
+    activations: Activation[],
+    close: (activation: Activation) => Promise<void>,
+  ): Promise<void> {
+    const closed: Promise<void>[] = [];
+    await this.#slices.each(activations, (activation) => closed.push(close(activation)));
+    await Promise.all(closed);
+  }
+
   #of(shard: number): Activation[] {
-    return [...this.#longestAgoFirst()].filter((activation) => activation.shard === shard);
+    const found: Activation[] = [];
+    for (let one = this.#byShard.get(shard); one !== undefined; one = one.nextOfShard) found.push(one);
+    return found;
   }
 
   #activate(key: string, shard: number): Activation {
@@ -113,6 +136,10 @@ export class ActorType implements Home {
     if (this.#activations.size >= 2 * this.#cacheSize) throw this.#noRoom();
     const activation = new Activation(this, key, shard);
     this.#activations.set(key, activation);
+    const first = this.#byShard.get(shard);
+    activation.nextOfShard = first;
+    if (first !== undefined) first.previousOfShard = activation;
+    this.#byShard.set(shard, activation);
     this.#reportSize();
     this.#cancelSweep ??= this.#armSweep();
     return activation;
@@ -148,9 +175,15 @@ export class ActorType implements Home {
   #armSweep(): () => void {
     return this.host.clock.timer(() => {
       this.sweep++;
-      for (const activation of this.#overdue()) if (activation.isIdle) void activation.stop('idle');
-      this.#cancelSweep = this.#activations.size > 0 ? this.#armSweep() : undefined;
+      void this.#passivateOverdue();
     }, this.actor.idleMs / SWEEPS_PER_IDLE);
+  }
+
+  async #passivateOverdue(): Promise<void> {
+    await this.#slices.each(this.#overdue(), (activation) => {
+      if (activation.isIdle && this.isOverdue(activation)) void activation.stop('idle');
+    });
+    this.#cancelSweep = this.#activations.size > 0 && !this.#isClosed ? this.#armSweep() : undefined;
   }
 
   #overdue(): Activation[] {

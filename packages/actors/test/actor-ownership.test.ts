@@ -4,7 +4,8 @@ import { ClstrError, asRefusal } from '@clstr/core';
 import type { HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import type { FakeClock } from '@clstr/testing';
-import { describe, expect, test } from 'vitest';
+import { processorGrowth } from '@clstr/testing/conformance';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { Cell, cell } from './cell.ts';
 import type { CellScript } from './cell.ts';
 
@@ -142,7 +143,7 @@ describe('discard of a shard', () => {
     const { handler, send, settled, active } = host(script);
     const tenure = new Tenure(1);
     await Promise.all(['a1', 'a2', 'b1'].map((key) => send(key, key, tenure).answer));
-    handler.discard!(1, moved());
+    void handler.discard!(1, moved());
     await settled();
     expect(active.get('cell')).toBe(1);
     expect(script.events.filter((event) => event.startsWith('+')).slice(-2)).toEqual([
@@ -162,7 +163,7 @@ describe('discard of a shard', () => {
     const gate = script.hold('long');
     void send('a', 'long', tenure).answer;
     const waiting = send('a', 'x', tenure);
-    handler.discard!(1, moved());
+    void handler.discard!(1, moved());
     expect(signal.reason).toMatchObject({ code: 'FENCED' });
     expect(await waiting.answer).toEqual(MOVED);
     await settled();
@@ -179,7 +180,7 @@ describe('discard of a shard', () => {
     await send('a', 'first', new Tenure(1)).answer;
     script.hold('long');
     void send('a', 'long', new Tenure(1)).answer;
-    handler.discard!(1, moved());
+    void handler.discard!(1, moved());
     await clock.advance(REST_MS);
     expect(script.context('discard').reason).toBe('lost-ownership');
     expect(active.get('cell')).toBe(0);
@@ -193,7 +194,7 @@ describe('discard of a shard', () => {
     const early = send('a', 'early', first);
     await settled();
     first.isHeld = false;
-    handler.discard!(1, moved());
+    void handler.discard!(1, moved());
     expect(await early.answer).toEqual(MOVED);
     const late = send('a', 'late', next);
     gate.resolve();
@@ -214,7 +215,7 @@ describe('discard of a shard', () => {
     script.context('first').passivate();
     await settled();
     first.isHeld = false;
-    handler.discard!(1, moved());
+    void handler.discard!(1, moved());
     const late = send('a', 'late', next);
     gate.resolve();
     expect(await late.answer).toBe('late');
@@ -233,7 +234,7 @@ describe('discard of a shard', () => {
     const gate = script.hold('passivate');
     script.context('first').passivate();
     await settled();
-    handler.discard!(1, moved());
+    void handler.discard!(1, moved());
     gate.reject(new Error('disk full'));
     await clock.advance(REST_MS);
     expect(script.context('discard').reason).toBe('lost-ownership');
@@ -270,7 +271,7 @@ describe('the epoch and the fencing token', () => {
     void send('a', 'zombie', first).answer;
     const zombie = script.context('zombie');
     first.isHeld = false;
-    handler.discard!(1, moved());
+    void handler.discard!(1, moved());
     await clock.advance(REST_MS);
     await send('a', 'next', next).answer;
     expect([script.context('next').epoch, script.context('next').fencingToken]).toEqual([3, 3]);
@@ -330,7 +331,7 @@ describe('a timer', () => {
     await send('a', 'x', new Tenure(1)).answer;
     let ticks = 0;
     script.context('x').every(100, () => ticks++);
-    handler.discard!(1, moved());
+    void handler.discard!(1, moved());
     await clock.advance(1_000);
     expect(ticks).toBe(0);
   });
@@ -367,3 +368,93 @@ describe('a message that waits in a mailbox', () => {
     expect(script.events).not.toContain('+x');
   });
 });
+
+describe('many actors', () => {
+  const lost = (): ClstrError => asRefusal(new ClstrError('NOT_OWNER', 'lost'));
+
+  async function filled(script: CellScript) {
+    const own = host(script);
+    const tenure = new Tenure(1);
+    await Promise.all(Array.from({ length: 600 }, (_, i) => own.send(`a${i}`, 'x', tenure).answer));
+    return { ...own, tenure };
+  }
+
+  test('that are lost end in slices: other work gets its turn in between', async () => {
+    const script = cell();
+    const { handler, settled, tenure, active } = await filled(script);
+    tenure.isHeld = false;
+    const discarded = handler.discard!(1, lost());
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    expect(script.events.filter((event) => event === '+discard')).toHaveLength(256);
+    await settled();
+    await discarded;
+    expect(script.events.filter((event) => event === '+discard')).toHaveLength(600);
+    expect(active.get('cell')).toBe(0);
+  });
+
+  test('save nothing while another node may own their shard, until they are discarded', async () => {
+    const script = cell({ idleMs: 1_000 });
+    const { handler, settled, tenure, clock, active } = await filled(script);
+    tenure.isHeld = false;
+    await clock.advance(5_000);
+    expect(script.events).not.toContain('+passivate');
+    void handler.discard!(1, lost());
+    await settled();
+    expect(script.events).not.toContain('+passivate');
+    expect(active.get('cell')).toBe(0);
+  });
+
+  test('that were idle while the lease was over leave once it is renewed', async () => {
+    const script = cell({ idleMs: 1_000 });
+    const { tenure, clock, active } = await filled(script);
+    tenure.isHeld = false;
+    await clock.advance(5_000);
+    tenure.isHeld = true;
+    await clock.advance(1_000);
+    expect(script.events.filter((event) => event === '+passivate')).toHaveLength(600);
+    expect(active.get('cell')).toBe(0);
+  });
+
+  test.each([
+    ['released', (handler: ActorHandler, shard: number) => handler.release!(shard, moved(), LIMIT_MS)],
+    ['discarded', (handler: ActorHandler, shard: number) => handler.discard!(shard, lost())],
+  ])('are %s shard by shard in time that is in proportion', async (_, end) => {
+    const fill = async (count: number) => {
+      const handler = actorHandler([cell().actor], { cacheSize: count });
+      onTestFinished(() => handler.close());
+      for (let i = 0; i < count; i++) {
+        const request = { ...REQUEST, key: `k${i}`, shard: i % (count / 4) };
+        await handler(request, contextOf(new Tenure(1)));
+      }
+      return { handler, shards: count / 4 };
+    };
+    const growth = await processorGrowth(4_000, fill, async ({ handler, shards }) => {
+      for (let shard = 0; shard < shards; shard++) await end(handler, shard);
+    });
+    expect(growth).toBeLessThan(9);
+  });
+
+  test('end with their node in time that is in proportion, and in slices', async () => {
+    const fill = async (count: number) => {
+      const handler = actorHandler([cell().actor], { cacheSize: count });
+      for (let i = 0; i < count; i++) await handler({ ...REQUEST, key: `k${i}` }, contextOf(new Tenure(1)));
+      return handler;
+    };
+    expect(await processorGrowth(4_000, fill, (handler) => handler.close())).toBeLessThan(9);
+  });
+});
+
+const REQUEST: HandlerRequest = {
+  ...{ key: 'k', shard: 1, type: `${Cell.name}.write`, payload: 'x' },
+  ...{ headers: {}, isNotify: false, callChain: [] },
+};
+
+function contextOf(tenure: Tenure): HandlerContext {
+  return {
+    ...{ signal: new AbortController().signal, nodeId: 'n1', tenure, onAbort: undefined },
+    log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    refuse: () => undefined,
+    started: () => undefined,
+    remainingMs: () => 60_000,
+  };
+}

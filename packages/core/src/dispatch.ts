@@ -21,6 +21,7 @@ import { detached } from './internal/async-context.ts';
 import { AttemptWindow } from './internal/attempt-window.ts';
 import { DeadlineWheel } from './internal/deadline-wheel.ts';
 import { OverdueTurns } from './internal/overdue-turns.ts';
+import { Slices } from './internal/slices.ts';
 import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
 import type { KeyRouter } from './shard.ts';
@@ -71,8 +72,11 @@ export class Dispatch implements EntryReceiver, RunHost {
   /** Of each message that came from outside. */
   readonly #noChain: CallChain;
   #onIdle: (() => void) | undefined;
-  /** Told of each run that ends, while shards are being vacated. */
-  readonly #runEndListeners = new Set<(run: Run) => void>();
+  /** What runs asynchronously, by shard: the head of a list each. Dense or sparse, as the engine finds best. */
+  readonly #byShard: (Run | undefined)[] = [];
+  /** Called when nothing of the shard runs any more. */
+  readonly #onVacant = new Map<number, () => void>();
+  readonly #slices: Slices;
   /**
    * For the shards' subjects: who has lost a shard, or may have, says nothing there, because its owner answers too.
    */
@@ -90,6 +94,7 @@ export class Dispatch implements EntryReceiver, RunHost {
   constructor(options: DispatchOptions) {
     this.options = options;
     this.deadlines = new DeadlineWheel(options.clock);
+    this.#slices = new Slices(options.clock);
     this.#labels = new TypeLabels(options.types);
     this.floodLog = new FloodLog(options.logger, options.clock);
     this.#ticket = new Ticket(options.random);
@@ -164,33 +169,35 @@ export class Dispatch implements EntryReceiver, RunHost {
     });
   }
 
-  /** Answers what still runs with an error, and fires its signal. */
-  abortRunning(error: ClstrError): void {
+  /** Answers what still runs with an error, and fires its signal. Resolves when that is done. */
+  async abortRunning(error: ClstrError): Promise<void> {
     this.#admission = 'none';
     this.overdue.close();
-    for (const item of this.deadlines.items()) item.abort(error);
+    await this.abortRuns(error);
   }
 
-  /** Answers what runs with an error, and fires its signal; admission goes on. */
-  abortRuns(error: ClstrError, shard?: number): void {
-    for (const run of this.deadlines.items()) {
-      if (shard === undefined || run.entry.shard === shard) run.abort(error);
-    }
+  /** Answers what runs with an error, and fires its signal; admission goes on. Resolves when that is done. */
+  async abortRuns(error: ClstrError, shard?: number): Promise<void> {
+    const runs = shard === undefined ? this.deadlines.items() : this.#runsOf(shard);
+    await this.#slices.each(runs, (run) => run.abort(error));
   }
 
   /** Resolves when nothing of the shard runs any more; the caller has ended its admission. */
   async whenVacant(shard: number): Promise<void> {
-    const left = new Set<Run>();
-    for (const run of this.deadlines.items()) if (run.entry.shard === shard) left.add(run);
-    if (left.size === 0) return;
+    if (this.#byShard[shard] === undefined) return;
+    const before = this.#onVacant.get(shard);
     await new Promise<void>((resolve) => {
-      const onEnd = (run: Run): void => {
-        if (!left.delete(run) || left.size > 0) return;
-        this.#runEndListeners.delete(onEnd);
+      this.#onVacant.set(shard, () => {
+        before?.();
         resolve();
-      };
-      this.#runEndListeners.add(onEnd);
+      });
     });
+  }
+
+  #runsOf(shard: number): Run[] {
+    const runs: Run[] = [];
+    for (let run = this.#byShard[shard]; run !== undefined; run = run.nextOfShard) runs.push(run);
+    return runs;
   }
 
   onOutlived(run: Run): void {
@@ -210,6 +217,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     const { session, attempt, type } = run.entry;
     if (run.isAsync) {
       this.deadlines.remove(run);
+      this.#unlink(run);
       const attempts = this.#running.get(session);
       if (attempts?.get(attempt) === run) {
         attempts.delete(attempt);
@@ -225,7 +233,6 @@ export class Dispatch implements EntryReceiver, RunHost {
       metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - run.startedMs);
       if (run.refusal === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
     }
-    if (this.#runEndListeners.size > 0) for (const onEnd of this.#runEndListeners) onEnd(run);
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
@@ -301,9 +308,32 @@ export class Dispatch implements EntryReceiver, RunHost {
     return { node_id: nodeId, shards: [...gate.shards()], cluster: identity };
   }
 
+  #link(run: Run): void {
+    const { shard } = run.entry;
+    const first = this.#byShard[shard];
+    run.nextOfShard = first;
+    if (first !== undefined) first.previousOfShard = run;
+    this.#byShard[shard] = run;
+  }
+
+  #unlink(run: Run): void {
+    const { nextOfShard: next, previousOfShard: previous } = run;
+    if (next !== undefined) next.previousOfShard = previous;
+    if (previous !== undefined) {
+      previous.nextOfShard = next;
+      return;
+    }
+    const { shard } = run.entry;
+    this.#byShard[shard] = next;
+    if (next !== undefined || this.#onVacant.size === 0) return;
+    this.#onVacant.get(shard)?.();
+    this.#onVacant.delete(shard);
+  }
+
   #await(result: PromiseLike<unknown>, run: Run): void {
     run.isAsync = true;
     this.deadlines.add(run);
+    this.#link(run);
     const { session, attempt } = run.entry;
     run.entry.payload = '';
     if (session !== 0) {

@@ -60,6 +60,9 @@ export class Run extends Deadline implements HandlerContext {
   /** Why it was refused before any user code ran. */
   refusal: ErrorCode | undefined = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
+  /** In the list of those of its shard, which the dispatch keeps while they are asynchronous. */
+  nextOfShard: Run | undefined = undefined;
+  previousOfShard: Run | undefined = undefined;
   #isDone = false;
   /** Made when the handler first asks: an AbortController costs more than the rest of a call. */
   #controller: AbortController | undefined;

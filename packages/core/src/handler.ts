@@ -80,8 +80,11 @@ export interface Handler {
   release?(shard: number, refusal: ClstrError, limitMs: number): Promise<void>;
   /** What runs past its time without a message that the node knows of; part of `node.overdue()`. */
   overdue?(): readonly OverdueTurn[];
-  /** The shard has another owner already: drop what is in memory and save nothing. What waits is refused. */
-  discard?(shard: number, refusal: ClstrError): void;
+  /**
+   * The shard has another owner already: drop what is in memory and save nothing. What waits is refused. The shard does
+   * not come back to this node before a promise that it returns has settled.
+   */
+  discard?(shard: number, refusal: ClstrError): void | Promise<void>;
 }
 
 /**

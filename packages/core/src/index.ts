@@ -101,6 +101,7 @@ export type { Abortable } from './internal/abort-listeners.ts';
 export { OverdueTurns } from './internal/overdue-turns.ts';
 export type { OverdueTurn, WatchedTurn } from './internal/overdue-turns.ts';
 export { inBackground } from './internal/background.ts';
+export { Slices } from './internal/slices.ts';
 export { pause, systemClock, within } from './clock.ts';
 export type { Clock } from './clock.ts';
 export { randomId, systemRandom } from './random.ts';

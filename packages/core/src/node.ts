@@ -288,7 +288,7 @@ class ShardNode implements Node {
         this.#emit({ type: 'lost', shard });
       },
       onLapse: () => {
-        this.#dispatch.abortRuns(this.#fencedError('its lease is over'));
+        void this.#dispatch.abortRuns(this.#fencedError('its lease is over'));
         this.#emit({ type: 'lapsed' });
       },
       onFenced: (inc, reason) => {
@@ -364,7 +364,7 @@ class ShardNode implements Node {
     const limitMs = this.#vacateMs;
     const stopTimer = clock.timer(() => {
       const message = `node ${id} handed its shard over before the handler ended`;
-      this.#dispatch.abortRuns(new ClstrError('ABORTED', message), shard);
+      void this.#dispatch.abortRuns(new ClstrError('ABORTED', message), shard);
     }, limitMs);
     const release = async (): Promise<void> => {
       try {
@@ -382,12 +382,13 @@ class ShardNode implements Node {
     stopTimer();
   }
 
-  #abandon(shard: number): void {
+  /** The shard is not this node's any more, which what runs finds out by itself; here it ends, and what is in memory. */
+  async #abandon(shard: number): Promise<void> {
     const { handler, logger, id } = this.#options;
     inBackground(this.#subjects.leaveShard(shard), `leaving shard ${shard}`, logger);
-    this.#dispatch.abortRuns(this.#fencedError('it lost the shard'), shard);
+    await this.#dispatch.abortRuns(this.#fencedError(`it lost shard ${shard}`), shard);
     try {
-      detached(() => handler.discard?.(shard, moved(id)));
+      await detached(() => handler.discard?.(shard, moved(id)));
     } catch (err) {
       logger.error({ err, shard, nodeId: id }, `discarding shard ${shard} failed`);
     }
@@ -476,7 +477,7 @@ class ShardNode implements Node {
       }
     });
     await Promise.race([idle, grace]);
-    this.#dispatch.abortRunning(
+    await this.#dispatch.abortRunning(
       new ClstrError('ABORTED', `node ${this.id} closed before the handler ended`, { outcome: 'unknown' }),
     );
   }

@@ -1,5 +1,7 @@
 import { deferred, fakeClock } from '@clstr/testing';
-import { describe, expect, test } from 'vitest';
+import { processorGrowth } from '@clstr/testing/conformance';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../src/clock.ts';
 import { identityOf } from '../src/cluster-identity.ts';
 import { bytesCodec, jsonCodec } from '../src/codec.ts';
 import { Dispatch } from '../src/dispatch.ts';
@@ -627,7 +629,7 @@ describe('a running handler', () => {
     dispatch.onEntry(entryOf(), port);
     dispatch.onEntry(entryOf({ session: 0, attempt: 0 }), port);
     const error = new ClstrError('ABORTED', 'closing');
-    dispatch.abortRunning(error);
+    void dispatch.abortRunning(error);
     expect(port.answers.map((answer) => answer.error)).toEqual([error, error]);
     expect(open.contexts[1]!.signal.reason).toBe(error);
     await dispatch.whenIdle();
@@ -639,10 +641,10 @@ describe('a running handler', () => {
     dispatch.onEntry(entryOf(), port);
     dispatch.onEntry(entryOf(), port);
     const again = () => {
-      dispatch.abortRunning(new ClstrError('ABORTED', 'again'));
+      void dispatch.abortRunning(new ClstrError('ABORTED', 'again'));
     };
     for (const { signal } of open.contexts) signal.addEventListener('abort', again);
-    dispatch.abortRunning(new ClstrError('ABORTED', 'closing'));
+    void dispatch.abortRunning(new ClstrError('ABORTED', 'closing'));
     again();
     expect(port.answers.map(({ error }) => error?.message)).toEqual(['closing', 'again']);
     expect(dispatch.inFlight).toBe(0);
@@ -757,5 +759,63 @@ describe('a flood of failures', () => {
     expect(errors[0]!.details).toEqual({ id: logger.lines[0]!.fields['id'], nodeId: 'n1' });
     expect(last.details).toEqual({ nodeId: 'n1' });
     expect(last.message).toBe('the handler failed; node n1 has too many such errors to log each');
+  });
+});
+
+describe('what runs for many shards', () => {
+  /** So many runs, two for each shard. */
+  function running(count: number) {
+    const open = openHandler();
+    const shards = Array.from({ length: count / 2 }, (_, shard) => shard);
+    const started = start({
+      gate: staticGate('n1', new Set(shards)),
+      handler: open.handler,
+      ...{ maxInFlight: 2 * count, maxInFlightBytes: 64 * count, clock: systemClock },
+    });
+    onTestFinished(() => started.dispatch.abortRunning(new ClstrError('ABORTED', 'the end')));
+    for (let i = 0; i < count; i++)
+      started.dispatch.onEntry(entryOf({ shard: i % shards.length }), started.port);
+    return { ...started, ...open, shards };
+  }
+
+  test('is aborted shard by shard in time that is in proportion', async () => {
+    const growth = await processorGrowth(4_000, running, async ({ dispatch, shards }) => {
+      const error = new ClstrError('FENCED', 'lost');
+      for (const shard of shards) await dispatch.abortRuns(error, shard);
+      expect(dispatch.inFlight).toBe(0);
+    });
+    expect(growth).toBeLessThan(9);
+  });
+
+  test('is waited for shard by shard in time that is in proportion', async () => {
+    const growth = await processorGrowth(4_000, running, async ({ dispatch, shards, gates }) => {
+      const vacant = shards.map((shard) => dispatch.whenVacant(shard));
+      for (const gate of gates) gate.resolve('done');
+      await Promise.all(vacant);
+      expect(dispatch.inFlight).toBe(0);
+    });
+    expect(growth).toBeLessThan(9);
+  });
+
+  test('is aborted in slices: other work gets its turn in between', async () => {
+    const { dispatch } = running(1_000);
+    const aborted = dispatch.abortRuns(new ClstrError('FENCED', 'its lease is over'));
+    expect(dispatch.inFlight).toBe(1_000 - 256);
+    await aborted;
+    expect(dispatch.inFlight).toBe(0);
+  });
+
+  test('is vacant when the last of the shard has ended, whichever that is', async () => {
+    const { dispatch, gates } = running(4);
+    dispatch.onEntry(entryOf({ shard: 1 }), recordAnswers());
+    let isVacant = false;
+    const both = Promise.all([dispatch.whenVacant(1), dispatch.whenVacant(1)]).then(() => (isVacant = true));
+    for (const i of [3, 0, 4]) gates[i]!.resolve('done');
+    await settle();
+    expect(isVacant).toBe(false);
+    gates[1]!.resolve('done');
+    await both;
+    expect(dispatch.inFlight).toBe(1);
+    await dispatch.whenVacant(1);
   });
 });

@@ -460,7 +460,7 @@ describe('a shard that is lost', () => {
   });
 
   test('survives a handler that cannot drop it', async () => {
-    const { bucket, logger, node } = await owning({
+    const { bucket, logger, node, clock } = await owning({
       handler: Object.assign((() => 'reply') as Handler, {
         discard: () => {
           throw new Error('boom');
@@ -468,6 +468,7 @@ describe('a shard that is lost', () => {
       }),
     });
     bucket.put('s.1', owned(2, 'b', 'x'));
+    await clock.advance(0);
     expect(logger.lines.at(-1)).toMatchObject({ level: 'error', message: 'discarding shard 1 failed' });
     expect(node.shards()).toEqual([0]);
   });

@@ -92,6 +92,7 @@ export class Incarnation {
   #cancelTick: (() => void) | undefined;
   #cancelList: (() => void) | undefined;
   #isEnded = false;
+  #ending: Promise<void> | undefined;
 
   constructor(options: IncarnationOptions) {
     const { nodeId, numShards, seed, store, timing, clock, placement, logger, limit, listener } = options;
@@ -109,7 +110,7 @@ export class Incarnation {
       onFenced: (reason) => {
         const hadJoined = this.state === 'member';
         this.state = 'fenced';
-        this.end();
+        void this.end();
         listener.onFenced(reason, hadJoined);
       },
     });
@@ -261,7 +262,7 @@ export class Incarnation {
     this.#isLeaving = true;
     const { clock, timing, logger, nodeId } = this.#options;
     // It has not taken its name yet: another run may hold it, and must not be told that it is over.
-    if (!this.#hasClaimed) this.end();
+    if (!this.#hasClaimed) void this.end();
     if (!this.#isEnded) await within(clock, this.#declare({ state: 'draining' }), limitMs);
     if (!this.#isEnded) await within(clock, this.ownership.drain(), limitMs);
     const left = this.ownership.shards();
@@ -272,12 +273,16 @@ export class Incarnation {
       );
     }
     if (!this.#isEnded) await within(clock, this.#declare({ state: 'left' }), 2 * timing.ackTimeoutMs);
-    this.end();
+    await this.end();
   }
 
-  /** Ends it without a word to the others. Idempotent. */
-  end(): void {
-    if (this.#isEnded) return;
+  /** Ends it without a word to the others. Resolves when nothing is left of its shards. Idempotent. */
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
     this.#isEnded = true;
     this.#stopListening?.();
     this.#cancelTick?.();
@@ -286,7 +291,7 @@ export class Incarnation {
     this.#monitor.close();
     this.#placing.end();
     this.session.end();
-    this.ownership.end();
+    await this.ownership.end();
   }
 
   /** Whoever ended this run meanwhile has closed all that was open, and would not close what opens now. */

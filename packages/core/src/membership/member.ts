@@ -203,7 +203,7 @@ export class Member {
         onFenced: (reason, hadJoined) => {
           logger.warn({ nodeId, inc, reason }, `node ${nodeId} was fenced: ${reason}`);
           host.onFenced(inc, reason);
-          if (hadJoined) inBackground(this.#rejoin(store), 'joining the cluster again', logger);
+          if (hadJoined) inBackground(this.#rejoin(store, incarnation), 'joining the cluster again', logger);
         },
       },
     });
@@ -213,7 +213,7 @@ export class Member {
     } catch (error) {
       // What it has written already would make its next start wait for an expiry.
       if (!this.#isEnded) await incarnation.leave(0);
-      incarnation.end();
+      await incarnation.end();
       throw error;
     }
     this.#lastClusterId = incarnation.clusterId;
@@ -241,9 +241,10 @@ export class Member {
     logger.info({ nodeId, inc, lapsedMs }, `node ${nodeId} has a lease again after ${lapsedMs} ms`);
   }
 
-  /** A new run in the same process: what the old one knew is of no use any more. */
-  async #rejoin(store: ReportedStore): Promise<void> {
+  /** A new run in the same process: what the old one knew is of no use any more, and what it held is gone first. */
+  async #rejoin(store: ReportedStore, former: Incarnation): Promise<void> {
     const { nodeId, clock, logger } = this.#options;
+    await former.end();
     for (;;) {
       try {
         await this.#enterUntilJoined(store);
@@ -263,7 +264,7 @@ export class Member {
 
   async #close(): Promise<void> {
     this.#isEnded = true;
-    this.#current?.end();
+    await this.#current?.end();
     await this.#store?.close();
   }
 }

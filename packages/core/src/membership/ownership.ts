@@ -6,6 +6,7 @@
  *   held ── another wrote its record ──▶ lost: nothing of it may be saved
  */
 import type { Clock } from '../clock.ts';
+import { Slices } from '../internal/slices.ts';
 import type { Logger } from '../logger.ts';
 import type { Random } from '../random.ts';
 import { randomId } from '../random.ts';
@@ -25,8 +26,11 @@ export interface ShardHost {
   serve(shard: number): Promise<void>;
   /** Refuses what waits, finishes what runs, saves what is in memory, and leaves the shard's subject. Never rejects. */
   vacate(shard: number): Promise<void>;
-  /** The shard belongs to somebody else, perhaps for long: nothing of it may be saved. */
-  abandon(shard: number): void;
+  /**
+   * The shard belongs to somebody else, perhaps for long: nothing of it may be saved. Resolves when nothing of it is left
+   * that could run. Never rejects.
+   */
+  abandon(shard: number): Promise<void>;
 }
 
 export interface OwnershipListener {
@@ -73,18 +77,23 @@ export class Ownership {
   readonly #tenures: (Tenure | undefined)[];
   #held = 0;
   readonly #busy = new Set<number>();
+  /** Lost, and not cleared away yet: nothing of a later tenure may meet what is left of the one before. */
+  readonly #abandoned = new Map<number, Promise<void>>();
+  readonly #slices: Slices;
   #firstSeenMs: number;
   #changedMs: number;
   #cancelStableTimer: (() => void) | undefined;
   #moving = 0;
   #isDraining = false;
   #isEnded = false;
+  #ending: Promise<void> | undefined;
   #isReconcileDue = false;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
     this.#tenures = new Array<Tenure | undefined>(options.numShards).fill(undefined);
+    this.#slices = new Slices(options.clock);
     this.#firstSeenMs = options.clock.monoMs();
     this.#changedMs = this.#firstSeenMs;
   }
@@ -154,13 +163,21 @@ export class Ownership {
     });
   }
 
-  /** Ends without a word to the others; what is still held is abandoned. Idempotent. */
-  end(): void {
-    if (this.#isEnded) return;
+  /** Ends without a word to the others. Resolves when what was still held is cleared away. Idempotent. */
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
     this.#isEnded = true;
     this.#cancelStableTimer?.();
-    for (const shard of this.shards()) this.#lose(shard);
+    const held = this.shards();
+    // All at once: from now on nothing of them is admitted, run or answered, however long the rest takes.
+    for (const shard of held) this.#setTenure(shard, undefined);
     this.#onEmpty?.();
+    await this.#slices.each(held, (shard) => this.#lose(shard));
+    await Promise.all(this.#abandoned.values());
   }
 
   /** Others may have waited for their turn to move. */
@@ -174,7 +191,7 @@ export class Ownership {
   }
 
   #work(shard: number): void {
-    if (this.#busy.has(shard) || this.#isEnded) return;
+    if (this.#busy.has(shard) || this.#abandoned.has(shard) || this.#isEnded) return;
     const step = this.#nextStep(shard);
     if (step === undefined) return;
     this.#busy.add(shard);
@@ -354,7 +371,12 @@ export class Ownership {
 
   #lose(shard: number): void {
     this.#setTenure(shard, undefined);
-    this.#options.host.abandon(shard);
+    const abandoned = this.#options.host.abandon(shard).then(() => {
+      if (this.#abandoned.get(shard) !== abandoned) return;
+      this.#abandoned.delete(shard);
+      this.#work(shard);
+    });
+    this.#abandoned.set(shard, abandoned);
     this.#options.listener.onLost(shard);
   }
 

@@ -29,6 +29,7 @@ function cluster() {
       open: async (): Promise<unknown> => undefined,
       enter: async (): Promise<unknown> => undefined,
       vacate: async (_shard: number): Promise<unknown> => undefined,
+      abandon: async (_shard: number): Promise<unknown> => undefined,
     };
     const reach: { now: 'reached' | 'doubted' | 'lost' } = { now: 'reached' };
     const member = new Member({
@@ -52,7 +53,10 @@ function cluster() {
         vacate: async (shard) => {
           await steps.vacate(shard);
         },
-        abandon: (shard) => events.push(`abandon ${shard}`),
+        abandon: async (shard) => {
+          events.push(`abandon ${shard}`);
+          await steps.abandon(shard);
+        },
         onAcquired: (shard, epoch) => events.push(`acquired ${shard} in ${epoch}`),
         onReleased: (shard) => events.push(`released ${shard}`),
         onLost: (shard) => events.push(`lost ${shard}`),
@@ -415,6 +419,21 @@ describe('a node that is fenced', () => {
     expect([member.shards(), member.epochOf(0)]).toEqual([[0, 1, 2, 3], 2]);
     expect(store.watched).toEqual(['m.*', 's.*']);
     expect(store.isClosed).toBe(false);
+  });
+
+  test('joins again only when nothing is left of the run before', async () => {
+    const { join, clock, bucket } = cluster();
+    const { member, incs, steps } = await join('a');
+    await clock.advance(5_000);
+    const gate = deferred();
+    steps.abandon = () => gate.promise;
+    bucket.put('h.a', heartbeat(incs[0]!, { isDead: true }));
+    await clock.advance(3_000);
+    expect(incs).toHaveLength(1);
+    gate.resolve();
+    await clock.advance(3_000);
+    expect(incs).toHaveLength(2);
+    expect(member.shards()).toEqual([0, 1, 2, 3]);
   });
 
   test('whose name another process has taken tries again, until it is closed', async () => {

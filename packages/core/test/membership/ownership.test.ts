@@ -36,11 +36,11 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
       ownership.reconcile();
     },
     onFenced: () => {
-      ownership.end();
+      void ownership.end();
     },
   });
   const view = new View({
-    ...{ numShards: 64, highestEpochs, clusterId: () => 'c' },
+    ...{ numShards: 1_024, highestEpochs, clusterId: () => 'c' },
     listener: {
       onMember: () => undefined,
       onHeartbeat: () => undefined,
@@ -53,6 +53,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
   const steps = {
     serve: (_shard: number): Promise<unknown> => Promise.resolve(),
     vacate: (_shard: number): Promise<unknown> => Promise.resolve(),
+    abandon: (_shard: number): Promise<unknown> => Promise.resolve(),
   };
   const ownership: Ownership = new Ownership({
     ...{ ...options, numShards, view, session, logger, clusterId: () => 'c' },
@@ -65,7 +66,10 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
         events.push(`vacate ${shard}`);
         await steps.vacate(shard);
       },
-      abandon: (shard) => events.push(`abandon ${shard}`),
+      abandon: async (shard) => {
+        events.push(`abandon ${shard}`);
+        await steps.abandon(shard);
+      },
     },
     listener: {
       onAcquired: (shard, epoch) => events.push(`acquired ${shard} in ${epoch}`),
@@ -563,18 +567,52 @@ describe('drain', () => {
     const { ownership, steps } = await holding();
     steps.vacate = () => deferred().promise;
     const drained = ownership.drain();
-    ownership.end();
+    void ownership.end();
     await drained;
     expect(ownership.shards()).toEqual([]);
   });
 });
 
+test('a shard that was lost is not taken again before what is left of it is cleared away', async () => {
+  const { advance, bucket, events, steps, ownership, timing } = await holding();
+  const gate = deferred();
+  steps.abandon = () => gate.promise;
+  bucket.put('s.0', owned(6, 'b', 'x'));
+  bucket.put('s.0', owned(6, 'b', 'x', 'released'));
+  await advance(4 * timing.stableMs);
+  expect(events).toEqual(['abandon 0', 'lost 0']);
+  gate.resolve();
+  await advance(4 * timing.stableMs);
+  expect(events.slice(2)).toEqual(['serve 0', 'acquired 0 in 7']);
+  expect(ownership.shards()).toEqual([0]);
+});
+
 describe('the end', () => {
+  test('takes all shards away at once, and clears them away in slices', async () => {
+    const all = Array.from({ length: 600 }, (_, shard) => shard);
+    const before = Object.fromEntries(all.map((shard) => [`s.${shard}`, released]));
+    const { ownership, events, clock, steps } = await holding({ numShards: 600, before });
+    expect(all.every((shard) => ownership.admits(shard))).toBe(true);
+    const gate = deferred();
+    steps.abandon = (shard) => (shard === 599 ? gate.promise : Promise.resolve());
+    let isOver = false;
+    void ownership.end().then(() => (isOver = true));
+    expect(ownership.shards()).toEqual([]);
+    expect(all.some((shard) => ownership.admits(shard) || ownership.holds(shard, 5))).toBe(false);
+    expect(events).toHaveLength(2 * 256);
+    await clock.advance(0);
+    expect(events.filter((event) => event.startsWith('abandon'))).toHaveLength(600);
+    expect(isOver).toBe(false);
+    gate.resolve();
+    await clock.advance(0);
+    expect(isOver).toBe(true);
+  });
+
   test('abandons what is held, once, and leaves no timer', async () => {
     const { ownership, events, changeMembers, session, clock } = await holding();
     changeMembers();
-    ownership.end();
-    ownership.end();
+    void ownership.end();
+    void ownership.end();
     session.end();
     expect(events).toEqual(['abandon 0', 'lost 0']);
     expect(clock.timerCount).toBe(0);
@@ -585,7 +623,7 @@ describe('the end', () => {
     const gate = deferred();
     store.fate = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? { until: gate.promise } : undefined);
     await advance(300);
-    ownership.end();
+    void ownership.end();
     gate.resolve();
     await clock.advance(0);
     expect([events, ownership.shards()]).toEqual([[], []]);

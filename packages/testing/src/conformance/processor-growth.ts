@@ -1,5 +1,12 @@
 /** How the cost of work grows with its size, in processor time: a busy machine slows it, and does not change it. */
 
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+/** What was made before must not be collected, or moved, while the work runs. */
+const collect = runInNewContext('gc') as () => void;
+
 /** Of each size the cheapest of three runs counts: collections and compilations disturb the others. */
 const RUNS = 3;
 
@@ -16,6 +23,7 @@ export async function processorGrowth<T>(
     let leastMicros = Infinity;
     for (let run = 0; run < RUNS; run++) {
       const prepared = await prepare(size);
+      collect();
       const before = process.cpuUsage();
       await work(prepared);
       const { user, system } = process.cpuUsage(before);
