@@ -1,4 +1,4 @@
-/** The programs of README.md, as they stand there, one after the other against a fresh nats-server. */
+/** The programs of README.md and the first ones of packages, as they stand there, one after the other against a fresh nats-server. */
 import { hasNatsServer, startNatsServer } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ const PRINTED = [
   { title: 'clstr', stdout: '2\n' },
   { title: 'Living clusters', stdout: '' },
   { title: 'Living clusters', stdout: '500\n' },
-  { title: 'Raw routing', stdout: 'nobody owns this shard nobody listens on clstr.shard.7\n' },
+  { title: 'Raw routing', stdout: 'nobody owns this shard nobody listens on clstr.shard.*\n' },
 ];
 
 beforeAll(buildPackages, BUILD_TIMEOUT_MS);
@@ -33,4 +33,24 @@ describe.skipIf(!hasNatsServer())('README.md', { timeout: 60_000 }, () => {
       expect(ended).toEqual({ code: 0, stdout, stderr: '' });
     },
   );
+});
+
+describe.skipIf(!hasNatsServer())('the first program of a package README', { timeout: 60_000 }, () => {
+  let server: NatsServer;
+  beforeAll(async () => {
+    server = await startNatsServer({ args: ['-js'] });
+  });
+  afterAll(() => server.stop());
+
+  test.each([
+    { name: 'core', stdout: /^user-123 lives at node-[12]\n$/ },
+    { name: 'transport-memory', stdout: /^(hello|TIMEOUT)\n$/ },
+    { name: 'transport-nats', stdout: /^serving\n$/, end: 'console.log(node.state);' },
+  ])('$name: runs as it stands there', async ({ name, stdout, end = '' }) => {
+    const [first] = readmePrograms(server.url, `packages/${name}`);
+    // Its nodes would serve until they are stopped.
+    const ended = await run(first!.write('first', (text) => `${text}\n${end}\nprocess.exit(0);`));
+    expect(ended).toMatchObject({ code: 0, stderr: '' });
+    expect(ended.stdout).toMatch(stdout);
+  });
 });
