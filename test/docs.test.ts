@@ -235,6 +235,26 @@ describe('docs/operations.md', () => {
   });
 });
 
+describe('docs/security.md', () => {
+  const markdown = readText('docs/security.md');
+  const testsIn = (text: string) =>
+    [...text.matchAll(/\[([^\]]+)\]\(\.\.\/([^)]+\.ts)\)/g)].map(([, name, path]) => ({
+      name: name!,
+      path: path!,
+    }));
+
+  test('names a test for each line of what somebody may do', () => {
+    const claims = tablesOf(markdown).filter(({ columns }) => columns.at(-1) === 'test');
+    const unproved = claims.flatMap(({ rows }) => rows.filter((row) => testsIn(row.at(-1)!).length === 0));
+    expect([claims.length, unproved]).toEqual([4, []]);
+  });
+
+  test.each(testsIn(markdown))('$name is a test in $path', ({ name, path }) => {
+    expect(path).toMatch(/\.test\.ts$|\/conformance\//);
+    expect(path.endsWith(`/${name}`) || readText(path).includes(name), `${path} has no "${name}"`).toBe(true);
+  });
+});
+
 describe('links', () => {
   test.each([...documents.keys()])('of %s lead somewhere', (path) => {
     expect(brokenLinks(path, files)).toEqual([]);
