@@ -27,6 +27,8 @@ export interface DiscoveryOptions {
 
 /** How long a node is given to answer. In a static cluster nobody serves the question, and the bus says so at once. */
 const ANSWER_MS = 500;
+/** Until a node that refused the question is asked again, or another one. */
+const RETRY_MS = 100;
 /** For how long "nobody named a cluster" holds: refused calls of a static cluster fail at once meanwhile. */
 const DECIDED_MS = 1_000;
 
@@ -34,6 +36,7 @@ export class Discovery {
   readonly #options: DiscoveryOptions;
   #question: Question | undefined;
   #cancelTimer: (() => void) | undefined;
+  #cancelRetry: (() => void) | undefined;
   /** At most `maxPending` requests, and the notifies that can still be refused. */
   readonly #waiting: Undecided[] = [];
   #decidedMs = -Infinity;
@@ -47,18 +50,27 @@ export class Discovery {
   /** Asks any node whether there is a living cluster, unless that is under way or known. */
   ask(): void {
     if (this.#isOver || this.#question !== undefined) return;
-    const { link, clock, nextAttempt } = this.#options;
-    const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply) => {
+    const { link, clock } = this.#options;
+    this.#cancelTimer = clock.timer(() => {
+      if (this.#question !== undefined) link.cancel(this.#question.attempt);
+      this.#decide(false);
+    }, ANSWER_MS);
+    this.#send();
+  }
+
+  #send(): void {
+    const { link, clock, nextAttempt, onIdentity } = this.#options;
+    const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply, refusal) => {
       if (this.#question !== question) return;
+      if (refusal?.retryable === true) {
+        this.#cancelRetry = clock.timer(() => this.#send(), RETRY_MS);
+        return;
+      }
       const { clusterId, cluster } = answerIn(reply);
-      this.#options.onIdentity(cluster);
+      onIdentity(cluster);
       this.#decide(typeof clusterId === 'string' && clusterId !== '');
     });
     this.#question = question;
-    this.#cancelTimer = clock.timer(() => {
-      link.cancel(question.attempt);
-      this.#decide(false);
-    }, ANSWER_MS);
     link.send(TOPOLOGY_ADDRESS, question, question);
   }
 
@@ -79,11 +91,13 @@ export class Discovery {
   close(): void {
     this.#isOver = true;
     this.#cancelTimer?.();
+    this.#cancelRetry?.();
   }
 
   #decide(isLiving: boolean): void {
     const { clock, onFound } = this.#options;
     this.#cancelTimer?.();
+    this.#cancelRetry?.();
     this.#question = undefined;
     this.#decidedMs = clock.monoMs();
     if (isLiving) {

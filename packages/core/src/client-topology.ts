@@ -1,7 +1,7 @@
 /** Where the owner of each shard is, as the nodes themselves told this client; it never goes back to an older owner. */
 import type { Clock } from './clock.ts';
 import { decodePayload, jsonCodec } from './codec.ts';
-import { TOPOLOGY_TYPE } from './dispatch.ts';
+import { TOPOLOGY_TYPE } from './envelope.ts';
 import type { ClstrError } from './errors.ts';
 import { nodeAddress } from './address.ts';
 import type { Random } from './random.ts';
@@ -37,6 +37,8 @@ export class ClientTopology {
   /** One object per run of a node, so that entries for it share a batch. */
   readonly #addresses = new Map<string, NodeAddress>();
   #clusterId = '';
+  /** Of the owners that were told last: the next answer is short when there is nothing newer. */
+  #version: string | undefined;
   #question: Question | undefined;
   #isAskedAgain = false;
   #cancelTimer: (() => void) | undefined;
@@ -107,11 +109,13 @@ export class ClientTopology {
     const announcer = this.#isSilent ? this.#announcer : undefined;
     this.#isSilent = false;
     if (announcer !== undefined) this.#announcer = undefined;
-    const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply) => {
+    const known = this.#version === undefined ? null : { known: this.#version };
+    const question = new Question(nextAttempt(), jsonCodec.encode(known), (reply, refusal) => {
       if (this.#question !== question) return;
       // Nothing but its own word says that there is such a node.
       if (announcer !== undefined && reply === undefined) this.#isAskedAgain = true;
-      this.#answered(reply);
+      if (refusal?.retryable === true) this.#isAskedAgain = true;
+      this.#answered(reply, refusal?.code === 'OVERLOADED' ? this.#longPauseMs() : PAUSE_MS);
     });
     this.#question = question;
     this.#cancelTimer = clock.timer(() => {
@@ -119,12 +123,17 @@ export class ClientTopology {
       // It went to a node that says nothing, and not even that it is gone.
       this.#isAskedAgain = true;
       this.#isSilent = true;
-      this.#answered(undefined);
+      this.#answered(undefined, PAUSE_MS);
     }, ANSWER_MS);
     link.send(announcer ?? TOPOLOGY_ADDRESS, question, question);
   }
 
-  #answered(reply: InboundReply | undefined): void {
+  /** A node that answers so many questions is not asked sooner than one that says nothing, nor by all at once. */
+  #longPauseMs(): number {
+    return ANSWER_MS * (0.5 + this.#options.random.bytes(1)[0]! / 256);
+  }
+
+  #answered(reply: InboundReply | undefined, pauseMs: number): void {
     const { clock } = this.#options;
     this.#question = undefined;
     this.#cancelTimer?.();
@@ -133,7 +142,7 @@ export class ClientTopology {
       if (!this.#isAskedAgain) return;
       this.#isAskedAgain = false;
       this.#ask();
-    }, PAUSE_MS);
+    }, pauseMs);
     if (reply === undefined) return;
     try {
       this.#learnAll(decodePayload(jsonCodec, reply.payload, reply.isRaw));
@@ -143,9 +152,9 @@ export class ClientTopology {
   }
 
   #learnAll(topology: unknown): void {
-    const { clusterId, owners, cluster } = (topology ?? {}) as Partial<Record<string, unknown>>;
+    const { clusterId, owners, cluster, version } = (topology ?? {}) as Partial<Record<string, unknown>>;
     this.#options.onIdentity(cluster);
-    // Empty where a node of a static cluster answers: it knows no owners.
+    // Empty where a node of a static cluster answers: it knows no owners. Left out when there is nothing new.
     if (typeof clusterId !== 'string' || clusterId === '' || !Array.isArray(owners)) return;
     if (clusterId !== this.#clusterId) this.#epochs.clear();
     this.#clusterId = clusterId;
@@ -153,6 +162,7 @@ export class ClientTopology {
       const [shard, epoch, nodeId, inc] = Array.isArray(owner) ? (owner as unknown[]) : [];
       if (isEpoch(epoch) && isShard(shard, this.#options.numShards)) this.#learn(shard, epoch, nodeId, inc);
     }
+    this.#version = typeof version === 'string' && version.length <= MAX_VERSION ? version : undefined;
   }
 
   #learn(shard: number, epoch: number, nodeId: unknown, inc: unknown): boolean {
@@ -177,11 +187,16 @@ export class ClientTopology {
   }
 }
 
+/** What nodes of an earlier build do not send. */
+const MAX_VERSION = 64;
 const MAX_ADDRESSES = 10_000;
 
 function isEpoch(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
+
+/** Both are undefined when nobody was reached. */
+type QuestionEnd = (reply: InboundReply | undefined, refusal: ClstrError | undefined) => void;
 
 /** The question as an entry on the wire, and the sink of its answer. */
 export class Question implements OutboundEntry, ReplySink {
@@ -193,13 +208,9 @@ export class Question implements OutboundEntry, ReplySink {
   readonly isRaw = false;
   readonly attempt: number;
   readonly payload: string | Uint8Array;
-  readonly #onEnd: (reply: InboundReply | undefined) => void;
+  readonly #onEnd: QuestionEnd;
 
-  constructor(
-    attempt: number,
-    payload: string | Uint8Array,
-    onEnd: (reply: InboundReply | undefined) => void,
-  ) {
+  constructor(attempt: number, payload: string | Uint8Array, onEnd: QuestionEnd) {
     this.attempt = attempt;
     this.payload = payload;
     this.#onEnd = onEnd;
@@ -214,10 +225,11 @@ export class Question implements OutboundEntry, ReplySink {
   }
 
   onReply(reply: InboundReply): void {
-    this.#onEnd(reply.error === undefined ? reply : undefined);
+    if (reply.error === undefined) this.#onEnd(reply, undefined);
+    else this.#onEnd(undefined, reply.error);
   }
 
   onError(): void {
-    this.#onEnd(undefined);
+    this.#onEnd(undefined, undefined);
   }
 }

@@ -25,7 +25,7 @@ import { encodePayload, isRawPayload, jsonCodec } from './codec.ts';
 import { describe } from './describe.ts';
 import type { Headers } from './envelope.ts';
 import { isAddressToken } from './address.ts';
-import { NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
+import { NODE_INFO_TYPE, NO_HEADERS, checkCallerType, checkKey, copyHeaders } from './envelope.ts';
 import { ClstrError, isClstrError } from './errors.ts';
 import { FloodLog } from './flood-log.ts';
 import { detached } from './internal/async-context.ts';
@@ -79,7 +79,6 @@ export function createClient(options: ClientOptions): Client {
   return new RoutingClient(resolveClientOptions(options));
 }
 
-const NODE_INFO_TYPE = 'clstr.node.info';
 /** Bounds of the notifies that can still be refused; beyond them the oldest counts as delivered. */
 const MAX_TRACKED_NOTIFIES = 16_384;
 const MAX_TRACKED_NOTIFY_BYTES = 64 * 1024 * 1024;

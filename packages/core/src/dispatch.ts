@@ -7,10 +7,18 @@
 import { CALL_CHAIN_HEADER, Ticket, decodeCallChain, heldBy } from './call-chain.ts';
 import type { CallChain } from './call-chain.ts';
 import type { ClusterIdentity } from './cluster-identity.ts';
-import { decodePayload, jsonCodec } from './codec.ts';
+import { decodePayload } from './codec.ts';
 import { describe } from './describe.ts';
 import type { Headers } from './envelope.ts';
-import { NO_HEADERS, RESERVED_TYPE_PREFIX, checkType, copyHeaders } from './envelope.ts';
+import {
+  NODE_INFO_TYPE,
+  NO_HEADERS,
+  PROBE_TYPE,
+  RESERVED_TYPE_PREFIX,
+  TOPOLOGY_TYPE,
+  checkType,
+  copyHeaders,
+} from './envelope.ts';
 import { ClstrError, Refusal } from './errors.ts';
 import type { Failure } from './errors.ts';
 import { FloodLog } from './flood-log.ts';
@@ -24,8 +32,9 @@ import { OverdueTurns } from './internal/overdue-turns.ts';
 import { Slices } from './internal/slices.ts';
 import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
+import { Questions } from './dispatch-questions.ts';
 import type { KeyRouter } from './shard.ts';
-import { heldBytes } from './transport.ts';
+import { NOWHERE, heldBytes } from './transport.ts';
 import type { EntryReceiver, InboundEntry, ReplyPort } from './transport.ts';
 import { TypeLabels } from './type-labels.ts';
 
@@ -43,17 +52,12 @@ export interface DispatchOptions extends RunOptions {
 }
 
 const MAX_KNOWN_TYPES = 1_024;
-const NODE_INFO_TYPE = 'clstr.node.info';
-/** Answered by any node, whatever shard it comes for. */
-export const TOPOLOGY_TYPE = 'clstr.topology';
-/** A node that asks itself whether messages reach it; its key is the run that is meant. */
-export const PROBE_TYPE = 'clstr.probe';
 
 type Admission = 'all' | 'nested' | 'none';
 
 export class Dispatch implements EntryReceiver, RunHost {
   readonly options: DispatchOptions;
-  /** Messages that have arrived, without questions about the cluster and the node's own probes. */
+  /** Messages that have arrived, without those that the node answers by itself. */
   inbound = 0;
   /** The run of this node that answers probes. */
   inc = '';
@@ -65,6 +69,7 @@ export class Dispatch implements EntryReceiver, RunHost {
   readonly #running = new Map<number, Map<number, Run>>();
   readonly #knownTypes = new Set<string>();
   readonly #labels: TypeLabels;
+  readonly #questions: Questions;
   #inFlight = 0;
   #inFlightBytes = 0;
   #admission: Admission = 'all';
@@ -82,12 +87,22 @@ export class Dispatch implements EntryReceiver, RunHost {
    */
   readonly onShardSubjects: EntryReceiver = {
     onEntry: (entry, port) => {
+      if (entry.type === TOPOLOGY_TYPE) return;
       // A probe asks about the subject alone: a node that has yet to assert the shard is reached all the same.
       const mayAnswer = this.options.gate.holds(entry.shard, undefined) || entry.type === PROBE_TYPE;
       if (mayAnswer) this.onEntry(entry, port);
     },
     onCancel: (session, attempt) => {
       this.onCancel(session, attempt);
+    },
+  };
+  /** For the nodes' common subject, where nothing else is answered. */
+  readonly onCommonSubject: EntryReceiver = {
+    onEntry: (entry, port) => {
+      if (entry.type === TOPOLOGY_TYPE) this.onEntry(entry, port);
+    },
+    onCancel: () => {
+      /* what is answered there is answered at once */
     },
   };
 
@@ -97,6 +112,7 @@ export class Dispatch implements EntryReceiver, RunHost {
     this.#slices = new Slices(options.clock);
     this.#labels = new TypeLabels(options.types);
     this.floodLog = new FloodLog(options.logger, options.clock);
+    this.#questions = new Questions(options);
     this.#ticket = new Ticket(options.random);
     this.#noChain = Object.freeze(heldBy(this.#ticket));
     this.overdue = new OverdueTurns(options.clock, options.logger);
@@ -108,12 +124,9 @@ export class Dispatch implements EntryReceiver, RunHost {
   }
 
   onEntry(entry: InboundEntry, port: ReplyPort): void {
-    if (entry.type === TOPOLOGY_TYPE) {
-      answerItself(entry, port, { ...this.options.gate.topology(), cluster: this.options.identity });
-      return;
-    }
-    if (entry.type === PROBE_TYPE) {
-      if (entry.key === this.inc) port.reply(entry, 'null', false);
+    const { type } = entry;
+    if (type === TOPOLOGY_TYPE || type === PROBE_TYPE || type === NODE_INFO_TYPE) {
+      this.#onQuestion(entry, port);
       return;
     }
     this.inbound++;
@@ -124,10 +137,6 @@ export class Dispatch implements EntryReceiver, RunHost {
       const refusal = this.#refusal(entry, nowMs);
       if (refusal !== undefined) {
         this.#refuse(entry, port, refusal);
-        return;
-      }
-      if (entry.type === NODE_INFO_TYPE) {
-        answerItself(entry, port, this.#nodeInfo());
         return;
       }
       request = this.#toRequest(entry);
@@ -147,6 +156,29 @@ export class Dispatch implements EntryReceiver, RunHost {
     } catch (error) {
       run.fail(error);
     }
+  }
+
+  /** Admitted like all else, and nothing is made for what is refused, comes twice, or is heard by nobody. */
+  #onQuestion(entry: InboundEntry, port: ReplyPort): void {
+    const { type, attempt, shard } = entry;
+    if (entry.isNotify || port === NOWHERE) return;
+    if (type === PROBE_TYPE && entry.key !== this.inc) return;
+    if (type === TOPOLOGY_TYPE && this.#questions.isRepeated(entry, port)) return;
+    const { clock, gate, maxInFlightBytes } = this.options;
+    const nowMs = clock.monoMs();
+    // The session of probes is no secret: who used up its numbers would make the node believe that it is cut off.
+    const session = type === PROBE_TYPE ? 0 : entry.session;
+    if (session !== 0 && !this.#window.admit(session, attempt, port.inbox, nowMs)) return;
+    let answer: string | Refusal | undefined = this.#closed(entry);
+    if (type === NODE_INFO_TYPE && !gate.admits(shard, nowMs)) answer ??= gate.refusal(shard);
+    answer ??= this.#full(entry, nowMs, type === PROBE_TYPE ? 0 : heldBytes(entry));
+    answer ??= type === PROBE_TYPE ? 'null' : this.#questions.answer(entry, nowMs);
+    // An answer larger than all room has it to itself.
+    if (typeof answer === 'string') {
+      answer = this.#full(entry, nowMs, Math.min(answer.length, maxInFlightBytes)) ?? answer;
+    }
+    if (typeof answer === 'string') port.reply(entry, answer, false);
+    else this.#refuse(entry, port, answer);
   }
 
   onCancel(session: number, attempt: number): void {
@@ -238,20 +270,34 @@ export class Dispatch implements EntryReceiver, RunHost {
 
   /** Why the entry does not run. @throws KEY_REQUIRED, INVALID_ENVELOPE for a key that is none */
   #refusal(entry: InboundEntry, nowMs: number): Refusal | undefined {
-    const { nodeId, gate, maxInFlight, maxInFlightBytes } = this.options;
-    if (this.#admission !== 'all' && !(this.#admission === 'nested' && this.#isNested(entry))) {
-      return new Refusal('DRAINING', `node ${nodeId} is shutting down`);
-    }
+    const { gate } = this.options;
+    const refusal = this.#closed(entry);
+    if (refusal !== undefined) return refusal;
     if (!gate.admits(entry.shard, nowMs)) return gate.refusal(entry.shard);
+    return (
+      this.#full(entry, nowMs, heldBytes(entry)) ??
+      (entry.key === undefined ? undefined : this.#wrongHome(entry.key, entry.shard))
+    );
+  }
+
+  #closed(entry: InboundEntry): Refusal | undefined {
+    if (this.#admission === 'all' || (this.#admission === 'nested' && this.#isNested(entry)))
+      return undefined;
+    return new Refusal('DRAINING', `node ${this.options.nodeId} is shutting down`);
+  }
+
+  /** No time is left for the entry, or no room for so many bytes. */
+  #full(entry: InboundEntry, nowMs: number, bytes: number): Refusal | undefined {
+    const { nodeId, maxInFlight, maxInFlightBytes } = this.options;
     if (entry.ttlMs !== undefined && nowMs - entry.receivedAtMs >= entry.ttlMs) {
       const message = `the budget of ${entry.ttlMs} ms for ${describe(entry.type)} ran out before node ${nodeId} could start`;
       return new Refusal('ENVELOPE_EXPIRED', message);
     }
-    if (this.#inFlight >= maxInFlight || this.#inFlightBytes + heldBytes(entry) > maxInFlightBytes) {
+    if (this.#inFlight >= maxInFlight || this.#inFlightBytes + bytes > maxInFlightBytes) {
       const message = `node ${nodeId} has ${this.#inFlight} messages (${this.#inFlightBytes} bytes) in work`;
       return new Refusal('OVERLOADED', message);
     }
-    return entry.key === undefined ? undefined : this.#wrongHome(entry.key, entry.shard);
+    return undefined;
   }
 
   #isNested({ headers }: InboundEntry): boolean {
@@ -303,11 +349,6 @@ export class Dispatch implements EntryReceiver, RunHost {
     port.fail(entry, error);
   }
 
-  #nodeInfo(): NodeInfoAnswer {
-    const { nodeId, gate, identity } = this.options;
-    return { node_id: nodeId, shards: [...gate.shards()], cluster: identity };
-  }
-
   #link(run: Run): void {
     const { shard } = run.entry;
     const first = this.#byShard[shard];
@@ -350,17 +391,6 @@ export class Dispatch implements EntryReceiver, RunHost {
       },
     );
   }
-}
-
-interface NodeInfoAnswer {
-  readonly node_id: string;
-  readonly shards: readonly number[];
-  readonly cluster: ClusterIdentity;
-}
-
-/** The framework's own messages are JSON, whatever codec the application's payloads have. */
-function answerItself(entry: InboundEntry, port: ReplyPort, answer: unknown): void {
-  if (!entry.isNotify) port.reply(entry, jsonCodec.encode(answer), false);
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

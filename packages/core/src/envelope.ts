@@ -19,6 +19,11 @@ Object.freeze(envelopeLimits);
 
 /** Message types that start so are the framework's own. */
 export const RESERVED_TYPE_PREFIX = 'clstr.';
+export const NODE_INFO_TYPE = 'clstr.node.info';
+/** A question that any node answers, whatever it owns, on the nodes' common subject and on its own. */
+export const TOPOLOGY_TYPE = 'clstr.topology';
+/** A node that asks itself whether messages reach it; its key is the run that is meant. */
+export const PROBE_TYPE = 'clstr.probe';
 /** Header names that start so, in any case, are the framework's own. */
 const RESERVED_HEADER_PREFIX = 'x-clstr-';
 

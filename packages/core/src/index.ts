@@ -39,7 +39,7 @@ export { checkCallerType, envelopeLimits } from './envelope.ts';
 export type { Headers } from './envelope.ts';
 
 export { nodeAddress } from './address.ts';
-export { TOPOLOGY_ADDRESS, heldBytes, isNodeAddress, isTopologyAddress } from './transport.ts';
+export { NOWHERE, TOPOLOGY_ADDRESS, heldBytes, isNodeAddress, isTopologyAddress } from './transport.ts';
 export type {
   Address,
   ClientLink,

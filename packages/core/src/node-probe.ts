@@ -1,5 +1,5 @@
 /** The calls a node makes to its own addresses over the bus: what it sends there must arrive, and be answered. */
-import { PROBE_TYPE } from './dispatch.ts';
+import { PROBE_TYPE } from './envelope.ts';
 import { ClstrError } from './errors.ts';
 import { hash64 } from './internal/hash64.ts';
 import type { Address, ClientLink, InboundReply, OutboundEntry, ReplySink, Transport } from './transport.ts';

@@ -7,7 +7,7 @@ import { inBackground } from './internal/background.ts';
 import type { Logger } from './logger.ts';
 import { createRareLog } from './rare-log.ts';
 import type { RareLog } from './rare-log.ts';
-import type { Address, NodeAddress, Subscription, Transport } from './transport.ts';
+import type { Address, EntryReceiver, NodeAddress, Subscription, Transport } from './transport.ts';
 import { isNodeAddress, isTopologyAddress } from './transport.ts';
 
 export interface NodeSubjectsOptions {
@@ -64,7 +64,7 @@ export class NodeSubjects {
   async serve(address: Address): Promise<void> {
     const { transport, dispatch, closedError } = this.#options;
     const slot = slotOf(address);
-    const receiver = typeof slot === 'number' ? dispatch.onShardSubjects : dispatch;
+    const receiver = receiverOf(slot, dispatch);
     const serving: Serving = { subscription: undefined };
     this.#serving.set(slot, serving);
     const served = transport.serve(address, receiver, this.#self!).then((subscription) => {
@@ -149,6 +149,11 @@ export class NodeSubjects {
       logger.error({ err, nodeId }, 'a subscription failed to close');
     }
   }
+}
+
+function receiverOf(slot: Slot, dispatch: Dispatch): EntryReceiver {
+  if (slot === 'topology') return dispatch.onCommonSubject;
+  return slot === 'direct' ? dispatch : dispatch.onShardSubjects;
 }
 
 function slotOf(address: Address): Slot {

@@ -19,13 +19,15 @@ export interface ShardGate {
   epochOf(shard: number): number | undefined;
   /** Why a message is not admitted. It may reach callers of callers, and names no shard. */
   refusal(shard: number): Refusal;
-  /** Ascending. */
+  /** Ascending; the same list until it changes. */
   shards(): readonly number[];
   /** Whether another node may handle a message type that this one does not know. */
   readonly isMixed: boolean;
-  /** Who owns what, for clients. */
+  /** Who owns what, for clients: the same object until that changes. */
   topology(): Topology;
 }
+
+const NO_OWNERS: Topology = { clusterId: '', owners: [] };
 
 /** The same shards for ever. */
 export function staticGate(nodeId: string, shards: ReadonlySet<number>): ShardGate {
@@ -40,6 +42,6 @@ export function staticGate(nodeId: string, shards: ReadonlySet<number>): ShardGa
     refusal: () => new Refusal('NOT_OWNER', `node ${nodeId} does not serve the shard of this message`),
     shards: () => sorted,
     isMixed: false,
-    topology: () => ({ clusterId: '', owners: [] }),
+    topology: () => NO_OWNERS,
   };
 }

@@ -126,6 +126,9 @@ export interface ReplyPort {
   fail(entry: InboundEntry, error: Failure): void;
 }
 
+/** For a message without a reply subject: its sender wants to hear nothing, and no question of its is answered. */
+export const NOWHERE: ReplyPort = { inbox: '', reply() {}, fail() {} };
+
 /** What a node gives to a transport to be served. Neither method throws. */
 export interface EntryReceiver {
   onEntry(entry: InboundEntry, port: ReplyPort): void;

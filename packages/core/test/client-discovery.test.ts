@@ -2,7 +2,7 @@
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { createClient } from '../src/client.ts';
-import { TOPOLOGY_TYPE } from '../src/dispatch.ts';
+import { TOPOLOGY_TYPE } from '../src/envelope.ts';
 import { ClstrError } from '../src/errors.ts';
 import type { ClientOptions } from '../src/index.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
@@ -114,6 +114,33 @@ describe('a client with default routing', () => {
     expect(transport.cancelled).toEqual([questions()[0]!.attempt]);
     await clock.advance(5_000);
     expect(questions()).toHaveLength(1);
+  });
+
+  test.each(['OVERLOADED', 'DRAINING'] as const)(
+    'asks again within that time when a node refuses the question as %s',
+    async (code) => {
+      const { client, clock, questions, calls } = start();
+      const answer = client.requestShard(3, 'Get');
+      calls()[0]!.refuse(NOBODY);
+      questions()[0]!.refuse(new ClstrError(code, 'not now'));
+      await clock.advance(100);
+      questions()[1]!.reply(LIVING);
+      await clock.advance(1_000);
+      calls().at(-1)!.reply('found');
+      expect(await answer).toBe('found');
+    },
+  );
+
+  test('fails the calls that waited when every node refuses the question for half a second', async () => {
+    const { client, clock, questions, calls } = start();
+    const answer = endOf(client.requestShard(3, 'Get'));
+    calls()[0]!.refuse(NOBODY);
+    for (let i = 0; i < 5; i++) {
+      questions()[i]!.refuse(new ClstrError('OVERLOADED', 'not now'));
+      await clock.advance(100);
+    }
+    expect(await answer).toEqual(REFUSED);
+    expect([questions().length, clock.timerCount]).toEqual([5, 0]);
   });
 
   test('asks about a thousand refused calls once', async () => {

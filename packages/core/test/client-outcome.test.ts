@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createClient } from '../src/client.ts';
-import { TOPOLOGY_TYPE } from '../src/dispatch.ts';
+import { TOPOLOGY_TYPE } from '../src/envelope.ts';
 import { ClstrError } from '../src/errors.ts';
 import type { ErrorCode, Outcome } from '../src/errors.ts';
 import type { Routing } from '../src/index.ts';

@@ -125,6 +125,49 @@ describe('a question', () => {
   });
 });
 
+describe('a question that a node refuses', () => {
+  test.each([
+    ['DRAINING', PAUSE_MS],
+    // Half a second, as the random bytes of `start` say.
+    ['OVERLOADED', ANSWER_MS],
+  ] as const)('as %s is asked again after %i ms, and the routes stay', async (code, pauseMs) => {
+    const { topology, transport, clock, routes, told } = start();
+    await told(owners([3, 1, 'a', 'i']));
+    topology.refresh();
+    transport.last.refuse(new ClstrError(code, 'not now'));
+    await clock.advance(pauseMs - 1);
+    expect([transport.sent.length, routes.get(3)]).toEqual([2, nodeAddress('a', 'i')]);
+    await clock.advance(1);
+    transport.last.reply(owners([3, 2, 'b', 'j']));
+    await clock.advance(10_000);
+    expect([transport.sent.length, routes.get(3), clock.timerCount]).toEqual([3, nodeAddress('b', 'j'), 0]);
+  });
+});
+
+describe('the version of the owners', () => {
+  const payload = (transport: ScriptedTransport) =>
+    JSON.parse(transport.last.entry.payload as string) as unknown;
+
+  test('is named by the next question, and an answer without owners changes nothing', async () => {
+    const { topology, transport, routes, told } = start();
+    await told({ ...owners([3, 1, 'a', 'i']), version: 'v1' });
+    await told({ clusterId: 'c', version: 'v1' });
+    topology.refresh();
+    expect([payload(transport), routes.get(3)]).toEqual([{ known: 'v1' }, nodeAddress('a', 'i')]);
+  });
+
+  test.each([5, 'x'.repeat(65), undefined])(
+    'is forgotten after a whole answer with the version %.8j',
+    async (version) => {
+      const { topology, transport, told } = start();
+      await told({ ...owners([3, 1, 'a', 'i']), version: 'v1' });
+      await told({ ...owners([3, 2, 'a', 'i']), version });
+      topology.refresh();
+      expect(payload(transport)).toBe(null);
+    },
+  );
+});
+
 describe('an announcement', () => {
   /** As `random` in `start` says: half of the jitter. */
   const JITTER_MS = 25;

@@ -61,11 +61,10 @@ function openHandler() {
 }
 
 describe('a probe', () => {
-  test('of this run is answered without the handler, also while the node drains, and counts as no message', () => {
+  test('of this run is answered without the handler, by either way, and counts as no message', () => {
     const metrics = recordMetrics();
     const { dispatch, requests, port } = start({ metrics });
     dispatch.inc = 'run';
-    dispatch.stopAdmitting();
     dispatch.onEntry(entryOf({ type: 'clstr.probe', key: 'run' }), port);
     dispatch.onShardSubjects.onEntry(entryOf({ type: 'clstr.probe', key: 'run', shard: 3 }), port);
     expect(port.answers.map(({ value }) => value)).toEqual(['null', 'null']);
@@ -79,6 +78,15 @@ describe('a probe', () => {
     dispatch.onShardSubjects.onEntry(entryOf({ type: 'clstr.probe', key: 'run', shard: 3 }), port);
     dispatch.onShardSubjects.onEntry(entryOf({ shard: 3 }), port);
     expect(port.answers.map(({ value }) => value)).toEqual(['null']);
+  });
+
+  test('is answered though somebody else has taken its attempt, whose session is no secret', () => {
+    const { dispatch, port } = start();
+    dispatch.inc = 'run';
+    const probe = entryOf({ type: 'clstr.probe', key: 'run' });
+    dispatch.onEntry({ ...probe, type: 'Get', key: undefined }, { ...port, inbox: '_INBOX.other' });
+    dispatch.onEntry(probe, { ...port, inbox: '_INBOX.node' });
+    expect(port.answers.at(-1)).toMatchObject({ attempt: probe.attempt, value: 'null' });
   });
 
   test('of another run meets silence', () => {

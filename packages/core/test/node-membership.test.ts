@@ -156,11 +156,11 @@ describe('a node with a membership', () => {
 
   test('gives its handler the epoch, and the topology to whoever asks', async () => {
     const { handler, tenures, gate } = openHandler();
-    const { shard, port, inc } = await owning({ handler });
+    const { shard, direct, port, inc } = await owning({ handler });
     shard.onEntry(entryOf(), port);
     expect(tenures[0]).toMatchObject({ epoch: 1, isHeld: true, fencingToken: 1 });
     gate.resolve('done');
-    shard.onEntry(entryOf({ type: 'clstr.topology' }), port);
+    direct.onEntry(entryOf({ type: 'clstr.topology' }), port);
     expect(JSON.parse(port.last!.value as string)).toMatchObject({
       clusterId: expect.any(String),
       owners: expect.arrayContaining([[0, 1, 'n1', inc]]),

@@ -7,6 +7,7 @@ import {
   isCrowded,
   isFrame,
   isTopologyAddress,
+  NOWHERE,
 } from '@clstr/core';
 import type { FrameVisitor, InboundEntry, ReplyPort } from '@clstr/core';
 import type { Msg } from 'nats';
@@ -195,6 +196,3 @@ class Visitor implements FrameVisitor {
     this.#stats.malformed++;
   }
 }
-
-/** For a message without a reply subject: its sender wants to hear nothing. */
-const NOWHERE: ReplyPort = { inbox: '', reply() {}, fail() {} };

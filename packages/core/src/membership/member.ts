@@ -46,10 +46,14 @@ export interface MemberOptions {
 /** Between two tries to join again. */
 const REJOIN_PAUSE_MS = 250;
 
+const NO_SHARDS: readonly number[] = [];
+const NO_OWNERS: Topology['owners'] = [];
+
 export class Member {
   readonly #options: MemberOptions;
   readonly #highestEpochs = new Map<number, number>();
   #lastClusterId = '';
+  #topology: Topology = { clusterId: '', owners: NO_OWNERS };
   #store: ReportedStore | undefined;
   #current: Incarnation | undefined;
   /** When the lease ended that has not been renewed. */
@@ -92,8 +96,8 @@ export class Member {
     return this.#current?.ownership.epochOf(shard);
   }
 
-  shards(): number[] {
-    return this.#current?.ownership.shards() ?? [];
+  shards(): readonly number[] {
+    return this.#current?.ownership.shards() ?? NO_SHARDS;
   }
 
   get held(): number {
@@ -127,12 +131,14 @@ export class Member {
     return address && { epoch: record!.epoch, address };
   }
 
+  /** The same object until it changes. */
   topology(): Topology {
-    const owners: [number, number, string, string][] = [];
-    for (const [shard, { record }] of this.#current?.view.shards ?? []) {
-      if (record?.state === 'owned') owners.push([shard, record.epoch, record.owner, record.inc]);
+    const clusterId = this.#current?.clusterId ?? '';
+    const owners = this.#current?.view.owners() ?? NO_OWNERS;
+    if (owners !== this.#topology.owners || clusterId !== this.#topology.clusterId) {
+      this.#topology = { clusterId, owners };
     }
-    return { clusterId: this.#current?.clusterId ?? '', owners };
+    return this.#topology;
   }
 
   /** Shards that no living run owns and serves, as far as this node has heard. */

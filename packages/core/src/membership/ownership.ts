@@ -76,6 +76,7 @@ export class Ownership {
   readonly #options: OwnershipOptions;
   readonly #tenures: (Tenure | undefined)[];
   #held = 0;
+  #shards: readonly number[] | undefined;
   readonly #busy = new Set<number>();
   /** Lost, and not cleared away yet: nothing of a later tenure may meet what is left of the one before. */
   readonly #abandoned = new Map<number, Promise<void>>();
@@ -121,11 +122,14 @@ export class Ownership {
     return this.#held;
   }
 
-  /** Held now, ascending. */
-  shards(): number[] {
-    const held: number[] = [];
-    for (const [shard, tenure] of this.#tenures.entries()) if (tenure !== undefined) held.push(shard);
-    return held;
+  /** Held now, ascending; the same list until it changes. */
+  shards(): readonly number[] {
+    if (this.#shards === undefined) {
+      const held: number[] = [];
+      for (const [shard, tenure] of this.#tenures.entries()) if (tenure !== undefined) held.push(shard);
+      this.#shards = Object.freeze(held);
+    }
+    return this.#shards;
   }
 
   /** From now on this run may be in a bucket that it has not seen before. */
@@ -352,7 +356,7 @@ export class Ownership {
   async #onGone(shard: number, revision: number): Promise<void> {
     const { session, view } = this.#options;
     if (!(await session.confirm())) return;
-    if ((view.shards.get(shard)?.revision ?? 0) <= revision) view.shards.delete(shard);
+    if ((view.shards.get(shard)?.revision ?? 0) <= revision) view.forgetShard(shard);
   }
 
   #isTakenOver(shard: number): boolean {
@@ -367,6 +371,7 @@ export class Ownership {
     if (this.#tenures[shard] !== undefined) this.#held--;
     if (tenure !== undefined) this.#held++;
     this.#tenures[shard] = tenure;
+    this.#shards = undefined;
   }
 
   #lose(shard: number): void {

@@ -3,6 +3,9 @@ import type { StoreEntry } from './cluster-store.ts';
 import { isAddressToken } from '../address.ts';
 import { readHeartbeat, readMember, readShardIn } from './records.ts';
 import type { Heartbeat, MemberRecord, ShardRecord } from './records.ts';
+import type { Topology } from '../shard-gate.ts';
+
+type Owners = Topology['owners'];
 
 /** The newest known write of a key; `record` is undefined when it was deleted or is no record. */
 export interface Known<R> {
@@ -36,6 +39,7 @@ export class View {
   readonly heartbeats: Map<string, Beat> = new Map();
   readonly highestEpochs: Map<number, number>;
   readonly #numShards: number;
+  #owners: Owners | undefined;
   readonly #clusterId: () => string;
   readonly #listener: ViewListener;
 
@@ -69,6 +73,7 @@ export class View {
         if (!isNewer(this.shards.get(shard), revision)) return false;
         const record = readShardIn(this.#clusterId(), value);
         this.shards.set(shard, { revision, record });
+        this.#owners = undefined;
         if (record !== undefined) {
           this.highestEpochs.set(shard, Math.max(record.epoch, this.highestEpochs.get(shard) ?? 0));
         }
@@ -78,6 +83,23 @@ export class View {
       default:
         return false;
     }
+  }
+
+  /** Who owns what; the same list until that changes. */
+  owners(): Owners {
+    if (this.#owners === undefined) {
+      const owners: Owners[number][] = [];
+      for (const [shard, { record }] of this.shards) {
+        if (record?.state === 'owned') owners.push([shard, record.epoch, record.owner, record.inc]);
+      }
+      this.#owners = owners.sort(([a], [b]) => a - b);
+    }
+    return this.#owners;
+  }
+
+  forgetShard(shard: number): void {
+    this.shards.delete(shard);
+    this.#owners = undefined;
   }
 
   /** A full list says that the node's marks are gone. */
