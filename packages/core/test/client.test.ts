@@ -846,6 +846,15 @@ describe('a second reply', () => {
       { level: 'warn', fields: { shard: 4, nodeId: undefined } },
     ]);
   });
+
+  test('is ten warnings and a count, however often one message says so', async () => {
+    const logger = recordLog();
+    const { transport, clock } = start({ logger });
+    for (let i = 0; i < 70_000; i++) transport.link!.onDuplicateReply!(3, undefined);
+    await clock.advance(1_000);
+    expect(logger.lines).toHaveLength(11);
+    expect(logger.lines[10]!.message).toBe('a shard was answered twice: 69990 more times in one second');
+  });
 });
 
 describe('while nodes come back after a lost connection', () => {
