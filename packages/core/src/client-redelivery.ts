@@ -30,8 +30,8 @@ export const MAX_HELD_BYTES: number = 64 * 1024 * 1024;
 
 interface Line {
   readonly shard: number;
-  /** In the order the calls were made; the one that is being tried is not among them. */
-  readonly calls: Redeliverable[];
+  /** In no order, as any of them may end; the one that is being tried is not among them. */
+  readonly calls: Set<Redeliverable>;
   trying: Redeliverable | undefined;
   repeats: number;
   cancelTimer: (() => void) | undefined;
@@ -63,11 +63,11 @@ export class Redelivery {
     const lineKey = call.key ?? call;
     let line = this.#lines.get(lineKey);
     if (line === undefined) {
-      line = { shard: call.shard, calls: [], trying: undefined, repeats: 0, cancelTimer: undefined };
+      line = { shard: call.shard, calls: new Set(), trying: undefined, repeats: 0, cancelTimer: undefined };
       this.#open(lineKey, line);
     }
     if (line.trying === call) line.trying = undefined;
-    insertInOrder(line.calls, call);
+    line.calls.add(call);
     this.#calls++;
     this.#bytes += heldBytes(call);
     if (line.trying === undefined && line.cancelTimer === undefined) this.#tryLater(line);
@@ -79,21 +79,21 @@ export class Redelivery {
     const lineKey = call.key ?? call;
     const line = this.#lines.get(lineKey);
     if (line === undefined) return;
-    const index = line.calls.indexOf(call);
-    if (index >= 0) {
-      line.calls.splice(index, 1);
+    if (line.calls.delete(call)) {
       this.#letGo(call);
     } else if (line.trying !== call) return;
     else {
       line.trying = undefined;
       this.#close(lineKey, line);
-      for (const next of line.calls.splice(0)) {
+      const inOrder = [...line.calls].sort((a, b) => a.order - b.order);
+      line.calls.clear();
+      for (const next of inOrder) {
         this.#letGo(next);
         next.resend();
       }
       return;
     }
-    if (line.calls.length > 0 || line.trying !== undefined) return;
+    if (line.calls.size > 0 || line.trying !== undefined) return;
     this.#close(lineKey, line);
   }
 
@@ -128,8 +128,9 @@ export class Redelivery {
 
   #try(line: Line): void {
     line.cancelTimer = undefined;
-    const call = line.calls.shift();
+    const call = earliestOf(line.calls);
     if (call === undefined) return;
+    line.calls.delete(call);
     this.#letGo(call);
     line.trying = call;
     call.resend();
@@ -141,8 +142,8 @@ export class Redelivery {
   }
 }
 
-function insertInOrder(calls: Redeliverable[], call: Redeliverable): void {
-  let index = calls.length;
-  while (index > 0 && calls[index - 1]!.order > call.order) index--;
-  calls.splice(index, 0, call);
+function earliestOf(calls: Iterable<Redeliverable>): Redeliverable | undefined {
+  let earliest: Redeliverable | undefined;
+  for (const call of calls) if (earliest === undefined || call.order < earliest.order) earliest = call;
+  return earliest;
 }

@@ -1,4 +1,5 @@
 import { fakeClock } from '@clstr/testing';
+import { processorGrowth } from '@clstr/testing/conformance';
 import { describe, expect, test } from 'vitest';
 import { Redelivery } from '../src/client-redelivery.ts';
 import type { Redeliverable } from '../src/client-redelivery.ts';
@@ -121,6 +122,37 @@ describe('a new owner', () => {
     expect(sent).toEqual(['a']);
     redelivery.onMoved(3);
     expect(sent).toEqual(['a']);
+  });
+});
+
+describe('thousands of calls of one key', () => {
+  const held = (count: number) => {
+    const { redelivery, call } = start();
+    const calls = Array.from({ length: count }, (_, i) => call(`${i}`));
+    return {
+      redelivery,
+      calls: calls.toSorted((a, b) => ((a.order * 7_919) % count) - ((b.order * 7_919) % count)),
+    };
+  };
+
+  test('are kept in time that is in proportion, in whatever order they were refused', async () => {
+    const growth = await processorGrowth(8_000, held, ({ redelivery, calls }) => {
+      for (const call of calls) redelivery.hold(call);
+    });
+    expect(growth).toBeLessThan(9);
+  });
+
+  test('end in time that is in proportion, in whatever order that is', async () => {
+    const prepare = (count: number) => {
+      const { redelivery, calls } = held(count);
+      for (const call of calls) redelivery.hold(call);
+      return { redelivery, calls: calls.toReversed() };
+    };
+    const growth = await processorGrowth(8_000, prepare, ({ redelivery, calls }) => {
+      for (const call of calls) redelivery.ended(call);
+      expect(redelivery.isHeld('k')).toBe(false);
+    });
+    expect(growth).toBeLessThan(9);
   });
 });
 
