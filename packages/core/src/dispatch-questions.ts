@@ -19,8 +19,10 @@ export interface QuestionsOptions {
   readonly clock: Clock;
 }
 
-/** About 1,200 answers of 1,024 shards, which take less than a tenth of the second. */
-const BYTES_PER_SECOND = 33_554_432;
+/** About 600 answers of 1,024 shards. */
+const BYTES_PER_SECOND = 16_777_216;
+/** In one go: what is due to others waits no longer for it than about 50 ms. */
+const MOST_BYTES = 4_194_304;
 /** What an answer costs beside its bytes. */
 const ANSWER_BYTES = 1_024;
 /** To make an answer takes about as long as to send it so many times. */
@@ -36,7 +38,7 @@ export class Questions {
   #nothingNew = '';
   #shards: readonly number[] | undefined;
   #info = '';
-  #leftBytes = BYTES_PER_SECOND;
+  #leftBytes = MOST_BYTES;
   #refilledMs = -Infinity;
   /** Of the last question for the owners: a client has one open at a time, and a batch gets one answer. */
   #askedBy: ReplyPort | undefined;
@@ -70,7 +72,7 @@ export class Questions {
 
   #refill(nowMs: number): void {
     const fresh = ((nowMs - this.#refilledMs) * BYTES_PER_SECOND) / 1_000;
-    this.#leftBytes = Math.min(BYTES_PER_SECOND, this.#leftBytes + fresh);
+    this.#leftBytes = Math.min(MOST_BYTES, this.#leftBytes + fresh);
     this.#refilledMs = nowMs;
   }
 
