@@ -120,11 +120,12 @@ export class ClientWatch {
     if (error !== undefined) return;
     const { clusterId, owners } = JSON.parse(new TextDecoder().decode(payloadBytes(payload))) as {
       clusterId: string;
-      owners: [number, number, string, string][];
+      /** Left out when there is nothing newer than what the client knows. */
+      owners?: [number, number, string, string][];
     };
     if (clusterId !== this.#clusterId) this.#highest.clear();
     this.#clusterId = clusterId;
-    for (const [shard, epoch, nodeId, inc] of owners) this.#learn(shard, { epoch, nodeId, inc });
+    for (const [shard, epoch, nodeId, inc] of owners ?? []) this.#learn(shard, { epoch, nodeId, inc });
   }
 
   #learn(shard: number, { epoch, nodeId, inc }: Readonly<Record<string, unknown>>): void {
