@@ -17,15 +17,11 @@ export class Slices {
   /** Resolves when `work` was called for each item; the first ones are done when it returns. `work` must not throw. */
   async each<T>(items: Iterable<T>, work: (item: T) => void): Promise<void> {
     for (const item of items) {
-      if (this.#left === 0) await this.#turn();
+      // Several wait for the same turn: whoever comes late finds it used up.
+      while (this.#left === 0) await (this.#next ??= this.#begin());
       this.#left--;
       work(item);
     }
-  }
-
-  /** Several wait for the same turn: whoever comes late may find it used up. */
-  async #turn(): Promise<void> {
-    while (this.#left === 0) await (this.#next ??= this.#begin());
   }
 
   async #begin(): Promise<void> {
