@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 /** Packages that run in simulated time: the injected Clock and Random are their only sources. */
 const SIMULATED = ['packages/core/src/**', 'packages/actors/src/**', 'packages/transport-memory/src/**'];
 /** The two files that read the system for everyone else. */
-const SYSTEM_SEAMS = ['packages/core/src/clock.ts', 'packages/core/src/random.ts'];
+const SYSTEM_SEAMS = ['packages/core/src/base/clock.ts', 'packages/core/src/base/random.ts'];
 
 const useClock = 'Use the injected Clock: the simulation runs in virtual time.';
 const useRandom = 'Use the injected Random: the simulation is seeded.';

@@ -54,7 +54,7 @@ describe('the checker', () => {
   }
 
   test.each([
-    ['packages/core/src/client.ts', `import '@clstr/actors';`, /which core may not/],
+    ['packages/core/src/client/client.ts', `import '@clstr/actors';`, /which core may not/],
     ['packages/actors/src/a.ts', `import type { A } from '@clstr/transport-memory';`, /which actors may not/],
     ['packages/transport-nats/src/a.ts', `import '@clstr/testing';`, /which transport-nats may not/],
     ['packages/testing/src/a.ts', `import '@clstr/transport-nats';`, /which testing may not/],
@@ -66,22 +66,22 @@ describe('the checker', () => {
     ['packages/actors/src/a.ts', `import '../../core/src/shard.ts';`, /leaves packages\/actors/],
     ['packages/actors/src/a.ts', `import '../test/a.ts';`, /leaves packages\/actors\/src/],
     ['packages/actors/test/a.test.ts', `import '../../core/src/shard.ts';`, /leaves packages\/actors/],
-    ['test/a.test.ts', `import '../packages/core/src/shard.ts';`, /leaves test/],
+    ['test/a.test.ts', `import '../packages/core/src/placement/shard.ts';`, /leaves test/],
     [
       'examples/counter/src/a.ts',
-      `import '../../../packages/core/src/shard.ts';`,
+      `import '../../../packages/core/src/placement/shard.ts';`,
       /leaves examples\/counter/,
     ],
     ['bench/src/a.ts', `await import('../../packages/core/dist/index.js');`, /leaves bench/],
     ['packages/actors/src/a.ts', `import '/packages/core/src/index.ts';`, /absolute path/],
-    ['packages/core/src/shard.ts', `import 'node:crypto';`, /node:crypto in core/],
+    ['packages/core/src/placement/shard.ts', `import 'node:crypto';`, /node:crypto in core/],
     ['packages/actors/src/a.ts', `import { x } from 'node:timers';`, /node:timers in actors/],
     ['packages/transport-memory/src/a.ts', `import 'node:events';`, /node:events in transport-memory/],
-    ['packages/core/src/shard.ts', `import 'crypto';`, /without node:/],
+    ['packages/core/src/placement/shard.ts', `import 'crypto';`, /without node:/],
     ['packages/actors/src/a.ts', `import 'nats';`, /nats, which actors may not/],
     ['packages/transport-nats/src/a.ts', `import '@noble/hashes/blake2.js';`, /@noble\/hashes, which/],
     ['packages/testing/src/cluster.ts', `import 'vitest';`, /vitest, which testing may not/],
-    ['packages/core/src/client.ts', `import './gone.ts';`, /not there/],
+    ['packages/core/src/client/client.ts', `import './gone.ts';`, /not there/],
     ['packages/core/src/gadget.ts', ``, /place it in CORE_FLOORS/],
     ['packages/core/src/gadgets/one.ts', ``, /place it in CORE_FLOORS/],
     ['packages/novelty/src/index.ts', ``, /add it to PACKAGES/],
@@ -93,8 +93,8 @@ describe('the checker', () => {
   });
 
   test.each([
-    ['packages/core/src/shard.ts', `import { blake2b } from '@noble/hashes/blake2.js';`],
-    ['packages/core/src/internal/deep/one.ts', ``],
+    ['packages/core/src/placement/shard.ts', `import { blake2b } from '@noble/hashes/blake2.js';`],
+    ['packages/core/src/base/deep/one.ts', ``],
     ['packages/transport-nats/src/a.ts', `import 'nats'; import 'node:fs'; import '@clstr/core';`],
     ['packages/testing/src/conformance/a.ts', `import { test } from 'vitest';`],
     ['packages/core/test/a.test.ts', `import 'vitest'; import '@clstr/testing'; import '../src/index.ts';`],
@@ -113,27 +113,27 @@ describe('the checker', () => {
   }));
 
   test.each(neighbours)('refuses that $low imports $high in core, also as a type', ({ high, low }) => {
-    const others = { [`packages/core/src/${high}.ts`]: '' };
-    const found = check(`packages/core/src/${low}.ts`, `import type { A } from './${high}.ts';`, others);
+    const others = { [`packages/core/src/${high}/a.ts`]: '' };
+    const found = check(`packages/core/src/${low}/b.ts`, `import type { A } from '../${high}/a.ts';`, others);
     expect(found).toEqual([expect.stringMatching(/imports upwards/)]);
   });
 
   test.each(neighbours)('allows that $high imports $low in core', ({ high, low }) => {
-    const others = { [`packages/core/src/${low}.ts`]: '' };
-    expect(check(`packages/core/src/${high}.ts`, `import './${low}.ts';`, others)).toEqual([]);
+    const others = { [`packages/core/src/${low}/a.ts`]: '' };
+    expect(check(`packages/core/src/${high}/b.ts`, `import '../${low}/a.ts';`, others)).toEqual([]);
   });
 
-  test('places a folder and a longer name on the floor of their noun', () => {
-    const upwards = check('packages/core/src/frame/decode.ts', `import '../client-options.ts';`, {
-      'packages/core/src/client-options.ts': '',
+  test('refuses that a folder of core imports a door', () => {
+    const found = check('packages/core/src/base/b.ts', `import '../wire.ts';`, {
+      'packages/core/src/wire.ts': '',
     });
-    expect(upwards).toEqual([expect.stringMatching(/imports upwards/)]);
+    expect(found).toEqual([expect.stringMatching(/imports upwards/)]);
   });
 
   test('refuses a cycle inside a package, types included', () => {
-    const found = check('packages/core/src/frame.ts', `import './frame-read.ts';`, {
-      'packages/core/src/frame-read.ts': `import './frame-write.ts';`,
-      'packages/core/src/frame-write.ts': `import type { A } from './frame.ts';`,
+    const found = check('packages/core/src/wire/frame.ts', `import './frame-read.ts';`, {
+      'packages/core/src/wire/frame-read.ts': `import './frame-write.ts';`,
+      'packages/core/src/wire/frame-write.ts': `import type { A } from './frame.ts';`,
     });
     expect(found).toEqual([
       expect.stringMatching(/cycle: .*frame-read\.ts -> .*frame-write\.ts -> .*frame\.ts -> .*frame-read/),
@@ -141,15 +141,15 @@ describe('the checker', () => {
   });
 
   test('refuses a cycle between packages', () => {
-    const found = check('packages/core/src/client.ts', `import '@clstr/actors';`, {
-      'packages/core/src/index.ts': `import './client.ts';`,
+    const found = check('packages/core/src/client/client.ts', `import '@clstr/actors';`, {
+      'packages/core/src/index.ts': `import './client/client.ts';`,
       'packages/actors/src/index.ts': `import '@clstr/core';`,
     });
     expect(found).toContainEqual(expect.stringMatching(/cycle: .*core.*actors/));
   });
 
   test('refuses a library that two packages use', () => {
-    const found = check('packages/core/src/client.ts', `import 'nats';`, {
+    const found = check('packages/core/src/client/client.ts', `import 'nats';`, {
       'packages/transport-nats/src/a.ts': `import 'nats';`,
     });
     expect(found).toContainEqual(expect.stringMatching(/one package per library/));

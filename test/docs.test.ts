@@ -24,7 +24,7 @@ const ERRORS = 'docs/reference/errors.md';
 const DEFAULTS = 'docs/reference/defaults.md';
 const OPERATIONS = 'docs/operations.md';
 const SERVER_CONFIG = 'docs/nats-server.conf';
-const TIMING = 'packages/core/src/membership/timing.ts';
+const TIMING = 'packages/core/src/cluster/timing.ts';
 const HOW_TO_UPDATE = 'out of date: "UPDATE_DOCS=1 npx vitest run test/docs.test.ts" rewrites it';
 /** One TypeScript program takes a few seconds on a slow machine. */
 const COMPILE_TIMEOUT_MS = 60_000;
@@ -166,7 +166,7 @@ describe('docs/reference/errors.md', () => {
   /** Codes that the packages make, read or pass on, as their source spells them. */
   const raised = new Set(
     [...files].flatMap(([path, text]) =>
-      /^packages\/(?!testing\/)[^/]+\/src\//.test(path) && path !== 'packages/core/src/errors.ts'
+      /^packages\/(?!testing\/)[^/]+\/src\//.test(path) && path !== 'packages/core/src/base/errors.ts'
         ? [...text.matchAll(/'([A-Z_]+)'/g)].map((match) => match[1]!)
         : [],
     ),

@@ -3,7 +3,7 @@ import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
 import type { Import } from './imports.ts';
 import { importsOf } from './imports.ts';
-import { CORE_FLOORS, PACKAGES, TEST_LIBRARIES, TEST_SIBLINGS, TOOL_DOORS } from './rules.ts';
+import { CORE_DOORS, CORE_FLOORS, PACKAGES, TEST_LIBRARIES, TEST_SIBLINGS, TOOL_DOORS } from './rules.ts';
 
 /** Files by their path from the repository root, `/` between folders; manifests (package.json) among them. */
 export type Files = ReadonlyMap<string, string>;
@@ -155,13 +155,12 @@ function resolve(files: Files, path: string, specifier: string): string | undefi
   return source === undefined ? undefined : posix.join(`packages/${name}`, source);
 }
 
-/** The index in CORE_FLOORS, 0 being the top. */
+/** 0 for a door, and from 1 on the place of its folder in CORE_FLOORS. */
 function floorOf(path: string): number | undefined {
   const file = path.replace('packages/core/src/', '').replace(/\.ts$/, '');
-  const isNamed = (entry: string): boolean =>
-    file === entry || file.startsWith(`${entry}-`) || file.startsWith(`${entry}/`);
-  const floor = CORE_FLOORS.findIndex((entries) => entries.some(isNamed));
-  return floor < 0 ? undefined : floor;
+  if (CORE_DOORS.includes(file)) return 0;
+  const floor = CORE_FLOORS.findIndex((folders) => folders.some((folder) => file.startsWith(`${folder}/`)));
+  return floor < 0 ? undefined : floor + 1;
 }
 
 function unplacedCoreFiles(paths: readonly string[]): string[] {

@@ -1,7 +1,10 @@
 /** A cluster that is provisioned serves once membership has come to rest; another one waits for an expiry. */
 import type { Clock, Node } from '@clstr/core';
-import { TIMINGS, createClient, createNode, provisionShards, silentLogger, systemRandom } from '@clstr/core';
-import { auditEpochs, fakeClock } from '@clstr/testing';
+import { TIMINGS, createClient, createNode } from '@clstr/core';
+import { provisionShards } from '@clstr/core/store';
+import { silentLogger, systemRandom } from '@clstr/core/internal';
+import { fakeClock } from '@clstr/testing';
+import { auditEpochs } from '@clstr/testing/internal';
 import type { FakeClock } from '@clstr/testing';
 import {
   createMemoryBus,

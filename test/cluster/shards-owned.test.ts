@@ -1,5 +1,6 @@
 /** What metrics hear of a node's shards is counted, not listed: it has to stay equal to the list. */
-import { createNode, noMetrics } from '@clstr/core';
+import { createNode } from '@clstr/core';
+import { noMetrics } from '@clstr/core/internal';
 import type { Node, NodeEvent } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import {

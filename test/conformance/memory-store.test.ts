@@ -1,7 +1,7 @@
 /** The contract of a cluster store over the memory store. */
-import type { ClusterStore } from '@clstr/core';
+import type { ClusterStore } from '@clstr/core/store';
 import { storeConformance } from '@clstr/testing/conformance';
-import type { OperationFate } from '@clstr/transport-memory';
+import type { OperationFate } from '@clstr/transport-memory/internal';
 import { createMemoryStore, memoryMembership } from '@clstr/transport-memory';
 
 storeConformance('memory', {

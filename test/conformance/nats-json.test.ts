@@ -1,5 +1,5 @@
 /** The transport contract over a real nats-server, JSON wire. */
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { transportConformance } from '@clstr/testing/conformance';
 import { natsTransport } from '@clstr/transport-nats';
 import { afterAll, beforeAll, describe } from 'vitest';

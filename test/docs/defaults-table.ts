@@ -1,7 +1,8 @@
 /** Renders docs/reference/defaults.md: values from the packages, words from here. */
 import { defaults as actors } from '@clstr/actors';
 import { defaults as appDefaults } from '@clstr/app';
-import { defaults as core, envelopeLimits } from '@clstr/core';
+import { defaults as core } from '@clstr/core';
+import { envelopeLimits } from '@clstr/core/wire';
 import { createMemoryBus } from '@clstr/transport-memory';
 import { defaults as nats } from '@clstr/transport-nats';
 import { table } from './table.ts';

@@ -1,6 +1,6 @@
 /** The native wire as the tables of docs/protocol/v1.md describe it: a decoder that knows nothing but them. */
-import { isErrorCode } from '@clstr/core';
-import type { ErrorRecord } from '@clstr/core';
+import { isErrorCode } from '@clstr/core/internal';
+import type { ErrorRecord } from '@clstr/core/wire';
 import type { DecodedEntry } from './frame-vectors.ts';
 import { toHex } from './frame-vectors.ts';
 import { tablesOf } from './markdown.ts';

@@ -1,14 +1,14 @@
 /** The vectors of the native wire: their form, and what the frame code of core makes of them in both directions. */
+import { ActorError, ClstrError } from '@clstr/core';
 import {
-  ActorError,
-  ClstrError,
   createFrameWriter,
   decodeFrame,
   encodeBatchError,
   errorToRecord,
   payloadBytes,
-} from '@clstr/core';
-import type { ErrorCode, ErrorRecord, FrameResult, FrameWriter, Outcome } from '@clstr/core';
+} from '@clstr/core/wire';
+import type { ErrorCode, Outcome } from '@clstr/core';
+import type { ErrorRecord, FrameResult, FrameWriter } from '@clstr/core/wire';
 
 export interface FrameVector {
   readonly name: string;

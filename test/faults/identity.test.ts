@@ -1,7 +1,7 @@
 /** Names, configurations and buckets: who may be a member, and what becomes of shards when all is lost. */
 import { describeErrors, describeTimes, nowMs } from '@clstr-examples/chaos';
 import type { ChaosCluster, NodeFailure, NodeStart } from '@clstr-examples/chaos';
-import { hasNatsServer } from '@clstr/testing';
+import { hasNatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';
 import { describe, expect, test } from 'vitest';
 import { IS_LONG, expectGood, figure, pause, startCluster } from './setting.ts';

@@ -5,7 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { defineActor, request } from '@clstr/actors';
 import { createClient } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { natsTransport } from '@clstr/transport-nats';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BUILD_TIMEOUT_MS, run } from '../programs/program.ts';

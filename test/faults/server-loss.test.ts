@@ -5,7 +5,7 @@
 import { describeErrors, longestGapOfAKey, nowMs } from '@clstr-examples/chaos';
 import type { ChaosCluster } from '@clstr-examples/chaos';
 import { TIMINGS } from '@clstr/core';
-import { hasNatsServer } from '@clstr/testing';
+import { hasNatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';
 import { describe, expect, test } from 'vitest';
 import { IS_LONG, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';

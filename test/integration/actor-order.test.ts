@@ -1,6 +1,6 @@
 /** One key, one mailbox, one message at a time: over the memory bus and over a real nats-server. */
 import { env } from 'node:process';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { natsTransport } from '@clstr/transport-nats';
 import { describe, expect, test } from 'vitest';

@@ -1,8 +1,10 @@
 /** New owners are announced on a real nats-server, and whoever forges announcements gains nothing. */
 import type { Client, Node, Transport } from '@clstr/core';
-import { createClient, createNode, isTopologyAddress } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { createClient, createNode } from '@clstr/core';
+import { isTopologyAddress } from '@clstr/core/wire';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
 import type { NatsTransport } from '@clstr/transport-nats';
 import { connect } from 'nats';

@@ -1,7 +1,7 @@
 /** Every way to log in, what a user may not do, and connections that are only borrowed. */
 import type { Client, Node } from '@clstr/core';
 import { createClient, createNode } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsTransportOptions } from '@clstr/transport-nats';
 import { natsTransport } from '@clstr/transport-nats';
 import { connect, nkeyAuthenticator } from 'nats';

@@ -5,8 +5,8 @@ import { createApp } from '@clstr/app';
 import type { App } from '@clstr/app';
 import type { Client, ClientOptions, ClstrError, Codec, Node, Transport } from '@clstr/core';
 import { createClient, createNode, jsonCodec } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 

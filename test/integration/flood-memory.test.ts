@@ -1,8 +1,11 @@
 /** What a flood leaves in a node that it was sent to, with the rights of a client: nothing, once it is over. */
-import type { Node, OutboundEntry } from '@clstr/core';
-import { createFrameWriter, createNode, shardFromString } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import type { Node } from '@clstr/core';
+import type { OutboundEntry } from '@clstr/core/wire';
+import { createNode, shardFromString } from '@clstr/core';
+import { createFrameWriter } from '@clstr/core/wire';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { natsTransport } from '@clstr/transport-nats';
 import type { NatsTransport } from '@clstr/transport-nats';
 import type { NatsConnection } from 'nats';

@@ -1,8 +1,11 @@
 /** Membership over a real nats-server: who may open it, what is refused, and how it comes back. */
-import type { ClusterStore, StoreEntry } from '@clstr/core';
-import { CONFIG_KEY, TIMINGS, silentLogger } from '@clstr/core';
-import { hasNatsServer, startNatsServer, startTcpProxy } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import type { ClusterStore, StoreEntry } from '@clstr/core/store';
+import { TIMINGS } from '@clstr/core';
+import { CONFIG_KEY } from '@clstr/core/store';
+import { silentLogger } from '@clstr/core/internal';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import { startTcpProxy } from '@clstr/testing/internal';
+import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, provisionCluster } from '@clstr/transport-nats';
 import { connect } from 'nats';
 import type { JetStreamManager, NatsConnection, StreamConfig } from 'nats';

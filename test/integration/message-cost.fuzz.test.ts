@@ -1,7 +1,8 @@
 /** Random messages, as large as the server carries them: none costs a node more time, or leaves more, than it may. */
-import type { OutboundEntry } from '@clstr/core';
-import { createFrameWriter, createNode, shardFromString } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import type { OutboundEntry } from '@clstr/core/wire';
+import { createNode, shardFromString } from '@clstr/core';
+import { createFrameWriter } from '@clstr/core/wire';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { natsTransport } from '@clstr/transport-nats';
 import { connect } from 'nats';
 import { expect, test } from 'vitest';

@@ -1,10 +1,13 @@
 /** docs/nats-server.conf on a real nats-server: each user does its job, and nothing else. */
 import { actorHandler, defineActor, request } from '@clstr/actors';
 import { createApp } from '@clstr/app';
-import { CONFIG_KEY, createClient, createNode, nodeAddress } from '@clstr/core';
+import { createClient, createNode } from '@clstr/core';
+import { nodeAddress } from '@clstr/core/wire';
+import { CONFIG_KEY } from '@clstr/core/store';
 import type { Node } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
 import { connect, headers } from 'nats';
 import type { NatsConnection } from 'nats';

@@ -1,8 +1,8 @@
 /** Provisioning over a real nats-server: how soon a fresh cluster serves, with and without. */
 import type { Node } from '@clstr/core';
 import { TIMINGS, createNode } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 

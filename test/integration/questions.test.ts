@@ -1,8 +1,10 @@
 /** Questions that a node answers by itself, by the thousand: a sender gets one answer for each message, or none. */
-import type { Client, Node, OutboundEntry } from '@clstr/core';
-import { createClient, createFrameWriter, createNode, nodeAddress } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import type { Client, Node } from '@clstr/core';
+import type { OutboundEntry } from '@clstr/core/wire';
+import { createClient, createNode } from '@clstr/core';
+import { createFrameWriter, nodeAddress } from '@clstr/core/wire';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import type { NatsTransport } from '@clstr/transport-nats';
 import { natsTransport } from '@clstr/transport-nats';
 import type { NatsConnection } from 'nats';

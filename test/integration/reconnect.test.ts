@@ -1,8 +1,10 @@
 /** A nats-server that is killed and comes back, under load: what is lost, what waits, and when traffic is back. */
 import type { Client, ClstrError, Node, Transport } from '@clstr/core';
 import { createClient, createNode, isClstrError } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { Deferred, NatsServer } from '@clstr/testing';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { Deferred } from '@clstr/testing';
+import type { NatsServer } from '@clstr/testing/nats';
 import type { NatsTransport, NatsTransportOptions, Wire } from '@clstr/transport-nats';
 import { natsTransport } from '@clstr/transport-nats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

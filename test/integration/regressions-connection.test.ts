@@ -1,8 +1,10 @@
 /** Bugs of connections to NATS that were fixed, each under what went wrong. */
-import { createClient, createNode, nodeAddress } from '@clstr/core';
+import { createClient, createNode } from '@clstr/core';
+import { nodeAddress } from '@clstr/core/wire';
 import type { Client, ClientOptions, Node, Transport } from '@clstr/core';
-import type { NatsServer } from '@clstr/testing';
-import { deferred, fakeClock, hasNatsServer, startNatsServer } from '@clstr/testing';
+import type { NatsServer } from '@clstr/testing/nats';
+import { deferred, fakeClock } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsTransport, NatsTransportOptions } from '@clstr/transport-nats';
 import { natsTransport } from '@clstr/transport-nats';
 import type { NatsConnection } from 'nats';

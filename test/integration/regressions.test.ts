@@ -12,8 +12,9 @@ import type {
   Transport,
 } from '@clstr/core';
 import { createClient, createNode, jsonCodec } from '@clstr/core';
-import type { NatsServer } from '@clstr/testing';
-import { deferred, fakeClock, hasNatsServer, startNatsServer } from '@clstr/testing';
+import type { NatsServer } from '@clstr/testing/nats';
+import { deferred, fakeClock } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { natsTransport } from '@clstr/transport-nats';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';

@@ -1,8 +1,11 @@
 /** A node publishes to inboxes only, whatever a message asks for: a hostile reply subject gets nothing. */
-import type { Client, Node, OutboundEntry } from '@clstr/core';
-import { FRAME_MAGIC, createClient, createFrameWriter, createNode, nodeAddress } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import type { Client, Node } from '@clstr/core';
+import type { OutboundEntry } from '@clstr/core/wire';
+import { createClient, createNode } from '@clstr/core';
+import { FRAME_MAGIC, createFrameWriter, nodeAddress } from '@clstr/core/wire';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import type { NatsTransport } from '@clstr/transport-nats';
 import { natsTransport } from '@clstr/transport-nats';
 import type { NatsConnection } from 'nats';

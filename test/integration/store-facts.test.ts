@@ -1,7 +1,8 @@
 /** What membership takes for granted of a NATS server, each as a question to a real one: docs/protocol/store-facts.md. */
-import { CONFIG_KEY } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { CONFIG_KEY } from '@clstr/core/store';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership } from '@clstr/transport-nats';
 import { connect, headers } from 'nats';
 import type { JetStreamManager, NatsConnection } from 'nats';

@@ -1,8 +1,9 @@
 /** A store that says no: an account of JetStream that is full, has no consumers left, or may make no stream. */
-import { createNode, silentLogger } from '@clstr/core';
+import { createNode } from '@clstr/core';
+import { silentLogger } from '@clstr/core/internal';
 import type { Logger, Node } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
 import { connect } from 'nats';
 import type { NatsConnection } from 'nats';

@@ -1,6 +1,6 @@
 /** The built program, as a reader would run it. */
 import { join } from 'node:path';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { beforeAll, expect, test } from 'vitest';
 import { BUILD_TIMEOUT_MS, build, run } from './program.ts';
 import type { Ended } from './program.ts';

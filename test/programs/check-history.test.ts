@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BUILD_TIMEOUT_MS, run } from './program.ts';
 import type { Ended } from './program.ts';
-import { createHistory } from '@clstr/testing';
+import { createHistory } from '@clstr/testing/history';
 
 const PROGRAM = join(import.meta.dirname, '../../scripts/check-history.mjs');
 

@@ -1,6 +1,6 @@
 /** The programs of README.md and the first ones of packages, as they stand there, one after the other against a fresh nats-server. */
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BUILD_TIMEOUT_MS, run } from './program.ts';
 import { buildPackages, readmePrograms } from './readme.ts';

@@ -4,7 +4,7 @@ import type { Patch } from './bundle.ts';
 /** One node in each turn. */
 export const SLICES: readonly Patch[] = [
   {
-    file: 'packages/core/src/membership/placing.ts',
+    file: 'packages/core/src/cluster/placing.ts',
     find: 'HASHES_PER_TURN = 8_192',
     replace: 'HASHES_PER_TURN = 1',
   },

@@ -1,8 +1,8 @@
 /** How long the event loop of a node stands still while it joins a large cluster over a nats-server, in real time. */
 import { performance } from 'node:perf_hooks';
 import { createNode } from '@clstr/core';
-import type { ClusterStore } from '@clstr/core';
-import { startNatsServer } from '@clstr/testing';
+import type { ClusterStore } from '@clstr/core/store';
+import { startNatsServer } from '@clstr/testing/nats';
 import { memoryTransport } from '@clstr/transport-memory';
 import { natsMembership, provisionCluster } from '@clstr/transport-nats';
 import { nodeIds } from './memory-cluster.ts';

@@ -1,6 +1,6 @@
 /** npm run scale: what grows how when a cluster does. The tables of docs/scale.md come from here. */
 import { createPlacement } from '@clstr/core';
-import { hasNatsServer } from '@clstr/testing';
+import { hasNatsServer } from '@clstr/testing/nats';
 import { measureJoinDelays } from './join-delay.ts';
 import type { JoinDelay } from './join-delay.ts';
 import { MemoryCluster, nodeIds } from './memory-cluster.ts';

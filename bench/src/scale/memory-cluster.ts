@@ -1,7 +1,7 @@
 /** A cluster of real nodes in one process, over memory and on virtual time. */
 import { createNode } from '@clstr/core';
 import type { Node, TimingProfile } from '@clstr/core';
-import { VirtualClock } from '@clstr/testing';
+import { VirtualClock } from '@clstr/testing/internal';
 import { createMemoryBus, memoryMembership, memoryTransport } from '@clstr/transport-memory';
 import { createCountedStore, difference } from './counted-store.ts';
 import type { StoreCounts } from './counted-store.ts';

@@ -1,6 +1,6 @@
 /** Real nodes over a real nats-server, each in a process of its own. */
-import { startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { provisionCluster } from '@clstr/transport-nats';
 import { connect } from 'nats';
 import { forkNode } from './nats-child.ts';

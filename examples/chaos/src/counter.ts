@@ -1,7 +1,7 @@
 /** A counter that is saved to the fenced store before it answers: what was acknowledged outlives its node. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Actor, ActorContext } from '@clstr/actors';
-import type { FencedStoreClient } from '@clstr/testing';
+import type { FencedStoreClient } from '@clstr/testing/internal';
 import type { Work } from './contract.ts';
 import { Counter } from './contract.ts';
 import type { HandlerLog } from './handler-log.ts';

@@ -2,7 +2,7 @@
 import { actorHandler } from '@clstr/actors';
 import type { Handler } from '@clstr/core';
 import { TIMINGS, createNode, isClstrError } from '@clstr/core';
-import { connectFencedStore } from '@clstr/testing';
+import { connectFencedStore } from '@clstr/testing/internal';
 import { natsMembership, natsTransport } from '@clstr/transport-nats';
 import { counterActor } from './counter.ts';
 import { createHandlerLog } from './handler-log.ts';

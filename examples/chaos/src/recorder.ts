@@ -2,7 +2,7 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 import type { Client, ErrorCode } from '@clstr/core';
 import { isClstrError } from '@clstr/core';
-import { createHistory } from '@clstr/testing';
+import { createHistory } from '@clstr/testing/history';
 import type { Work } from './contract.ts';
 import { Counter } from './contract.ts';
 import { nowMs } from './now.ts';

@@ -2,8 +2,10 @@
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { isClstrError } from '@clstr/core';
-import { startNatsServer, startTcpProxy } from '@clstr/testing';
-import type { NatsServer, TcpProxy } from '@clstr/testing';
+import { startNatsServer } from '@clstr/testing/nats';
+import { startTcpProxy } from '@clstr/testing/internal';
+import type { NatsServer } from '@clstr/testing/nats';
+import type { TcpProxy } from '@clstr/testing/internal';
 import { provisionCluster } from '@clstr/transport-nats';
 import type { ProvisionOptions } from '@clstr/transport-nats';
 import { nowMs } from './now.ts';

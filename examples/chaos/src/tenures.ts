@@ -2,8 +2,8 @@
  * What the nodes of a cluster said and did, on one time line: who owns what now, what moved, and at the end whether any
  * two owners ever met.
  */
-import { createOverlapOracle } from '@clstr/testing';
-import type { OverlapOracle, ShardOwner } from '@clstr/testing';
+import { createOverlapOracle } from '@clstr/testing/internal';
+import type { OverlapOracle, ShardOwner } from '@clstr/testing/internal';
 import type { NodeReport } from './node-reports.ts';
 
 /** `run` numbers the processes: two of them may have one id. */

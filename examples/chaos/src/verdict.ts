@@ -1,6 +1,7 @@
 /** What a recorded history proves, read from its file alone. */
 import { readFileSync } from 'node:fs';
-import { checkCounters, describeOperation, readHistory } from '@clstr/testing';
+import { checkCounters, readHistory } from '@clstr/testing/history';
+import { describeOperation } from '@clstr/testing/internal';
 
 export interface ChaosVerdict {
   readonly isGood: boolean;

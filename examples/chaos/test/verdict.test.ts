@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createHistory } from '@clstr/testing';
+import { createHistory } from '@clstr/testing/history';
 import { expect, onTestFinished, test } from 'vitest';
 import { judgeHistory } from '../src/verdict.ts';
 import type { ChaosVerdict } from '../src/verdict.ts';

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@clstr/core';
 import { createClient } from '@clstr/core';
-import { startNatsServer } from '@clstr/testing';
+import { startNatsServer } from '@clstr/testing/nats';
 import type { NatsTransport } from '@clstr/transport-nats';
 import { natsTransport } from '@clstr/transport-nats';
 import type { Cluster, ClusterOptions } from './cluster.ts';

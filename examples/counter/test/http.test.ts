@@ -1,5 +1,6 @@
 import type { Client, HandlerContext, HandlerRequest } from '@clstr/core';
-import { ClstrError, createClient, forCaller } from '@clstr/core';
+import { ClstrError, createClient } from '@clstr/core';
+import { forCaller } from '@clstr/core/handler';
 import { deferred, testCluster } from '@clstr/testing';
 import { memoryTransport } from '@clstr/transport-memory';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

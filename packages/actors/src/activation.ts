@@ -4,8 +4,10 @@
  *   starting ── setup ──▶ active ── idle, evicted, drain, failed ──▶ stopping ──▶ gone
  *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
  */
-import type { HandlerContext, HandlerRequest, ShardTenure, WatchedTurn } from '@clstr/core';
-import { ClstrError, abortDetached, within } from '@clstr/core';
+import type { HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
+import type { WatchedTurn } from '@clstr/core/handler';
+import { ClstrError } from '@clstr/core';
+import { abortDetached, within } from '@clstr/core/internal';
 import type { TimerHandler } from './actor-context.ts';
 import type { Home, Inhabitant, Job, Method, Resident, TimerKind } from './actor-home.ts';
 import { actorName } from './actor-name.ts';

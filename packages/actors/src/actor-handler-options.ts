@@ -1,16 +1,16 @@
 /** The options of `actorHandler`, checked once, and what all its actors share. */
 import type { Clock, Logger } from '@clstr/core';
+import { systemClock } from '@clstr/core';
+import { OverdueTurns } from '@clstr/core/handler';
 import {
   FloodLog,
-  OverdueTurns,
   checkInteger,
   checkKnownOptions,
   checkMethods,
   invalidOption,
   safeLogger,
   silentLogger,
-  systemClock,
-} from '@clstr/core';
+} from '@clstr/core/internal';
 import type { Services, ServicesOption } from './actor-context.ts';
 import type { Host } from './actor-home.ts';
 import { noActorMetrics } from './actor-metrics.ts';

@@ -1,14 +1,7 @@
 /** What the parts of one actor in memory know of each other, and of the host they live in. */
-import type {
-  CallChain,
-  Clock,
-  FloodLog,
-  HandlerContext,
-  HandlerRequest,
-  Logger,
-  OverdueTurns,
-  ShardTenure,
-} from '@clstr/core';
+import type { Clock, HandlerContext, HandlerRequest, Logger, ShardTenure } from '@clstr/core';
+import type { CallChain, OverdueTurns } from '@clstr/core/handler';
+import type { FloodLog } from '@clstr/core/internal';
 import type { Services, TimerHandler } from './actor-context.ts';
 import type { ActorMetrics } from './actor-metrics.ts';
 import type { Actor, ErasedHandler } from './implementation.ts';

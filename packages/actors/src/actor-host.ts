@@ -1,6 +1,6 @@
 /** The core handler that runs actors: finds the method and the actor of each message, and ends all with its node. */
 import type { ClstrError, Handler, HandlerContext, HandlerRequest, OverdueTurn } from '@clstr/core';
-import { asRefusal } from '@clstr/core';
+import { asRefusal } from '@clstr/core/handler';
 import type { ActorHandlerArguments } from './actor-handler-options.ts';
 import { resolveActorHandlerOptions } from './actor-handler-options.ts';
 import { bindMethods } from './actor-methods.ts';

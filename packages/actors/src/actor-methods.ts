@@ -1,5 +1,6 @@
 /** The methods of all actors of a node under the types their messages have on the wire. */
-import { ClstrError, describe } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { describe } from '@clstr/core/internal';
 import type { ActorType, BoundMethod } from './actor-type.ts';
 
 /** @throws INVALID_OPTION when two actors have one name. */

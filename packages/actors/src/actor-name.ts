@@ -1,5 +1,5 @@
 /** An actor as messages name it: its key comes from callers. */
-import { printable } from '@clstr/core';
+import { printable } from '@clstr/core/internal';
 
 export function actorName(actor: string, key: string): string {
   return `${actor}/${printable(key, MAX_KEY_LENGTH)}`;

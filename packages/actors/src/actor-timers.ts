@@ -1,6 +1,6 @@
 /** The timers of one actor: they go off through its mailbox, and stop with it. */
-import type { CallChain } from '@clstr/core';
-import { detached } from '@clstr/core';
+import type { CallChain } from '@clstr/core/handler';
+import { detached } from '@clstr/core/internal';
 import type { TimerHandler } from './actor-context.ts';
 import type { Inhabitant, Job, TimerKind } from './actor-home.ts';
 import { actorName } from './actor-name.ts';

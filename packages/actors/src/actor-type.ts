@@ -1,5 +1,7 @@
 /** All actors of one type on one node: who is in memory, who makes room, who has been idle for too long. */
-import { ClstrError, Slices, asRefusal } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { asRefusal } from '@clstr/core/handler';
+import { Slices } from '@clstr/core/internal';
 import { LRUCache } from 'lru-cache';
 import { Activation } from './activation.ts';
 import type { Home, Host, Method, Swept } from './actor-home.ts';

@@ -1,6 +1,8 @@
 /** The contexts that actor code is given, made as cheap as what they are asked for. */
-import type { CallChain, HandlerContext, HandlerRequest, Headers, Logger, ShardTenure } from '@clstr/core';
-import { ClstrError, abortDetached, checkInteger, detached } from '@clstr/core';
+import type { HandlerContext, HandlerRequest, Headers, Logger, ShardTenure } from '@clstr/core';
+import type { CallChain } from '@clstr/core/handler';
+import { ClstrError } from '@clstr/core';
+import { abortDetached, checkInteger, detached } from '@clstr/core/internal';
 import type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
 import type { Inhabitant } from './actor-home.ts';
 import { defaults } from './defaults.ts';

@@ -2,7 +2,7 @@
  * The contract of an actor: its name and methods, and nothing that only a node needs. Clients import contracts, so
  * nothing here may pull in the host.
  */
-import { invalidOption } from '@clstr/core';
+import { invalidOption } from '@clstr/core/internal';
 import type { Actor, Implementation } from './implementation.ts';
 import { checkImplementation } from './implementation.ts';
 import type { AnyMethod, Methods } from './method.ts';

@@ -1,6 +1,8 @@
 /** What the handlers of this package refuse on their own, always before any code of the user handles the message. */
 import type { HandlerRequest } from '@clstr/core';
-import { ClstrError, asRefusal, describe, dispositionOf, isClstrError } from '@clstr/core';
+import { ClstrError, isClstrError } from '@clstr/core';
+import { asRefusal, dispositionOf } from '@clstr/core/handler';
+import { describe } from '@clstr/core/internal';
 
 /** `what` is where the scope was looked for; `found` what was there instead of a non-empty string. */
 export function missingScope(request: HandlerRequest, what: string, found: unknown): ClstrError {

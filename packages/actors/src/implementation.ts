@@ -1,5 +1,5 @@
 /** The code of an actor: plain functions over a state, joined to a contract as data. */
-import { checkInteger, checkKnownOptions, checkOptionalFunction, invalidOption } from '@clstr/core';
+import { checkInteger, checkKnownOptions, checkOptionalFunction, invalidOption } from '@clstr/core/internal';
 import type { ActorContext, LifecycleContext } from './actor-context.ts';
 import { defaults } from './defaults.ts';
 import type { AnyMethod, HandlerInputOf, HandlerOutputOf, Methods } from './method.ts';

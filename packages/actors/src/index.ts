@@ -1,8 +1,8 @@
+/** Actors: contracts, their implementation, and the handler that hosts them. */
 export { defineActor } from './contract.ts';
 export type { Contract } from './contract.ts';
-export { messageType, notify, request, type } from './method.ts';
+export { notify, request, type } from './method.ts';
 export type {
-  AnyMethod,
   InputOf,
   Methods,
   NotifyFlags,
@@ -11,7 +11,7 @@ export type {
   RequestFlags,
   RequestMethod,
 } from './method.ts';
-export type { Caller, Ref, Referable } from './ref.ts';
+export type { Caller, Ref } from './ref.ts';
 export type { CannotTravel, CarriedValues, Travelling } from './travels.ts';
 export type {
   Actor,
@@ -22,22 +22,9 @@ export type {
   PassivateContext,
   PassivateReason,
 } from './implementation.ts';
-export type {
-  ActorContext,
-  LifecycleContext,
-  Services,
-  ServicesOption,
-  TimerHandler,
-} from './actor-context.ts';
-
+export type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
 export { actorHandler } from './actor-host.ts';
 export type { ActorHandler } from './actor-host.ts';
-export type { ActorHandlerArguments, ActorHandlerOptions } from './actor-handler-options.ts';
-export { noActorMetrics } from './actor-metrics.ts';
+export type { ActorHandlerOptions } from './actor-handler-options.ts';
 export type { ActorMetrics } from './actor-metrics.ts';
 export { defaults } from './defaults.ts';
-
-export { keyHandler, scopedHandler } from './scoped-handler.ts';
-export type { ScopedHandler } from './scoped-handler.ts';
-export type { CreateContext, KeyHandlerOptions, ScopedHandlerOptions } from './options.ts';
-export type { KeyedHandler, KeyedHandlerFunction, KeyedHandlerObject } from './keyed-handler.ts';

@@ -1,6 +1,6 @@
 /** What a user makes for one key: how it is called, and how it ends. */
 import type { HandlerContext, HandlerRequest } from '@clstr/core';
-import { invalidOption } from '@clstr/core';
+import { invalidOption } from '@clstr/core/internal';
 
 /** Handles the messages of one key, given as an object. */
 export interface KeyedHandlerObject {

@@ -1,13 +1,10 @@
 /** A message that waits for its turn; it leaves the mailbox when its caller gives up or its time is over. */
-import type {
-  AsyncContext,
-  CallChain,
-  ClstrErrorOptions,
-  HandlerContext,
-  HandlerRequest,
-  ShardTenure,
-} from '@clstr/core';
-import { ClstrError, asRefusal, captureContext, describe } from '@clstr/core';
+import type { ClstrErrorOptions, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
+import type { CallChain } from '@clstr/core/handler';
+import type { AsyncContext } from '@clstr/core/internal';
+import { ClstrError } from '@clstr/core';
+import { asRefusal } from '@clstr/core/handler';
+import { captureContext, describe } from '@clstr/core/internal';
 import type { Inhabitant, Job, Method } from './actor-home.ts';
 import { behind } from './running-turns.ts';
 

@@ -1,6 +1,7 @@
 /** The methods of a contract: what they take and give, by types alone or by validators. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { checkCallerType, checkKnownOptions, invalidOption } from '@clstr/core';
+import { checkCallerType } from '@clstr/core/wire';
+import { checkKnownOptions, invalidOption } from '@clstr/core/internal';
 
 /** A method that answers. `In` and `Out` are the caller's view; validators may give the handler another one. */
 export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {

@@ -1,14 +1,9 @@
 /** Calls from one actor to another: they pass on the time that is left, the trace, and the chain of callers. */
-import type { CallChain, CallOptions, Headers } from '@clstr/core';
-import {
-  ClstrError,
-  MAX_CALL_DEPTH,
-  anySignal,
-  chainTo,
-  forCaller,
-  isClstrError,
-  isOfChain,
-} from '@clstr/core';
+import type { CallOptions, Headers } from '@clstr/core';
+import type { CallChain } from '@clstr/core/handler';
+import { ClstrError, isClstrError } from '@clstr/core';
+import { MAX_CALL_DEPTH, forCaller } from '@clstr/core/handler';
+import { anySignal, chainTo, isOfChain } from '@clstr/core/internal';
 import type { LifecycleContext } from './actor-context.ts';
 import type { Inhabitant } from './actor-home.ts';
 import { chainLink, pathOf } from './actor-name.ts';

@@ -1,6 +1,7 @@
 /** The options of the keyed handlers, checked once. */
 import type { Clock, HandlerRequest, Logger } from '@clstr/core';
-import { checkInteger, checkKnownOptions, invalidOption, systemClock } from '@clstr/core';
+import { systemClock } from '@clstr/core';
+import { checkInteger, checkKnownOptions, invalidOption } from '@clstr/core/internal';
 import { defaults } from './defaults.ts';
 import type { KeyedHandler } from './keyed-handler.ts';
 

@@ -1,6 +1,6 @@
 /** What runs in one actor, so that those who wait behind it can be told what it is. */
 import type { Clock, HandlerContext, HandlerRequest } from '@clstr/core';
-import { describe } from '@clstr/core';
+import { describe } from '@clstr/core/internal';
 
 /** Only turns that return a promise are entered here: nothing can wait behind the others. */
 export class RunningTurns {

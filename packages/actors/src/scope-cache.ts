@@ -4,7 +4,7 @@
  * An instance is created (busy) → in use (busy) ⇄ idle → being disposed → gone; for one scope never twice at a time.
  */
 import type { HandlerContext, HandlerRequest, Logger } from '@clstr/core';
-import { detached, inBackground } from '@clstr/core';
+import { detached, inBackground } from '@clstr/core/internal';
 import { LRUCache } from 'lru-cache';
 import { closed, overloaded } from './errors.ts';
 import type { KeyedHandler } from './keyed-handler.ts';

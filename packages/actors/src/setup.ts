@@ -1,6 +1,6 @@
 /** How an actor comes into memory: one run of `setup`, after a pause when it failed lately. */
 import type { ClstrError } from '@clstr/core';
-import { detached } from '@clstr/core';
+import { detached } from '@clstr/core/internal';
 import type { Inhabitant, Job } from './actor-home.ts';
 import { LifeContext } from './contexts.ts';
 import { discarded } from './ending.ts';

@@ -1,6 +1,8 @@
 /** Validators around a handler: the input before it, the output before the reply. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { ClstrError, asRefusal, describe, forCaller } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { asRefusal, forCaller } from '@clstr/core/handler';
+import { describe } from '@clstr/core/internal';
 import type { ErasedHandler } from './implementation.ts';
 import { isThenable } from './thenable.ts';
 

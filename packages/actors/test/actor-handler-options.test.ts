@@ -1,5 +1,6 @@
 import { systemClock } from '@clstr/core';
-import { actorHandler, defineActor, noActorMetrics, request } from '@clstr/actors';
+import { actorHandler, defineActor, request } from '@clstr/actors';
+import { noActorMetrics } from '@clstr/actors/internal';
 import type { Actor, ActorHandlerOptions } from '@clstr/actors';
 import { expect, test, vi } from 'vitest';
 import { Cell, cell } from './cell.ts';

@@ -2,7 +2,8 @@
 import { createClient } from '@clstr/core';
 import type { Client, ClientOptions, Logger, Node, NodeOptions } from '@clstr/core';
 import { actorHandler } from '@clstr/actors';
-import type { Actor, ActorHandler, ActorHandlerOptions, Methods, Ref, Referable } from '@clstr/actors';
+import type { Actor, ActorHandler, ActorHandlerOptions, Methods, Ref } from '@clstr/actors';
+import type { Referable } from '@clstr/actors/internal';
 import { fakeClock, testCluster } from '@clstr/testing';
 import type { FakeClock } from '@clstr/testing';
 import { onTestFinished } from 'vitest';

@@ -1,6 +1,7 @@
 import { actorHandler } from '@clstr/actors';
 import type { ActorHandler } from '@clstr/actors';
-import { ClstrError, asRefusal } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { asRefusal } from '@clstr/core/handler';
 import type { HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import type { FakeClock } from '@clstr/testing';

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { defineActor, request, scopedHandler } from '@clstr/actors';
+import { defineActor, request } from '@clstr/actors';
+import { scopedHandler } from '@clstr/actors/keyed';
 import type { PassivateContext } from '@clstr/actors';
 import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { actorHandler } from '@clstr/actors';
-import { ClstrError, noMetrics } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { noMetrics } from '@clstr/core/internal';
 import { actorNode, answerOf, watch } from './actor-node.ts';
 import { Cell, cell } from './cell.ts';
 import { contextOf, requestOf } from './handler-call.ts';

@@ -1,4 +1,5 @@
-import { MAX_CALL_DEPTH, isClstrError } from '@clstr/core';
+import { isClstrError } from '@clstr/core';
+import { MAX_CALL_DEPTH } from '@clstr/core/handler';
 import type { CallOptions, ClientCall, ClstrError } from '@clstr/core';
 import { defineActor, notify, request } from '@clstr/actors';
 import type { ActorContext } from '@clstr/actors';

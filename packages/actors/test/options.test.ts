@@ -1,7 +1,8 @@
 import type { Clock } from '@clstr/core';
 import { systemClock } from '@clstr/core';
-import { defaults, keyHandler, scopedHandler } from '@clstr/actors';
-import type { KeyHandlerOptions, ScopedHandlerOptions } from '@clstr/actors';
+import { defaults } from '@clstr/actors';
+import { keyHandler, scopedHandler } from '@clstr/actors/keyed';
+import type { KeyHandlerOptions, ScopedHandlerOptions } from '@clstr/actors/keyed';
 import { expect, test } from 'vitest';
 import { contextOf, gate, microtasks, outcomeOf, requestOf } from './handler-call.ts';
 

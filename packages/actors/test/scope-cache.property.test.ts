@@ -1,6 +1,6 @@
 /** Random schedules of calls, failures and disposals against an oracle that knows only what the user sees. */
 import { isClstrError } from '@clstr/core';
-import { scopedHandler } from '@clstr/actors';
+import { scopedHandler } from '@clstr/actors/keyed';
 import { deferred } from '@clstr/testing';
 import type { Deferred } from '@clstr/testing';
 import fc from 'fast-check';

@@ -1,7 +1,7 @@
 import type { Clock, HandlerContext } from '@clstr/core';
 import { systemClock } from '@clstr/core';
-import { keyHandler } from '@clstr/actors';
-import type { KeyedHandler, KeyHandlerOptions, ScopedHandler } from '@clstr/actors';
+import { keyHandler } from '@clstr/actors/keyed';
+import type { KeyedHandler, KeyHandlerOptions, ScopedHandler } from '@clstr/actors/keyed';
 import { deferred } from '@clstr/testing';
 import type { Deferred } from '@clstr/testing';
 import { describe, expect, test, vi } from 'vitest';

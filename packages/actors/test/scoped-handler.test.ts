@@ -1,7 +1,7 @@
 import { ActorError, ClstrError } from '@clstr/core';
 import type { Handler } from '@clstr/core';
-import { keyHandler, scopedHandler } from '@clstr/actors';
-import type { KeyedHandler } from '@clstr/actors';
+import { keyHandler, scopedHandler } from '@clstr/actors/keyed';
+import type { KeyedHandler } from '@clstr/actors/keyed';
 import { deferred, testCluster } from '@clstr/testing';
 import type { TestCluster } from '@clstr/testing';
 import { describe, expect, test, vi } from 'vitest';

@@ -1,8 +1,10 @@
 /** One call for a process that both runs actors and calls them: transport, node, actors and client together. */
 import process from 'node:process';
 import { actorHandler } from '@clstr/actors';
-import type { Methods, Ref, Referable } from '@clstr/actors';
-import { ClstrError, createClient, createNode, invalidOption } from '@clstr/core';
+import type { Methods, Ref } from '@clstr/actors';
+import type { Referable } from '@clstr/actors/internal';
+import { ClstrError, createClient, createNode } from '@clstr/core';
+import { invalidOption } from '@clstr/core/internal';
 import type { Client, Logger, Node, Transport } from '@clstr/core';
 import { resolveAppOptions } from './options.ts';
 import type { AppOptions, ResolvedAppOptions } from './options.ts';

@@ -1,18 +1,16 @@
 /** The options of an app, checked before anything is started; the rest is checked by the parts it belongs to. */
 import { constants } from 'node:os';
-import type { Actor, ActorMetrics, Services, ServicesOption } from '@clstr/actors';
+import type { Actor, ActorMetrics, Services } from '@clstr/actors';
+import type { ServicesOption } from '@clstr/actors/internal';
+import { ClstrError, defaults as coreDefaults, shardsForNode, systemClock } from '@clstr/core';
 import {
-  ClstrError,
   checkInteger,
   checkKnownOptions,
   checkMethods,
   checkString,
-  defaults as coreDefaults,
   invalidOption,
-  shardsForNode,
   silentLogger,
-  systemClock,
-} from '@clstr/core';
+} from '@clstr/core/internal';
 import type {
   ClientOptions,
   Clock,

@@ -3,7 +3,8 @@ import { Console } from 'node:console';
 import process from 'node:process';
 import { inspect } from 'node:util';
 import type { Clock, Logger } from '@clstr/core';
-import { checkKnownOptions, invalidOption, printable, systemClock } from '@clstr/core';
+import { systemClock } from '@clstr/core';
+import { checkKnownOptions, invalidOption, printable } from '@clstr/core/internal';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 

@@ -1,5 +1,5 @@
 /** The last part of a start in a living cluster: until every shard has an owner, a first call could find nobody. */
-import { pause } from '@clstr/core';
+import { pause } from '@clstr/core/internal';
 import type { Clock, Logger, Node, Timing } from '@clstr/core';
 
 export interface UntilOwnedOptions {

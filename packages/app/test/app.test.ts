@@ -1,7 +1,8 @@
 import process from 'node:process';
 import type { Transport } from '@clstr/core';
-import { noMetrics, shardFromString, shardsForNode } from '@clstr/core';
-import { noActorMetrics } from '@clstr/actors';
+import { shardFromString, shardsForNode } from '@clstr/core';
+import { noMetrics } from '@clstr/core/internal';
+import { noActorMetrics } from '@clstr/actors/internal';
 import { deferred, fakeClock } from '@clstr/testing';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { defineActor, request } from '@clstr/actors';
 import { createClient } from '@clstr/core';
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { natsTransport } from '@clstr/transport-nats';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 

@@ -1,4 +1,4 @@
-import { hasNatsServer, startNatsServer } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { natsTransport } from '@clstr/transport-nats';
 import { expect, test } from 'vitest';
 import { createApp } from '../src/app.ts';

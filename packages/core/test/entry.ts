@@ -1,6 +1,6 @@
 /** An entry as it reaches a node, and a way back that keeps the answers. */
-import type { Failure } from '../src/errors.ts';
-import type { InboundEntry, ReplyPort } from '../src/transport.ts';
+import type { Failure } from '../src/base/errors.ts';
+import type { InboundEntry, ReplyPort } from '../src/wire/transport.ts';
 
 let attempts = 0;
 

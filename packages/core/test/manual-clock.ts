@@ -1,5 +1,5 @@
 /** A clock that stands still until it is told to move. */
-import type { Clock } from '../src/clock.ts';
+import type { Clock } from '../src/base/clock.ts';
 
 export class ManualClock implements Clock {
   nowMs: number;

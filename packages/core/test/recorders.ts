@@ -1,6 +1,6 @@
 /** Metrics and a logger that keep what they are told. */
-import type { Logger } from '../src/logger.ts';
-import type { Metrics } from '../src/metrics.ts';
+import type { Logger } from '../src/base/logger.ts';
+import type { Metrics } from '../src/base/metrics.ts';
 
 /** Each call as `[method, ...arguments]`. */
 export interface RecordedMetrics extends Metrics {

@@ -2,7 +2,7 @@
 import type { FakeClock, TestCluster } from '@clstr/testing';
 import { deferred, fakeClock, testCluster } from '@clstr/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { NotifyFailure } from '../src/client-options.ts';
+import type { NotifyFailure } from '../src/client/options.ts';
 
 const TIMEOUT_MS = 300;
 

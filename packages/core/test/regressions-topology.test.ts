@@ -1,8 +1,8 @@
 /** Bugs of clients that follow shards from node to node, each under what went wrong. */
 import { expect, test } from 'vitest';
-import { createClient } from '../src/client.ts';
-import { nodeAddress } from '../src/address.ts';
-import { isNodeAddress, isTopologyAddress } from '../src/transport.ts';
+import { createClient } from '../src/client/client.ts';
+import { nodeAddress } from '../src/wire/address.ts';
+import { isNodeAddress, isTopologyAddress } from '../src/wire/transport.ts';
 import { ManualClock } from './manual-clock.ts';
 import { ScriptedTransport } from './scripted-transport.ts';
 

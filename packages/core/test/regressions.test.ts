@@ -2,18 +2,18 @@
 import type { FakeClock } from '@clstr/testing';
 import { deferred, fakeClock, testCluster } from '@clstr/testing';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createClient } from '../src/client.ts';
-import type { CallOptions } from '../src/client-options.ts';
-import type { Codec } from '../src/codec.ts';
-import { jsonCodec } from '../src/codec.ts';
-import { errorFromRecord } from '../src/error-record.ts';
-import { createFrameWriter } from '../src/frame-writer.ts';
-import { AttemptWindow } from '../src/internal/attempt-window.ts';
-import type { Logger } from '../src/logger.ts';
-import type { Metrics } from '../src/metrics.ts';
-import { noMetrics } from '../src/metrics.ts';
-import { createNode } from '../src/node.ts';
-import { createPlacement, shardsForNode } from '../src/placement.ts';
+import { createClient } from '../src/client/client.ts';
+import type { CallOptions } from '../src/client/options.ts';
+import type { Codec } from '../src/wire/codec.ts';
+import { jsonCodec } from '../src/wire/codec.ts';
+import { errorFromRecord } from '../src/wire/error-record.ts';
+import { createFrameWriter } from '../src/wire/frame-writer.ts';
+import { AttemptWindow } from '../src/node/attempt-window.ts';
+import type { Logger } from '../src/base/logger.ts';
+import type { Metrics } from '../src/base/metrics.ts';
+import { noMetrics } from '../src/base/metrics.ts';
+import { createNode } from '../src/node/node.ts';
+import { createPlacement, shardsForNode } from '../src/placement/placement.ts';
 
 const NUM_SHARDS = 8;
 

@@ -1,7 +1,7 @@
 /** A transport in a test's hand: it keeps what it is given, and answers only when told to. */
 import { deferred } from '@clstr/testing';
 import type { Deferred } from '@clstr/testing';
-import { ClstrError } from '../src/errors.ts';
+import { ClstrError } from '../src/base/errors.ts';
 import type {
   Address,
   ClientLink,
@@ -14,7 +14,7 @@ import type {
   ReplySink,
   Subscription,
   Transport,
-} from '../src/transport.ts';
+} from '../src/wire/transport.ts';
 
 /** An entry as the client gave it to its link, and the way back. */
 export class Sent {

@@ -1,6 +1,6 @@
 /** A clock that a test moves by hand: timers fire when `advance` reaches them, and never on their own. */
 import type { Clock } from '@clstr/core';
-import { invalidOption } from '@clstr/core';
+import { invalidOption } from '@clstr/core/internal';
 import { turn } from './turn.ts';
 
 export interface FakeClockOptions {

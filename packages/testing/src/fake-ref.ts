@@ -1,8 +1,9 @@
 /** Stands in for other actors: answers what an actor under test calls, and keeps book of it. */
 import type { Caller, Contract, InputOf, Methods, OutputOf } from '@clstr/actors';
-import { messageType } from '@clstr/actors';
+import { messageType } from '@clstr/actors/internal';
 import type { CallOptions, Clock } from '@clstr/core';
-import { ClstrError, defaults, isClstrError, listenForAbort, stopListening } from '@clstr/core';
+import { ClstrError, defaults, isClstrError } from '@clstr/core';
+import { listenForAbort, stopListening } from '@clstr/core/internal';
 
 /** A call that the actor under test made. */
 export interface SentCall {

@@ -1,5 +1,5 @@
 /** What a TCP proxy can do to the bytes that pass through it. */
-import { checkInteger, invalidOption } from '@clstr/core';
+import { checkInteger, invalidOption } from '@clstr/core/internal';
 
 /**
  * - `pass`: everything goes through.

@@ -1,7 +1,7 @@
 /** A TCP proxy between a client and a server of a test: what it does to the bytes is a fault of the network. */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { checkInteger, checkKnownOptions, checkString } from '@clstr/core';
+import { checkInteger, checkKnownOptions, checkString } from '@clstr/core/internal';
 import { ProxiedConnection } from './proxied-connection.ts';
 import { checkMode } from './proxy-mode.ts';
 import type { ProxyMode, ProxyState } from './proxy-mode.ts';

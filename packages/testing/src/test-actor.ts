@@ -1,8 +1,8 @@
 /** One actor without a bus: its real mailbox and life, driven message by message on a clock that stands still. */
 import type { Actor, Caller, Contract, Methods, PassivateReason, Ref, Services } from '@clstr/actors';
 import type { CallOptions, Logger } from '@clstr/core';
-import { messageType } from '@clstr/actors';
-import { checkKnownOptions, inBackground, invalidOption } from '@clstr/core';
+import { messageType } from '@clstr/actors/internal';
+import { checkKnownOptions, inBackground, invalidOption } from '@clstr/core/internal';
 import { ActorLife } from './actor-life.ts';
 import { fakeClock } from './fake-clock.ts';
 import type { FakeClock } from './fake-clock.ts';

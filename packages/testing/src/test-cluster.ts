@@ -1,6 +1,7 @@
 /** A whole cluster in one process: nodes on a memory bus, each with its share of the shards, and a client. */
 import { actorHandler, defaults as actorDefaults } from '@clstr/actors';
-import type { Actor, Methods, Ref, Referable, Services } from '@clstr/actors';
+import type { Actor, Methods, Ref, Services } from '@clstr/actors';
+import type { Referable } from '@clstr/actors/internal';
 import type {
   Client,
   ClientOptions,
@@ -11,16 +12,8 @@ import type {
   Random,
   Transport,
 } from '@clstr/core';
-import {
-  ClstrError,
-  checkInteger,
-  checkKnownOptions,
-  createClient,
-  createNode,
-  defaults as core,
-  describe,
-  invalidOption,
-} from '@clstr/core';
+import { ClstrError, createClient, createNode, defaults as core } from '@clstr/core';
+import { checkInteger, checkKnownOptions, describe, invalidOption } from '@clstr/core/internal';
 import type { MemoryBus, NetworkPolicy } from '@clstr/transport-memory';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { defaults } from './defaults.ts';

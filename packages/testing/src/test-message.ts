@@ -1,15 +1,8 @@
 /** A message without a bus: what a node would make of it, and where its answer goes. */
 import type { CallOptions, Clock, Handler, HandlerContext, HandlerRequest, Logger } from '@clstr/core';
-import {
-  ClstrError,
-  asRefusal,
-  defaults,
-  detached,
-  jsonCodec,
-  listenForAbort,
-  shardFromString,
-  stopListening,
-} from '@clstr/core';
+import { ClstrError, defaults, jsonCodec, shardFromString } from '@clstr/core';
+import { asRefusal } from '@clstr/core/handler';
+import { detached, listenForAbort, stopListening } from '@clstr/core/internal';
 
 export interface TestMessageOptions {
   readonly key: string;

@@ -1,6 +1,7 @@
 /** Which node of a test cluster owns what: shares that never change, or a membership that moves them. */
 import type { Clock, Node, NodeOptions, Routing } from '@clstr/core';
-import { ClstrError, createPlacement, invalidOption, systemClock } from '@clstr/core';
+import { ClstrError, createPlacement, systemClock } from '@clstr/core';
+import { invalidOption } from '@clstr/core/internal';
 import { createMemoryStore, memoryMembership } from '@clstr/transport-memory';
 
 export interface OwnershipOptions {

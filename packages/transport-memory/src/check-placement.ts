@@ -1,6 +1,6 @@
 /** The option `placement`, which more than one factory has. */
 import type { PlacementKind } from '@clstr/core';
-import { invalidOption } from '@clstr/core';
+import { invalidOption } from '@clstr/core/internal';
 
 /** Default `rendezvous`. @throws INVALID_OPTION */
 export function checkPlacement(owner: string, placement: PlacementKind = 'rendezvous'): PlacementKind {

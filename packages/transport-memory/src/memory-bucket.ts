@@ -1,5 +1,5 @@
 /** The bucket itself: the newest write of each key, and who hears of the next. */
-import type { CasOutcome, StoreEntry } from '@clstr/core';
+import type { CasOutcome, StoreEntry } from '@clstr/core/store';
 
 export class MemoryBucket {
   /** In order of revision: a key that is written again moves to the end. */

@@ -1,14 +1,9 @@
 /** The bus itself: who serves which address, and the order in which packets arrive. */
-import type { Address, Clock, NodeAddress } from '@clstr/core';
-import {
-  checkInteger,
-  checkKnownOptions,
-  checkMethods,
-  checkOptionalFunction,
-  isNodeAddress,
-  isTopologyAddress,
-  systemClock,
-} from '@clstr/core';
+import type { Clock } from '@clstr/core';
+import type { Address, NodeAddress } from '@clstr/core/wire';
+import { systemClock } from '@clstr/core';
+import { isNodeAddress, isTopologyAddress } from '@clstr/core/wire';
+import { checkInteger, checkKnownOptions, checkMethods, checkOptionalFunction } from '@clstr/core/internal';
 import type { NetworkPolicy, Packet } from './network-policy.ts';
 
 export interface MemoryBusOptions {

@@ -7,15 +7,10 @@ import type {
   NodeAddress,
   OutboundEntry,
   ReplySink,
-} from '@clstr/core';
-import {
-  ClstrError,
-  PendingAttempt,
-  PendingTable,
-  createFrameWriter,
-  decodeFrame,
-  describe,
-} from '@clstr/core';
+} from '@clstr/core/wire';
+import { ClstrError } from '@clstr/core';
+import { PendingAttempt, PendingTable, createFrameWriter, decodeFrame } from '@clstr/core/wire';
+import { describe } from '@clstr/core/internal';
 import { MAX_FRAME_ENTRIES, PREFERRED_FRAME_BYTES } from './batching.ts';
 import type { BusWork, Endpoint, MemoryBus } from './memory-bus.ts';
 import { payloadTooLarge, transportClosed } from './memory-errors.ts';

@@ -1,6 +1,7 @@
 /** Membership over a memory store: a cluster within one process. */
 import type { Clock, Membership, PlacementKind, Timing, TimingProfile } from '@clstr/core';
-import { checkKnownOptions, checkMethods, checkString, resolveTiming } from '@clstr/core';
+import { resolveTiming } from '@clstr/core/store';
+import { checkKnownOptions, checkMethods, checkString } from '@clstr/core/internal';
 import { checkPlacement } from './check-placement.ts';
 import { createMemoryStore } from './memory-store.ts';
 import type { MemoryStore } from './memory-store.ts';

@@ -1,6 +1,8 @@
 /** The way back from the nodes of a transport: replies in a row from one endpoint to another share a frame. */
-import type { Failure, InboundEntry } from '@clstr/core';
-import { createFrameWriter, describe, shortError } from '@clstr/core';
+import type { InboundEntry } from '@clstr/core/wire';
+import type { Failure } from '@clstr/core/handler';
+import { createFrameWriter, shortError } from '@clstr/core/wire';
+import { describe } from '@clstr/core/internal';
 import { MAX_FRAME_ENTRIES, PREFERRED_FRAME_BYTES } from './batching.ts';
 import type { BusWork, Endpoint, MemoryBus } from './memory-bus.ts';
 import { payloadTooLarge } from './memory-errors.ts';

@@ -1,14 +1,8 @@
 /** The node side: decodes what arrives for one served address and sends replies back. */
-import type {
-  Clock,
-  EntryReceiver,
-  Failure,
-  FrameVisitor,
-  InboundEntry,
-  NodeAddress,
-  ReplyPort,
-} from '@clstr/core';
-import { decodeFrame } from '@clstr/core';
+import type { Clock } from '@clstr/core';
+import type { EntryReceiver, FrameVisitor, InboundEntry, NodeAddress, ReplyPort } from '@clstr/core/wire';
+import type { Failure } from '@clstr/core/handler';
+import { decodeFrame } from '@clstr/core/wire';
 import type { Endpoint } from './memory-bus.ts';
 import type { MemoryReplies } from './memory-replies.ts';
 

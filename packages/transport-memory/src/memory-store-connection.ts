@@ -1,6 +1,8 @@
 /** One member's way to a memory store: requests and answers take the time that the policy says. */
-import type { CasOutcome, Clock, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core';
-import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable, refusalOf } from '@clstr/core';
+import type { Clock } from '@clstr/core';
+import type { CasOutcome, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core/store';
+import { ClstrError } from '@clstr/core';
+import { CONFIG_KEY, checkStoreKey, checkWatchPattern, isWritable, refusalOf } from '@clstr/core/store';
 import type { MemoryBucket } from './memory-bucket.ts';
 import { MemoryWatch } from './memory-watch.ts';
 import type { OperationFate, StoreOperation, StorePolicy } from './store-policy.ts';

@@ -1,15 +1,9 @@
 /** A bucket in memory that many members share: a cluster's store within one process. */
-import type { Clock, ClusterShape, ClusterStore, PlacementKind, StoreEntry } from '@clstr/core';
-import {
-  ClstrError,
-  checkInteger,
-  checkKnownOptions,
-  checkMethods,
-  checkString,
-  defaults,
-  provisionedRecords,
-  systemClock,
-} from '@clstr/core';
+import type { Clock, PlacementKind } from '@clstr/core';
+import type { ClusterShape, ClusterStore, StoreEntry } from '@clstr/core/store';
+import { ClstrError, defaults, systemClock } from '@clstr/core';
+import { provisionedRecords } from '@clstr/core/store';
+import { checkInteger, checkKnownOptions, checkMethods, checkString } from '@clstr/core/internal';
 import { checkPlacement } from './check-placement.ts';
 import { MemoryBucket } from './memory-bucket.ts';
 import { MemoryStoreConnection } from './memory-store-connection.ts';

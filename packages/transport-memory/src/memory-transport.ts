@@ -1,16 +1,15 @@
 /** The transport over a memory bus: the same frames as over a network, in one process. */
+import type { ConnectionEvent, ConnectionState, Transport } from '@clstr/core';
 import type {
   Address,
   ClientLink,
-  ConnectionEvent,
-  ConnectionState,
   EntryReceiver,
   LinkOptions,
   NodeAddress,
   Subscription,
-  Transport,
-} from '@clstr/core';
-import { ClstrError, checkKnownOptions, checkMethods, detached } from '@clstr/core';
+} from '@clstr/core/wire';
+import { ClstrError } from '@clstr/core';
+import { checkKnownOptions, checkMethods, detached } from '@clstr/core/internal';
 import { createMemoryBus } from './memory-bus.ts';
 import type { Endpoint, MemoryBus } from './memory-bus.ts';
 import { MemoryLink } from './memory-link.ts';

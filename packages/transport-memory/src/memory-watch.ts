@@ -1,5 +1,6 @@
 /** One watch of one member: tells entries in order, each in a turn of its own. */
-import type { Clock, ClstrError, StoreEntry, StoreListener, Watch } from '@clstr/core';
+import type { Clock, ClstrError } from '@clstr/core';
+import type { StoreEntry, StoreListener, Watch } from '@clstr/core/store';
 import type { MemoryBucket } from './memory-bucket.ts';
 import type { StorePolicy } from './store-policy.ts';
 import { pass } from './store-policy.ts';

@@ -1,5 +1,5 @@
 /** The last writes of a store, for stale reads and for whoever audits a run. */
-import type { StoreEntry } from '@clstr/core';
+import type { StoreEntry } from '@clstr/core/store';
 
 export interface StoreWrite extends StoreEntry {
   /** Counts the buckets of a store, from 1: revisions begin anew with each. */

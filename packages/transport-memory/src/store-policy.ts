@@ -1,5 +1,6 @@
 /** What a memory store does with each operation and delivery: the seam through which tests lose, delay and falsify. */
-import type { Clock, ClstrError, StoreEntry } from '@clstr/core';
+import type { Clock, ClstrError } from '@clstr/core';
+import type { StoreEntry } from '@clstr/core/store';
 
 /** One call of a member, as it leaves. */
 export interface StoreOperation {

@@ -1,4 +1,5 @@
-import { createFrameWriter, systemClock, nodeAddress } from '@clstr/core';
+import { systemClock } from '@clstr/core';
+import { createFrameWriter, nodeAddress } from '@clstr/core/wire';
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';

@@ -1,4 +1,5 @@
-import { ActorError, ClstrError, nodeAddress } from '@clstr/core';
+import { ActorError, ClstrError } from '@clstr/core';
+import { nodeAddress } from '@clstr/core/wire';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
 import type { NetworkPolicy } from '../src/index.ts';

@@ -1,4 +1,5 @@
-import { CONFIG_KEY, TIMINGS } from '@clstr/core';
+import { TIMINGS } from '@clstr/core';
+import { CONFIG_KEY } from '@clstr/core/store';
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { createMemoryStore, memoryMembership } from '../src/index.ts';

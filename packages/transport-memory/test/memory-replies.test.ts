@@ -1,4 +1,5 @@
-import type { ClientLink, Subscription, Transport } from '@clstr/core';
+import type { Transport } from '@clstr/core';
+import type { ClientLink, Subscription } from '@clstr/core/wire';
 import { ActorError } from '@clstr/core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';

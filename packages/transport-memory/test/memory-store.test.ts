@@ -1,10 +1,12 @@
-import type { CasOutcome, ClusterStore, StoreEntry } from '@clstr/core';
-import { CONFIG_KEY, ClstrError } from '@clstr/core';
+import type { CasOutcome, ClusterStore, StoreEntry } from '@clstr/core/store';
+import { ClstrError } from '@clstr/core';
+import { CONFIG_KEY } from '@clstr/core/store';
 import type { FakeClock } from '@clstr/testing';
 import { fakeClock } from '@clstr/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryStore } from '../src/index.ts';
-import type { DeliveryFate, MemoryStore, OperationFate, StoreOperation } from '../src/index.ts';
+import type { MemoryStore } from '../src/index.ts';
+import type { DeliveryFate, OperationFate, StoreOperation } from '../src/internal.ts';
 
 let clock: FakeClock;
 let store: MemoryStore;

@@ -1,5 +1,5 @@
 import type { ConnectionEvent } from '@clstr/core';
-import { nodeAddress } from '@clstr/core';
+import { nodeAddress } from '@clstr/core/wire';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
 import type { MemoryTransportOptions, Packet } from '../src/index.ts';

@@ -1,15 +1,15 @@
 /** Both ends of a bus below client and node: entries with sinks that keep their fate, and a receiver that keeps all. */
+import type { ClstrError } from '@clstr/core';
 import type {
   ClientLink,
-  ClstrError,
   EntryReceiver,
   InboundEntry,
   InboundReply,
   NodeAddress,
   OutboundEntry,
   ReplyPort,
-} from '@clstr/core';
-import { payloadBytes, nodeAddress } from '@clstr/core';
+} from '@clstr/core/wire';
+import { payloadBytes, nodeAddress } from '@clstr/core/wire';
 
 export const SELF: NodeAddress = nodeAddress('n1', 'a')!;
 

@@ -1,6 +1,9 @@
 /** One bucket as JetStream knows it: the stream `KV_<name>`, asked by requests to the stream's leader. */
-import type { CasOutcome, Clock, StoreEntry } from '@clstr/core';
-import { ClstrError, describe, isClstrError, refusalOf } from '@clstr/core';
+import type { Clock } from '@clstr/core';
+import type { CasOutcome, StoreEntry } from '@clstr/core/store';
+import { ClstrError, isClstrError } from '@clstr/core';
+import { refusalOf } from '@clstr/core/store';
+import { describe } from '@clstr/core/internal';
 import type { Msg, MsgHdrs } from 'nats';
 import { headers as createHeaders } from 'nats';
 import type { ControlConnection } from './control-connection.ts';

@@ -1,6 +1,7 @@
 /** What a link and a wire are to each other: the link knows attempts and the connection, the wire knows messages. */
-import type { ClstrError, PendingTable } from '@clstr/core';
-import { PendingAttempt } from '@clstr/core';
+import type { ClstrError } from '@clstr/core';
+import type { PendingTable } from '@clstr/core/wire';
+import { PendingAttempt } from '@clstr/core/wire';
 import type { Msg } from 'nats';
 import type { Connection } from './connection.ts';
 import type { ResolvedNatsOptions } from './nats-options.ts';

@@ -1,5 +1,6 @@
 /** How a connection of our own is made: servers, credentials and TLS, checked before anything connects. */
-import { ClstrError, checkString, invalidOption } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { checkString, invalidOption } from '@clstr/core/internal';
 import type { Authenticator, ConnectionOptions, TlsOptions } from 'nats';
 import { credsAuthenticator, nkeyAuthenticator } from 'nats';
 import { readServerUrls } from './server-urls.ts';

@@ -1,7 +1,8 @@
 /** The connection below a transport or a membership, owned or borrowed: its state, its subscriptions, its end. */
 import type { Clock, ConnectionEvent, ConnectionState, Logger } from '@clstr/core';
-import { ClstrError, FloodLog, createRareLog, inBackground, within } from '@clstr/core';
-import type { RareLog } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { FloodLog, createRareLog, inBackground, within } from '@clstr/core/internal';
+import type { RareLog } from '@clstr/core/internal';
 import type { ConnectionOptions, NatsConnection, Status } from 'nats';
 import { DebugEvents, Events } from 'nats';
 import type { Session } from './dial.ts';

@@ -3,7 +3,8 @@
  * question for the topology has a subject of its own, on which no Go node listens.
  */
 import type { ClstrError } from '@clstr/core';
-import { describe, isTopologyAddress } from '@clstr/core';
+import { isTopologyAddress } from '@clstr/core/wire';
+import { describe } from '@clstr/core/internal';
 import type { Msg } from 'nats';
 import type { ClientWire, Outgoing, WireHost } from './client-wire.ts';
 import { encodeEnvelope, parseReply } from './json-envelope.ts';

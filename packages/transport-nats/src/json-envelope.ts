@@ -1,6 +1,10 @@
 /** The JSON wire of the Go implementation: envelopes on shard subjects, replies to their `reply_to`. */
-import type { ErrorRecord, Failure, Headers, InboundEntry, OutboundEntry, Outcome } from '@clstr/core';
-import { ClstrError, describe, envelopeLimits, errorFromRecord, errorToRecord } from '@clstr/core';
+import type { Headers, Outcome } from '@clstr/core';
+import type { ErrorRecord, InboundEntry, OutboundEntry } from '@clstr/core/wire';
+import type { Failure } from '@clstr/core/handler';
+import { ClstrError } from '@clstr/core';
+import { envelopeLimits, errorFromRecord, errorToRecord } from '@clstr/core/wire';
+import { describe } from '@clstr/core/internal';
 
 /** Carries the routing key; the other headers that start `x-clstr-` have no meaning yet. */
 const KEY_HEADER = 'x-clstr-key';

@@ -1,6 +1,8 @@
 /** The way back for one envelope of the JSON wire: one message per reply. */
-import type { Failure, InboundEntry, ReplyPort } from '@clstr/core';
-import { describe, shortError } from '@clstr/core';
+import type { InboundEntry, ReplyPort } from '@clstr/core/wire';
+import type { Failure } from '@clstr/core/handler';
+import { shortError } from '@clstr/core/wire';
+import { describe } from '@clstr/core/internal';
 import type { Connection } from './connection.ts';
 import { encodeFailure, encodeReply } from './json-envelope.ts';
 import { payloadTooLarge } from './nats-errors.ts';

@@ -1,5 +1,5 @@
 /** The servers that may be dialed: those of the options, and those that a server named as its cluster. */
-import { systemRandom } from '@clstr/core';
+import { systemRandom } from '@clstr/core/internal';
 
 /** A server may name so many others; the rest is left out. */
 const MAX_LEARNED = 64;

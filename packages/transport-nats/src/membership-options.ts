@@ -1,18 +1,17 @@
 /** Options of membership over NATS, checked before anything connects. */
-import type { Clock, ClusterShape, Logger, PlacementKind, Timing, TimingProfile } from '@clstr/core';
+import type { Clock, Logger, PlacementKind, Timing, TimingProfile } from '@clstr/core';
+import type { ClusterShape } from '@clstr/core/store';
+import { ClstrError, defaults as coreDefaults, systemClock } from '@clstr/core';
+import { resolveTiming } from '@clstr/core/store';
 import {
-  ClstrError,
   checkInteger,
   checkKnownOptions,
   checkMethods,
   checkString,
-  defaults as coreDefaults,
   invalidOption,
-  resolveTiming,
   safeLogger,
   silentLogger,
-  systemClock,
-} from '@clstr/core';
+} from '@clstr/core/internal';
 import type { ConnectionOptions } from 'nats';
 import { CONNECT_OPTIONS, resolveConnectOptions } from './connect-options.ts';
 import type { NatsConnectOptions } from './connect-options.ts';

@@ -1,6 +1,8 @@
 /** The native wire at a client: entries of one turn to one destination leave as one message. */
-import type { Address, ClstrError, FrameVisitor, NodeAddress } from '@clstr/core';
-import { createFrameWriter, decodeFrame, describe } from '@clstr/core';
+import type { ClstrError } from '@clstr/core';
+import type { Address, FrameVisitor, NodeAddress } from '@clstr/core/wire';
+import { createFrameWriter, decodeFrame } from '@clstr/core/wire';
+import { describe } from '@clstr/core/internal';
 import type { Msg } from 'nats';
 import type { ClientWire, Outgoing, WireHost } from './client-wire.ts';
 import { PREFERRED_BATCH_BYTES } from './batching.ts';

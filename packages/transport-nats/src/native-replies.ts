@@ -1,6 +1,8 @@
 /** The native wire at a node: replies that are ready in one turn go back to one client as one message. */
-import type { Failure, FrameWriter, InboundEntry, ReplyPort } from '@clstr/core';
-import { createFrameWriter, describe, errorFromRecord, errorToRecord, shortError } from '@clstr/core';
+import type { FrameWriter, InboundEntry, ReplyPort } from '@clstr/core/wire';
+import type { Failure } from '@clstr/core/handler';
+import { createFrameWriter, errorFromRecord, errorToRecord, shortError } from '@clstr/core/wire';
+import { describe } from '@clstr/core/internal';
 import { PREFERRED_BATCH_BYTES } from './batching.ts';
 import type { Connection } from './connection.ts';
 import { payloadTooLarge } from './nats-errors.ts';

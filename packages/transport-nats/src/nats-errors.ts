@@ -1,5 +1,6 @@
 /** The one place where errors of the NATS client become ours. */
-import { ClstrError, printable } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { printable } from '@clstr/core/internal';
 import type { ErrorCode, Outcome } from '@clstr/core';
 
 /** By the string codes of the NATS client. */

@@ -4,8 +4,10 @@
  * While disconnected nothing is given to the NATS client, which would send it later without asking: unsent entries
  * wait here until the connection is back or their deadline passes.
  */
-import type { Address, ClientLink, NodeAddress, OutboundEntry, ReplySink } from '@clstr/core';
-import { ClstrError, PendingTable, heldBytes, randomId, systemRandom } from '@clstr/core';
+import type { Address, ClientLink, NodeAddress, OutboundEntry, ReplySink } from '@clstr/core/wire';
+import { ClstrError } from '@clstr/core';
+import { PendingTable } from '@clstr/core/wire';
+import { heldBytes, randomId, systemRandom } from '@clstr/core/internal';
 import type { Msg } from 'nats';
 import { Outgoing } from './client-wire.ts';
 import type { ClientWire, SentBatch, WireHost } from './client-wire.ts';

@@ -1,6 +1,7 @@
 /** Membership over NATS: a cluster meets in a bucket of JetStream. */
 import type { ClstrError, Logger, Membership } from '@clstr/core';
-import { provisionShards, systemRandom } from '@clstr/core';
+import { provisionShards } from '@clstr/core/store';
+import { systemRandom } from '@clstr/core/internal';
 import { Bucket } from './bucket.ts';
 import type { BucketShape, FoundBucket } from './bucket.ts';
 import { openControlConnection } from './control-connection.ts';

@@ -1,7 +1,7 @@
 /** Options of the NATS transport, checked before anything connects. */
 import type { Clock, Logger } from '@clstr/core';
+import { ClstrError, systemClock } from '@clstr/core';
 import {
-  ClstrError,
   LateLogger,
   checkInteger,
   checkKnownOptions,
@@ -9,8 +9,7 @@ import {
   checkString,
   invalidOption,
   safeLogger,
-  systemClock,
-} from '@clstr/core';
+} from '@clstr/core/internal';
 import type { ConnectionOptions, NatsConnection } from 'nats';
 import { CONNECT_OPTIONS, resolveConnectOptions, wrongType } from './connect-options.ts';
 import type { ConnectSettings, NatsConnectOptions } from './connect-options.ts';

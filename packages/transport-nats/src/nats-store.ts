@@ -1,6 +1,9 @@
 /** One member's way to its cluster's bucket in JetStream. */
-import type { CasOutcome, Clock, ClusterStore, Logger, StoreEntry, StoreListener, Watch } from '@clstr/core';
-import { CONFIG_KEY, ClstrError, checkStoreKey, checkWatchPattern, isWritable, pause } from '@clstr/core';
+import type { Clock, Logger } from '@clstr/core';
+import type { CasOutcome, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core/store';
+import { ClstrError } from '@clstr/core';
+import { CONFIG_KEY, checkStoreKey, checkWatchPattern, isWritable } from '@clstr/core/store';
+import { pause } from '@clstr/core/internal';
 import { unknownAfter } from './bucket.ts';
 import type { Bucket } from './bucket.ts';
 import type { BucketShape } from './bucket.ts';

@@ -1,18 +1,16 @@
 /** The transport over NATS: joins one connection with any number of clients and nodes. */
+import type { ConnectionEvent, ConnectionState, Logger, Transport } from '@clstr/core';
 import type {
   Address,
   ClientLink,
   ClusterLocation,
-  ConnectionEvent,
-  ConnectionState,
   EntryReceiver,
   LinkOptions,
-  Logger,
   NodeAddress,
   Subscription,
-  Transport,
-} from '@clstr/core';
-import { ClstrError, LateLogger, detached, safeLogger } from '@clstr/core';
+} from '@clstr/core/wire';
+import { ClstrError } from '@clstr/core';
+import { LateLogger, detached, safeLogger } from '@clstr/core/internal';
 import { openConnection } from './connection.ts';
 import type { Connection } from './connection.ts';
 import { NatsLink } from './nats-link.ts';

@@ -1,5 +1,6 @@
 /** A watch that goes on: when its consumer ends, the listener learns of the gap, and another starts after a pause. */
-import type { ClstrError, Logger, StoreListener, Watch } from '@clstr/core';
+import type { ClstrError, Logger } from '@clstr/core';
+import type { StoreListener, Watch } from '@clstr/core/store';
 import { PushConsumer } from './push-consumer.ts';
 import type { ConsumerOptions } from './push-consumer.ts';
 

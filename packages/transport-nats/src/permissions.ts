@@ -1,5 +1,5 @@
 /** What a user of the NATS server may do, for each part that a program can play in a cluster. */
-import { checkKnownOptions, invalidOption } from '@clstr/core';
+import { checkKnownOptions, invalidOption } from '@clstr/core/internal';
 import { checkCluster, defaults, resolveLocation } from './nats-options.ts';
 import { NODES_QUEUE, announcementsOf, isPlainSubject } from './subjects.ts';
 

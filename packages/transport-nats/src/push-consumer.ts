@@ -2,8 +2,10 @@
  * One run of a consumer: the newest of each key that matches, then what is new, without a gap. It ends by itself when
  * the connection does, when a message is missing, or when the server falls silent; whoever wants more starts another.
  */
-import type { Clock, StoreEntry } from '@clstr/core';
-import { ClstrError, printable, randomId, systemRandom } from '@clstr/core';
+import type { Clock } from '@clstr/core';
+import type { StoreEntry } from '@clstr/core/store';
+import { ClstrError } from '@clstr/core';
+import { printable, randomId, systemRandom } from '@clstr/core/internal';
 import type { Msg, MsgHdrs } from 'nats';
 import type { Bucket } from './bucket.ts';
 import type { ControlConnection } from './control-connection.ts';

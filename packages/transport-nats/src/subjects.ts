@@ -1,6 +1,7 @@
 /** NATS subjects: of shards, of nodes, of inboxes, and which reply subjects may be trusted. */
-import type { Address, NodeAddress } from '@clstr/core';
-import { invalidOption, isNodeAddress, isTopologyAddress, nodeAddress } from '@clstr/core';
+import type { Address, NodeAddress } from '@clstr/core/wire';
+import { isNodeAddress, isTopologyAddress, nodeAddress } from '@clstr/core/wire';
+import { invalidOption } from '@clstr/core/internal';
 
 /**
  * Where messages for an address go. What is no plain subject would be protocol: it is refused before anything leaves,

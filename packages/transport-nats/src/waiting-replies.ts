@@ -3,7 +3,7 @@
  * number and bytes: what expired goes first, then the oldest, and each that goes is counted.
  */
 import type { Clock } from '@clstr/core';
-import { within } from '@clstr/core';
+import { within } from '@clstr/core/internal';
 import type { Connection } from './connection.ts';
 import type { NatsTransportStats } from './stats.ts';
 

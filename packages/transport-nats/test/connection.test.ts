@@ -1,7 +1,8 @@
 import type { ConnectionEvent } from '@clstr/core';
 import { createClient, createNode } from '@clstr/core';
-import { deferred, fakeClock, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { deferred, fakeClock } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { Events, connect } from 'nats';
 import { afterEach, describe, expect, test } from 'vitest';
 import { natsTransport } from '../src/index.ts';

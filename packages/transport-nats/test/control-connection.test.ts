@@ -1,7 +1,9 @@
 import type { ClstrError, Logger } from '@clstr/core';
-import { silentLogger, systemClock } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { systemClock } from '@clstr/core';
+import { silentLogger } from '@clstr/core/internal';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';
 import type { ConnectionOptions } from 'nats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

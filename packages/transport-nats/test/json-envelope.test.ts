@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { ActorError, ClstrError, envelopeLimits, isClstrError } from '@clstr/core';
-import type { OutboundEntry } from '@clstr/core';
+import { ActorError, ClstrError, isClstrError } from '@clstr/core';
+import { envelopeLimits } from '@clstr/core/wire';
+import type { OutboundEntry } from '@clstr/core/wire';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {

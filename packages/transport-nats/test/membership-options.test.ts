@@ -1,4 +1,5 @@
-import { TIMINGS, silentLogger, systemClock } from '@clstr/core';
+import { TIMINGS, systemClock } from '@clstr/core';
+import { silentLogger } from '@clstr/core/internal';
 import { describe, expect, test } from 'vitest';
 import { natsMembership, provisionCluster } from '../src/index.ts';
 import { resolveMembershipOptions, resolveProvisionOptions } from '../src/membership-options.ts';

@@ -1,8 +1,10 @@
 import { Socket } from 'node:net';
-import type { ClientLink, NodeAddress } from '@clstr/core';
-import { ClstrError, FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import type { ClientLink, NodeAddress } from '@clstr/core/wire';
+import { ClstrError } from '@clstr/core';
+import { FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core/wire';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import type { Msg, NatsConnection, NatsError } from 'nats';
 import { Events, connect } from 'nats';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';

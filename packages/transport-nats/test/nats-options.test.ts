@@ -1,4 +1,5 @@
-import { LateLogger, systemClock } from '@clstr/core';
+import { systemClock } from '@clstr/core';
+import { LateLogger } from '@clstr/core/internal';
 import { describe, expect, test } from 'vitest';
 import { defaults, resolveNatsOptions } from '../src/nats-options.ts';
 import { scriptedConnection } from './scripted-connection.ts';

@@ -1,7 +1,9 @@
-import type { EntryReceiver } from '@clstr/core';
-import { ActorError, FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import type { EntryReceiver } from '@clstr/core/wire';
+import { ActorError } from '@clstr/core';
+import { FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core/wire';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import type { Msg, NatsConnection } from 'nats';
 import { connect } from 'nats';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';

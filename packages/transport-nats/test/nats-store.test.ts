@@ -1,8 +1,11 @@
 /** What the conformance suite cannot ask of every store: streams and users as only NATS has them. */
-import type { ClusterStore, Logger } from '@clstr/core';
-import { CONFIG_KEY, silentLogger } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import type { Logger } from '@clstr/core';
+import type { ClusterStore } from '@clstr/core/store';
+import { CONFIG_KEY } from '@clstr/core/store';
+import { silentLogger } from '@clstr/core/internal';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import type { NatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';
 import type { JetStreamManager, NatsConnection } from 'nats';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';

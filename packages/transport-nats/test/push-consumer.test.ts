@@ -1,4 +1,5 @@
-import type { ClstrError, StoreEntry } from '@clstr/core';
+import type { ClstrError } from '@clstr/core';
+import type { StoreEntry } from '@clstr/core/store';
 import { fakeClock } from '@clstr/testing';
 import type { Msg } from 'nats';
 import { headers } from 'nats';

@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ConnectionEvent, Subscription } from '@clstr/core';
+import type { ConnectionEvent } from '@clstr/core';
+import type { Subscription } from '@clstr/core/wire';
 import { createClient, createNode } from '@clstr/core';
-import { deferred, hasNatsServer, startNatsServer, startTcpProxy } from '@clstr/testing';
-import type { NatsServer } from '@clstr/testing';
+import { deferred } from '@clstr/testing';
+import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
+import { startTcpProxy } from '@clstr/testing/internal';
+import type { NatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { natsTransport } from '../src/index.ts';

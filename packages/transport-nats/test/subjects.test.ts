@@ -1,5 +1,5 @@
-import type { Address } from '@clstr/core';
-import { nodeAddress } from '@clstr/core';
+import type { Address } from '@clstr/core/wire';
+import { nodeAddress } from '@clstr/core/wire';
 import { describe, expect, test } from 'vitest';
 import { NodeAddressReader, isInbox, isPlainSubject, subjectOf } from '../src/subjects.ts';
 

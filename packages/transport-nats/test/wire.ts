@@ -1,16 +1,16 @@
 /** Entries and answers below client and node: what a test sends through a link, or serves with a receiver. */
+import type { ClstrError } from '@clstr/core';
 import type {
   Address,
   ClientLink,
-  ClstrError,
   EntryReceiver,
   FrameVisitor,
   InboundEntry,
   NodeAddress,
   OutboundEntry,
   ReplyPort,
-} from '@clstr/core';
-import { createFrameWriter, decodeFrame, payloadBytes, nodeAddress } from '@clstr/core';
+} from '@clstr/core/wire';
+import { createFrameWriter, decodeFrame, payloadBytes, nodeAddress } from '@clstr/core/wire';
 import { deferred } from '@clstr/testing';
 
 export const SELF: NodeAddress = nodeAddress('n1', 'a')!;

@@ -1,10 +1,12 @@
 /** The public API as a service uses it, and what its types refuse. Compiled, never run. */
 import type { Actor, ActorContext, Caller, InputOf, OutputOf } from '@clstr/actors';
-import { actorHandler, defineActor, keyHandler, notify, request, scopedHandler } from '@clstr/actors';
+import { actorHandler, defineActor, notify, request } from '@clstr/actors';
+import { keyHandler, scopedHandler } from '@clstr/actors/keyed';
 import { createApp } from '@clstr/app';
 import { ActorError, createClient, createNode, isClstrError, shardsForNode } from '@clstr/core';
 import type { Client, Logger, Node, Transport } from '@clstr/core';
-import { fakeClock, fakeRef, startNatsServer, testActor, testCluster } from '@clstr/testing';
+import { fakeClock, fakeRef, testActor, testCluster } from '@clstr/testing';
+import { startNatsServer } from '@clstr/testing/nats';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { z } from 'zod';
 

@@ -1,9 +1,9 @@
 /** Mistakes in how messages find their node, and how often they run. */
 import type { PlantedBug } from './planted-bug.ts';
 
-const CALL = 'packages/core/src/client-call.ts';
-const REDELIVERY = 'packages/core/src/client-redelivery.ts';
-const DISPATCH = 'packages/core/src/dispatch.ts';
+const CALL = 'packages/core/src/client/call.ts';
+const REDELIVERY = 'packages/core/src/client/redelivery.ts';
+const DISPATCH = 'packages/core/src/node/dispatch.ts';
 
 export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
@@ -52,7 +52,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     kinds: ['deaf', 'broken-watches', 'leave', 'join'],
     patches: [
       {
-        file: 'packages/core/src/client-topology.ts',
+        file: 'packages/core/src/client/topology.ts',
         find: 'if (epoch <= this.epochOf(shard)) return false;',
         replace: 'if (epoch === (this.#epochs.get(shard) ?? 0)) return false;',
       },
@@ -78,7 +78,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     kinds: ['cut', 'slow-handlers'],
     patches: [
       {
-        file: 'packages/core/src/node.ts',
+        file: 'packages/core/src/node/node.ts',
         find: "return new ClstrError('FENCED', `node ${this.id} stopped the handler: ${why}`);",
         replace:
           "return new ClstrError('FENCED', `node ${this.id} stopped the handler: ${why}`, { outcome: 'not-executed' });",

@@ -2,14 +2,14 @@
 import type { Fault } from '@clstr/testing';
 import type { PlantedBug } from './planted-bug.ts';
 
-const ABSENCES = 'packages/core/src/membership/absences.ts';
-const INCARNATION = 'packages/core/src/membership/incarnation.ts';
-const MONITOR = 'packages/core/src/membership/monitor.ts';
-const OWNERSHIP = 'packages/core/src/membership/ownership.ts';
-const RECORDS = 'packages/core/src/membership/records.ts';
-const RESTORING = 'packages/core/src/membership/restoring.ts';
-const SESSION = 'packages/core/src/membership/session.ts';
-const VIEW = 'packages/core/src/membership/view.ts';
+const ABSENCES = 'packages/core/src/cluster/absences.ts';
+const INCARNATION = 'packages/core/src/cluster/incarnation.ts';
+const MONITOR = 'packages/core/src/cluster/monitor.ts';
+const OWNERSHIP = 'packages/core/src/cluster/ownership.ts';
+const RECORDS = 'packages/core/src/cluster/records.ts';
+const RESTORING = 'packages/core/src/cluster/restoring.ts';
+const SESSION = 'packages/core/src/cluster/session.ts';
+const VIEW = 'packages/core/src/cluster/view.ts';
 
 /**
  * A node that has lapsed does not end when its heartbeat is gone, but writes it anew. Harmless in itself: it shows what
@@ -331,7 +331,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     kinds: ['join', 'leave'],
     patches: [
       {
-        file: 'packages/core/src/membership/view.ts',
+        file: 'packages/core/src/cluster/view.ts',
         find: "return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId);",
         replace:
           "return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId) && this.heartbeats.get(nodeId)?.record?.beat !== 25;",

@@ -2,9 +2,9 @@
 import type { Fault } from '@clstr/testing';
 import type { PlantedBug } from './planted-bug.ts';
 
-const DISPATCH = 'packages/core/src/dispatch.ts';
-const REACH = 'packages/core/src/node-reach.ts';
-const OWNERSHIP = 'packages/core/src/membership/ownership.ts';
+const DISPATCH = 'packages/core/src/node/dispatch.ts';
+const REACH = 'packages/core/src/node/reach.ts';
+const OWNERSHIP = 'packages/core/src/cluster/ownership.ts';
 
 /** Longer than the limit of silence; some begin before the answer to a probe is read. */
 function pausesBehindProbes(seed: number): readonly Fault[] {

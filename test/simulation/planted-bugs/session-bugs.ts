@@ -1,9 +1,9 @@
 /** Mistakes in the lease and its heartbeats. */
 import type { PlantedBug } from './planted-bug.ts';
 
-const SESSION = 'packages/core/src/membership/session.ts';
-const LEASE = 'packages/core/src/membership/lease.ts';
-const TIMING = 'packages/core/src/membership/timing.ts';
+const SESSION = 'packages/core/src/cluster/session.ts';
+const LEASE = 'packages/core/src/cluster/lease.ts';
+const TIMING = 'packages/core/src/cluster/timing.ts';
 
 export const SESSION_BUGS: readonly PlantedBug[] = [
   {
@@ -91,7 +91,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
     kinds: ['cut', 'slow-handlers'],
     patches: [
       {
-        file: 'packages/core/src/node.ts',
+        file: 'packages/core/src/node/node.ts',
         find: "this.#dispatch.abortRuns(this.#fencedError('its lease is over'));",
         replace: "this.#fencedError('its lease is over');",
       },
@@ -104,7 +104,7 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
     kinds: ['twin'],
     patches: [
       {
-        file: 'packages/core/src/membership/joining.ts',
+        file: 'packages/core/src/cluster/joining.ts',
         find: 'if (holder.mayLiveMs > 0) {',
         replace: 'if (holder.mayLiveMs < 0) {',
       },

@@ -1,7 +1,8 @@
 /** The side of a fenced store that asks: what the actors of a node process write to before they answer. */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
-import { ClstrError, checkInteger, checkKnownOptions } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { checkInteger, checkKnownOptions } from '@clstr/core/internal';
 import { defaults } from '../defaults.ts';
 import type { FencedValue, FencedWrite } from './fenced-store.ts';
 import { readJsonLines, writeJsonLine } from './json-lines.ts';

@@ -7,7 +7,8 @@
  */
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { ClstrError, checkInteger, checkKnownOptions } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import { checkInteger, checkKnownOptions } from '@clstr/core/internal';
 import { FencedStore } from './fenced-store.ts';
 import { readJsonLines, writeJsonLine } from './json-lines.ts';
 

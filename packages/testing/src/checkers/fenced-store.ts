@@ -1,5 +1,5 @@
 /** A store that keeps counters true when their owners are not: it refuses the writes of an owner that was replaced. */
-import { checkInteger, checkString } from '@clstr/core';
+import { checkInteger, checkString } from '@clstr/core/internal';
 
 export interface FencedValue {
   readonly value: number;

@@ -5,7 +5,7 @@
  * Wing and Gong, Testing and verifying concurrent objects, 1993; with Lowe's memory of what was tried (Testing for
  * linearizability, 2017).
  */
-import { checkInteger, checkKnownOptions, invalidOption } from '@clstr/core';
+import { checkInteger, checkKnownOptions, invalidOption } from '@clstr/core/internal';
 import { defaults } from '../defaults.ts';
 import { historyUntil, operationsByKey } from './history.ts';
 import { describeOperation, endOf } from './operation.ts';

@@ -1,6 +1,6 @@
 /** Nodes tell clients that there is news of owners, and nothing else. */
-import type { ClientLink, NodeAddress } from '@clstr/core';
-import { nodeAddress } from '@clstr/core';
+import type { ClientLink, NodeAddress } from '@clstr/core/wire';
+import { nodeAddress } from '@clstr/core/wire';
 import { expect } from 'vitest';
 import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';

@@ -1,5 +1,7 @@
 /** Handlers that fail: what the caller learns, and that nothing leaves as `not-executed` once one has started. */
-import { ActorError, ClstrError, asRefusal, forCaller, silentLogger } from '@clstr/core';
+import { ActorError, ClstrError } from '@clstr/core';
+import { asRefusal, forCaller } from '@clstr/core/handler';
+import { silentLogger } from '@clstr/core/internal';
 import { expect } from 'vitest';
 import type { Behaviours } from './behaviour.ts';
 import { expectFailure, failureOf } from './failure.ts';

@@ -1,5 +1,6 @@
 /** A transport that tells what a node refuses, which no handler and no caller gets to see. */
-import type { EntryReceiver, ReplyPort, Transport } from '@clstr/core';
+import type { Transport } from '@clstr/core';
+import type { EntryReceiver, ReplyPort } from '@clstr/core/wire';
 
 /** Everything served through the returned transport calls `onRefusal` before each refusal leaves. */
 export function observeRefusals(transport: Transport, onRefusal: () => void): Transport {

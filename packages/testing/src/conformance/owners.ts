@@ -1,6 +1,6 @@
 /** Shards that nobody serves, that two serve, and that move from one run of a node to another. */
-import type { NodeAddress } from '@clstr/core';
-import { silentLogger } from '@clstr/core';
+import type { NodeAddress } from '@clstr/core/wire';
+import { silentLogger } from '@clstr/core/internal';
 import { expect } from 'vitest';
 import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';

@@ -1,6 +1,7 @@
 /** Messages sent below the client: what a broken, old or hostile peer could send. */
-import type { Address, ClientLink, ClstrError, InboundReply, NodeAddress, OutboundEntry } from '@clstr/core';
-import { payloadBytes } from '@clstr/core';
+import type { ClstrError } from '@clstr/core';
+import type { Address, ClientLink, InboundReply, NodeAddress, OutboundEntry } from '@clstr/core/wire';
+import { payloadBytes } from '@clstr/core/wire';
 import { deferred } from '../deferred.ts';
 
 /** How a raw entry ended. */

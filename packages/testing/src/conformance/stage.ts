@@ -1,5 +1,6 @@
 /** Where one behaviour is played: starts its clients and nodes, and closes all of them. */
-import type { Client, ClientLink, ClientOptions, Handler, Node, NodeOptions, Transport } from '@clstr/core';
+import type { Client, ClientOptions, Handler, Node, NodeOptions, Transport } from '@clstr/core';
+import type { ClientLink } from '@clstr/core/wire';
 import { createClient, createNode, shardFromString } from '@clstr/core';
 import type { FakeClock } from '../fake-clock.ts';
 import { fakeClock } from '../fake-clock.ts';

@@ -1,5 +1,5 @@
 /** Stores that are closed, and buckets that are deleted under everybody. */
-import { CONFIG_KEY } from '@clstr/core';
+import { CONFIG_KEY } from '@clstr/core/store';
 import { expect } from 'vitest';
 import { expectFailure } from './failure.ts';
 import { Hearing, PATIENT_MS, createBucket, makeBucket, write } from './store-stage.ts';

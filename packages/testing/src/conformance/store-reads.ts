@@ -1,5 +1,5 @@
 /** Reads and lists: what they tell when nothing is in their way. */
-import { CONFIG_KEY } from '@clstr/core';
+import { CONFIG_KEY } from '@clstr/core/store';
 import { expect } from 'vitest';
 import { expectFailure } from './failure.ts';
 import { PATIENT_MS, write } from './store-stage.ts';

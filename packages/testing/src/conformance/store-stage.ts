@@ -1,6 +1,6 @@
 /** Where one behaviour of a store is played: its members, its bucket, and what its watches tell. */
-import type { CasOutcome, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core';
-import { CONFIG_KEY } from '@clstr/core';
+import type { CasOutcome, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core/store';
+import { CONFIG_KEY } from '@clstr/core/store';
 import { expect } from 'vitest';
 import type { ClusterUnderTest, MemberUnderTest, StoreUnderTest } from './store-under-test.ts';
 

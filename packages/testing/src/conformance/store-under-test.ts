@@ -1,5 +1,5 @@
 /** What a cluster store gives to have its contract checked. */
-import type { ClusterStore } from '@clstr/core';
+import type { ClusterStore } from '@clstr/core/store';
 
 /** One member's connection, and the faults that can happen to it. */
 export interface MemberUnderTest {

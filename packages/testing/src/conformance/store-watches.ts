@@ -1,5 +1,5 @@
 /** Watches: the newest of each key first, then what comes. */
-import { CONFIG_KEY } from '@clstr/core';
+import { CONFIG_KEY } from '@clstr/core/store';
 import { expect } from 'vitest';
 import { deferred } from '../deferred.ts';
 import { Hearing, PATIENT_MS, createBucket, write } from './store-stage.ts';

@@ -2,8 +2,8 @@
  * S1 over the loss of a bucket. Epochs go on rising as far as survivors that do not stand still write what they know into
  * the next bucket; what nobody could tell in time cannot be surpassed.
  */
-import { CONFIG_KEY } from '@clstr/core';
-import type { ClusterStore, StoreEntry, Watch } from '@clstr/core';
+import { CONFIG_KEY } from '@clstr/core/store';
+import type { ClusterStore, StoreEntry, Watch } from '@clstr/core/store';
 import type { MemoryStore } from '@clstr/transport-memory';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { World } from './world.ts';

@@ -1,15 +1,14 @@
 /** Watches what one client sends and hears: it must not go back to an older owner, nor let a call overtake another. */
+import type { ClstrError, Transport } from '@clstr/core';
 import type {
   Address,
   ClientLink,
-  ClstrError,
   InboundReply,
   NodeAddress,
   OutboundEntry,
   ReplySink,
-  Transport,
-} from '@clstr/core';
-import { isNodeAddress, payloadBytes } from '@clstr/core';
+} from '@clstr/core/wire';
+import { isNodeAddress, payloadBytes } from '@clstr/core/wire';
 import type { Oracle } from './oracle.ts';
 
 export class ClientWatch {

@@ -2,7 +2,8 @@
 import { defineActor, request } from '@clstr/actors';
 import type { Actor } from '@clstr/actors';
 import { isClstrError, shardFromString } from '@clstr/core';
-import type { Client, OutboundEntry } from '@clstr/core';
+import type { Client } from '@clstr/core';
+import type { OutboundEntry } from '@clstr/core/wire';
 import { checkCounter } from './counter-history.ts';
 import type { CounterCall } from './counter-history.ts';
 import type { Exclusion } from './exclusion.ts';

@@ -1,5 +1,5 @@
 /** What currently stands between one node and the rest of its world. */
-import type { DeliveryFate, OperationFate } from '@clstr/transport-memory';
+import type { DeliveryFate, OperationFate } from '@clstr/transport-memory/internal';
 import type { SeededRandom } from './seeded-random.ts';
 
 export class Disturbances {

@@ -1,5 +1,5 @@
 /** What one process has heard of the epochs of shards: when the bucket is lost, it can say no more than this. */
-import type { ClusterStore, StoreEntry } from '@clstr/core';
+import type { ClusterStore, StoreEntry } from '@clstr/core/store';
 
 export class HeardEpochs {
   /** By the key of the shard. */

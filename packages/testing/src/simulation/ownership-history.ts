@@ -1,6 +1,7 @@
 /** What the bucket's history says of a run, once it is over. */
-import { CONFIG_KEY } from '@clstr/core';
-import type { MemoryStore, StoreWrite } from '@clstr/transport-memory';
+import { CONFIG_KEY } from '@clstr/core/store';
+import type { MemoryStore } from '@clstr/transport-memory';
+import type { StoreWrite } from '@clstr/transport-memory/internal';
 import type { Oracle } from './oracle.ts';
 
 interface ShardWrite {

@@ -2,20 +2,9 @@
 import { actorHandler } from '@clstr/actors';
 import type { Actor } from '@clstr/actors';
 import { createNode } from '@clstr/core';
-import type {
-  Address,
-  Clock,
-  ClusterStore,
-  EntryReceiver,
-  Logger,
-  Node,
-  NodeAddress,
-  NodeInterceptor,
-  Random,
-  Subscription,
-  TimingProfile,
-  Transport,
-} from '@clstr/core';
+import type { Clock, Logger, Node, NodeInterceptor, Random, TimingProfile, Transport } from '@clstr/core';
+import type { Address, EntryReceiver, NodeAddress, Subscription } from '@clstr/core/wire';
+import type { ClusterStore } from '@clstr/core/store';
 import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
 import { memoryMembership, memoryTransport } from '@clstr/transport-memory';
 import { Disturbances } from './disturbances.ts';

@@ -1,15 +1,9 @@
 /** What all parts of one run share: time, chance, the bus, the store, and the processes on them. */
 import type { Actor } from '@clstr/actors';
-import { TIMINGS, createClient, silentLogger } from '@clstr/core';
-import type {
-  Client,
-  Logger,
-  NodeEvent,
-  NodeInterceptor,
-  OutboundEntry,
-  Timing,
-  TimingProfile,
-} from '@clstr/core';
+import { TIMINGS, createClient } from '@clstr/core';
+import { silentLogger } from '@clstr/core/internal';
+import type { Client, Logger, NodeEvent, NodeInterceptor, Timing, TimingProfile } from '@clstr/core';
+import type { OutboundEntry } from '@clstr/core/wire';
 import { createMemoryBus, createMemoryStore, memoryTransport } from '@clstr/transport-memory';
 import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
 import { ClientWatch } from './client-watch.ts';

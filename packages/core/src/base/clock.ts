@@ -1,0 +1,59 @@
+/** Time as an injected value: nothing in the framework reads a clock or sets a timer any other way. */
+import { detached } from './async-context.ts';
+
+export interface Clock {
+  /** Monotonic time in milliseconds, with fractions; its zero is arbitrary. */
+  monoMs(): number;
+  /** Wall-clock time in milliseconds since 1970. Never compared between machines. */
+  wallMs(): number;
+  /** Calls `fn` once after `delayMs`; the returned function cancels it. */
+  timer(fn: () => void, delayMs: number): () => void;
+  /** Calls `fn` in a later turn of the event loop, after pending I/O. */
+  macrotask(fn: () => void): void;
+}
+
+/** Resolves after `ms`. */
+export function pause(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.timer(resolve, ms);
+  });
+}
+
+/** Resolves in a later turn of the event loop. */
+export function turn(clock: Clock): Promise<void> {
+  return new Promise((resolve) => {
+    clock.macrotask(resolve);
+  });
+}
+
+/** Resolves when `work` does, or after `limitMs`. Rejects as `work` does. */
+export async function within(clock: Clock, work: Promise<unknown>, limitMs: number): Promise<void> {
+  let stopTimer: () => void = () => undefined;
+  const limit = new Promise<void>((resolve) => {
+    stopTimer = clock.timer(resolve, limitMs);
+  });
+  try {
+    await Promise.race([work, limit]);
+  } finally {
+    stopTimer();
+  }
+}
+
+export const systemClock: Clock = {
+  monoMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  timer(fn, delayMs) {
+    // Some timers outlive all calls: none may keep the stores of the call in which it was set.
+    const handle = detached(() => setTimeout(fn, delayMs));
+    return () => {
+      clearTimeout(handle);
+    };
+  },
+  macrotask(fn) {
+    if (setImmediateOrNone === undefined) setTimeout(fn, 0);
+    else setImmediateOrNone(fn);
+  },
+};
+
+/** Absent in browsers, where a zero timer is the next best thing. */
+const setImmediateOrNone = (globalThis as { setImmediate?: (fn: () => void) => unknown }).setImmediate;

@@ -1,0 +1,47 @@
+/** How the failures of a call name it, and how the outcomes of its attempts add up. */
+import { MAX_HELD_BYTES, MAX_HELD_CALLS } from './redelivery.ts';
+import { describe } from '../base/describe.ts';
+import { ClstrError } from '../base/errors.ts';
+import type { Outcome } from '../base/errors.ts';
+
+/** A call, as far as messages name it. */
+export interface Called {
+  readonly type: string;
+  readonly key: string | undefined;
+}
+
+const STRENGTH: Readonly<Record<Outcome, number>> = { 'not-executed': 0, unknown: 1, executed: 2 };
+
+export function isStronger(a: Outcome, b: Outcome): boolean {
+  return STRENGTH[a] > STRENGTH[b];
+}
+
+/** A copy, as one error may end many calls. */
+export function afterEarlierAttempts(last: ClstrError, outcome: Outcome): ClstrError {
+  const { code, message, details, cause } = last;
+  const ran = outcome === 'executed' ? 'ran' : 'may have run';
+  return new ClstrError(code, `${message}; an earlier attempt of this call ${ran}`, {
+    ...{ outcome, retryable: false, details, cause },
+  });
+}
+
+/**
+ * The call as messages name it. A handler's callers read the messages of the calls it makes, so that no shard stands in
+ * them: a key and its shard together tell where to aim.
+ */
+export function subject(call: Called): string {
+  const target = call.key === undefined ? 'a shard' : `key ${describe(call.key)}`;
+  return `${describe(call.type)} for ${target}`;
+}
+
+export function aborted(call: Called, reason: unknown, outcome: Outcome): ClstrError {
+  const why = reason instanceof Error ? reason.message : describe(reason);
+  return new ClstrError('ABORTED', `${subject(call)} was aborted: ${why}`, { outcome, cause: reason });
+}
+
+export function tooManyHeld(): ClstrError {
+  const message =
+    `${MAX_HELD_CALLS} calls of this client, or ${MAX_HELD_BYTES} bytes, wait to be repeated: ` +
+    'their shards are moving or their nodes are overloaded; send less until they are through';
+  return new ClstrError('OVERLOADED', message);
+}

@@ -1,0 +1,517 @@
+/** The client: routes a message by key or shard to the node that owns it, and brings the reply back. */
+import { CALL_CHAIN_HEADER, encodeCallChain } from '../wire/call-chain.ts';
+import type { CallChain } from '../wire/call-chain.ts';
+import { CallerStacks } from './stacks.ts';
+import { Call } from './call.ts';
+import type { CallHost, LivingCluster } from './call.ts';
+import { checkCallOptions, resolveClientOptions } from './options.ts';
+import type {
+  CallOptions,
+  ClientCall,
+  ClientOptions,
+  NotifyFailure,
+  ResolvedClientOptions,
+} from './options.ts';
+import { Discovery } from './discovery.ts';
+import { Redelivery } from './redelivery.ts';
+import { scopedClient } from './scope.ts';
+import type { NodeInfo, Scope, ScopedClient } from './scope.ts';
+import { StrandedCalls } from './stranded.ts';
+import { ClientTopology } from './topology.ts';
+import type { ClientTopologyOptions } from './topology.ts';
+import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
+import type { ClusterIdentity } from '../wire/cluster-identity.ts';
+import { encodePayload, isRawPayload, jsonCodec } from '../wire/codec.ts';
+import { describe } from '../base/describe.ts';
+import type { Headers } from '../wire/envelope.ts';
+import { isAddressToken } from '../wire/address.ts';
+import { NODE_INFO_TYPE, NO_HEADERS, checkCallerType, checkKey, copyHeaders } from '../wire/envelope.ts';
+import { ClstrError, isClstrError } from '../base/errors.ts';
+import { FloodLog } from '../base/flood-log.ts';
+import { detached } from '../base/async-context.ts';
+import { DeadlineWheel } from '../base/deadline-wheel.ts';
+import { noMetrics } from '../base/metrics.ts';
+import { MAX_DELAY_MS, checkInteger, invalidOption } from '../base/options.ts';
+import { randomSafeInteger } from '../base/random.ts';
+import { createKeyRouter, isShard } from '../placement/shard.ts';
+import { heldBytes } from '../wire/transport.ts';
+import type { NodeAddress } from '../wire/transport.ts';
+import { TypeLabels } from '../base/type-labels.ts';
+
+/** Every failure is a `ClstrError`; `outcome` says whether the handler ran. */
+export interface Client {
+  /**
+   * Sends a request to the owner of `key` and resolves with the handler's reply.
+   *
+   * @throws KEY_REQUIRED, NO_SUBSCRIBER, TIMEOUT, CONNECTION_LOST, ABORTED, OVERLOADED, PAYLOAD_TOO_LARGE,
+   * INVALID_ENVELOPE, RESERVED_HEADER, TRANSPORT_CLOSED, and what the node answers
+   */
+  requestKey<T = unknown>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T>;
+  /**
+   * Sends a message without a reply; resolves when it was handed to the bus. A refusal that comes later is repeated
+   * within the deadline, then reported to `onNotifyFailed`, as is every failure before.
+   */
+  notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+  requestShard<T = unknown>(
+    shard: number,
+    type: string,
+    payload?: unknown,
+    options?: CallOptions,
+  ): Promise<T>;
+  notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+  /**
+   * Calls to one key; `options` hold for each of them, unless it says otherwise.
+   *
+   * @throws KEY_REQUIRED, and what is wrong with the options
+   */
+  key(key: string, options?: CallOptions): ScopedClient;
+  /** As {@link Client.key}, for a shard. @throws INVALID_ENVELOPE when there is no such shard. */
+  shard(shard: number, options?: CallOptions): ScopedClient;
+  /** The shard of `key` in this cluster. @throws KEY_REQUIRED */
+  shardOf(key: string): number;
+  /** Ends what is pending as `ABORTED` and refuses what comes later. Leaves the transport open. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** @throws INVALID_OPTION, TRANSPORT_CLOSED */
+export function createClient(options: ClientOptions): Client {
+  return new RoutingClient(resolveClientOptions(options));
+}
+
+/** Bounds of the notifies that can still be refused; beyond them the oldest counts as delivered. */
+const MAX_TRACKED_NOTIFIES = 16_384;
+const MAX_TRACKED_NOTIFY_BYTES = 64 * 1024 * 1024;
+const MAX_KNOWN_TYPES = 1_024;
+const FIRST_BACKOFF_MS = 25;
+const MAX_BACKOFF_MS = 1_000;
+/** How long after a reconnect nodes may still be subscribing again. */
+const SETTLE_MS = 2_000;
+
+class RoutingClient implements Client {
+  readonly #options: ResolvedClientOptions;
+  readonly #identity: ClusterIdentity;
+  readonly #router;
+  readonly #host: CallHost;
+  /** As `#host`, for the framework's own messages, which are JSON whatever the codec. */
+  readonly #infoHost: CallHost;
+  readonly #knownTypes = new Set<string>();
+  readonly #labels = new TypeLabels();
+  readonly #trackedNotifies = new Set<Call>();
+  readonly #stopListening: () => void;
+  #trackedNotifyBytes = 0;
+  #pending = 0;
+  #attempts = 0;
+  #settlingUntilMs = -Infinity;
+  readonly #floodLog: FloodLog;
+  /** Why no call is accepted: the client is closed, or does not fit its cluster. */
+  #refusal: ClstrError | undefined;
+  #isClosed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedClientOptions) {
+    const { transport, clock, random, numShards, seed, maxKeyBytes, logger } = options;
+    this.#options = options;
+    this.#floodLog = new FloodLog(logger, clock);
+    this.#identity = identityOf(options, transport.cluster);
+    this.#router = createKeyRouter(numShards, seed, (key) => {
+      checkKey(key, maxKeyBytes);
+    });
+    const link = transport.openLink({ session: randomSafeInteger(random) });
+    link.onDuplicateReply = (shard, from) => {
+      this.#floodLog.warn(
+        'a shard was answered twice',
+        { shard, nodeId: from?.nodeId },
+        `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
+      );
+    };
+    const routes = new Map<number, NodeAddress>();
+    const deadlines = new DeadlineWheel<Call>(clock);
+    const nextAttempt = (): number => ++this.#attempts;
+    const backoffMs = (repeat: number): number => {
+      const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
+      return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
+    };
+    const onIdentity = (cluster: unknown): void => {
+      this.#compare(cluster);
+    };
+    const follow = (): void => {
+      const found = { link, clock, random, routes, numShards, nextAttempt, onIdentity };
+      this.#host.living = followCluster(found, backoffMs, () => deadlines.items());
+      this.#host.living.topology.refresh();
+    };
+    this.#host = {
+      link,
+      codec: options.codec,
+      clock,
+      deadlines,
+      routes,
+      living: undefined,
+      discovery:
+        options.routing === 'auto'
+          ? new Discovery({ link, clock, nextAttempt, onIdentity, onFound: follow })
+          : undefined,
+      stacks: new CallerStacks(clock),
+      mayRouteDirectly: true,
+      nextAttempt,
+      backoffMs,
+      isSettling: () => clock.monoMs() < this.#settlingUntilMs,
+      onEnd: (call, error) => {
+        this.#onEnd(call, error);
+      },
+      onNotifyHandedOver: (call) => {
+        this.#track(call);
+      },
+      onNotifyFailed: (call, error) => {
+        this.#onNotifyFailed(call, error);
+      },
+    };
+    this.#infoHost = Object.create(this.#host, { codec: { value: jsonCodec } }) as CallHost;
+    if (options.routing === 'topology') follow();
+    this.#host.discovery?.ask();
+    let wasLost = transport.state === 'disconnected';
+    this.#stopListening = transport.onConnection(({ state }) => {
+      if (state === 'disconnected') wasLost = true;
+      else if (state === 'connected' && wasLost) {
+        this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
+        // What was announced meanwhile was not heard.
+        this.#host.living?.topology.onAnnouncement(undefined);
+        this.#host.discovery?.ask();
+      }
+    });
+  }
+
+  requestKey<T>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
+    return this.#routed(false, key, type, payload, options) as Promise<T>;
+  }
+
+  notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
+    return this.#reported(this.#routed(true, key, type, payload, options), key, undefined, type);
+  }
+
+  requestShard<T>(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
+    return this.#checked(false, undefined, shard, type, payload, options) as Promise<T>;
+  }
+
+  notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
+    const sent = this.#checked(true, undefined, shard, type, payload, options);
+    return this.#reported(sent, undefined, shard, type);
+  }
+
+  key(key: string, options?: CallOptions): ScopedClient {
+    const shard = this.#router.shardOf(key);
+    return this.#scoped(key, shard, options);
+  }
+
+  shard(shard: number, options?: CallOptions): ScopedClient {
+    this.#checkShard(shard);
+    return this.#scoped(undefined, shard, options);
+  }
+
+  shardOf(key: string): number {
+    return this.#router.shardOf(key);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #close(): Promise<void> {
+    this.#isClosed = true;
+    this.#refusal = new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
+    this.#stopListening();
+    this.#host.discovery?.close();
+    this.#host.living?.topology.close();
+    this.#host.living?.stranded.close();
+    for (const call of this.#host.deadlines.items()) call.close();
+    return this.#host.link.close();
+  }
+
+  /** A node says which cluster it belongs to. Calls that may have run there end with what is known of them. */
+  #compare(cluster: unknown): void {
+    if (this.#isClosed || typeof cluster !== 'object' || cluster === null) return;
+    const misfit = misfitWith(this.#identity, cluster);
+    const isNew = misfit !== undefined && misfit.message !== this.#refusal?.message;
+    this.#refusal = misfit;
+    if (misfit === undefined) return;
+    if (isNew) this.#options.logger.error({ details: misfit.details }, misfit.message);
+    for (const call of this.#host.deadlines.items()) call.refuse(misfit);
+  }
+
+  /** An error of its own for each call; the cluster may be another one by now, so it is asked again. */
+  #refuse({ code, message, details }: ClstrError): ClstrError {
+    if (!this.#isClosed) {
+      this.#host.living?.topology.refresh();
+      this.#host.discovery?.ask();
+    }
+    return new ClstrError(code, message, { details });
+  }
+
+  #scoped(key: string | undefined, shard: number, options: CallOptions | undefined): ScopedClient {
+    const scope: Scope = {
+      request: (type, payload, own) => this.#checked(false, key, shard, type, payload, own),
+      notify: (type, payload, own) =>
+        this.#reported(this.#checked(true, key, shard, type, payload, own), key, shard, type),
+      nodeInfo: (own) => this.#nodeInfo(shard, own),
+    };
+    return scopedClient(scope, options);
+  }
+
+  /** With a listener for failed notifies, nobody needs to await one: its promise still rejects, but never unhandled. */
+  #reported(
+    sent: Promise<unknown>,
+    key: string | undefined,
+    shard: number | undefined,
+    type: string,
+  ): Promise<void> {
+    if (this.#options.onNotifyFailed !== undefined) {
+      sent.catch((cause: unknown) => {
+        const error = isClstrError(cause)
+          ? cause
+          : new ClstrError('INTERNAL', `an interceptor failed: ${String(cause)}`, { cause });
+        this.#tellNotifyFailed({ key, shard: shard ?? this.#shardIfAny(key), type, error });
+      });
+    }
+    return sent as Promise<void>;
+  }
+
+  #shardIfAny(key: string | undefined): number | undefined {
+    try {
+      return this.#router.shardOf(key!);
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #nodeInfo(shard: number, options: CallOptions = {}): Promise<NodeInfo> {
+    const info = await this.#send(
+      false,
+      undefined,
+      shard,
+      NODE_INFO_TYPE,
+      undefined,
+      options,
+      this.#infoHost,
+    );
+    const { node_id: nodeId, shards, cluster } = (info ?? {}) as Partial<Record<string, unknown>>;
+    this.#compare(cluster);
+    const misfit = misfitWith(this.#identity, cluster);
+    if (misfit !== undefined) throw misfit;
+    const { numShards } = this.#options;
+    const isKnown = (list: unknown[]): boolean => list.every((one) => isShard(one, numShards));
+    if (!isAddressToken(nodeId) || !Array.isArray(shards) || !isKnown(shards)) {
+      const message = `a node answered ${NODE_INFO_TYPE} with ${describe(info)}`;
+      throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
+    }
+    return { nodeId, shards: shards as number[] };
+  }
+
+  #routed(
+    isNotify: boolean,
+    key: string,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    let shard: number;
+    try {
+      shard = this.#router.shardOf(key);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#checked(isNotify, key, shard, type, payload, options);
+  }
+
+  #checked(
+    isNotify: boolean,
+    key: string | undefined,
+    shard: number,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    try {
+      if (key === undefined) this.#checkShard(shard);
+      if (!this.#knownTypes.has(type)) this.#learnType(type);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#options.interceptors.length === 0) {
+      return this.#send(isNotify, key, shard, type, payload, options);
+    }
+    return this.#intercepted({ isNotify, key, shard, type, payload, options: options ?? {} });
+  }
+
+  async #intercepted(original: ClientCall): Promise<unknown> {
+    const { isNotify, key, shard } = original;
+    const { interceptors } = this.#options;
+    const pass = (index: number, call: ClientCall): Promise<unknown> => {
+      if (typeof (call as unknown) !== 'object')
+        throw invalidOption('interceptor', 'next()', call, 'given a call');
+      const interceptor = interceptors[index];
+      if (interceptor !== undefined) return interceptor(call, (changed) => pass(index + 1, changed));
+      if (call.type !== original.type) checkCallerType(call.type);
+      return this.#send(isNotify, key, shard, call.type, call.payload, call.options);
+    };
+    return await pass(0, original);
+  }
+
+  #send(
+    isNotify: boolean,
+    key: string | undefined,
+    shard: number,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+    host = this.#host,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.#refusal !== undefined) throw this.#refuse(this.#refusal);
+      if (this.#pending >= this.#options.maxPending) {
+        throw new ClstrError('OVERLOADED', `${this.#pending} calls of this client are pending (maxPending)`);
+      }
+      let { timeoutMs, headers } = this.#options;
+      if (options !== undefined) {
+        checkCallOptions(options);
+        timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
+        if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
+        if (options.callChain !== undefined) headers = withCallChain(headers, options.callChain);
+      }
+      const bytes = this.#encode(type, payload);
+      const isRaw = isRawPayload(payload);
+      this.#pending++;
+      new Call(
+        host,
+        isNotify,
+        shard,
+        key,
+        type,
+        headers,
+        bytes,
+        isRaw,
+        timeoutMs,
+        options?.idempotent ?? false,
+        resolve,
+        reject,
+      ).start(options?.signal);
+    });
+  }
+
+  #encode(type: string, payload: unknown): string | Uint8Array {
+    const { codec } = this.#options;
+    try {
+      return encodePayload(codec, payload);
+    } catch (cause) {
+      if (isClstrError(cause)) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `the payload of ${describe(type)} cannot be encoded as ${codec.name}: ${why}`;
+      throw new ClstrError('INVALID_ENVELOPE', message, { cause });
+    }
+  }
+
+  #learnType(type: string): void {
+    checkCallerType(type);
+    if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
+  }
+
+  #checkShard(shard: number): void {
+    const { numShards } = this.#options;
+    if (!isShard(shard, numShards)) {
+      const message = `shard must be a whole number from 0 to ${numShards - 1}, got ${describe(shard)}`;
+      throw new ClstrError('INVALID_ENVELOPE', message);
+    }
+  }
+
+  /** A notify that was handed over waits for nobody: it counts here, no longer as pending. */
+  #track(call: Call): void {
+    const { metrics } = this.#options;
+    if (metrics !== noMetrics) metrics.notifyEnded(this.#labels.of(call.type, true), true);
+    this.#pending--;
+    this.#trackedNotifies.add(call);
+    this.#trackedNotifyBytes += heldBytes(call);
+    while (
+      this.#trackedNotifies.size > MAX_TRACKED_NOTIFIES ||
+      this.#trackedNotifyBytes > MAX_TRACKED_NOTIFY_BYTES
+    ) {
+      const [oldest] = this.#trackedNotifies;
+      oldest!.release();
+    }
+  }
+
+  #onEnd(call: Call, error: ClstrError | undefined): void {
+    if (!call.wasHandedOver) this.#pending--;
+    else if (this.#trackedNotifies.delete(call)) this.#trackedNotifyBytes -= heldBytes(call);
+    const { metrics, clock } = this.#options;
+    if (metrics === noMetrics) return;
+    const label = this.#labels.of(call.type, error?.code !== 'UNKNOWN_TYPE');
+    if (!call.isNotify) {
+      const durationMs = clock.monoMs() - call.deadlineMs + call.timeoutMs;
+      metrics.requestEnded(label, error === undefined, durationMs);
+    } else if (error !== undefined) metrics.notifyEnded(label, false);
+    const kind = error === undefined ? undefined : TRANSPORT_ERROR_KINDS.get(error.code);
+    if (kind !== undefined) metrics.transportError(kind);
+  }
+
+  #onNotifyFailed(call: Call, error: ClstrError): void {
+    const { key, shard, type } = call;
+    if (this.#options.onNotifyFailed === undefined) {
+      this.#floodLog.warn(
+        'a notify was refused until its deadline',
+        { shard, type, code: error.code },
+        `a notify was refused until its deadline: ${error.message}`,
+      );
+      return;
+    }
+    this.#tellNotifyFailed({ key, shard, type, error });
+  }
+
+  #tellNotifyFailed(failure: NotifyFailure): void {
+    const { onNotifyFailed } = this.#options;
+    try {
+      detached(onNotifyFailed!, failure);
+    } catch (err) {
+      this.#floodLog.error('onNotifyFailed threw', { err }, 'onNotifyFailed threw');
+    }
+  }
+}
+
+function followCluster(
+  options: Omit<ClientTopologyOptions, 'onMoved'>,
+  backoffMs: (repeat: number) => number,
+  calls: () => readonly Call[],
+): LivingCluster {
+  const { clock, link } = options;
+  const redelivery = new Redelivery({ clock, backoffMs });
+  const stranded = new StrandedCalls({ clock, redelivery, calls });
+  const onMoved = (shard: number): void => {
+    redelivery.onMoved(shard);
+    stranded.onMoved(shard);
+  };
+  const topology = new ClientTopology({ ...options, onMoved });
+  link.onAnnouncement((from) => topology.onAnnouncement(from));
+  return { topology, redelivery, stranded };
+}
+
+const TRANSPORT_ERROR_KINDS = new Map([
+  ['NO_SUBSCRIBER', 'no_subscriber'],
+  ['TIMEOUT', 'timeout'],
+  ['ENVELOPE_EXPIRED', 'ttl_expired'],
+  ['TRANSPORT_CLOSED', 'closed'],
+] as const) as ReadonlyMap<string, 'no_subscriber' | 'timeout' | 'ttl_expired' | 'closed'>;
+
+function mergeHeaders(base: Headers | undefined, own: Headers): Headers | undefined {
+  const checked = copyHeaders(own);
+  if (base === undefined || checked === undefined) return checked ?? base;
+  return copyHeaders(Object.assign(Object.create(null) as object, base, checked)) ?? NO_HEADERS;
+}
+
+function withCallChain(headers: Headers | undefined, chain: CallChain): Headers {
+  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
+  copy[CALL_CHAIN_HEADER] = encodeCallChain(chain);
+  return copy;
+}

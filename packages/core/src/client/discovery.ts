@@ -1,0 +1,123 @@
+/**
+ * How a client with `routing: 'auto'` finds out that its cluster lives: it asks any node once, and again when a call is
+ * refused, times out, or the connection is back. Until a node names a cluster, the client works as in a static one.
+ */
+import type { Clock } from '../base/clock.ts';
+import { decodePayload, jsonCodec } from '../wire/codec.ts';
+import { Question } from './topology.ts';
+import type { ClstrError } from '../base/errors.ts';
+import type { ClientLink, InboundReply } from '../wire/transport.ts';
+import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
+
+/** A call that was refused, and that is repeated only if the cluster lives. */
+export interface Undecided {
+  /** The question was answered, or nobody answered it. */
+  onDecided(): void;
+}
+
+export interface DiscoveryOptions {
+  readonly link: ClientLink;
+  readonly clock: Clock;
+  readonly nextAttempt: () => number;
+  /** Which cluster the node that answered belongs to; undefined from an earlier build. */
+  readonly onIdentity: (cluster: unknown) => void;
+  /** The cluster lives. Called once. */
+  readonly onFound: () => void;
+}
+
+/** How long a node is given to answer. In a static cluster nobody serves the question, and the bus says so at once. */
+const ANSWER_MS = 500;
+/** Until a node that refused the question is asked again, or another one. */
+const RETRY_MS = 100;
+/** For how long "nobody named a cluster" holds: refused calls of a static cluster fail at once meanwhile. */
+const DECIDED_MS = 1_000;
+
+export class Discovery {
+  readonly #options: DiscoveryOptions;
+  #question: Question | undefined;
+  #cancelTimer: (() => void) | undefined;
+  #cancelRetry: (() => void) | undefined;
+  /** At most `maxPending` requests, and the notifies that can still be refused. */
+  readonly #waiting: Undecided[] = [];
+  #decidedMs = -Infinity;
+  /** The cluster was found, or the client was closed. */
+  #isOver = false;
+
+  constructor(options: DiscoveryOptions) {
+    this.#options = options;
+  }
+
+  /** Asks any node whether there is a living cluster, unless that is under way or known. */
+  ask(): void {
+    if (this.#isOver || this.#question !== undefined) return;
+    const { link, clock } = this.#options;
+    this.#cancelTimer = clock.timer(() => {
+      if (this.#question !== undefined) link.cancel(this.#question.attempt);
+      this.#decide(false);
+    }, ANSWER_MS);
+    this.#send();
+  }
+
+  #send(): void {
+    const { link, clock, nextAttempt, onIdentity } = this.#options;
+    const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply, refusal) => {
+      if (this.#question !== question) return;
+      if (refusal?.retryable === true) {
+        this.#cancelRetry = clock.timer(() => this.#send(), RETRY_MS);
+        return;
+      }
+      const { clusterId, cluster } = answerIn(reply);
+      onIdentity(cluster);
+      this.#decide(typeof clusterId === 'string' && clusterId !== '');
+    });
+    this.#question = question;
+    link.send(TOPOLOGY_ADDRESS, question, question);
+  }
+
+  /** Whether a refused call waits for what is decided; a refusal may be the decision itself. */
+  holds(call: Undecided, refusal: ClstrError): boolean {
+    if (this.#isOver || refusal.outcome !== 'not-executed' || refusal.code === 'OVERLOADED') return false;
+    if (isOfLiving(refusal)) {
+      this.#decide(true);
+      return false;
+    }
+    const isDecided = this.#options.clock.monoMs() - this.#decidedMs < DECIDED_MS;
+    if (isDecided && this.#question === undefined) return false;
+    this.#waiting.push(call);
+    this.ask();
+    return true;
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#cancelTimer?.();
+    this.#cancelRetry?.();
+  }
+
+  #decide(isLiving: boolean): void {
+    const { clock, onFound } = this.#options;
+    this.#cancelTimer?.();
+    this.#cancelRetry?.();
+    this.#question = undefined;
+    this.#decidedMs = clock.monoMs();
+    if (isLiving) {
+      this.#isOver = true;
+      onFound();
+    }
+    for (const call of this.#waiting.splice(0)) call.onDecided();
+  }
+}
+
+function answerIn(reply: InboundReply | undefined): { clusterId?: unknown; cluster?: unknown } {
+  if (reply === undefined) return {};
+  try {
+    return decodePayload(jsonCodec, reply.payload, reply.isRaw) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/** Only nodes of a living cluster hand shards over, and number their owners. */
+function isOfLiving({ code, details }: ClstrError): boolean {
+  return code === 'MOVED' || (code === 'NOT_OWNER' && details?.['epoch'] !== undefined);
+}

@@ -1,0 +1,66 @@
+/**
+ * Calls that wait for a node which is no longer the owner of their shard, and has said nothing.
+ *
+ * A newer owner is proof that they wait in vain: it takes a shard only when the one before it has answered what it began,
+ * or may answer no more. Those that may run twice are sent again; the others cannot be told from calls that were done.
+ */
+import type { Redelivery } from './redelivery.ts';
+import type { Clock } from '../base/clock.ts';
+
+/** A call, as far as it may be stranded. */
+export interface Strandable {
+  readonly shard: number;
+  /** Its shard has another owner by now: if it waits for the one before, and may, it is held to be sent again. */
+  leaveFormerOwner(): void;
+}
+
+export interface StrandedCallsOptions {
+  readonly clock: Clock;
+  readonly redelivery: Redelivery;
+  /** All calls of the client that have not ended. */
+  readonly calls: () => readonly Strandable[];
+}
+
+/**
+ * After a new owner became known: answers and refusals of the one before may still be on their way, and a refusal keeps
+ * calls of one key in better order.
+ */
+const GRACE_MS = 100;
+
+export class StrandedCalls {
+  readonly #options: StrandedCallsOptions;
+  /** When a new owner of the shard became known. */
+  readonly #movedMs = new Map<number, number>();
+  #cancelTimer: (() => void) | undefined;
+
+  constructor(options: StrandedCallsOptions) {
+    this.#options = options;
+  }
+
+  onMoved(shard: number): void {
+    this.#movedMs.set(shard, this.#options.clock.monoMs());
+    if (this.#cancelTimer === undefined) this.#lookLater();
+  }
+
+  close(): void {
+    this.#cancelTimer?.();
+  }
+
+  #lookLater(): void {
+    this.#cancelTimer = this.#options.clock.timer(() => this.#look(), GRACE_MS);
+  }
+
+  /** Goes through all calls once, however many shards have moved. */
+  #look(): void {
+    const { clock, redelivery, calls } = this.#options;
+    const nowMs = clock.monoMs();
+    const due = new Set<number>();
+    for (const [shard, movedMs] of this.#movedMs) if (nowMs - movedMs >= GRACE_MS) due.add(shard);
+    for (const shard of due) this.#movedMs.delete(shard);
+    this.#cancelTimer = undefined;
+    if (this.#movedMs.size > 0) this.#lookLater();
+    for (const call of calls()) if (due.has(call.shard)) call.leaveFormerOwner();
+    // Only now: the first call of each key is tried, whichever was found first.
+    for (const shard of due) redelivery.onMoved(shard);
+  }
+}

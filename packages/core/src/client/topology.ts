@@ -1,0 +1,235 @@
+/** Where the owner of each shard is, as the nodes themselves told this client; it never goes back to an older owner. */
+import type { Clock } from '../base/clock.ts';
+import { decodePayload, jsonCodec } from '../wire/codec.ts';
+import { TOPOLOGY_TYPE } from '../wire/envelope.ts';
+import type { ClstrError } from '../base/errors.ts';
+import { nodeAddress } from '../wire/address.ts';
+import type { Random } from '../base/random.ts';
+import { isShard } from '../placement/shard.ts';
+import type { ClientLink, InboundReply, NodeAddress, OutboundEntry, ReplySink } from '../wire/transport.ts';
+import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
+
+export interface ClientTopologyOptions {
+  readonly link: ClientLink;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly routes: Map<number, NodeAddress>;
+  readonly numShards: number;
+  readonly nextAttempt: () => number;
+  /** Which cluster the node that answered belongs to; undefined from an earlier build. */
+  readonly onIdentity: (cluster: unknown) => void;
+  /** A newer owner of the shard is known. */
+  readonly onMoved: (shard: number) => void;
+}
+
+/** How long one node is given to answer before another one is asked. */
+const ANSWER_MS = 500;
+/** Between two questions: many calls may be refused at once. */
+const PAUSE_MS = 50;
+/** All clients hear an announcement at once: each asks at a moment of its own within this time. */
+const JITTER_MS = 50;
+/** Between two questions because of announcements: whoever sends many must not make all clients ask all the time. */
+const ANNOUNCED_PAUSE_MS = 200;
+
+export class ClientTopology {
+  readonly #options: ClientTopologyOptions;
+  readonly #epochs = new Map<number, number>();
+  /** One object per run of a node, so that entries for it share a batch. */
+  readonly #addresses = new Map<string, NodeAddress>();
+  #clusterId = '';
+  /** Of the owners that were told last: the next answer is short when there is nothing newer. */
+  #version: string | undefined;
+  #question: Question | undefined;
+  #isAskedAgain = false;
+  #cancelTimer: (() => void) | undefined;
+  /** The last question met silence: the nodes' common subject may lead to a node that stands still. */
+  #isSilent = false;
+  /** Who announced itself last: not silent, if it is a node at all. */
+  #announcer: NodeAddress | undefined;
+  #announcedMs = -Infinity;
+  #cancelAnnounced: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(options: ClientTopologyOptions) {
+    this.#options = options;
+  }
+
+  /** Asks a node for all owners, unless that is under way. */
+  refresh(): void {
+    if (this.#isClosed) return;
+    if (this.#question !== undefined || this.#cancelTimer !== undefined) this.#isAskedAgain = true;
+    else this.#ask();
+  }
+
+  /**
+   * A node says that it has taken shards, or somebody does in its name: nothing is learned from that, and this client
+   * asks in a moment.
+   */
+  onAnnouncement(from: NodeAddress | undefined): void {
+    if (this.#isClosed) return;
+    if (from !== undefined) this.#announcer = from;
+    if (this.#cancelAnnounced !== undefined) return;
+    const { clock, random } = this.#options;
+    const pauseMs = Math.max(0, this.#announcedMs + ANNOUNCED_PAUSE_MS - clock.monoMs());
+    this.#cancelAnnounced = clock.timer(
+      () => {
+        this.#cancelAnnounced = undefined;
+        this.#announcedMs = clock.monoMs();
+        this.refresh();
+      },
+      pauseMs + (JITTER_MS * random.bytes(1)[0]!) / 256,
+    );
+  }
+
+  /** What a refusal says about the shard's owner. True when it is one this client did not know. */
+  learnFrom(shard: number, { details }: ClstrError): boolean {
+    const { epoch, nodeId, inc } = details ?? {};
+    return isEpoch(epoch) && this.#learn(shard, epoch, nodeId, inc);
+  }
+
+  /** The highest known of the shard; 0 when none is. */
+  epochOf(shard: number): number {
+    return this.#epochs.get(shard) ?? 0;
+  }
+
+  /** The route led to nobody, or to somebody else. */
+  forget(shard: number, address: NodeAddress): void {
+    const { routes } = this.#options;
+    if (routes.get(shard) === address) routes.delete(shard);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTimer?.();
+    this.#cancelAnnounced?.();
+  }
+
+  #ask(): void {
+    const { link, clock, nextAttempt } = this.#options;
+    const announcer = this.#isSilent ? this.#announcer : undefined;
+    this.#isSilent = false;
+    if (announcer !== undefined) this.#announcer = undefined;
+    const known = this.#version === undefined ? null : { known: this.#version };
+    const question = new Question(nextAttempt(), jsonCodec.encode(known), (reply, refusal) => {
+      if (this.#question !== question) return;
+      // Nothing but its own word says that there is such a node.
+      if (announcer !== undefined && reply === undefined) this.#isAskedAgain = true;
+      if (refusal?.retryable === true) this.#isAskedAgain = true;
+      this.#answered(reply, refusal?.code === 'OVERLOADED' ? this.#longPauseMs() : PAUSE_MS);
+    });
+    this.#question = question;
+    this.#cancelTimer = clock.timer(() => {
+      link.cancel(question.attempt);
+      // It went to a node that says nothing, and not even that it is gone.
+      this.#isAskedAgain = true;
+      this.#isSilent = true;
+      this.#answered(undefined, PAUSE_MS);
+    }, ANSWER_MS);
+    link.send(announcer ?? TOPOLOGY_ADDRESS, question, question);
+  }
+
+  /** A node that answers so many questions is not asked sooner than one that says nothing, nor by all at once. */
+  #longPauseMs(): number {
+    return ANSWER_MS * (0.5 + this.#options.random.bytes(1)[0]! / 256);
+  }
+
+  #answered(reply: InboundReply | undefined, pauseMs: number): void {
+    const { clock } = this.#options;
+    this.#question = undefined;
+    this.#cancelTimer?.();
+    this.#cancelTimer = clock.timer(() => {
+      this.#cancelTimer = undefined;
+      if (!this.#isAskedAgain) return;
+      this.#isAskedAgain = false;
+      this.#ask();
+    }, pauseMs);
+    if (reply === undefined) return;
+    try {
+      this.#learnAll(decodePayload(jsonCodec, reply.payload, reply.isRaw));
+    } catch {
+      // Not the answer of a node of this cluster: the shards' own subjects still lead to their owners.
+    }
+  }
+
+  #learnAll(topology: unknown): void {
+    const { clusterId, owners, cluster, version } = (topology ?? {}) as Partial<Record<string, unknown>>;
+    this.#options.onIdentity(cluster);
+    // Empty where a node of a static cluster answers: it knows no owners. Left out when there is nothing new.
+    if (typeof clusterId !== 'string' || clusterId === '' || !Array.isArray(owners)) return;
+    if (clusterId !== this.#clusterId) this.#epochs.clear();
+    this.#clusterId = clusterId;
+    for (const owner of owners as unknown[]) {
+      const [shard, epoch, nodeId, inc] = Array.isArray(owner) ? (owner as unknown[]) : [];
+      if (isEpoch(epoch) && isShard(shard, this.#options.numShards)) this.#learn(shard, epoch, nodeId, inc);
+    }
+    this.#version = typeof version === 'string' && version.length <= MAX_VERSION ? version : undefined;
+  }
+
+  #learn(shard: number, epoch: number, nodeId: unknown, inc: unknown): boolean {
+    if (epoch <= this.epochOf(shard)) return false;
+    const address = this.#addressOf(nodeId, inc);
+    if (address === undefined) return false;
+    this.#epochs.set(shard, epoch);
+    this.#options.routes.set(shard, address);
+    this.#options.onMoved(shard);
+    return true;
+  }
+
+  #addressOf(nodeId: unknown, inc: unknown): NodeAddress | undefined {
+    const address = nodeAddress(nodeId, inc);
+    if (address === undefined) return undefined;
+    const name = `${address.nodeId}.${address.inc}`;
+    const known = this.#addresses.get(name);
+    if (known !== undefined) return known;
+    if (this.#addresses.size >= MAX_ADDRESSES) this.#addresses.clear();
+    this.#addresses.set(name, address);
+    return address;
+  }
+}
+
+/** What nodes of an earlier build do not send. */
+const MAX_VERSION = 64;
+const MAX_ADDRESSES = 10_000;
+
+function isEpoch(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** Both are undefined when nobody was reached. */
+type QuestionEnd = (reply: InboundReply | undefined, refusal: ClstrError | undefined) => void;
+
+/** The question as an entry on the wire, and the sink of its answer. */
+export class Question implements OutboundEntry, ReplySink {
+  readonly isNotify = false;
+  readonly shard = 0;
+  readonly type: string = TOPOLOGY_TYPE;
+  readonly key = undefined;
+  readonly headers = undefined;
+  readonly isRaw = false;
+  readonly attempt: number;
+  readonly payload: string | Uint8Array;
+  readonly #onEnd: QuestionEnd;
+
+  constructor(attempt: number, payload: string | Uint8Array, onEnd: QuestionEnd) {
+    this.attempt = attempt;
+    this.payload = payload;
+    this.#onEnd = onEnd;
+  }
+
+  remainingMs(): number {
+    return ANSWER_MS;
+  }
+
+  onSent(): void {
+    /* an answer comes, or the time is over */
+  }
+
+  onReply(reply: InboundReply): void {
+    if (reply.error === undefined) this.#onEnd(reply, undefined);
+    else this.#onEnd(undefined, reply.error);
+  }
+
+  onError(): void {
+    this.#onEnd(undefined, undefined);
+  }
+}

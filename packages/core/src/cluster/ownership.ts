@@ -1,0 +1,420 @@
+/**
+ * The shards of one run of a node: which it holds, takes and hands over. Each shard goes its own way, one step at a time:
+ *
+ *   not held ── acquire ──▶ held, asserted ── lease lapsed ──▶ held ── assert ──▶ held, asserted
+ *                              ╰── hand over: refuse, finish, passivate, release ──▶ not held
+ *   held ── another wrote its record ──▶ lost: nothing of it may be saved
+ */
+import type { Clock } from '../base/clock.ts';
+import { Slices } from '../base/slices.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { randomId } from '../base/random.ts';
+import type { ClusterStore } from './store.ts';
+import { shardKey } from './records.ts';
+import type { ShardRecord } from './records.ts';
+import { isForgotten, restoredAt } from './restoring.ts';
+import type { Session } from './session.ts';
+import type { Timing } from './timing.ts';
+import type { Known, View } from './view.ts';
+import { newestOf, writeUntilKnown } from './write.ts';
+import type { WriteResult } from './write.ts';
+
+/** What the node does when a shard comes or goes. */
+export interface ShardHost {
+  /** Resolves when messages for the shard reach this node. Never rejects. */
+  serve(shard: number): Promise<void>;
+  /** Refuses what waits, finishes what runs, saves what is in memory, and leaves the shard's subject. Never rejects. */
+  vacate(shard: number): Promise<void>;
+  /**
+   * The shard belongs to somebody else, perhaps for long: nothing of it may be saved. Resolves when nothing of it is left
+   * that could run. Never rejects.
+   */
+  abandon(shard: number): Promise<void>;
+}
+
+export interface OwnershipListener {
+  onAcquired(shard: number, epoch: number): void;
+  onReleased(shard: number): void;
+  onLost(shard: number): void;
+}
+
+export interface OwnershipOptions {
+  readonly nodeId: string;
+  readonly inc: string;
+  readonly numShards: number;
+  readonly store: ClusterStore;
+  readonly view: View;
+  readonly session: Session;
+  /** Of the bucket that the run is in. */
+  readonly clusterId: () => string;
+  readonly timing: Timing;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly host: ShardHost;
+  readonly listener: OwnershipListener;
+  /** Whether all members that are known are placed: until then `desiredOwner` is not to be acted upon. */
+  readonly isPlaced: () => boolean;
+  /** Who should own a shard, among the members that are up. */
+  readonly desiredOwner: (shard: number) => string | undefined;
+}
+
+/** A shard this node holds, as its record says. */
+interface Tenure {
+  readonly epoch: number;
+  revision: number;
+  /** How many lapses the session had when the write that proves it was first sent; -1 for none. */
+  assertedIn: number;
+  /** Messages may reach it: it is neither on its way in nor out. */
+  isServing: boolean;
+  /** The listener has heard of it: not before it is asserted, and so not while the session is lapsed. */
+  isTold: boolean;
+}
+
+export class Ownership {
+  readonly #options: OwnershipOptions;
+  readonly #tenures: (Tenure | undefined)[];
+  #held = 0;
+  #shards: readonly number[] | undefined;
+  readonly #busy = new Set<number>();
+  /** Lost, and not cleared away yet: nothing of a later tenure may meet what is left of the one before. */
+  readonly #abandoned = new Map<number, Promise<void>>();
+  readonly #slices: Slices;
+  #firstSeenMs: number;
+  #changedMs: number;
+  #cancelStableTimer: (() => void) | undefined;
+  #moving = 0;
+  #isDraining = false;
+  #isEnded = false;
+  #ending: Promise<void> | undefined;
+  #isReconcileDue = false;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+    this.#tenures = new Array<Tenure | undefined>(options.numShards).fill(undefined);
+    this.#slices = new Slices(options.clock);
+    this.#firstSeenMs = options.clock.monoMs();
+    this.#changedMs = this.#firstSeenMs;
+  }
+
+  /** Hot path: whether a message for the shard may be admitted, at this very moment. */
+  admits(shard: number, nowMs?: number): boolean {
+    return (this.#tenures[shard]?.isServing ?? false) && this.holds(shard, undefined, nowMs);
+  }
+
+  /** Whether the shard is held, on its way in or out included, in the epoch given. */
+  holds(shard: number, epoch: number | undefined, nowMs?: number): boolean {
+    const tenure = this.#tenures[shard];
+    const { session } = this.#options;
+    if (tenure === undefined || !session.isValid(nowMs) || tenure.assertedIn !== session.lapses) return false;
+    return epoch === undefined || tenure.epoch === epoch;
+  }
+
+  /** The fencing token, while the shard is held. */
+  epochOf(shard: number): number | undefined {
+    return this.#tenures[shard]?.epoch;
+  }
+
+  /** How many shards are held now: asked at each change, when going through all would add up to their square. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Held now, ascending; the same list until it changes. */
+  shards(): readonly number[] {
+    if (this.#shards === undefined) {
+      const held: number[] = [];
+      for (const [shard, tenure] of this.#tenures.entries()) if (tenure !== undefined) held.push(shard);
+      this.#shards = Object.freeze(held);
+    }
+    return this.#shards;
+  }
+
+  /** From now on this run may be in a bucket that it has not seen before. */
+  onBucket(): void {
+    this.#firstSeenMs = this.#options.clock.monoMs();
+  }
+
+  /** The members that are up have changed. */
+  onMembersChanged(): void {
+    if (this.#isEnded) return;
+    const { clock, timing } = this.#options;
+    this.#changedMs = clock.monoMs();
+    this.#cancelStableTimer?.();
+    this.#cancelStableTimer = clock.timer(() => this.reconcile(), timing.stableMs + 1);
+    this.reconcile();
+  }
+
+  onShard(shard: number): void {
+    if (this.#isTakenOver(shard)) this.#lose(shard);
+    this.#work(shard);
+  }
+
+  /** Does for every shard what is to be done now. */
+  reconcile(): void {
+    for (let shard = 0; shard < this.#options.numShards; shard++) this.#work(shard);
+  }
+
+  /** Hands over every shard; resolves when none is held. The caller has told the others that it drains. */
+  async drain(): Promise<void> {
+    this.#isDraining = true;
+    if (this.#held === 0 && this.#busy.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+      this.reconcile();
+    });
+  }
+
+  /** Ends without a word to the others. Resolves when what was still held is cleared away. Idempotent. */
+  end(): Promise<void> {
+    this.#ending ??= this.#end();
+    return this.#ending;
+  }
+
+  async #end(): Promise<void> {
+    this.#isEnded = true;
+    this.#cancelStableTimer?.();
+    const held = this.shards();
+    // All at once: from now on nothing of them is admitted, run or answered, however long the rest takes.
+    for (const shard of held) this.#setTenure(shard, undefined);
+    this.#onEmpty?.();
+    await this.#slices.each(held, (shard) => this.#lose(shard));
+    await Promise.all(this.#abandoned.values());
+  }
+
+  /** Others may have waited for their turn to move. */
+  #reconcileSoon(): void {
+    if (this.#isReconcileDue) return;
+    this.#isReconcileDue = true;
+    this.#options.clock.macrotask(() => {
+      this.#isReconcileDue = false;
+      this.reconcile();
+    });
+  }
+
+  #work(shard: number): void {
+    if (this.#busy.has(shard) || this.#abandoned.has(shard) || this.#isEnded) return;
+    const step = this.#nextStep(shard);
+    if (step === undefined) return;
+    this.#busy.add(shard);
+    void this.#take(shard, step);
+  }
+
+  async #take(shard: number, step: Step): Promise<void> {
+    const { logger, nodeId } = this.#options;
+    try {
+      await step();
+    } catch (err) {
+      logger.error({ err, shard, nodeId }, `a step of shard ${shard} failed`);
+    } finally {
+      this.#busy.delete(shard);
+    }
+    if (this.#isDraining && this.#busy.size === 0 && this.#held === 0) this.#onEmpty?.();
+    this.#work(shard);
+  }
+
+  /** What to do about a shard now; undefined: nothing, until something changes. */
+  #nextStep(shard: number): Step | undefined {
+    const { session, view, nodeId, inc, desiredOwner } = this.#options;
+    if (!session.isValid()) return undefined;
+    const tenure = this.#tenures[shard];
+    const known = view.shards.get(shard);
+    const isDesired = !this.#isDraining && desiredOwner(shard) === nodeId;
+    if (tenure !== undefined) {
+      if (tenure.assertedIn !== session.lapses) return () => this.#assert(shard, tenure);
+      return !isDesired && this.#mayMove() ? () => this.#handOver(shard, tenure) : undefined;
+    }
+    const record = known?.record;
+    if (record?.state === 'owned' && record.owner === nodeId && record.inc === inc) {
+      return () => this.#adopt(shard, known!.revision, record);
+    }
+    if (this.#isDraining) return undefined;
+    if (this.#mustRestore(shard, record)) return () => this.#restore(shard, known);
+    return isDesired && this.#isDeclared ? this.#acquisition(shard, known) : undefined;
+  }
+
+  #acquisition(shard: number, known: Known<ShardRecord> | undefined): Step | undefined {
+    const { view } = this.#options;
+    const record = known?.record;
+    if (record === undefined || record.state === 'restored') {
+      const isOldEnough = this.#hasPassed(this.#firstSeenMs, this.#options.timing.expiryMs);
+      return isOldEnough && this.#isStable ? () => this.#acquire(shard, known) : undefined;
+    }
+    if (!this.#isSettled) return undefined;
+    const isFree = record.state === 'released' || view.isGone(record.owner, record.inc, known!.revision);
+    return isFree ? () => this.#acquire(shard, known) : undefined;
+  }
+
+  async #acquire(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
+    const { view, session, nodeId, inc } = this.#options;
+    const epoch = Math.max(known?.record?.epoch ?? 0, view.highestEpochs.get(shard) ?? 0) + 1;
+    const assertedIn = session.lapses;
+    const revision = known?.revision ?? 0;
+    const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
+    if (result.kind === 'acked')
+      await this.#hold(shard, epoch, result.entry.revision, assertedIn, revision === 0);
+  }
+
+  /** A record in this run's own name that it does not hold: a write that it had given up was done after all. */
+  async #adopt(shard: number, revision: number, { epoch, owner, inc }: ShardRecord): Promise<void> {
+    const assertedIn = this.#options.session.lapses;
+    const result = await this.#write(shard, revision, { epoch, owner, inc, state: 'owned' });
+    if (result.kind === 'acked') await this.#hold(shard, epoch, result.entry.revision, assertedIn, false);
+  }
+
+  async #hold(
+    shard: number,
+    epoch: number,
+    revision: number,
+    assertedIn: number,
+    isCreated: boolean,
+  ): Promise<void> {
+    const { host, session } = this.#options;
+    if (this.#isEnded) return;
+    const tenure: Tenure = { epoch, revision, assertedIn, isServing: false, isTold: false };
+    this.#setTenure(shard, tenure);
+    if (this.#isTakenOver(shard)) {
+      this.#lose(shard);
+      return;
+    }
+    // A record that was created proves a bucket, but not that it is the one where this node's heartbeats are.
+    if (isCreated && !(await session.confirm())) tenure.assertedIn = -1;
+    if (this.#tenures[shard] !== tenure) return;
+    await host.serve(shard);
+    if (this.#tenures[shard] !== tenure) return;
+    tenure.isServing = true;
+    this.#tell(shard, tenure);
+  }
+
+  /** A shard that came while the session was lapsed is not yet this node's: somebody else may hold it by now. */
+  #tell(shard: number, tenure: Tenure): void {
+    if (tenure.isTold || !this.holds(shard, tenure.epoch)) return;
+    tenure.isTold = true;
+    this.#options.listener.onAcquired(shard, tenure.epoch);
+  }
+
+  /** After a lapse: the record is still this node's, or somebody has taken it. */
+  async #assert(shard: number, tenure: Tenure): Promise<void> {
+    const { session, nodeId, inc } = this.#options;
+    const { lapses } = session;
+    const { epoch, revision } = tenure;
+    const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
+    if (this.#tenures[shard] !== tenure) return;
+    if (result.kind === 'acked') {
+      tenure.revision = result.entry.revision;
+      tenure.assertedIn = lapses;
+      this.#tell(shard, tenure);
+    } else this.#lose(shard);
+  }
+
+  async #handOver(shard: number, tenure: Tenure): Promise<void> {
+    const { host, listener, nodeId, inc } = this.#options;
+    tenure.isServing = false;
+    this.#moving++;
+    try {
+      await host.vacate(shard);
+      if (this.#tenures[shard] !== tenure) return;
+      const { epoch, revision } = tenure;
+      this.#setTenure(shard, undefined);
+      await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });
+      listener.onReleased(shard);
+    } finally {
+      this.#moving--;
+    }
+    this.#reconcileSoon();
+  }
+
+  /** The bucket was lost: epochs must rise all the same. */
+  #mustRestore(shard: number, record: ShardRecord | undefined): boolean {
+    return isForgotten(record, this.#options.view.highestEpochs.get(shard) ?? 0);
+  }
+
+  async #restore(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
+    const epoch = this.#options.view.highestEpochs.get(shard)!;
+    await this.#write(shard, known?.revision ?? 0, restoredAt(epoch));
+  }
+
+  /** One write of the shard's record, and what it teaches. Goes on through a lapse: it must be known how it ended. */
+  async #write(shard: number, revision: number, said: Omit<ShardRecord, 'nonce'>): Promise<WriteResult> {
+    const { store, clock, timing, random, view, clusterId } = this.#options;
+    const record: ShardRecord = { ...said, cluster: clusterId(), nonce: randomId(random, 10) };
+    const value = JSON.stringify(record);
+    const result = await writeUntilKnown(
+      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
+      { key: shardKey(shard), revision, value, isWanted: () => !this.#isEnded },
+    );
+    if (this.#isEnded) return { kind: 'given-up' };
+    const entry = newestOf(result);
+    if (entry !== undefined) view.apply(entry, clock.monoMs());
+    else if (result.kind === 'lost') await this.#onGone(shard, revision);
+    return result;
+  }
+
+  /** The record is gone, and with it perhaps the bucket. The heartbeat finds out: trying again would teach nothing. */
+  async #onGone(shard: number, revision: number): Promise<void> {
+    const { session, view } = this.#options;
+    if (!(await session.confirm())) return;
+    if ((view.shards.get(shard)?.revision ?? 0) <= revision) view.forgetShard(shard);
+  }
+
+  #isTakenOver(shard: number): boolean {
+    const { view, nodeId, inc } = this.#options;
+    const tenure = this.#tenures[shard];
+    const known = view.shards.get(shard);
+    if (tenure === undefined || known === undefined || known.revision <= tenure.revision) return false;
+    return known.record?.owner !== nodeId || known.record.inc !== inc;
+  }
+
+  #setTenure(shard: number, tenure: Tenure | undefined): void {
+    if (this.#tenures[shard] !== undefined) this.#held--;
+    if (tenure !== undefined) this.#held++;
+    this.#tenures[shard] = tenure;
+    this.#shards = undefined;
+  }
+
+  #lose(shard: number): void {
+    this.#setTenure(shard, undefined);
+    const abandoned = this.#options.host.abandon(shard).then(() => {
+      if (this.#abandoned.get(shard) !== abandoned) return;
+      this.#abandoned.delete(shard);
+      this.#work(shard);
+    });
+    this.#abandoned.set(shard, abandoned);
+    this.#options.listener.onLost(shard);
+  }
+
+  #mayMove(): boolean {
+    const { timing, view, nodeId } = this.#options;
+    if (this.#moving >= timing.maxMoving) return false;
+    // A node that wants no shards any more waits for nothing.
+    return this.#isDraining || this.#isStable || !view.isUp(nodeId);
+  }
+
+  /** Membership has been as it is for a while: what it asks for will still hold when it is done. */
+  get #isStable(): boolean {
+    return this.#options.isPlaced() && this.#hasPassed(this.#changedMs, this.#options.timing.stableMs);
+  }
+
+  /** Nodes that start together let membership come to rest first; later, orphans are taken at once. */
+  get #isSettled(): boolean {
+    const isOld = this.#hasPassed(this.#firstSeenMs, 2 * this.#options.timing.stableMs);
+    return this.#isStable || (isOld && this.#options.isPlaced());
+  }
+
+  /**
+   * The run before this one may have left the node `up`, and is declared dead by others perhaps only now: a shard taken
+   * under that record would look as if its owner were gone.
+   */
+  get #isDeclared(): boolean {
+    const { view, nodeId, inc } = this.#options;
+    return view.members.get(nodeId)?.record?.inc === inc;
+  }
+
+  #hasPassed(sinceMs: number, ms: number): boolean {
+    return this.#options.clock.monoMs() - sinceMs >= ms;
+  }
+}
+
+type Step = () => Promise<void>;

@@ -1,0 +1,175 @@
+/**
+ * A store whose user's log says what is wrong with it: a refusal at once, silence when it lasts, the end and the return
+ * of the connection. All of it rarely when it repeats.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { ClstrError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { createRareLog } from '../base/rare-log.ts';
+import type { RareLog } from '../base/rare-log.ts';
+import type { CasOutcome, ClusterStore, StoreEntry, StoreListener, Watch } from './store.ts';
+import { refusalOf } from './refusal.ts';
+
+export interface ReportedStoreOptions {
+  /** Whose store it is, such as "node a". */
+  readonly who: string;
+  /** In every line. */
+  readonly fields: object;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export class ReportedStore implements ClusterStore {
+  /** The user can do nothing until the store complies, and the log says so. */
+  isAwaited = true;
+  readonly #store: ClusterStore;
+  readonly #options: ReportedStoreOptions;
+  readonly #rare: RareLog;
+  readonly #stopHearing: () => void;
+  /** When the first of the tries in a row failed that had no answer. */
+  #silentSinceMs: number | undefined;
+  #downSinceMs: number | undefined;
+  #trouble: string | undefined;
+
+  constructor(store: ClusterStore, options: ReportedStoreOptions) {
+    this.#store = store;
+    this.#options = options;
+    this.#rare = createRareLog(options.logger, options.clock);
+    this.#stopHearing = store.onConnection((isConnected) => {
+      this.#onConnection(isConnected);
+    });
+  }
+
+  get isConnected(): boolean {
+    return this.#store.isConnected;
+  }
+
+  /** What went wrong since the last write that was acknowledged, if anything. */
+  get trouble(): string | undefined {
+    return this.isConnected ? this.#trouble : `${this.#options.who} is not connected to the membership store`;
+  }
+
+  onConnection(listener: (isConnected: boolean) => void): () => void {
+    return this.#store.onConnection(listener);
+  }
+
+  /** The promises of the store itself are returned: reporting delays nothing. */
+  cas(record: string, revision: number, value: string | undefined, timeoutMs: number): Promise<CasOutcome> {
+    const outcome = this.#store.cas(record, revision, value, timeoutMs);
+    void outcome.then((known) => {
+      if (known.kind === 'acked') this.#trouble = undefined;
+      if (known.kind !== 'unknown') this.#onAnswer();
+      else this.#onFailure(known.refusal, `write ${record}`);
+    });
+    return outcome;
+  }
+
+  read(record: string, timeoutMs: number): Promise<StoreEntry | undefined> {
+    return this.#reported(this.#store.read(record, timeoutMs), `read ${record}`);
+  }
+
+  list(timeoutMs: number): Promise<readonly StoreEntry[]> {
+    return this.#reported(this.#store.list(timeoutMs), 'list all keys');
+  }
+
+  watch(pattern: string, listener: StoreListener): Watch {
+    return this.#store.watch(pattern, {
+      onEntry: (entry) => {
+        listener.onEntry(entry);
+      },
+      onGap: (reason) => {
+        if (reason !== undefined) this.#onBrokenWatch(pattern, reason);
+        listener.onGap(reason);
+      },
+    });
+  }
+
+  async close(): Promise<void> {
+    this.stopReporting();
+    await this.#store.close();
+  }
+
+  /** For a store that was lent: it stays open. */
+  stopReporting(): void {
+    this.#stopHearing();
+  }
+
+  #reported<T>(answer: Promise<T>, doing: string): Promise<T> {
+    answer.then(
+      () => {
+        this.#onAnswer();
+      },
+      (error: unknown) => {
+        this.#onFailure(refusalOf(error), doing);
+      },
+    );
+    return answer;
+  }
+
+  #onFailure(refusal: ClstrError | undefined, doing: string): void {
+    if (refusal === undefined) this.#onSilence(doing);
+    else {
+      this.#onAnswer();
+      this.#say(kindOf(refusal, doing), refusal, `refuses to ${doing}: ${refusal.message}`);
+    }
+  }
+
+  /** One missing answer means nothing; a connection that is down is in the log already. */
+  #onSilence(doing: string): void {
+    const { clock } = this.#options;
+    const nowMs = clock.monoMs();
+    this.#silentSinceMs ??= nowMs;
+    const silentMs = Math.round(nowMs - this.#silentSinceMs);
+    if (silentMs === 0 || (!this.isConnected && !this.isAwaited)) return;
+    const state = this.isConnected ? 'does not answer' : 'is not connected';
+    this.#say(SILENCE, undefined, `${state}: it was asked to ${doing}`);
+  }
+
+  #onAnswer(): void {
+    if (this.#silentSinceMs === undefined) return;
+    const silentMs = Math.round(this.#options.clock.monoMs() - this.#silentSinceMs);
+    this.#silentSinceMs = undefined;
+    if (this.#rare.over(SILENCE) === 0) return;
+    const { who, fields, logger } = this.#options;
+    logger.info({ ...fields, silentMs }, `the membership store answers ${who} again after ${silentMs} ms`);
+  }
+
+  #onBrokenWatch(pattern: string, reason: ClstrError): void {
+    const refusal = refusalOf(reason);
+    if (refusal !== undefined) this.#onFailure(refusal, `watch ${pattern}`);
+    else this.#say(kindOf(reason, 'watch'), reason, `broke off the watch of ${pattern}: ${reason.message}`);
+  }
+
+  #say(kind: string, err: ClstrError | undefined, what: string): void {
+    const { who, fields } = this.#options;
+    this.#trouble = `the membership store ${what}`;
+    const line = err === undefined ? fields : { ...fields, err };
+    if (this.isAwaited) this.#rare.warn(kind, line, `${who} waits for the membership store, which ${what}`);
+    else this.#rare.warn(kind, line, `the membership store of ${who} ${what}`);
+  }
+
+  #onConnection(isConnected: boolean): void {
+    const { who, fields, clock, logger } = this.#options;
+    if (!isConnected) {
+      const isSaid = this.#rare.warn(DOWN, fields, `${who} lost its connection to the membership store`);
+      this.#downSinceMs = isSaid ? clock.monoMs() : undefined;
+    } else if (this.#downSinceMs !== undefined) {
+      const downMs = Math.round(clock.monoMs() - this.#downSinceMs);
+      this.#downSinceMs = undefined;
+      logger.info(
+        { ...fields, downMs },
+        `${who} is connected to the membership store again after ${downMs} ms`,
+      );
+    }
+  }
+}
+
+const SILENCE = 'silence';
+const DOWN = 'down';
+
+/** All keys alike: an account that is full refuses each of them. */
+function kindOf({ code, details }: ClstrError, doing: string): string {
+  const [verb] = doing.split(' ');
+  const reason = details?.['errCode'];
+  return `${verb!} ${code} ${typeof reason === 'number' ? reason : ''}`;
+}

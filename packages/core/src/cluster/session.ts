@@ -1,0 +1,209 @@
+/**
+ * One run of a node as a member: its heartbeats, its lease, and the end of both.
+ *
+ *   joined ── heartbeat acknowledged ──▶ valid ── lease over ──▶ lapsed ── a later heartbeat acknowledged ──▶ valid
+ *      ╰── another wrote the heartbeat's key, or it is gone ──▶ fenced: this run never serves again
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import { randomId } from '../base/random.ts';
+import type { ClusterStore } from './store.ts';
+import { Lease } from './lease.ts';
+import type { Instant } from './lease.ts';
+import { heartbeatKey } from './records.ts';
+import type { Heartbeat } from './records.ts';
+import type { Timing } from './timing.ts';
+import { writeUntilKnown } from './write.ts';
+
+export interface SessionOptions {
+  readonly nodeId: string;
+  readonly inc: string;
+  readonly store: ClusterStore;
+  readonly timing: Timing;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export interface SessionListener {
+  /** The lease is over: what runs has to stop. */
+  onLapse(): void;
+  /** The lease holds, for the first time or again. */
+  onValid(): void;
+  /** This run is over for good. Called once. */
+  onFenced(reason: string): void;
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #listener: SessionListener;
+  readonly #lease: Lease;
+  /** Counts the lapses: what was sent before the last one proves nothing after it. */
+  lapses = 0;
+  #isLapsed = true;
+  #isEnded = false;
+  #validSinceMs = 0;
+  #revision = 0;
+  #beat = 0;
+  #wake: (() => void) | undefined;
+  #cancelLapseTimer: (() => void) | undefined;
+  /** Heartbeats whose end somebody waits for. */
+  #waiting: ((isConfirmed: boolean) => void)[] = [];
+
+  constructor(options: SessionOptions, listener: SessionListener) {
+    this.#options = options;
+    this.#listener = listener;
+    const { leaseMs, guardMs } = options.timing;
+    this.#lease = new Lease(options.clock, leaseMs - guardMs);
+  }
+
+  /** Hot path: tested at each admission, not by a timer, as timers run late after a pause. */
+  isValid(nowMs?: number): boolean {
+    if (this.#isLapsed || this.#isEnded) return false;
+    if (this.#lease.isValid(nowMs)) return true;
+    this.#lapse();
+    return false;
+  }
+
+  /** For how long it has been valid without a lapse. */
+  get validForMs(): number {
+    return this.isValid() ? this.#options.clock.monoMs() - this.#validSinceMs : 0;
+  }
+
+  /** The store answers now: a heartbeat of the last two was acknowledged. */
+  get isFresh(): boolean {
+    return this.isValid() && this.#lease.ageMs <= 2 * this.#options.timing.heartbeatMs;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  now(): Instant {
+    return this.#lease.now();
+  }
+
+  /** The bytes of the next heartbeat. */
+  nextBeat(isDead = false): string {
+    const { inc, random, timing } = this.#options;
+    const heartbeat: Heartbeat = {
+      inc,
+      beat: ++this.#beat,
+      leaseMs: timing.leaseMs,
+      isDead,
+      nonce: randomId(random, 10),
+    };
+    return JSON.stringify(heartbeat);
+  }
+
+  /** The first heartbeat, sent at `from`, was written as `revision`; the others follow. */
+  begin(revision: number, from: Instant): void {
+    this.#revision = revision;
+    this.#renew(from, this.lapses);
+    void this.#beatOn();
+  }
+
+  /** Whether a heartbeat that is sent from now on is acknowledged, within this lease. Sends one at once. */
+  confirm(): Promise<boolean> {
+    if (!this.isValid()) return Promise.resolve(false);
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#wake?.();
+    });
+  }
+
+  /** Ends it without a word to the others. Idempotent. */
+  end(): void {
+    this.#isEnded = true;
+    this.#cancelLapseTimer?.();
+    this.#wake?.();
+    settle(this.#waiting, false);
+  }
+
+  async #beatOn(): Promise<void> {
+    const { clock, timing } = this.#options;
+    let sentMs = clock.monoMs();
+    for (;;) {
+      if (this.#waiting.length === 0) await this.#sleep(timing.heartbeatMs - (clock.monoMs() - sentMs));
+      if (this.#isEnded) return;
+      sentMs = clock.monoMs();
+      await this.#sendBeat();
+    }
+  }
+
+  async #sendBeat(): Promise<void> {
+    const { store, clock, timing, nodeId } = this.#options;
+    const { lapses } = this;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const from = this.now();
+    const result = await writeUntilKnown(
+      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
+      {
+        key: heartbeatKey(nodeId),
+        revision: this.#revision,
+        value: this.nextBeat(),
+        isWanted: () => !this.#isEnded,
+      },
+    );
+    if (result.kind === 'acked') {
+      this.#revision = result.entry.revision;
+      this.#renew(from, lapses);
+    }
+    settle(waiting, result.kind === 'acked' && lapses === this.lapses && this.isValid());
+    if (result.kind === 'lost') {
+      this.fence(
+        result.newest === undefined ? 'its heartbeat record is gone' : 'another wrote its heartbeat record',
+      );
+    }
+  }
+
+  fence(reason: string): void {
+    if (this.#isEnded) return;
+    this.end();
+    this.#listener.onFenced(reason);
+  }
+
+  /** What was first sent before a lapse proves nothing after it. */
+  #renew(from: Instant, lapsesAtSending: number): void {
+    if (this.#isEnded) return;
+    this.isValid();
+    if (lapsesAtSending !== this.lapses) return;
+    this.#lease.extend(from);
+    if (!this.#lease.isValid()) return;
+    this.#armLapseTimer();
+    if (!this.#isLapsed) return;
+    this.#isLapsed = false;
+    this.#validSinceMs = this.#options.clock.monoMs();
+    this.#listener.onValid();
+  }
+
+  #lapse(): void {
+    this.#isLapsed = true;
+    this.lapses++;
+    this.#cancelLapseTimer?.();
+    this.#listener.onLapse();
+  }
+
+  /** So that what runs hears of the end even when no message comes. */
+  #armLapseTimer(): void {
+    this.#cancelLapseTimer?.();
+    this.#cancelLapseTimer = this.#options.clock.timer(() => {
+      if (this.isValid()) this.#armLapseTimer();
+    }, this.#lease.remainingMs + 1);
+  }
+
+  #sleep(ms: number): Promise<void> {
+    if (ms <= 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancel = this.#options.clock.timer(resolve, ms);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}
+
+function settle(waiting: ((isConfirmed: boolean) => void)[], isConfirmed: boolean): void {
+  for (const resolve of waiting.splice(0)) resolve(isConfirmed);
+}

@@ -1,0 +1,20 @@
+/** What may be a key, a revision and a pattern of a {@link ClusterStore}: each store refuses the rest alike. */
+import { checkString } from '../base/options.ts';
+
+const KEY = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+const PATTERN = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?$/;
+
+/** Of `read`. @throws INVALID_OPTION */
+export function checkStoreKey(key: unknown): string {
+  return checkString('read', 'key', key, KEY, 'dot-separated tokens of A-Z a-z 0-9 _ -');
+}
+
+/** Of `watch`. @throws INVALID_OPTION */
+export function checkWatchPattern(pattern: unknown): string {
+  return checkString('watch', 'pattern', pattern, PATTERN, 'a key, or a key whose last token is *');
+}
+
+/** Whether `cas` can be asked for: it never rejects, so that anything else is `unknown`. */
+export function isWritable(key: unknown, revision: unknown): boolean {
+  return typeof key === 'string' && KEY.test(key) && Number.isSafeInteger(revision) && Number(revision) >= 0;
+}

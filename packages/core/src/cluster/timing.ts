@@ -1,0 +1,126 @@
+/** How long membership waits for what: two profiles, and the inequalities that every profile must keep. */
+import { ClstrError } from '../base/errors.ts';
+import { checkInteger, checkKnownOptions, invalidOption } from '../base/options.ts';
+
+/** All in milliseconds, except `maxMoving`. */
+export interface Timing {
+  /** Between two heartbeats. */
+  readonly heartbeatMs: number;
+  /** How long one answer of the store is waited for. */
+  readonly ackTimeoutMs: number;
+  /** How long a heartbeat keeps its node in possession of its shards, from when it was first sent. */
+  readonly leaseMs: number;
+  /** How long before the end of its lease a node stops of its own accord. */
+  readonly guardMs: number;
+  /** How long a heartbeat has to stay away until its node may be declared dead. */
+  readonly expiryMs: number;
+  /** What expiry leaves for delays of the watch and the event loop. */
+  readonly slackMs: number;
+  /** How long handlers and `passivate` may take when a shard is handed over, or a node drains. */
+  readonly drainMs: number;
+  /** How long membership has to stay as it is before shards are moved for balance. */
+  readonly stableMs: number;
+  /** Between two full lists of the bucket. */
+  readonly listMs: number;
+  /** Between two pings of the store's connection. */
+  readonly pingMs: number;
+  /** How long one attempt to connect to the store may take. */
+  readonly dialMs: number;
+  /** Shards of one node that may be on their way to another at a time. */
+  readonly maxMoving: number;
+}
+
+export type TimingProfile = 'default' | 'fast';
+
+export const TIMINGS: Readonly<Record<TimingProfile, Timing>> = {
+  default: {
+    heartbeatMs: 2_000,
+    ackTimeoutMs: 1_500,
+    leaseMs: 15_000,
+    guardMs: 1_000,
+    expiryMs: 17_000,
+    slackMs: 1_500,
+    drainMs: 10_000,
+    stableMs: 3_000,
+    listMs: 10_000,
+    pingMs: 2_000,
+    dialMs: 2_000,
+    maxMoving: 128,
+  },
+  /** For tests and for one server next door. */
+  fast: {
+    heartbeatMs: 300,
+    ackTimeoutMs: 250,
+    leaseMs: 2_000,
+    guardMs: 200,
+    expiryMs: 2_500,
+    slackMs: 400,
+    drainMs: 2_000,
+    stableMs: 300,
+    listMs: 1_000,
+    pingMs: 300,
+    dialMs: 500,
+    maxMoving: 32,
+  },
+};
+for (const timing of Object.values(TIMINGS)) Object.freeze(timing);
+Object.freeze(TIMINGS);
+
+const NAMES = Object.keys(TIMINGS.default) as (keyof Timing)[];
+const MAX_MS = 3_600_000;
+/** Of clocks: how much faster one may run than another. */
+const MAX_CLOCK_RATE_ERROR = 0.01;
+
+/**
+ * A profile by name, or one of your own.
+ *
+ * @throws INVALID_OPTION naming the inequality that does not hold
+ */
+export function resolveTiming(owner: string, given: TimingProfile | Timing): Timing {
+  if (typeof given === 'string') {
+    const profile = Object.hasOwn(TIMINGS, given) ? TIMINGS[given] : undefined;
+    if (profile !== undefined) return profile;
+    throw invalidOption(owner, 'timing', given, `one of ${Object.keys(TIMINGS).join(', ')}, or a Timing`);
+  }
+  checkKnownOptions(`${owner}: timing`, given, NAMES);
+  for (const name of NAMES) checkInteger(owner, `timing.${name}`, given[name], 1, MAX_MS);
+  const broken = RULES.find((rule) => !rule.holds(given));
+  if (broken !== undefined) {
+    throw new ClstrError('INVALID_OPTION', `${owner}: timing must keep ${broken.text}`);
+  }
+  return Object.freeze({ ...given });
+}
+
+/** How long a monitor waits for the heartbeat of a node whose lease takes `leaseMs`. */
+export function expiryFor(timing: Timing, leaseMs: number): number {
+  return Math.max(timing.expiryMs, shortestExpiry(leaseMs, timing.slackMs));
+}
+
+/** How long a node that nobody answers on its own subjects keeps its shards, of time in which its store answered. */
+export function silenceLimit({ leaseMs }: Pick<Timing, 'leaseMs'>): number {
+  return 0.75 * leaseMs;
+}
+
+/** So long that the lease has ended on the slowest clock before this time is over on the fastest. */
+function shortestExpiry(leaseMs: number, slackMs: number): number {
+  return (leaseMs * (1 + MAX_CLOCK_RATE_ERROR)) / (1 - MAX_CLOCK_RATE_ERROR) + slackMs;
+}
+
+const RULES: readonly { text: string; holds: (timing: Timing) => boolean }[] = [
+  {
+    text: '3 heartbeatMs + ackTimeoutMs <= leaseMs - guardMs, or one lost heartbeat ends the lease',
+    holds: (t) => 3 * t.heartbeatMs + t.ackTimeoutMs <= t.leaseMs - t.guardMs,
+  },
+  {
+    text: 'expiryMs >= leaseMs * 1.01 / 0.99 + slackMs, or a node is declared dead within its lease',
+    holds: (t) => t.expiryMs >= shortestExpiry(t.leaseMs, t.slackMs),
+  },
+  {
+    text: '3 pingMs <= leaseMs / 2, or a broken connection outlives the lease',
+    holds: (t) => 3 * t.pingMs <= t.leaseMs / 2,
+  },
+  {
+    text: '2 pingMs + dialMs + heartbeatMs <= 3/4 leaseMs, or a node gives its shards up before it can have connected again',
+    holds: (t) => 2 * t.pingMs + t.dialMs + t.heartbeatMs <= silenceLimit(t),
+  },
+];

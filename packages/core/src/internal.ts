@@ -1,0 +1,30 @@
+/** For the sibling packages alone: anything here may change in any release. */
+export { createKeyRouter } from './placement/shard.ts';
+export type { KeyRouter } from './placement/shard.ts';
+export { isErrorCode } from './base/errors.ts';
+export { chainTo, isOfChain } from './wire/call-chain.ts';
+export { NOWHERE, heldBytes } from './wire/transport.ts';
+export { describe, printable } from './base/describe.ts';
+export {
+  checkInteger,
+  checkMethods,
+  checkOptionalFunction,
+  checkKnownOptions,
+  checkString,
+  invalidOption,
+} from './base/options.ts';
+export { abortDetached, captureContext, detached } from './base/async-context.ts';
+export type { AsyncContext } from './base/async-context.ts';
+export { anySignal, listenForAbort, stopListening } from './base/abort-listeners.ts';
+export type { Abortable } from './base/abort-listeners.ts';
+export { inBackground } from './base/background.ts';
+export { Slices } from './base/slices.ts';
+export { pause, within } from './base/clock.ts';
+export { randomId, systemRandom } from './base/random.ts';
+export { safeLogger } from './base/observers.ts';
+export { LateLogger } from './base/late-logger.ts';
+export { silentLogger } from './base/logger.ts';
+export { FloodLog } from './base/flood-log.ts';
+export { createRareLog } from './base/rare-log.ts';
+export type { RareLog } from './base/rare-log.ts';
+export { noMetrics } from './base/metrics.ts';

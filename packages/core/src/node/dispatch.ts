@@ -1,0 +1,427 @@
+/**
+ * What a node does with an entry, whatever the transport: admission, time budget, handler, reply.
+ *
+ * Stages: known attempt? → draining? → owned? → well-formed? → in time? → room? → decode → handler → encode → reply.
+ * Everything refused before `handler` is `not-executed`; nothing after it is.
+ */
+import { CALL_CHAIN_HEADER, Ticket, decodeCallChain, heldBy } from '../wire/call-chain.ts';
+import type { CallChain } from '../wire/call-chain.ts';
+import type { ClusterIdentity } from '../wire/cluster-identity.ts';
+import { decodePayload } from '../wire/codec.ts';
+import { describe } from '../base/describe.ts';
+import type { Headers } from '../wire/envelope.ts';
+import {
+  NODE_INFO_TYPE,
+  NO_HEADERS,
+  PROBE_TYPE,
+  RESERVED_TYPE_PREFIX,
+  TOPOLOGY_TYPE,
+  checkType,
+  copyHeaders,
+} from '../wire/envelope.ts';
+import { ClstrError, Refusal } from '../base/errors.ts';
+import type { Failure } from '../base/errors.ts';
+import { FloodLog } from '../base/flood-log.ts';
+import type { RunHost, RunOptions } from './handler-run.ts';
+import { Run } from './handler-run.ts';
+import type { Handler, HandlerRequest } from './handler.ts';
+import { detached } from '../base/async-context.ts';
+import { AttemptWindow } from './attempt-window.ts';
+import { DeadlineWheel } from '../base/deadline-wheel.ts';
+import { OverdueTurns } from '../base/overdue-turns.ts';
+import { Slices } from '../base/slices.ts';
+import type { Metrics } from '../base/metrics.ts';
+import { noMetrics } from '../base/metrics.ts';
+import { Questions } from './questions.ts';
+import type { KeyRouter } from '../placement/shard.ts';
+import { NOWHERE, heldBytes } from '../wire/transport.ts';
+import type { EntryReceiver, InboundEntry, ReplyPort } from '../wire/transport.ts';
+import { TypeLabels } from '../base/type-labels.ts';
+
+export interface DispatchOptions extends RunOptions {
+  /** What clients compare themselves with. */
+  readonly identity: ClusterIdentity;
+  readonly router: KeyRouter;
+  /** The user's handler with all interceptors around it. */
+  readonly handler: Handler;
+  readonly maxInFlight: number;
+  readonly maxInFlightBytes: number;
+  readonly metrics: Metrics;
+  /** The types that the user's handler declares. */
+  readonly types?: readonly string[] | undefined;
+}
+
+const MAX_KNOWN_TYPES = 1_024;
+
+type Admission = 'all' | 'nested' | 'none';
+
+export class Dispatch implements EntryReceiver, RunHost {
+  readonly options: DispatchOptions;
+  /** Messages that have arrived, without those that the node answers by itself. */
+  inbound = 0;
+  /** The run of this node that answers probes. */
+  inc = '';
+  readonly deadlines: DeadlineWheel<Run>;
+  readonly overdue: OverdueTurns;
+  readonly floodLog: FloodLog;
+  readonly #window = new AttemptWindow();
+  /** Running handlers by session and attempt, for cancel; JSON entries, which have neither, are not in it. */
+  readonly #running = new Map<number, Map<number, Run>>();
+  readonly #knownTypes = new Set<string>();
+  readonly #labels: TypeLabels;
+  readonly #questions: Questions;
+  #inFlight = 0;
+  #inFlightBytes = 0;
+  #admission: Admission = 'all';
+  readonly #ticket: Ticket;
+  /** Of each message that came from outside. */
+  readonly #noChain: CallChain;
+  #onIdle: (() => void) | undefined;
+  /** What runs asynchronously, by shard: the head of a list each. Dense or sparse, as the engine finds best. */
+  readonly #byShard: (Run | undefined)[] = [];
+  /** Called when nothing of the shard runs any more. */
+  readonly #onVacant = new Map<number, () => void>();
+  readonly #slices: Slices;
+  /**
+   * For the shards' subjects: who has lost a shard, or may have, says nothing there, because its owner answers too.
+   */
+  readonly onShardSubjects: EntryReceiver = {
+    onEntry: (entry, port) => {
+      if (entry.type === TOPOLOGY_TYPE) return;
+      // A probe asks about the subject alone: a node that has yet to assert the shard is reached all the same.
+      const mayAnswer = this.options.gate.holds(entry.shard, undefined) || entry.type === PROBE_TYPE;
+      if (mayAnswer) this.onEntry(entry, port);
+    },
+    onCancel: (session, attempt) => {
+      this.onCancel(session, attempt);
+    },
+  };
+  /** For the nodes' common subject, where nothing else is answered. */
+  readonly onCommonSubject: EntryReceiver = {
+    onEntry: (entry, port) => {
+      if (entry.type === TOPOLOGY_TYPE) this.onEntry(entry, port);
+    },
+    onCancel: () => {
+      /* what is answered there is answered at once */
+    },
+  };
+
+  constructor(options: DispatchOptions) {
+    this.options = options;
+    this.deadlines = new DeadlineWheel(options.clock);
+    this.#slices = new Slices(options.clock);
+    this.#labels = new TypeLabels(options.types);
+    this.floodLog = new FloodLog(options.logger, options.clock);
+    this.#questions = new Questions(options);
+    this.#ticket = new Ticket(options.random);
+    this.#noChain = Object.freeze(heldBy(this.#ticket));
+    this.overdue = new OverdueTurns(options.clock, options.logger);
+  }
+
+  /** Messages accepted and not yet answered. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  onEntry(entry: InboundEntry, port: ReplyPort): void {
+    const { type } = entry;
+    if (type === TOPOLOGY_TYPE || type === PROBE_TYPE || type === NODE_INFO_TYPE) {
+      this.#onQuestion(entry, port);
+      return;
+    }
+    this.inbound++;
+    const nowMs = this.options.clock.monoMs();
+    if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt, port.inbox, nowMs)) return;
+    let request: HandlerRequest;
+    try {
+      const refusal = this.#refusal(entry, nowMs);
+      if (refusal !== undefined) {
+        this.#refuse(entry, port, refusal);
+        return;
+      }
+      request = this.#toRequest(entry);
+    } catch (error) {
+      this.#refuse(entry, port, error as ClstrError);
+      return;
+    }
+    const run = new Run(this, entry, port, nowMs);
+    this.#inFlight++;
+    this.#inFlightBytes += run.bytes;
+    const { metrics, nodeId, handler } = this.options;
+    if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.#inFlight);
+    try {
+      const result = detached(handler, request, run);
+      if (isThenable(result)) this.#await(result, run);
+      else run.succeed(result);
+    } catch (error) {
+      run.fail(error);
+    }
+  }
+
+  /** Admitted like all else, and nothing is made for what is refused, comes twice, or is heard by nobody. */
+  #onQuestion(entry: InboundEntry, port: ReplyPort): void {
+    const { type, attempt, shard } = entry;
+    if (entry.isNotify || port === NOWHERE) return;
+    if (type === PROBE_TYPE && entry.key !== this.inc) return;
+    if (type === TOPOLOGY_TYPE && this.#questions.isRepeated(entry, port)) return;
+    const { clock, gate, maxInFlightBytes } = this.options;
+    const nowMs = clock.monoMs();
+    // The session of probes is no secret: who used up its numbers would make the node believe that it is cut off.
+    const session = type === PROBE_TYPE ? 0 : entry.session;
+    if (session !== 0 && !this.#window.admit(session, attempt, port.inbox, nowMs)) return;
+    let answer: string | Refusal | undefined = this.#closed(entry);
+    if (type === NODE_INFO_TYPE && !gate.admits(shard, nowMs)) answer ??= gate.refusal(shard);
+    answer ??= this.#full(entry, nowMs, type === PROBE_TYPE ? 0 : heldBytes(entry));
+    answer ??= type === PROBE_TYPE ? 'null' : this.#questions.answer(entry, nowMs);
+    // An answer larger than all room has it to itself.
+    if (typeof answer === 'string') {
+      answer = this.#full(entry, nowMs, Math.min(answer.length, maxInFlightBytes)) ?? answer;
+    }
+    if (typeof answer === 'string') port.reply(entry, answer, false);
+    else this.#refuse(entry, port, answer);
+  }
+
+  onCancel(session: number, attempt: number): void {
+    this.#running.get(session)?.get(attempt)?.cancel();
+  }
+
+  /**
+   * Refuses from now on all but the calls that runs of this node have led to: a message that was accepted can only be
+   * answered when the calls it makes are, and some of them may be for this very node.
+   */
+  stopAdmitting(): void {
+    this.#admission = 'nested';
+  }
+
+  /** Resolves when everything accepted is answered. Call once, after {@link stopAdmitting}. */
+  async whenIdle(): Promise<void> {
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+    });
+  }
+
+  /** Answers what still runs with an error, and fires its signal. Resolves when that is done. */
+  async abortRunning(error: ClstrError): Promise<void> {
+    this.#admission = 'none';
+    this.overdue.close();
+    await this.abortRuns(error);
+  }
+
+  /** Answers what runs with an error, and fires its signal; admission goes on. Resolves when that is done. */
+  async abortRuns(error: ClstrError, shard?: number): Promise<void> {
+    const runs = shard === undefined ? this.deadlines.items() : this.#runsOf(shard);
+    await this.#slices.each(runs, (run) => run.abort(error));
+  }
+
+  /** Resolves when nothing of the shard runs any more; the caller has ended its admission. */
+  async whenVacant(shard: number): Promise<void> {
+    if (this.#byShard[shard] === undefined) return;
+    const before = this.#onVacant.get(shard);
+    await new Promise<void>((resolve) => {
+      this.#onVacant.set(shard, () => {
+        before?.();
+        resolve();
+      });
+    });
+  }
+
+  #runsOf(shard: number): Run[] {
+    const runs: Run[] = [];
+    for (let run = this.#byShard[shard]; run !== undefined; run = run.nextOfShard) runs.push(run);
+    return runs;
+  }
+
+  onOutlived(run: Run): void {
+    if (!run.isAsync) return;
+    const { type, key, shard } = run.entry;
+    run.outlived = { type, key, shard, sinceMs: run.startedMs };
+    this.overdue.watch(run.outlived, run.limitMs);
+  }
+
+  onLateEnd({ outlived }: Run): void {
+    if (outlived !== undefined) this.overdue.ended(outlived);
+  }
+
+  onRunEnd(run: Run, isSuccess: boolean): void {
+    this.#inFlight--;
+    this.#inFlightBytes -= run.bytes;
+    const { session, attempt, type } = run.entry;
+    if (run.isAsync) {
+      this.deadlines.remove(run);
+      this.#unlink(run);
+      const attempts = this.#running.get(session);
+      if (attempts?.get(attempt) === run) {
+        attempts.delete(attempt);
+        if (attempts.size === 0) this.#running.delete(session);
+      }
+    }
+    const { metrics, clock, nodeId } = this.options;
+    if (metrics !== noMetrics) {
+      metrics.handlersActive(nodeId, this.#inFlight);
+      const endedMs = clock.monoMs();
+      const beganMs = run.refusal === undefined ? run.beganMs : endedMs;
+      const label = this.#labels.of(type, isSuccess);
+      metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - run.startedMs);
+      if (run.refusal === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
+    }
+    if (this.#inFlight === 0) this.#onIdle?.();
+  }
+
+  /** Why the entry does not run. @throws KEY_REQUIRED, INVALID_ENVELOPE for a key that is none */
+  #refusal(entry: InboundEntry, nowMs: number): Refusal | undefined {
+    const { gate } = this.options;
+    const refusal = this.#closed(entry);
+    if (refusal !== undefined) return refusal;
+    if (!gate.admits(entry.shard, nowMs)) return gate.refusal(entry.shard);
+    return (
+      this.#full(entry, nowMs, heldBytes(entry)) ??
+      (entry.key === undefined ? undefined : this.#wrongHome(entry.key, entry.shard))
+    );
+  }
+
+  #closed(entry: InboundEntry): Refusal | undefined {
+    if (this.#admission === 'all' || (this.#admission === 'nested' && this.#isNested(entry)))
+      return undefined;
+    return new Refusal('DRAINING', `node ${this.options.nodeId} is shutting down`);
+  }
+
+  /** No time is left for the entry, or no room for so many bytes. */
+  #full(entry: InboundEntry, nowMs: number, bytes: number): Refusal | undefined {
+    const { nodeId, maxInFlight, maxInFlightBytes } = this.options;
+    if (entry.ttlMs !== undefined && nowMs - entry.receivedAtMs >= entry.ttlMs) {
+      const message = `the budget of ${entry.ttlMs} ms for ${describe(entry.type)} ran out before node ${nodeId} could start`;
+      return new Refusal('ENVELOPE_EXPIRED', message);
+    }
+    if (this.#inFlight >= maxInFlight || this.#inFlightBytes + bytes > maxInFlightBytes) {
+      const message = `node ${nodeId} has ${this.#inFlight} messages (${this.#inFlightBytes} bytes) in work`;
+      return new Refusal('OVERLOADED', message);
+    }
+    return undefined;
+  }
+
+  #isNested({ headers }: InboundEntry): boolean {
+    return this.#ticket.isIn(headers?.[CALL_CHAIN_HEADER]);
+  }
+
+  #toRequest(entry: InboundEntry): HandlerRequest {
+    const { type, key, shard, isNotify } = entry;
+    if (!this.#knownTypes.has(type)) this.#learnType(type);
+    const payload = this.#decode(entry);
+    if (entry.headers === undefined) {
+      return new Request(key, shard, type, payload, NO_HEADERS, isNotify, this.#noChain);
+    }
+    const { [CALL_CHAIN_HEADER]: chain, ...own } = entry.headers;
+    const headers = copyHeaders(own) ?? NO_HEADERS;
+    const callChain = chain === undefined ? this.#noChain : decodeCallChain(chain, this.#ticket);
+    return new Request(key, shard, type, payload, headers, isNotify, callChain);
+  }
+
+  /** A client with another shard count or seed would give a key a second home. It is not told the home: docs/decisions/0004. */
+  #wrongHome(key: string, shard: number): Refusal | undefined {
+    if (this.options.router.shardOf(key, shard) === shard) return undefined;
+    const message =
+      `the client sent key ${describe(key)} to a shard that is not its home here: ` +
+      'numShards and seed must be the same at every client and node';
+    return new Refusal('CLUSTER_CONFIG_MISMATCH', message);
+  }
+
+  #decode(entry: InboundEntry): unknown {
+    const { codec } = this.options;
+    try {
+      return decodePayload(codec, entry.payload, entry.isRaw);
+    } catch (cause) {
+      const message = `the payload of ${describe(entry.type)} is no ${codec.name}`;
+      throw new ClstrError('INVALID_ENVELOPE', message, { cause });
+    }
+  }
+
+  #learnType(type: string): void {
+    checkType(type);
+    if (type.startsWith(RESERVED_TYPE_PREFIX)) {
+      throw new ClstrError('UNKNOWN_TYPE', `this node knows no message type ${describe(type)}`);
+    }
+    if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
+  }
+
+  #refuse(entry: InboundEntry, port: ReplyPort, error: Failure): void {
+    if (error.code === 'ENVELOPE_EXPIRED') this.options.metrics.transportError('ttl_expired');
+    port.fail(entry, error);
+  }
+
+  #link(run: Run): void {
+    const { shard } = run.entry;
+    const first = this.#byShard[shard];
+    run.nextOfShard = first;
+    if (first !== undefined) first.previousOfShard = run;
+    this.#byShard[shard] = run;
+  }
+
+  #unlink(run: Run): void {
+    const { nextOfShard: next, previousOfShard: previous } = run;
+    if (next !== undefined) next.previousOfShard = previous;
+    if (previous !== undefined) {
+      previous.nextOfShard = next;
+      return;
+    }
+    const { shard } = run.entry;
+    this.#byShard[shard] = next;
+    if (next !== undefined || this.#onVacant.size === 0) return;
+    this.#onVacant.get(shard)?.();
+    this.#onVacant.delete(shard);
+  }
+
+  #await(result: PromiseLike<unknown>, run: Run): void {
+    run.isAsync = true;
+    this.deadlines.add(run);
+    this.#link(run);
+    const { session, attempt } = run.entry;
+    run.entry.payload = '';
+    if (session !== 0) {
+      let attempts = this.#running.get(session);
+      if (attempts === undefined) this.#running.set(session, (attempts = new Map<number, Run>()));
+      attempts.set(attempt, run);
+    }
+    result.then(
+      (value) => {
+        run.succeed(value);
+      },
+      (error: unknown) => {
+        run.fail(error);
+      },
+    );
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** A class, as no literal may make what waits: docs/decisions/0011. Positional, as it is made for each message. */
+class Request implements HandlerRequest {
+  readonly key: string | undefined;
+  readonly shard: number;
+  readonly type: string;
+  readonly payload: unknown;
+  readonly headers: Headers;
+  readonly isNotify: boolean;
+  readonly callChain: CallChain;
+
+  constructor(
+    key: string | undefined,
+    shard: number,
+    type: string,
+    payload: unknown,
+    headers: Headers,
+    isNotify: boolean,
+    callChain: CallChain,
+  ) {
+    this.key = key;
+    this.shard = shard;
+    this.type = type;
+    this.payload = payload;
+    this.headers = headers;
+    this.isNotify = isNotify;
+    this.callChain = callChain;
+  }
+}

@@ -1,0 +1,302 @@
+/** One handler call on its node, from its start to its only answer. */
+import type { Codec } from '../wire/codec.ts';
+import { encodePayload, isRawPayload } from '../wire/codec.ts';
+import type { Clock } from '../base/clock.ts';
+import { describe } from '../base/describe.ts';
+import { ClstrError, asRefusal, dispositionOf, forCaller, isClstrError } from '../base/errors.ts';
+import type { ErrorCode } from '../base/errors.ts';
+import type { HandlerContext, ShardTenure } from './handler.ts';
+import { abortDetached } from '../base/async-context.ts';
+import { Deadline } from '../base/deadline-wheel.ts';
+import type { DeadlineWheel } from '../base/deadline-wheel.ts';
+import type { WatchedTurn } from '../base/overdue-turns.ts';
+import type { FloodLog } from '../base/flood-log.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { randomId } from '../base/random.ts';
+import type { ShardGate } from '../cluster/shard-gate.ts';
+import { heldBytes } from '../wire/transport.ts';
+import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
+
+export interface RunOptions {
+  readonly nodeId: string;
+  readonly gate: ShardGate;
+  readonly codec: Codec;
+  readonly handlerTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** What all runs of a node share. */
+export interface RunHost {
+  readonly options: RunOptions;
+  readonly deadlines: DeadlineWheel<Run>;
+  /** For what each message may cause. */
+  readonly floodLog: FloodLog;
+  /** The caller has its answer, but the handler runs on. */
+  onOutlived(run: Run): void;
+  /** The handler has ended after {@link onOutlived}. */
+  onLateEnd(run: Run): void;
+  /** Called once for each. */
+  onRunEnd(run: Run, isSuccess: boolean): void;
+}
+
+/** Hot path: the same object is the handler's context and the item in the deadline wheel. */
+export class Run extends Deadline implements HandlerContext {
+  readonly #host: RunHost;
+  readonly entry: InboundEntry;
+  readonly #port: ReplyPort;
+  readonly bytes: number;
+  readonly startedMs: number;
+  readonly epoch: number | undefined;
+  /** When the time of the handler is over; the deadline in the wheel comes first, for what still waits then. */
+  readonly limitMs: number;
+  /** While the handler runs on behind an answer. */
+  outlived: WatchedTurn | undefined = undefined;
+  isAsync = false;
+  /** When the handler began; until then the message waits. */
+  beganMs: number;
+  /** Why it was refused before any user code ran. */
+  refusal: ErrorCode | undefined = undefined;
+  onAbort: ((reason: ClstrError) => void) | undefined = undefined;
+  /** In the list of those of its shard, which the dispatch keeps while they are asynchronous. */
+  nextOfShard: Run | undefined = undefined;
+  previousOfShard: Run | undefined = undefined;
+  #isDone = false;
+  /** Made when the handler first asks: an AbortController costs more than the rest of a call. */
+  #controller: AbortController | undefined;
+  #abortReason: ClstrError | undefined;
+
+  constructor(host: RunHost, entry: InboundEntry, port: ReplyPort, startedMs: number) {
+    super();
+    const { gate, handlerTimeoutMs } = host.options;
+    this.#host = host;
+    this.entry = entry;
+    this.#port = port;
+    this.bytes = heldBytes(entry);
+    this.startedMs = startedMs;
+    this.beganMs = startedMs;
+    this.epoch = gate.epochOf(entry.shard);
+    const limitMs = startedMs + handlerTimeoutMs;
+    this.limitMs = entry.ttlMs === undefined ? limitMs : Math.min(limitMs, entry.receivedAtMs + entry.ttlMs);
+    this.deadlineMs = this.limitMs - Math.min(WAIT_MARGIN_MS, (this.limitMs - startedMs) / 4);
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortReason !== undefined) this.#controller.abort(this.#abortReason);
+    }
+    return this.#controller.signal;
+  }
+
+  get tenure(): ShardTenure | undefined {
+    return this.epoch === undefined ? undefined : new Tenure(this.#host, this.entry.shard, this.epoch);
+  }
+
+  get nodeId(): string {
+    return this.#host.options.nodeId;
+  }
+
+  get log(): Logger {
+    return this.#host.options.logger;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.limitMs - this.#host.options.clock.monoMs());
+  }
+
+  started(): void {
+    this.beganMs = this.#host.options.clock.monoMs();
+  }
+
+  refuse(error: ClstrError): void {
+    this.fail(asRefusal(error));
+  }
+
+  succeed(value: unknown): void {
+    if (this.#isDone) {
+      this.#host.onLateEnd(this);
+      return;
+    }
+    if (!this.#mayAnswer()) {
+      this.abort(fenced(this.nodeId));
+      return;
+    }
+    if (this.entry.isNotify) {
+      this.#end(true);
+      return;
+    }
+    let bytes: string | Uint8Array;
+    try {
+      bytes = encodePayload(this.#host.options.codec, value);
+    } catch (error) {
+      this.fail(isClstrError(error) ? error : this.#unsendable(error));
+      return;
+    }
+    this.#port.reply(this.entry, bytes, isRawPayload(value));
+    this.#end(true);
+  }
+
+  fail(thrown: unknown): void {
+    if (this.#isDone) {
+      this.#host.onLateEnd(this);
+      return;
+    }
+    const error = this.#toAnswer(thrown);
+    if (error.outcome !== 'not-executed' && !this.#mayAnswer()) {
+      this.abort(fenced(this.nodeId));
+      return;
+    }
+    if (error.outcome === 'not-executed') this.refusal = error.code;
+    // The sender of a notify hears only of what did not run, so that it may send it again.
+    if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
+    else if (error.code !== 'INTERNAL') this.#logUnheard(error);
+    this.#end(false);
+  }
+
+  onDeadline(): void {
+    if (this.onAbort === undefined && this.deadlineMs < this.limitMs) {
+      this.deadlineMs = this.limitMs;
+      this.#host.deadlines.add(this);
+      return;
+    }
+    const ranMs = Math.round(this.#host.options.clock.monoMs() - this.startedMs);
+    const message = `the handler of ${describe(this.entry.type)} on node ${this.nodeId} did not end within ${ranMs} ms`;
+    this.abort(new ClstrError('HANDLER_TIMEOUT', message));
+  }
+
+  /** The caller gave up: nobody waits for an answer. */
+  cancel(): void {
+    if (this.#isDone) return;
+    const reason = new ClstrError('ABORTED', 'the caller gave up');
+    this.#abortReason = reason;
+    this.onAbort?.(reason);
+    this.#outlive();
+    abortDetached(this.#controller, reason);
+  }
+
+  abort(error: ClstrError): void {
+    if (this.#isDone) return;
+    this.#abortReason = error;
+    // A layer that only kept the message waiting answers it here, better than with `error`.
+    this.onAbort?.(error);
+    this.#answerAborted(error);
+    // Last: who listens may close the node, which aborts everything that has not ended.
+    abortDetached(this.#controller, error);
+  }
+
+  /** The lease is tested before each reply: another node may have gone on from an older state. */
+  #mayAnswer(): boolean {
+    return this.#host.options.gate.holds(this.entry.shard, this.epoch);
+  }
+
+  #answerAborted(error: ClstrError): void {
+    if (this.#isDone) return;
+    if (!this.entry.isNotify) this.#port.fail(this.entry, error);
+    else this.#logUnheard(error);
+    this.#outlive();
+  }
+
+  /** Ends the run, unless a layer that only kept the message waiting has done it. */
+  #outlive(): void {
+    if (this.#isDone) return;
+    this.#end(false);
+    this.#host.onOutlived(this);
+  }
+
+  /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
+  #logUnheard({ code, message }: ClstrError): void {
+    const { type, shard, key } = this.entry;
+    const fields = { type, shard, key, code, nodeId: this.nodeId };
+    this.#host.floodLog.warn('the handler of a notify failed', fields, message);
+  }
+
+  #end(isSuccess: boolean): void {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    this.#host.onRunEnd(this, isSuccess);
+  }
+
+  /** While the nodes are being changed one by one, the next owner may know what this one does not. */
+  #unknownType(error: ClstrError): ClstrError {
+    if (!this.#host.options.gate.isMixed) return error;
+    const { message, details } = error;
+    return new ClstrError('UNKNOWN_TYPE', `${message}; another node may`, { retryable: true, details });
+  }
+
+  /** The handler has run, and what it returned stays here: its author reads why in the log, the caller in the error. */
+  #unsendable(cause: unknown): ClstrError {
+    const { codec, nodeId } = this.#host.options;
+    const { type, shard, key } = this.entry;
+    const why = cause instanceof Error ? cause.message : String(cause);
+    const message = `the reply of ${describe(type)} cannot be encoded as ${codec.name}: ${why}`;
+    const fields = { err: cause, type, shard, key, nodeId };
+    this.#host.floodLog.error('a reply cannot be encoded', fields, message);
+    return forCaller(new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' }));
+  }
+
+  /** The rule that makes repeats safe: once user code has started, nothing leaves as `not-executed`. */
+  #toAnswer(thrown: unknown): ClstrError {
+    if (isClstrError(thrown)) {
+      const disposition = dispositionOf(thrown);
+      if (disposition === 'refusal')
+        return thrown.code === 'UNKNOWN_TYPE' ? this.#unknownType(thrown) : thrown;
+      if (disposition === 'for-caller' || thrown.code === 'ACTOR_ERROR') return asExecuted(thrown);
+      return new ClstrError('HANDLER_ERROR', `the handler failed: ${thrown.message}`, {
+        details: { code: thrown.code, message: thrown.message },
+      });
+    }
+    const { random, nodeId } = this.#host.options;
+    const { type, shard, key } = this.entry;
+    const id = randomId(random, 10);
+    const fields = { err: thrown, id, type, shard, key, nodeId };
+    const message = `the handler of ${describe(type)} threw`;
+    const isLogged = this.#host.floodLog.error('a handler threw', fields, message);
+    const where = isLogged ? `logged the error as ${id}` : 'has too many such errors to log each';
+    return new ClstrError('INTERNAL', `the handler failed; node ${nodeId} ${where}`, {
+      outcome: 'executed',
+      details: isLogged ? { id, nodeId } : { nodeId },
+    });
+  }
+}
+
+/**
+ * A message that still waits is refused this long before its caller's timer fires, which would not know whether it ran. As
+ * long as two ticks of the wheel and a slow network; never more than a quarter of the message's time.
+ */
+const WAIT_MARGIN_MS = 50;
+
+class Tenure implements ShardTenure {
+  readonly #host: RunHost;
+  readonly #shard: number;
+  readonly epoch: number;
+
+  constructor(host: RunHost, shard: number, epoch: number) {
+    this.#host = host;
+    this.#shard = shard;
+    this.epoch = epoch;
+  }
+
+  get isHeld(): boolean {
+    return this.#host.options.gate.holds(this.#shard, this.epoch);
+  }
+
+  get fencingToken(): number {
+    if (this.isHeld) return this.epoch;
+    throw fenced(this.#host.options.nodeId);
+  }
+}
+
+function fenced(nodeId: string): ClstrError {
+  return new ClstrError('FENCED', `the shard may have another owner than node ${nodeId} by now`);
+}
+
+/** `unknown` stays: a handler may say that it cannot tell. */
+function asExecuted(error: ClstrError): ClstrError {
+  if (error.outcome !== 'not-executed' && !error.retryable) return error;
+  const { code, message, details } = error;
+  const outcome = error.outcome === 'not-executed' ? 'executed' : error.outcome;
+  return new ClstrError(code, message, { outcome, retryable: false, details });
+}

@@ -1,0 +1,2 @@
+/** Which placement a cluster uses; all its members use the same. */
+export type PlacementKind = 'rendezvous' | 'bounded';

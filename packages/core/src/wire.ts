@@ -1,0 +1,29 @@
+/** For authors of transports: entries, frames and addresses. */
+export { payloadBytes } from './wire/codec.ts';
+export { checkCallerType, envelopeLimits } from './wire/envelope.ts';
+export { nodeAddress } from './wire/address.ts';
+export { TOPOLOGY_ADDRESS, isNodeAddress, isTopologyAddress } from './wire/transport.ts';
+export type {
+  Address,
+  ClientLink,
+  ClusterLocation,
+  EntryReceiver,
+  InboundEntry,
+  InboundReply,
+  LinkOptions,
+  NodeAddress,
+  OutboundEntry,
+  ReplyPort,
+  ReplySink,
+  ShardAddress,
+  TopologyAddress,
+  Subscription,
+} from './wire/transport.ts';
+export { PendingAttempt, PendingTable } from './wire/pending.ts';
+export { FRAME_MAGIC, FRAME_VERSION } from './wire/frame-layout.ts';
+export { createFrameWriter, encodeBatchError } from './wire/frame-writer.ts';
+export type { FrameWriter } from './wire/frame-writer.ts';
+export { decodeFrame, isCrowded, isFrame } from './wire/frame-reader.ts';
+export type { FrameResult, FrameVisitor } from './wire/frame-reader.ts';
+export { errorFromRecord, errorToRecord, shortError } from './wire/error-record.ts';
+export type { ErrorRecord } from './wire/error-record.ts';

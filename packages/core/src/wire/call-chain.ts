@@ -1,0 +1,114 @@
+/**
+ * The actors a call came through, carried in a reserved header, so that a cycle is found before it hangs; and the tickets
+ * of the nodes whose runs wait for it, so that those nodes admit it while they drain.
+ *
+ * Anyone can write the header: the actors in it are a claim. A ticket is not, as only those that a node has called know it.
+ */
+import { ClstrError } from '../base/errors.ts';
+import { encodeText } from '../base/bytes.ts';
+import type { Random } from '../base/random.ts';
+import { randomId } from '../base/random.ts';
+
+/** Each link names an actor and a key, outermost first. */
+export type CallChain = readonly string[];
+
+export const CALL_CHAIN_HEADER = 'x-clstr-call-chain';
+
+/** Most links of a chain. */
+export const MAX_CALL_DEPTH = 32;
+
+/** Longest chain, in bytes of its JSON form: what a header of the native wire can hold. */
+const MAX_CHAIN_BYTES = 65_535;
+
+/** What a node sends out with the calls its handlers make. Drawn when it is first needed. */
+export class Ticket {
+  readonly #random: Random;
+  #text: string | undefined;
+
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  get text(): string {
+    return (this.#text ??= TICKET_MARK + randomId(this.#random, TICKET_LENGTH));
+  }
+
+  /** Whether the header of a message shows it. */
+  isIn(header: string | undefined): boolean {
+    return this.#text !== undefined && header !== undefined && header.includes(this.#text);
+  }
+}
+
+/** In the header the tickets are one text, before the links: nodes that know of none take it for a link. */
+const TICKET_MARK = '~';
+const TICKET_LENGTH = 16;
+const TICKETS = new RegExp(`^(?:${TICKET_MARK}[A-Za-z0-9_-]{${TICKET_LENGTH}}){1,${MAX_CALL_DEPTH}}$`);
+
+/** Goes with a chain out of sight: two copies of this package may be loaded at once, and a chain is shown to users. */
+const HELD = Symbol.for('clstr.tickets');
+
+interface Held {
+  /** As they came. */
+  readonly earlier: string;
+  readonly own: Ticket;
+}
+
+/** The chain of the messages that a node runs: calls made under it carry its ticket. */
+export function heldBy(own: Ticket, links: CallChain = [], earlier = ''): CallChain {
+  const held: Held = { earlier, own };
+  return Object.defineProperty([...links], HELD, { value: held });
+}
+
+/** The chain of a call that is made under `chain`, by the actor that `link` names. */
+export function chainTo(chain: CallChain, link: string): CallChain {
+  const held = (chain as { [HELD]?: Held })[HELD];
+  const next = [...chain, link];
+  return held === undefined ? next : Object.defineProperty(next, HELD, { value: held });
+}
+
+/** @throws INVALID_ENVELOPE with `details.chainBytes` when many long keys make a chain that no message can carry. */
+export function encodeCallChain(chain: CallChain): string {
+  const tickets = ticketsOf(chain);
+  const header = JSON.stringify(tickets === '' ? chain : [tickets, ...chain]);
+  const bytes = header.length * 3 <= MAX_CHAIN_BYTES ? 0 : encodeText(header).length;
+  if (bytes <= MAX_CHAIN_BYTES) return header;
+  throw new ClstrError(
+    'INVALID_ENVELOPE',
+    `the chain of ${chain.length} calls takes ${bytes} bytes, more than ${MAX_CHAIN_BYTES}`,
+    { details: { chainBytes: bytes } },
+  );
+}
+
+function ticketsOf(chain: CallChain): string {
+  const held = (chain as { [HELD]?: Held })[HELD];
+  if (held === undefined) return '';
+  const { earlier, own } = held;
+  return earlier.includes(own.text) ? earlier : earlier + own.text;
+}
+
+/**
+ * The chain of a message that the node of `own` runs.
+ *
+ * @throws INVALID_ENVELOPE when the header is no chain, or one longer than {@link MAX_CALL_DEPTH}
+ */
+export function decodeCallChain(header: string, own: Ticket): CallChain {
+  let chain: unknown;
+  try {
+    chain = JSON.parse(header);
+  } catch {
+    chain = undefined;
+  }
+  if (Array.isArray(chain) && chain.every((link) => typeof link === 'string')) {
+    const tickets = TICKETS.test(chain[0] ?? '') ? (chain.shift() as string) : '';
+    if (chain.length <= MAX_CALL_DEPTH) return heldBy(own, chain, tickets);
+  }
+  throw new ClstrError(
+    'INVALID_ENVELOPE',
+    `the header ${CALL_CHAIN_HEADER} is not a list of at most ${MAX_CALL_DEPTH} texts`,
+  );
+}
+
+/** Whether a call failed because of the actors it came through. */
+export function isOfChain({ code, details }: ClstrError): boolean {
+  return code === 'CALL_CYCLE' || (code === 'INVALID_ENVELOPE' && details?.['chainBytes'] !== undefined);
+}

@@ -1,0 +1,72 @@
+/** Values to payload bytes and back. JSON unless told otherwise; both ends must use the same codec. */
+import { describe } from '../base/describe.ts';
+import { decodeText, encodeText } from '../base/bytes.ts';
+import { checkJsonValue } from './json-value.ts';
+
+export interface Codec {
+  /** For messages, e.g. `json`. */
+  readonly name: string;
+  /** Text is sent as UTF-8. Throws when the value has no encoded form. `undefined` never gets here. */
+  encode(value: unknown): string | Uint8Array;
+  /** The bytes are only valid during the call: copy what is kept. Throws when they are malformed. */
+  decode(payload: Uint8Array): unknown;
+  /**
+   * For a codec of text: as `decode`, given the text of the bytes, which a transport often has at less cost. The text is
+   * part of a longer one: what is cut out of it and kept keeps all of it in memory.
+   */
+  decodeText?(payload: string): unknown;
+}
+
+/** Refuses what JSON would empty or change; docs/reference/values.md lists what travels. */
+export const jsonCodec: Codec = {
+  name: 'json',
+  encode(value) {
+    checkJsonValue(value);
+    const text = JSON.stringify(value) as string | undefined;
+    if (text === undefined) throw new TypeError('its toJSON() returns nothing that JSON can carry');
+    return text;
+  },
+  decode: (payload) => JSON.parse(decodeText(payload)) as unknown,
+  decodeText: (payload) => JSON.parse(payload) as unknown,
+};
+
+/** For payloads that are bytes only, e.g. of a serializer of your own: no value but a `Uint8Array` travels. */
+export const bytesCodec: Codec = {
+  name: 'bytes',
+  encode(value) {
+    throw new TypeError(`codec bytes carries a Uint8Array or undefined, not ${describe(value)}`);
+  },
+  decode: (payload) => new Uint8Array(payload),
+};
+
+const EMPTY = new Uint8Array(0);
+/** No value, where the codec is JSON: no bytes too, but a wire that must send some knows which. */
+const NO_JSON = '';
+
+/** Whether a value travels as it is, without the codec. */
+export function isRawPayload(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+/** Raw values are copied, as the caller may reuse them; `undefined` is no bytes; the rest goes through the codec. */
+export function encodePayload(codec: Codec, value: unknown): string | Uint8Array {
+  if (value === undefined) return codec === jsonCodec ? NO_JSON : EMPTY;
+  if (isRawPayload(value)) return new Uint8Array(value);
+  const encoded: unknown = codec.encode(value);
+  if (typeof encoded === 'string' || encoded instanceof Uint8Array) return encoded;
+  throw new TypeError(`codec ${codec.name} made ${describe(encoded)} of it, which is neither text nor bytes`);
+}
+
+/** The opposite of {@link encodePayload}; raw bytes are copied out of the buffer they arrived in. */
+export function decodePayload(codec: Codec, payload: string | Uint8Array, isRaw: boolean): unknown {
+  // Not `slice()`: on a Node Buffer that is a view, and the view would pin and share the whole chunk.
+  if (isRaw) return new Uint8Array(payloadBytes(payload));
+  if (payload.length === 0) return undefined;
+  if (typeof payload === 'string' && codec.decodeText !== undefined) return codec.decodeText(payload);
+  return codec.decode(payloadBytes(payload));
+}
+
+/** What arrived, as bytes: for those who do not care which form the transport had. */
+export function payloadBytes(payload: string | Uint8Array): Uint8Array {
+  return typeof payload === 'string' ? encodeText(payload) : payload;
+}

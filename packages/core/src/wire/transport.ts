@@ -1,0 +1,206 @@
+/** The contract between the framework and a bus: how entries leave a client, reach a node, and come back. */
+import type { Headers } from './envelope.ts';
+import type { ClstrError, Failure } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { NodeAddress } from './address.ts';
+
+export type { NodeAddress } from './address.ts';
+
+/** Whoever serves a shard. */
+export interface ShardAddress {
+  readonly shard: number;
+}
+
+/** Any one of the nodes: for questions about the cluster. */
+export interface TopologyAddress {
+  readonly topology: true;
+}
+
+export type Address = ShardAddress | NodeAddress | TopologyAddress;
+
+export const TOPOLOGY_ADDRESS: TopologyAddress = { topology: true };
+
+export function isNodeAddress(address: Address): address is NodeAddress {
+  return 'nodeId' in address;
+}
+
+export function isTopologyAddress(address: Address): address is TopologyAddress {
+  return 'topology' in address;
+}
+
+/** One message on its way out. The transport reads it when the message leaves, not when it is given. */
+export interface OutboundEntry {
+  readonly isNotify: boolean;
+  /** Unique within the link; with the link's session it is the attempt id. */
+  readonly attempt: number;
+  readonly shard: number;
+  readonly type: string;
+  readonly key: string | undefined;
+  readonly headers: Headers | undefined;
+  /** Text is sent as UTF-8. */
+  readonly payload: string | Uint8Array;
+  readonly isRaw: boolean;
+  /** What is left of the time budget, in whole milliseconds, 0 when it is used up. */
+  remainingMs(): number;
+}
+
+/** A reply as it arrived; `payload` is only valid during the call, and text or bytes as the transport has it. */
+export interface InboundReply {
+  /** Set for a refusal or a failure; `payload` is empty then. */
+  readonly error: ClstrError | undefined;
+  readonly payload: string | Uint8Array;
+  readonly isRaw: boolean;
+  /** The run of the node that answered, when the wire names it. */
+  readonly from: NodeAddress | undefined;
+}
+
+/** Where the fate of an entry is told. Calls come in the order sent, then any number of replies, or one error. */
+export interface ReplySink {
+  /** The entry has left this process. Never called for an entry that failed before. */
+  onSent(): void;
+  /** `isFinal` is always true in version 1. A transport may report a second reply of one attempt. */
+  onReply(reply: InboundReply, isFinal: boolean): void;
+  /** The entry failed in the transport; nothing follows. */
+  onError(error: ClstrError): void;
+}
+
+/** The client side of a transport: one inbox, one set of attempts that wait for replies. */
+export interface ClientLink {
+  /** Never throws and never calls the sink before it has returned. */
+  send(to: Address, entry: OutboundEntry, sink: ReplySink): void;
+  /** Forgets the attempt, and tells its node to stop when it had left. The sink hears nothing more. */
+  cancel(attempt: number): void;
+  /** Forgets a notify that can no longer be refused; sends nothing. */
+  release(attempt: number): void;
+  /** Called with a second reply for one attempt: two nodes serve the shard. */
+  onDuplicateReply: ((shard: number, from: NodeAddress | undefined) => void) | undefined;
+  /**
+   * From now on calls `listener` whenever a node announces itself, with the run it claims to be. Anybody may have said
+   * so: it is only a reason to ask. Where the bus forbids to listen, nothing is heard. Call once; never throws.
+   */
+  onAnnouncement(listener: (from: NodeAddress | undefined) => void): void;
+  /** What may be wrong when calls time out, as long as no node has ever answered on this link. */
+  explainSilence?(): string | undefined;
+  /** Forgets all attempts and leaves the bus. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Bytes that something keeps while it waits. A text counts its characters: the length of its UTF-8 form would take a walk.
+ */
+export function heldBytes({
+  payload,
+  key,
+  headers,
+}: Pick<OutboundEntry, 'payload' | 'key' | 'headers'>): number {
+  let bytes = payload.length;
+  if (key !== undefined) bytes += key.length;
+  if (headers !== undefined) for (const name in headers) bytes += name.length + headers[name]!.length;
+  return bytes;
+}
+
+/** One message as it reached a node; `payload` is only valid during the call, and text or bytes as the transport has it. */
+export interface InboundEntry {
+  readonly isNotify: boolean;
+  /** 0 when the wire carries no attempt id; such an entry can neither be cancelled nor recognised when repeated. */
+  readonly session: number;
+  readonly attempt: number;
+  readonly shard: number;
+  readonly type: string;
+  readonly key: string | undefined;
+  readonly headers: Headers | undefined;
+  /** The node empties it once it is decoded, if the entry stays: it may be a part of the whole message. */
+  payload: string | Uint8Array;
+  readonly isRaw: boolean;
+  /** The time budget counted from `receivedAtMs`; undefined when the sender gave none. */
+  readonly ttlMs: number | undefined;
+  /** Monotonic time of the injected clock when the bytes arrived. */
+  readonly receivedAtMs: number;
+}
+
+/** The way back to the sender of an entry. Never throws; what cannot be sent is counted and dropped. */
+export interface ReplyPort {
+  /** Names whom the replies go to; equal for all entries of one client, and for no two clients. */
+  readonly inbox?: string | undefined;
+  reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void;
+  fail(entry: InboundEntry, error: Failure): void;
+}
+
+/** For a message without a reply subject: its sender wants to hear nothing, and no question of its is answered. */
+export const NOWHERE: ReplyPort = { inbox: '', reply() {}, fail() {} };
+
+/** What a node gives to a transport to be served. Neither method throws. */
+export interface EntryReceiver {
+  onEntry(entry: InboundEntry, port: ReplyPort): void;
+  /** The caller of an attempt gave up. */
+  onCancel(session: number, attempt: number): void;
+}
+
+export interface Subscription {
+  /**
+   * Resolves with the reason when the bus ends the subscription without having been asked: a permission was taken away,
+   * or a limit of subscriptions was reached. Nothing arrives any more, and the transport does not try again: serve the
+   * address again, or give it up. Does not settle otherwise, in particular not after `close()` or when the transport is
+   * closed.
+   */
+  readonly ended: Promise<ClstrError>;
+  /** Resolves after the bus confirmed that nothing more will arrive. Idempotent. */
+  close(): Promise<void>;
+}
+
+export type ConnectionState = 'connected' | 'disconnected' | 'closed';
+
+export interface ConnectionEvent {
+  readonly state: ConnectionState;
+  /** The server concerned, without credentials. */
+  readonly server: string | undefined;
+}
+
+export interface LinkOptions {
+  /** Random, safe, non-zero integer: the first half of every attempt id. */
+  readonly session: number;
+  /** A node opens it to ask itself: what is sent to a node's address must reach that very node, whatever the wire. */
+  readonly isProbe?: boolean | undefined;
+}
+
+/** Which cluster a transport or a membership leads to. */
+export interface ClusterLocation {
+  /** Undefined when only the prefix was given. */
+  readonly name: string | undefined;
+  /** First part of its addresses on the bus. */
+  readonly prefix: string;
+}
+
+/** A bus. Whoever creates a transport closes it; clients and nodes only borrow it. */
+export interface Transport {
+  readonly name: string;
+  /** Which cluster it leads to; undefined where the bus holds only one. */
+  readonly cluster?: ClusterLocation | undefined;
+  readonly state: ConnectionState;
+  /** @throws TRANSPORT_CLOSED */
+  openLink(options: LinkOptions): ClientLink;
+  /**
+   * Resolves when entries sent to `address` from now on reach `receiver`. `self` is the direct address of the node
+   * that serves, named in its replies so that clients can come back directly.
+   *
+   * @throws TRANSPORT_CLOSED, NO_PERMISSION, SUBSCRIPTION_LIMIT
+   */
+  serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription>;
+  /** Tells every link that listens that `self` serves shards it did not before. May be lost; never throws. */
+  announce(self: NodeAddress): void;
+  /**
+   * Resolves when the replies that wait for the connection have left, or after `limitMs`. Absent where none ever wait.
+   * Never rejects.
+   */
+  settle?(limitMs: number): Promise<void>;
+  /** Calls `listener` at each change of the connection; the returned function ends that. */
+  onConnection(listener: (event: ConnectionEvent) => void): () => void;
+  /**
+   * Where to log from now on, for a transport that was given no logger; one that was keeps its own. `createApp` calls it
+   * with the logger of the app.
+   */
+  useLogger?(logger: Logger): void;
+  /** Idempotent. Sends what was handed over, then leaves; what still waits for a reply fails. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}

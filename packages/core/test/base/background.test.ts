@@ -1,0 +1,20 @@
+import { expect, test, vi } from 'vitest';
+import { inBackground } from '../../src/base/background.ts';
+import { silentLogger } from '../../src/base/logger.ts';
+
+test('reports work that fails, by its name', async () => {
+  const error = vi.fn();
+  const err = new Error('broken');
+  const work = Promise.reject(err);
+  inBackground(work, 'cleaning up', { ...silentLogger, error });
+  await work.catch(() => undefined);
+  expect(error).toHaveBeenCalledExactlyOnceWith({ err }, 'cleaning up failed');
+});
+
+test('says nothing of work that succeeds', async () => {
+  const error = vi.fn();
+  const work = Promise.resolve(5);
+  inBackground(work, 'cleaning up', { ...silentLogger, error });
+  await work;
+  expect(error).not.toHaveBeenCalled();
+});

@@ -1,0 +1,11 @@
+/** For the sibling packages alone: a store that loses, delays and repeats operations. */
+export type { ProvisionedCluster, StoreConnectOptions } from './memory-store.ts';
+export type { StoreWrite } from './store-history.ts';
+export type {
+  DeliveryFate,
+  OperationFate,
+  Passage,
+  StoreDelivery,
+  StoreOperation,
+  StorePolicy,
+} from './store-policy.ts';
