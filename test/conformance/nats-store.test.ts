@@ -1,8 +1,8 @@
 /** The contract of a cluster store over JetStream of a real nats-server, each member behind a proxy of its own. */
 import type { ClusterStore } from '@clstr/core/store';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
-import { startTcpProxy } from '@clstr/testing/internal';
-import type { TcpProxy } from '@clstr/testing/internal';
+import { startTcpProxy } from '@clstr/testing';
+import type { TcpProxy } from '@clstr/testing';
 import { storeConformance } from '@clstr/testing/conformance';
 import { natsMembership } from '@clstr/transport-nats';
 import { connect } from 'nats';

@@ -4,7 +4,7 @@ import { TIMINGS } from '@clstr/core';
 import { CONFIG_KEY } from '@clstr/core/store';
 import { silentLogger } from '@clstr/core/internal';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
-import { startTcpProxy } from '@clstr/testing/internal';
+import { startTcpProxy } from '@clstr/testing';
 import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, provisionCluster } from '@clstr/transport-nats';
 import { connect } from 'nats';

@@ -1,11 +1,10 @@
 /** A node's own connection is down while its handlers end; its callers are connected, and still wait. */
 import { ActorError, createClient, createNode, isClstrError } from '@clstr/core';
 import type { Client, Node, Transport } from '@clstr/core';
-import { deferred } from '@clstr/testing';
+import { deferred, startTcpProxy } from '@clstr/testing';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
-import { startTcpProxy } from '@clstr/testing/internal';
 import type { NatsServer } from '@clstr/testing/nats';
-import type { TcpProxy } from '@clstr/testing/internal';
+import type { TcpProxy } from '@clstr/testing';
 import { natsTransport } from '@clstr/transport-nats';
 import type { NatsTransport, Wire } from '@clstr/transport-nats';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';

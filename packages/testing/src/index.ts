@@ -16,3 +16,6 @@ export { FAULT_KINDS } from './simulation/faults.ts';
 export type { Fault, FaultKind } from './simulation/faults.ts';
 export type { BrokenInvariant, Invariant } from './simulation/oracle.ts';
 export type { SimulatedClient, Workload } from './simulation/user-load.ts';
+export { startTcpProxy } from './tcp-proxy.ts';
+export type { TcpProxy, TcpProxyOptions } from './tcp-proxy.ts';
+export type { ProxyMode } from './proxy-mode.ts';

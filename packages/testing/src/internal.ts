@@ -1,8 +1,5 @@
 /** For the sibling packages and this repository's own tests: anything here may change in any release. */
 export { findNatsServer } from './nats-binary.ts';
-export { startTcpProxy } from './tcp-proxy.ts';
-export type { TcpProxy, TcpProxyOptions } from './tcp-proxy.ts';
-export type { ProxyMode } from './proxy-mode.ts';
 export { VirtualClock } from './simulation/virtual-clock.ts';
 export { defaults } from './defaults.ts';
 export { operationsByKey } from './checkers/history.ts';

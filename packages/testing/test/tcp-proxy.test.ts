@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { startTcpProxy } from '../src/internal.ts';
-import type { ProxyMode, TcpProxy } from '../src/internal.ts';
+import { startTcpProxy } from '../src/index.ts';
+import type { ProxyMode, TcpProxy } from '../src/index.ts';
 
 let server: Server;
 let proxy: TcpProxy;

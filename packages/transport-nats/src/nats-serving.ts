@@ -1,10 +1,16 @@
 /** The node side of one address: its subscription, what arrives on it, and which wire that speaks. */
 import type { ErrorCode } from '@clstr/core';
-import type { Address, EntryReceiver, Subscription } from '@clstr/core/wire';
+import type {
+  Address,
+  EntryReceiver,
+  Subscription,
+  FrameVisitor,
+  InboundEntry,
+  ReplyPort,
+} from '@clstr/core/wire';
 import { ClstrError } from '@clstr/core';
 import { decodeFrame, encodeBatchError, isCrowded, isFrame, isTopologyAddress } from '@clstr/core/wire';
 import { NOWHERE } from '@clstr/core/internal';
-import type { FrameVisitor, InboundEntry, ReplyPort } from '@clstr/core/wire';
 import type { Msg } from 'nats';
 import type { Connection } from './connection.ts';
 import { parseEnvelope } from './json-envelope.ts';

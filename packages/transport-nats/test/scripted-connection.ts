@@ -1,7 +1,6 @@
 /** A connection of the NATS client whose life a test decides: for moments that no real server hits on purpose. */
 import { deferred } from '@clstr/testing';
-import type { Msg, NatsConnection, NatsError, Status } from 'nats';
-import type { Events } from 'nats';
+import type { Msg, NatsConnection, NatsError, Status, Events } from 'nats';
 
 export interface Published {
   readonly subject: string;
