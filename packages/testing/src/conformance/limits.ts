@@ -120,8 +120,9 @@ export const limits: Behaviours = {
     const client = await stage.client();
     const accepted = client.requestKey('k', 'Hang', new Uint8Array(600));
     await started.promise;
-    await expectFailure(client.requestKey('k', 'Hang', new Uint8Array(401)), 'OVERLOADED', 'not-executed');
-    const fits = client.requestKey('k', 'Hang', new Uint8Array(400));
+    // Keys count too.
+    await expectFailure(client.requestKey('k', 'Hang', new Uint8Array(399)), 'OVERLOADED', 'not-executed');
+    const fits = client.requestKey('k', 'Hang', new Uint8Array(398));
     gate.resolve('done');
     expect(await Promise.all([accepted, fits])).toEqual(['done', 'done']);
   },
