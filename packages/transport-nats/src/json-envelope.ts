@@ -3,7 +3,7 @@ import type { Headers, Outcome } from '@clstr/core';
 import type { ErrorRecord, InboundEntry, OutboundEntry } from '@clstr/core/wire';
 import type { Failure } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
-import { envelopeLimits, errorFromRecord, errorToRecord } from '@clstr/core/wire';
+import { envelopeLimits, errorFromRecord, errorToRecord, isHeavyJson } from '@clstr/core/wire';
 import { describe } from '@clstr/core/internal';
 
 /** Carries the routing key; the other headers that start `x-clstr-` have no meaning yet. */
@@ -141,12 +141,23 @@ function splitHeaders(headers: unknown, fail: Fail): { key: string | undefined; 
   return { key, own };
 }
 
+/** Many times what an envelope needs: its payload is one string. */
+const MOST_PARTS = 16_384;
+const ENVELOPE_BOUNDS = { containers: MOST_PARTS, members: MOST_PARTS };
+
 function parseObject(bytes: Uint8Array, what: string, outcome: Outcome): Record<string, unknown> {
   let value: unknown;
+  let isHeavy = false;
   try {
-    value = JSON.parse(decoder.decode(bytes));
+    const text = decoder.decode(bytes);
+    isHeavy = isHeavyJson(text, ENVELOPE_BOUNDS);
+    if (!isHeavy) value = JSON.parse(text);
   } catch (cause) {
     throw new ClstrError('INVALID_ENVELOPE', `the ${what} is no JSON`, { outcome, cause });
+  }
+  if (isHeavy) {
+    const message = `the ${what} has more than ${MOST_PARTS} arrays and objects, or members`;
+    throw new ClstrError('INVALID_ENVELOPE', message, { outcome });
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value))
     return value as Record<string, unknown>;

@@ -191,6 +191,16 @@ describe('an envelope', () => {
     ['a list', encoder.encode('[]'), 'must be an object, got an array'],
     ['null', encoder.encode('null'), 'must be an object, got null'],
     ['text', encoder.encode('"a"'), 'must be an object, got "a"'],
+    [
+      'brackets without end',
+      encoder.encode('{"headers":'.repeat(16_385)),
+      'more than 16384 arrays and objects',
+    ],
+    [
+      'very many members',
+      encoder.encode(JSON.stringify(Array.from({ length: 16_385 }, () => 1)).replaceAll('1', '{"a":1}')),
+      'more than 16384',
+    ],
   ])('that is %s is refused', (_name, bytes, message) => {
     expect(() => parseEnvelope(bytes, 0)).toThrow(
       expect.objectContaining({

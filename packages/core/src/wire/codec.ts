@@ -2,6 +2,7 @@
 import { describe } from '../base/describe.ts';
 import { decodeText, encodeText } from '../base/bytes.ts';
 import { checkJsonValue } from './json-value.ts';
+import { PAYLOAD_BOUNDS, isHeavyJson } from './json-weight.ts';
 
 export interface Codec {
   /** For messages, e.g. `json`. */
@@ -24,11 +25,24 @@ export const jsonCodec: Codec = {
     checkJsonValue(value);
     const text = JSON.stringify(value) as string | undefined;
     if (text === undefined) throw new TypeError('its toJSON() returns nothing that JSON can carry');
+    checkWeight(text);
     return text;
   },
-  decode: (payload) => JSON.parse(decodeText(payload)) as unknown,
-  decodeText: (payload) => JSON.parse(payload) as unknown,
+  decode: (payload) => parse(decodeText(payload)),
+  decodeText: (payload) => parse(payload),
 };
+
+function parse(text: string): unknown {
+  checkWeight(text);
+  return JSON.parse(text) as unknown;
+}
+
+function checkWeight(text: string): void {
+  if (!isHeavyJson(text, PAYLOAD_BOUNDS)) return;
+  throw new TypeError(
+    `the value has more than ${PAYLOAD_BOUNDS.containers} arrays and objects: send it in parts`,
+  );
+}
 
 /** For payloads that are bytes only, e.g. of a serializer of your own: no value but a `Uint8Array` travels. */
 export const bytesCodec: Codec = {
