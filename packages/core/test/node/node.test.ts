@@ -301,6 +301,24 @@ describe('start', () => {
 });
 
 describe('drain', () => {
+  test('waits for the replies that wait for the connection, within its grace', async () => {
+    const { node, transport } = await start();
+    const replies = deferred();
+    const limits: number[] = [];
+    Object.assign(transport, {
+      settle: (limitMs: number) => {
+        limits.push(limitMs);
+        return replies.promise;
+      },
+    });
+    const drained = node.drain({ graceMs: 300 });
+    await settle();
+    expect([limits, node.state]).toEqual([[300], 'draining']);
+    replies.resolve();
+    await drained;
+    expect(node.state).toBe('closed');
+  });
+
   test('refuses what is new, answers what runs, and only then leaves: shards before the direct address', async () => {
     const { handler, gate, signals } = openHandler();
     const { node, transport, receiver, port } = await start({ handler });
