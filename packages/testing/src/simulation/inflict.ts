@@ -53,10 +53,7 @@ function begin(world: World, fault: Fault, node: SimulatedNode): void {
       set({ isBlackHole: true }, { isBlackHole: false });
       return;
     case 'data-cut':
-      set(
-        { cutsInbound: salt % 3 !== 0, cutsOutbound: salt % 3 !== 1 },
-        { cutsInbound: false, cutsOutbound: false },
-      );
+      set(directionsOf(salt), { cutsInbound: false, cutsOutbound: false });
       return;
     case 'flap': {
       const healedMs = 5 + (salt % 316);
@@ -183,4 +180,12 @@ function purge({ store }: World, nodeId: string): void {
     };
     void remove();
   }
+}
+
+/** What a data cut with this salt keeps from a node: what others send, what it sends itself, or both. */
+export function directionsOf(salt: number): {
+  readonly cutsInbound: boolean;
+  readonly cutsOutbound: boolean;
+} {
+  return { cutsInbound: salt % 3 !== 0, cutsOutbound: salt % 3 !== 1 };
 }

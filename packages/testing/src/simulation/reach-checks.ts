@@ -1,6 +1,6 @@
 /** Whether nodes judge rightly if messages reach them: L6 when their data path is cut, L7 when nothing cuts it. */
 import type { Fault, FaultKind } from './faults.ts';
-import { targetOf } from './inflict.ts';
+import { directionsOf, targetOf } from './inflict.ts';
 import { isAlone } from './outages.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import { NUM_SHARDS } from './world.ts';
@@ -23,8 +23,10 @@ export class ReachChecks {
     const { clock, timing } = this.#world;
     this.#isCutting = faults.some(({ kind }) => CUTTING.has(kind));
     const { leaseMs, heartbeatMs, ackTimeoutMs } = timing;
-    const boundMs = 0.75 * leaseMs + 2 * heartbeatMs + 6 * ackTimeoutMs;
     for (const fault of faults) {
+      // Time counts half while others' messages arrive.
+      const silenceMs = (directionsOf(fault.salt).cutsInbound ? 0.75 : 1.5) * leaseMs;
+      const boundMs = silenceMs + 2 * heartbeatMs + 6 * ackTimeoutMs;
       if (fault.kind !== 'data-cut' || fault.durationMs <= boundMs) continue;
       if (!isAlone(fault, faults, timing, fault.atMs + boundMs)) continue;
       clock.timer(() => this.#checkMoved(targetOf(this.#world, fault)), fault.atMs + boundMs);
