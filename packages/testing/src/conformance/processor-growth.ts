@@ -7,8 +7,8 @@ setFlagsFromString('--expose-gc');
 /** What was made before must not be collected, or moved, while the work runs. */
 const collect = runInNewContext('gc') as () => void;
 
-/** Of each size the cheapest of three runs counts: collections and compilations disturb the others. */
-const RUNS = 3;
+/** Of each size the cheapest run counts: collections and compilations disturb the others. */
+const RUNS = 5;
 
 /**
  * The processor time of `work(4 * n)` over that of `work(n)`: about 4 for work that is linear, 16 for a square. `prepare`
