@@ -260,8 +260,7 @@ export class Activation implements Inhabitant, Resident {
     };
     Promise.resolve(work).then(ended, (err: unknown) => {
       const { host, actor } = this.home;
-      const what = 'waitUntil: the work failed';
-      host.floodLog.error(what, { err, actor: actor.name, key: this.key }, what);
+      host.floodLog.error('waitUntil: the work failed', { err, actor: actor.name, key: this.key });
       ended();
     });
   }

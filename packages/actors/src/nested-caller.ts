@@ -67,7 +67,7 @@ export class NestedCaller implements Caller {
     }
   }
 
-  /** A cycle is a mistake in the program: it should reach whoever made the first call, chain and all. */
+  /** A cycle is a mistake in the program: the first caller should get the error, chain and all. */
   #failed(error: ClstrError): ClstrError {
     if (!isOfChain(error)) return error;
     this.#context.onChainFailed?.(error);
@@ -88,8 +88,7 @@ export class NestedCaller implements Caller {
   #notSent(key: string, type: string, error: unknown): Promise<never> {
     const failed = Promise.reject<never>(error);
     failed.catch((err: unknown) => {
-      const what = 'a notify was not sent';
-      this.#self.home.host.floodLog.warn(what, { err, type, key }, what);
+      this.#self.home.host.floodLog.warn('a notify was not sent', { err, type, key });
     });
     return failed;
   }

@@ -5,7 +5,7 @@ import { asRefusal } from '@clstr/core/handler';
 import type { HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import type { FakeClock } from '@clstr/testing';
-import { processorGrowth } from '@clstr/testing/conformance';
+import { processorGrowth } from '@clstr/testing/internal';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { Cell, cell } from './cell.ts';
 import type { CellScript } from './cell.ts';

@@ -1,6 +1,4 @@
 /** For the sibling packages alone: anything here may change in any release. */
-export { createKeyRouter } from './placement/shard.ts';
-export type { KeyRouter } from './placement/shard.ts';
 export { isErrorCode } from './base/errors.ts';
 export { chainTo, isOfChain } from './wire/call-chain.ts';
 export { NOWHERE, heldBytes } from './wire/transport.ts';
@@ -16,7 +14,6 @@ export {
 export { abortDetached, captureContext, detached } from './base/async-context.ts';
 export type { AsyncContext } from './base/async-context.ts';
 export { anySignal, listenForAbort, stopListening } from './base/abort-listeners.ts';
-export type { Abortable } from './base/abort-listeners.ts';
 export { inBackground } from './base/background.ts';
 export { Slices } from './base/slices.ts';
 export { pause, within } from './base/clock.ts';

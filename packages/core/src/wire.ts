@@ -28,4 +28,3 @@ export type { FrameResult, FrameVisitor } from './wire/frame-reader.ts';
 export { errorFromRecord, errorToRecord, shortError } from './wire/error-record.ts';
 export type { ErrorRecord } from './wire/error-record.ts';
 export { isHeavyJson } from './wire/json-weight.ts';
-export type { JsonBounds } from './wire/json-weight.ts';

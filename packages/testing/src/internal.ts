@@ -20,3 +20,4 @@ export { serveFencedStore } from './checkers/fenced-store-server.ts';
 export type { FencedStoreServer, FencedStoreServerOptions } from './checkers/fenced-store-server.ts';
 export { connectFencedStore } from './checkers/fenced-store-client.ts';
 export type { FencedStoreClient, FencedStoreClientOptions } from './checkers/fenced-store-client.ts';
+export { processorGrowth } from './processor-growth.ts';

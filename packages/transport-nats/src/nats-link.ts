@@ -106,8 +106,7 @@ export class NatsLink implements ClientLink, WireHost {
         listener(reader.read(message.reply));
       } catch (err) {
         // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
-        const what = 'hearing of new owners failed';
-        floodLog.error(what, { err }, what);
+        floodLog.error('hearing of new owners failed', { err });
       }
     };
     const onEnded = (err: ClstrError): void => {
@@ -244,8 +243,7 @@ export class NatsLink implements ClientLink, WireHost {
       else this.#wire.read(message);
     } catch (err) {
       // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
-      const what = 'reading a reply failed';
-      this.connection.floodLog.error(what, { err }, what);
+      this.connection.floodLog.error('reading a reply failed', { err });
     }
   }
 

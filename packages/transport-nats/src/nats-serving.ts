@@ -108,8 +108,7 @@ export class NatsServing implements Subscription {
       else this.#onJson(message.data, replySubject);
     } catch (err) {
       // Whatever escapes from here would end the NATS client's read loop, and with it the connection.
-      const what = 'handling a message failed';
-      this.#connection.floodLog.error(what, { err, subject: this.#subject }, what);
+      this.#connection.floodLog.error('handling a message failed', { err, subject: this.#subject });
     }
   }
 

@@ -24,7 +24,7 @@ export function describe(value: unknown): string {
   return printable(String(value), 64);
 }
 
-/** Of a message: a path of calls through many keys fits, a text that a peer made up does not go on for ever. */
+/** A path of calls through many keys fits into a message; a longer text that a peer made up is cut. */
 const MAX_TEXT_LENGTH = 4_096;
 
 function escaped(character: string): string {

@@ -19,11 +19,11 @@ export class FloodLog {
   }
 
   /** `kind` is a fixed text, which names in the count what was left out. Returns whether a line was written. */
-  warn(kind: string, fields: object, message: string): boolean {
+  warn(kind: string, fields: object, message: string = kind): boolean {
     return this.#log('warn', kind, fields, message);
   }
 
-  error(kind: string, fields: object, message: string): boolean {
+  error(kind: string, fields: object, message: string = kind): boolean {
     return this.#log('error', kind, fields, message);
   }
 

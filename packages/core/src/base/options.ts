@@ -45,7 +45,7 @@ export function checkKnownOptions(owner: string, given: unknown, known: readonly
   }
 }
 
-/** Its first word: whoever wrote a whole setting in place of a name may have written a password. */
+/** Its first word: a user who passed a whole setting as a name may have passed a password with it. */
 function optionName(name: string): string {
   const [word] = /^[\w$-]{0,32}/.exec(name)!;
   return word === name ? describe(word) : describe(`${word}…`);

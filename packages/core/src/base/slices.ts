@@ -17,7 +17,7 @@ export class Slices {
   /** Resolves when `work` was called for each item; the first ones are done when it returns. `work` must not throw. */
   async each<T>(items: Iterable<T>, work: (item: T) => void): Promise<void> {
     for (const item of items) {
-      // Several wait for the same turn: whoever comes late finds it used up.
+      // Several wait for the same turn, and the first of them may use it up.
       while (this.#left === 0) await (this.#next ??= this.#begin());
       this.#left--;
       work(item);

@@ -475,7 +475,7 @@ class RoutingClient implements Client {
     try {
       detached(onNotifyFailed!, failure);
     } catch (err) {
-      this.#floodLog.error('onNotifyFailed threw', { err }, 'onNotifyFailed threw');
+      this.#floodLog.error('onNotifyFailed threw', { err });
     }
   }
 }

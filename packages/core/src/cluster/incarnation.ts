@@ -117,7 +117,9 @@ export class Incarnation {
     const { session } = this;
     const clusterId = (): string => this.clusterId;
     this.view = new View({
-      ...{ numShards, highestEpochs: options.highestEpochs, clusterId },
+      numShards,
+      highestEpochs: options.highestEpochs,
+      clusterId,
       listener: {
         onMember: (id) => this.#onMember(id),
         onHeartbeat: (id) => this.#onMember(id),

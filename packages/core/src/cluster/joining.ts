@@ -112,7 +112,7 @@ export async function claimNodeId(
   now: () => Instant,
 ): Promise<{ entry: StoreEntry; from: Instant }> {
   const { nodeId, store, timing, clock, isWanted, limit } = options;
-  const key = heartbeatKey(nodeId);
+  const record = heartbeatKey(nodeId);
   let seen: SeenHolder | undefined;
   for (;;) {
     const holder = await findHolder(options);
@@ -129,11 +129,11 @@ export async function claimNodeId(
     const result = await writeUntilKnown(
       { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
       {
-        key,
+        key: record,
         revision: holder.revision,
         value,
         isWanted,
-        onFailure: limit?.begin(`write ${heartbeatKey(nodeId)}`),
+        onFailure: limit?.begin(`write ${record}`),
       },
     );
     if (result.kind === 'acked') return { entry: result.entry, from };

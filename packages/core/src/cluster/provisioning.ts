@@ -99,11 +99,11 @@ async function writeAll(asker: Asker, shards: readonly number[], afterEpoch: num
   let written = 0;
   const work = async (): Promise<void> => {
     for (let shard = rest.pop(); shard !== undefined; shard = rest.pop()) {
-      const key = shardKey(shard);
-      const onFailure = limit?.begin(`write ${shardKey(shard)}`);
+      const record = shardKey(shard);
+      const onFailure = limit?.begin(`write ${record}`);
       const result = await writeUntilKnown(
         { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-        { key, revision: 0, value, isWanted, onFailure },
+        { key: record, revision: 0, value, isWanted, onFailure },
       );
       if (result.kind === 'given-up')
         throw new ClstrError('TIMEOUT', `shard ${shard} was not written in time`);

@@ -13,7 +13,7 @@ const LOOK_MS = 10_000;
 export class AttemptWindow {
   /** Oldest use first. */
   readonly #sessions = new Map<number, Session>();
-  /** The newest session of each inbox: a client has one, so whoever makes up others forgets none but its own. */
+  /** The newest session of each inbox: a client has one, so a sender that invents others evicts only its own. */
   readonly #ofInboxes = new Map<string, Session>();
   #last: Session | undefined;
   #lookedMs = 0;

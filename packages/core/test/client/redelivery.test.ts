@@ -1,5 +1,5 @@
 import { fakeClock } from '@clstr/testing';
-import { processorGrowth } from '@clstr/testing/conformance';
+import { processorGrowth } from '@clstr/testing/internal';
 import { describe, expect, test } from 'vitest';
 import { Redelivery } from '../../src/client/redelivery.ts';
 import type { Redeliverable } from '../../src/client/redelivery.ts';

@@ -1,5 +1,5 @@
 import { deferred, fakeClock } from '@clstr/testing';
-import { processorGrowth } from '@clstr/testing/conformance';
+import { processorGrowth } from '@clstr/testing/internal';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { identityOf } from '../../src/wire/cluster-identity.ts';

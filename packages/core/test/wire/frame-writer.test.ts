@@ -1,4 +1,4 @@
-import { processorGrowth } from '@clstr/testing/conformance';
+import { processorGrowth } from '@clstr/testing/internal';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { printable } from '../../src/base/describe.ts';

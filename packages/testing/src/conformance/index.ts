@@ -2,4 +2,3 @@ export { transportConformance } from './transport-conformance.ts';
 export type { BusUnderTest, TransportUnderTest } from './transport-under-test.ts';
 export { storeConformance } from './store-conformance.ts';
 export type { ClusterUnderTest, MemberUnderTest, StoreUnderTest } from './store-under-test.ts';
-export { processorGrowth } from './processor-growth.ts';

@@ -24,11 +24,11 @@ export class ReachChecks {
     this.#isCutting = faults.some(({ kind }) => CUTTING.has(kind));
     const { leaseMs, heartbeatMs, ackTimeoutMs } = timing;
     for (const fault of faults) {
+      if (fault.kind !== 'data-cut') continue;
       // Time counts half while others' messages arrive.
       const silenceMs = (directionsOf(fault.salt).cutsInbound ? 0.75 : 1.5) * leaseMs;
       const boundMs = silenceMs + 2 * heartbeatMs + 6 * ackTimeoutMs;
-      if (fault.kind !== 'data-cut' || fault.durationMs <= boundMs) continue;
-      if (!isAlone(fault, faults, timing, fault.atMs + boundMs)) continue;
+      if (fault.durationMs <= boundMs || !isAlone(fault, faults, timing, fault.atMs + boundMs)) continue;
       clock.timer(() => this.#checkMoved(targetOf(this.#world, fault)), fault.atMs + boundMs);
     }
   }
