@@ -429,10 +429,10 @@ describe('many actors', () => {
       }
       return { handler, shards: count / 4 };
     };
-    const growth = await processorGrowth(4_000, fill, async ({ handler, shards }) => {
+    const growth = await processorGrowth(2_000, fill, async ({ handler, shards }) => {
       for (let shard = 0; shard < shards; shard++) await end(handler, shard);
     });
-    expect(growth).toBeLessThan(9);
+    expect(growth).toBeLessThan(3);
   });
 
   test('end with their node in time that is in proportion, and in slices', async () => {
@@ -441,7 +441,7 @@ describe('many actors', () => {
       for (let i = 0; i < count; i++) await handler({ ...REQUEST, key: `k${i}` }, contextOf(new Tenure(1)));
       return handler;
     };
-    expect(await processorGrowth(4_000, fill, (handler) => handler.close())).toBeLessThan(9);
+    expect(await processorGrowth(2_000, fill, (handler) => handler.close())).toBeLessThan(3);
   });
 });
 

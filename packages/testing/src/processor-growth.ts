@@ -1,36 +1,31 @@
 /** How the cost of work grows with its size, in processor time: a busy machine slows it, and does not change it. */
 
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-
-setFlagsFromString('--expose-gc');
-/** What was made before must not be collected, or moved, while the work runs. */
-const collect = runInNewContext('gc') as () => void;
-
 /** Of each size the cheapest run counts: collections and compilations disturb the others. */
 const RUNS = 5;
+const FACTOR = 8;
 
 /**
- * The processor time of `work(4 * n)` over that of `work(n)`: about 4 for work that is linear, 16 for a square. `prepare`
- * makes what `work` gets, and does not count.
+ * How many times the processor time of one item grows when `work` has eight times the items: about 1 for work that is
+ * linear, 8 for a square. `prepare` makes what `work` gets, and does not count. The small work is timed eight times in a
+ * row, so that both sizes hold as much memory and are collected as often.
  */
 export async function processorGrowth<T>(
-  n: number,
-  prepare: (n: number) => T | Promise<T>,
+  items: number,
+  prepare: (items: number) => T | Promise<T>,
   work: (prepared: T) => unknown,
 ): Promise<number> {
-  const least = async (size: number): Promise<number> => {
-    let leastMicros = Infinity;
-    for (let run = 0; run < RUNS; run++) {
-      const prepared = await prepare(size);
-      collect();
-      const before = process.cpuUsage();
-      await work(prepared);
-      const { user, system } = process.cpuUsage(before);
-      leastMicros = Math.min(leastMicros, user + system);
-    }
-    return leastMicros;
+  const micros = async (size: number, times: number): Promise<number> => {
+    const prepared: T[] = [];
+    for (let i = 0; i < times; i++) prepared.push(await prepare(size));
+    const before = process.cpuUsage();
+    for (const one of prepared) await work(one);
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
   };
-  await least(n);
-  return (await least(4 * n)) / (await least(n));
+  let [few, many] = [Infinity, Infinity];
+  for (let run = 0; run < RUNS; run++) {
+    few = Math.min(few, await micros(items, FACTOR));
+    many = Math.min(many, await micros(FACTOR * items, 1));
+  }
+  return many / few;
 }
