@@ -1,4 +1,5 @@
 // Tests run from the TypeScript source of every package, found by the export condition "@clstr/source".
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** `npm run coverage -- --mode strict` fails under this share of branches, in percent, per package. */
@@ -23,6 +24,8 @@ export default defineConfig(({ mode }) => ({
     exclude: ['**/node_modules/**', '**/dist/**', 'test/faults/**'],
     // A test that hangs still ends; one on a machine that is busy with other work is not taken for it.
     testTimeout: 20_000,
+    // Half of the time of a test file is waiting, so that two of them share even two processors well.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     include: [
       'packages/*/test/**/*.test.ts',
       'examples/*/test/**/*.test.ts',
