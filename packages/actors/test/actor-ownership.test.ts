@@ -429,7 +429,7 @@ describe('many actors', () => {
       }
       return { handler, shards: count / 4 };
     };
-    const growth = await processorGrowth(2_000, fill, async ({ handler, shards }) => {
+    const growth = await processorGrowth(1_000, fill, async ({ handler, shards }) => {
       for (let shard = 0; shard < shards; shard++) await end(handler, shard);
     });
     expect(growth).toBeLessThan(3);
@@ -441,7 +441,7 @@ describe('many actors', () => {
       for (let i = 0; i < count; i++) await handler({ ...REQUEST, key: `k${i}` }, contextOf(new Tenure(1)));
       return handler;
     };
-    expect(await processorGrowth(2_000, fill, (handler) => handler.close())).toBeLessThan(3);
+    expect(await processorGrowth(1_000, fill, (handler) => handler.close())).toBeLessThan(3);
   });
 });
 

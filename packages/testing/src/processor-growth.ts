@@ -1,7 +1,7 @@
 /** How the cost of work grows with its size, in processor time: a busy machine slows it, and does not change it. */
 
 /** Of each size the cheapest run counts: collections and compilations disturb the others. */
-const RUNS = 5;
+const RUNS = 3;
 const FACTOR = 8;
 
 /**
