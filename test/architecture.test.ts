@@ -2,8 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { violations } from './architecture/check.ts';
 import { importsOf } from './architecture/imports.ts';
-import { readRepository } from './architecture/repository.ts';
+import { readPages, readRepository } from './architecture/repository.ts';
 import { CORE_FLOORS, PACKAGES } from './architecture/rules.ts';
+import { givenUpWords } from './architecture/words.ts';
 
 describe('the repository', () => {
   const files = readRepository();
@@ -15,6 +16,23 @@ describe('the repository', () => {
   test('has the packages of the table, each with its source', () => {
     for (const name of Object.keys(PACKAGES))
       expect([...files.keys()]).toContain(`packages/${name}/src/index.ts`);
+  });
+});
+
+describe('words that were given up', () => {
+  test('stand in no source and in no page, decisions excepted', () => {
+    const sources = [...readRepository()].filter(([path]) => /^packages\/[^/]+\/src\//.test(path));
+    const texts = [...sources, ...readPages()];
+    expect(texts.length).toBeGreaterThan(200);
+    expect(texts.flatMap(([path, text]) => givenUpWords(path, text))).toEqual([]);
+  });
+
+  test.each([
+    ['class Redelivery {}', ['a.ts:1: Redeliver']],
+    ['first\nits tenure', ['a.ts:2: tenure']],
+    ['StoreDelivery', []],
+  ])('are found in %j', (text, found) => {
+    expect(givenUpWords('a.ts', text)).toEqual(found);
   });
 });
 

@@ -1,6 +1,6 @@
 /** What actors, membership and more nodes cost or bring, against who does it with less or otherwise: within each round. */
 import { clstrActors, clstrActorsMemory } from './contenders/clstr-actors.ts';
-import { clstrBusy, clstrBusy3, clstrLiving, clstrLiving3 } from './contenders/clstr-living.ts';
+import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './contenders/clstr-dynamic.ts';
 import { clstr, clstrMemory } from './contenders/clstr.ts';
 import { effectMemory, effectSocket } from './contenders/effect-cluster.ts';
 import { moleculer } from './contenders/moleculer.ts';
@@ -32,9 +32,9 @@ export function compareActors(samples: readonly Sample[]): Comparison[] {
   };
 
   return [
-    compare('requestsPerSecond', clstrLiving.name, clstr.name),
-    compare('p50Ms', clstrLiving.name, clstr.name),
-    compare('requestsPerSecond', clstrLiving3.name, clstrLiving.name),
+    compare('requestsPerSecond', clstrDynamic.name, clstr.name),
+    compare('p50Ms', clstrDynamic.name, clstr.name),
+    compare('requestsPerSecond', clstrDynamic3.name, clstrDynamic.name),
     compare('requestsPerSecond', clstrBusy3.name, clstrBusy.name),
     ...OVER_NATS.map((other) => compare('requestsPerSecond', clstrActors.name, other.name)),
     compare('p50Ms', clstrActors.name, natsRequest.name),

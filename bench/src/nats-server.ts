@@ -18,7 +18,7 @@ const READY_WITHIN_MS = 10_000;
 export async function startNatsServer(): Promise<NatsServer> {
   const bin = process.env['NATS_SERVER_BIN'] ?? 'nats-server';
   const folder = await mkdtemp(path.join(tmpdir(), 'clstr-bench-'));
-  // JetStream, where living clusters meet.
+  // JetStream, where dynamic clusters meet.
   const child = spawn(bin, ['--addr', '127.0.0.1', '--port', '-1', '-js', '-sd', folder], {
     stdio: ['ignore', 'ignore', 'pipe'],
     // Out of reach of Ctrl-C: its clients could not close without it.

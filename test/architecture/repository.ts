@@ -22,3 +22,12 @@ export function readRepository(): Files {
   for (const folder of TOP) visit(join(ROOT, folder));
   return files;
 }
+
+/** The pages for readers; decisions tell history, and keep their words. */
+export function readPages(): Files {
+  const docs = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' });
+  const packages = readdirSync(join(ROOT, 'packages')).map((name) => `packages/${name}/README.md`);
+  const paths = ['README.md', 'ARCHITECTURE.md', ...packages, ...docs.map((path) => join('docs', path))];
+  const pages = paths.filter((path) => path.endsWith('.md') && !path.includes('decisions'));
+  return new Map(pages.map((path) => [path, readFileSync(join(ROOT, path), 'utf8')]));
+}

@@ -1,4 +1,4 @@
-/** A living cluster in one process: nodes join, leave and die, and the shards follow. */
+/** A dynamic cluster in one process: nodes join, leave and die, and the shards follow. */
 import { actorHandler, defineActor, request } from '@clstr/actors';
 import { createClient, createNode } from '@clstr/core';
 import type { Node } from '@clstr/core';

@@ -1,14 +1,14 @@
 /** The contract of a cluster store over the memory store. */
 import type { ClusterStore } from '@clstr/core/store';
 import { storeConformance } from '@clstr/testing/conformance';
-import type { OperationFate } from '@clstr/transport-memory/internal';
+import type { OperationEffect } from '@clstr/transport-memory/internal';
 import { createMemoryStore, memoryMembership } from '@clstr/transport-memory';
 
 storeConformance('memory', {
   async createCluster() {
-    const fates = new Map<string, OperationFate>();
+    const effects = new Map<string, OperationEffect>();
     const store = createMemoryStore({
-      policy: { onOperation: ({ member }) => fates.get(member) ?? {} },
+      policy: { onOperation: ({ member }) => effects.get(member) ?? {} },
     });
     let members = 0;
     return {
@@ -21,13 +21,13 @@ storeConformance('memory', {
             store.cut(member);
           },
           loseAnswers() {
-            fates.set(member, { answer: 'lost' });
+            effects.set(member, { answer: 'lost' });
           },
           loseEverything() {
-            fates.set(member, { request: 'lost' });
+            effects.set(member, { request: 'lost' });
           },
           async restore() {
-            fates.delete(member);
+            effects.delete(member);
             const back = opened.isConnected ? undefined : nextUp(opened);
             store.restore(member);
             await back;

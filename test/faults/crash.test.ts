@@ -13,24 +13,24 @@ describe.skipIf(!hasNatsServer())('a crash', { timeout: 30_000 + KILLS * 15_000 
     await using cluster = await startCluster('crash');
     await cluster.join(['node-1', 'node-2', 'node-3', 'node-4']);
     await cluster.untilSpread();
-    const { tenures } = cluster;
+    const { ownerLog } = cluster;
     const keys = cluster.keys(1);
     const load = cluster.startLoad({ perSecond: 150, keys, timeoutMs: 5_000 });
     const served: number[] = [];
     const acquired: number[] = [];
     for (let kill = 1; kill <= KILLS; kill++) {
       await pause(Math.random() * 300);
-      const [victim] = cluster.nodes.keys();
-      const shards = tenures.shardsOf(victim!);
-      const { signal, killedAt } = await cluster.kill(victim!);
+      const [target] = cluster.nodes.keys();
+      const shards = ownerLog.shardsOf(target!);
+      const { signal, killedAt } = await cluster.kill(target!);
       expect(signal).toBe('SIGKILL');
       expect(shards.length).toBeGreaterThan(0);
       served.push(
         ...(await Promise.all(shards.map(async (shard) => (await cluster.probe(shard)) - killedAt))),
       );
       for (const shard of shards) {
-        const owner = tenures.ownerOf(shard)!;
-        expect(owner.id).not.toBe(victim);
+        const owner = ownerLog.ownerOf(shard)!;
+        expect(owner.id).not.toBe(target);
         acquired.push(owner.at - killedAt);
       }
       await cluster.join([`node-${4 + kill}`]);

@@ -26,17 +26,17 @@ describe.skipIf(!hasNatsServer())('identity', { timeout: 60_000 + TWINS * 6_000 
     await using cluster = await startCluster('bucket-deleted');
     await cluster.join(['node-1', 'node-2', 'node-3']);
     await cluster.untilSpread();
-    const { tenures } = cluster;
+    const { ownerLog } = cluster;
     const load = cluster.startLoad({ perSecond: 200, keys: cluster.keys(1), timeoutMs: 5_000 });
     await pause(500);
-    const before = new Map(tenures.acquired.map(({ shard, epoch }) => [shard, epoch]));
+    const before = new Map(ownerLog.acquired.map(({ shard, epoch }) => [shard, epoch]));
     const nats = await connect({ servers: cluster.server.url });
     const deletedMs = nowMs();
     const manager = await nats.jetstreamManager();
     expect(await manager.streams.delete('KV_clstr')).toBe(true);
     await nats.close();
-    await tenures.until('all are fenced', () => tenures.events('fenced', deletedMs).length >= 3, 10_000);
-    await tenures.until('all join', () => tenures.events('joined', deletedMs).length >= 3, 10_000);
+    await ownerLog.until('all are fenced', () => ownerLog.events('fenced', deletedMs).length >= 3, 10_000);
+    await ownerLog.until('all join', () => ownerLog.events('joined', deletedMs).length >= 3, 10_000);
     const served = await Promise.all(
       [...before.keys()].map(async (shard) => (await cluster.probe(shard)) - deletedMs),
     );
@@ -44,7 +44,7 @@ describe.skipIf(!hasNatsServer())('identity', { timeout: 60_000 + TWINS * 6_000 
     const calls = await load.stop();
     figure(`bucket deleted: shards serve after ${describeTimes(served)}`);
     figure(`bucket deleted: ${describeErrors(calls)}`);
-    for (const [shard, epoch] of before) expect(tenures.ownerOf(shard)!.epoch).toBeGreaterThan(epoch);
+    for (const [shard, epoch] of before) expect(ownerLog.ownerOf(shard)!.epoch).toBeGreaterThan(epoch);
     await expectGood(cluster);
   });
 });
@@ -79,16 +79,16 @@ async function startTwins(cluster: ChaosCluster, id: string): Promise<void> {
   expect(failures.filter((failure) => failure === undefined)).toHaveLength(1);
   expect(failures.find((failure) => failure !== undefined)).toMatchObject({ code: 'NODE_ID_IN_USE' });
   const winner = twins[failures.indexOf(undefined)]!;
-  const { tenures } = cluster;
-  const isServing = (): boolean => tenures.acquired.some(({ run }) => run === winner.run);
-  await tenures.until(`${id} serves`, isServing, 10_000);
+  const { ownerLog } = cluster;
+  const isServing = (): boolean => ownerLog.acquired.some(({ run }) => run === winner.run);
+  await ownerLog.until(`${id} serves`, isServing, 10_000);
   winner.signal('SIGTERM');
   expect(await winner.exited).toMatchObject({ code: 0 });
 }
 
 async function crashAndReturn(cluster: ChaosCluster, ids: readonly string[]): Promise<void> {
-  const { tenures } = cluster;
-  const shards = ids.flatMap((id) => tenures.shardsOf(id));
+  const { ownerLog } = cluster;
+  const shards = ids.flatMap((id) => ownerLog.shardsOf(id));
   const killedMs = nowMs();
   const exits = await Promise.all(ids.map((id) => cluster.kill(id)));
   expect(exits.every(({ signal }) => signal === 'SIGKILL')).toBe(true);

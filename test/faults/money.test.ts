@@ -1,4 +1,4 @@
-/** The living program of README.md under `kill -9`: what was answered is on the account, and nothing is there twice. */
+/** The dynamic program of README.md under `kill -9`: what was answered is on the account, and nothing is there twice. */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -33,9 +33,9 @@ beforeAll(buildPackages, BUILD_TIMEOUT_MS);
 describe.skipIf(!hasNatsServer())('README.md', { timeout: 240_000 }, () => {
   test('loses no money and makes none while its nodes are killed', async () => {
     await using server = await startNatsServer({ args: ['-js'] });
-    const [, provision, living] = readmePrograms(server.url);
+    const [, provision, dynamic] = readmePrograms(server.url);
     expect(await run(provision!.write())).toMatchObject({ code: 0 });
-    const program = living!.write('money', asServer);
+    const program = dynamic!.write('money', asServer);
     const nodes: ChildProcess[] = [];
     const start = async (): Promise<void> => {
       const node = fork(program, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });

@@ -5,8 +5,8 @@ import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
 import { LEASE_MS, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';
 
-const VICTIM = 'node-2';
-const NODES = ['node-1', VICTIM, 'node-3'];
+const TARGET = 'node-2';
+const NODES = ['node-1', TARGET, 'node-3'];
 const SERVES_AGAIN_MS = 5_000;
 const QUEUED = 10_000;
 /** How much longer than its deadline a call may take. */
@@ -17,11 +17,11 @@ describe.skipIf(!hasNatsServer())('a busy node', { timeout: 60_000 }, () => {
     await using cluster = await startCluster('blocked');
     await cluster.join(NODES);
     await cluster.untilSpread();
-    const { tenures, recorder, client } = cluster;
-    const victim = cluster.node(VICTIM);
-    const mine = tenures.shardsOf(VICTIM);
+    const { ownerLog, recorder, client } = cluster;
+    const target = cluster.node(TARGET);
+    const mine = ownerLog.shardsOf(TARGET);
     const [key] = cluster.keys(1, (shard) => shard === mine[0]);
-    cluster.expectBlocked(VICTIM);
+    cluster.expectBlocked(TARGET);
     const blockedMs = nowMs();
     const blockMs = 2 * LEASE_MS;
     const blocking = recorder.call(client, {
@@ -30,20 +30,21 @@ describe.skipIf(!hasNatsServer())('a busy node', { timeout: 60_000 }, () => {
       timeoutMs: 10_000,
       work: { blockMs },
     });
-    const isMoved = (shard: number): boolean => (tenures.ownerOf(shard)?.id ?? VICTIM) !== VICTIM;
-    await tenures.until('its shards move', () => mine.every(isMoved), 10_000);
+    const isMoved = (shard: number): boolean => (ownerLog.ownerOf(shard)?.id ?? TARGET) !== TARGET;
+    await ownerLog.until('its shards move', () => mine.every(isMoved), 10_000);
     const states = new Set(
-      await Promise.all([0, 100, 200].map((ms) => pause(ms).then(() => victim.processState()))),
+      await Promise.all([0, 100, 200].map((ms) => pause(ms).then(() => target.processState()))),
     );
-    const moved = mine.map((shard) => tenures.ownerOf(shard)!.at - blockedMs);
+    const moved = mine.map((shard) => ownerLog.ownerOf(shard)!.at - blockedMs);
     const call = await blocking;
     const unblockedMs = nowMs();
-    const isBack = (): boolean => tenures.acquired.some(({ at, id }) => id === VICTIM && at > unblockedMs);
-    await tenures.until(`${VICTIM} owns shards again`, isBack, 15_000);
+    const isBack = (): boolean => ownerLog.acquired.some(({ at, id }) => id === TARGET && at > unblockedMs);
+    await ownerLog.until(`${TARGET} owns shards again`, isBack, 15_000);
     await cluster.untilSpread();
-    const [shard] = tenures.shardsOf(VICTIM);
+    const [shard] = ownerLog.shardsOf(TARGET);
     await cluster.probe(shard!);
-    const backMs = tenures.acquired.find(({ at, id }) => id === VICTIM && at > unblockedMs)!.at - unblockedMs;
+    const backMs =
+      ownerLog.acquired.find(({ at, id }) => id === TARGET && at > unblockedMs)!.at - unblockedMs;
     figure(
       `event loop blocked for ${blockMs} ms (seen in state ${[...states].join()}): shards moved after ${describeTimes(moved)}`,
     );
@@ -53,7 +54,7 @@ describe.skipIf(!hasNatsServer())('a busy node', { timeout: 60_000 }, () => {
     expect(states).toEqual(new Set(['R']));
     expect(call.code).toBe('FENCED');
     expectAtMost('event loop blocked: the node owned shards again after', backMs, SERVES_AGAIN_MS);
-    expect(cluster.node(VICTIM)).toBe(victim);
+    expect(cluster.node(TARGET)).toBe(target);
     const after = await recorder.call(client, { op: 'increment', key: key!, timeoutMs: 5_000 });
     expect(after.value).toBe(1);
     await expectGood(cluster);
@@ -63,8 +64,8 @@ describe.skipIf(!hasNatsServer())('a busy node', { timeout: 60_000 }, () => {
     await using cluster = await startCluster('slow');
     await cluster.join(NODES);
     await cluster.untilSpread();
-    const { tenures, recorder, client } = cluster;
-    const [shard] = tenures.shardsOf(VICTIM);
+    const { ownerLog, recorder, client } = cluster;
+    const [shard] = ownerLog.shardsOf(TARGET);
     const [slow] = cluster.keys(1, (one) => one === shard);
     const others = cluster.keys(1, (one) => one !== shard);
     const load = cluster.startLoad({ perSecond: 100, keys: others, timeoutMs: 5_000 });
@@ -82,19 +83,19 @@ describe.skipIf(!hasNatsServer())('a busy node', { timeout: 60_000 }, () => {
     const calls = await load.stop();
     const overruns = ended.map(({ invokedAt, endedAt, timeoutMs }) => endedAt - invokedAt - timeoutMs);
     const overrunMs = Math.max(...overruns);
-    const moves = tenures.acquired.filter(({ at }) => at > startMs);
-    const lapses = tenures.events('lapsed', startMs);
+    const moves = ownerLog.acquired.filter(({ at }) => at > startMs);
+    const leaseTerm = ownerLog.events('lapsed', startMs);
     const latency = calls.map(({ invokedAt, endedAt }) => endedAt - invokedAt);
     figure(`slow actor: ${open} requests waited at once; ${describeErrors(ended)}`);
     figure(
       `slow actor: ends at most ${overrunMs.toFixed(0)} ms after the deadline (p99 ${percentile(overruns, 99).toFixed(0)}), bound ${OVERRUN_MS} ms`,
     );
     figure(
-      `slow actor: ${lapses.length} lapses, ${moves.length} moves; other actors: ${describeErrors(calls)}, ${describeTimes(latency)}`,
+      `slow actor: ${leaseTerm.length} leaseTerm, ${moves.length} moves; other actors: ${describeErrors(calls)}, ${describeTimes(latency)}`,
     );
     expect(open).toBeGreaterThan(0.9 * QUEUED);
     expect(ended.filter(({ code }) => code === undefined).length).toBeGreaterThan(0);
-    expectAtMost('slow actor: lapses', lapses.length, 0);
+    expectAtMost('slow actor: leaseTerm', leaseTerm.length, 0);
     expectAtMost('slow actor: moves', moves.length, 0);
     const failed = calls.filter(({ code }) => code !== undefined);
     expectAtMost('slow actor: failed calls to others', failed.length, 0);

@@ -7,7 +7,7 @@ import { LEASE_MS, expectAtMost, expectGood, figure, pause, startCluster } from 
 
 const QUEUED = 500;
 const SERVES_AGAIN_MS = 5_000;
-const VICTIM = 'node-2';
+const TARGET = 'node-2';
 /** Far beyond any fail-over: what ends before it was not ended by its deadline. */
 const LONG_MS = 10_000;
 /** Of a handler that runs when its process stops. */
@@ -20,7 +20,7 @@ const DIRECT_MS = 250;
 describe.skipIf(!hasNatsServer())('a stopped process', { timeout: 90_000 }, () => {
   test('keeps its shards when it is back soon, and works under no epoch that is over', async () => {
     await using cluster = await startCluster('pause');
-    await cluster.join(['node-1', VICTIM, 'node-3']);
+    await cluster.join(['node-1', TARGET, 'node-3']);
     for (const leases of [0.5, 1, 3]) {
       await cluster.untilSpread();
       await stopFor(cluster, leases);
@@ -30,11 +30,11 @@ describe.skipIf(!hasNatsServer())('a stopped process', { timeout: 90_000 }, () =
 
   test('keeps neither what may run twice nor what comes later, once another owns its shards', async () => {
     await using cluster = await startCluster('pause-idempotent');
-    await cluster.join(['node-1', VICTIM, 'node-3']);
+    await cluster.join(['node-1', TARGET, 'node-3']);
     await cluster.untilSpread();
-    const { tenures } = cluster;
-    const mine = tenures.shardsOf(VICTIM);
-    const isMoved = (shard: number): boolean => (tenures.ownerOf(shard)?.id ?? VICTIM) !== VICTIM;
+    const { ownerLog } = cluster;
+    const mine = ownerLog.shardsOf(TARGET);
+    const isMoved = (shard: number): boolean => (ownerLog.ownerOf(shard)?.id ?? TARGET) !== TARGET;
     const keys = cluster.keys(1, (shard) => mine.includes(shard));
     await Promise.all(keys.map((key) => send(cluster, key, LONG_MS, 0)));
     const readAll = (): Promise<EndedCall[]> =>
@@ -44,17 +44,17 @@ describe.skipIf(!hasNatsServer())('a stopped process', { timeout: 90_000 }, () =
     // Half of them run when the process stops, the others are sent to a process that stands still.
     const reads = mine.filter((_, index) => index % 2 === 0).map((shard) => read(cluster, shard, WORK_MS));
     await pause(100);
-    const stoppedMs = await cluster.pause(VICTIM);
-    expect(cluster.node(VICTIM).processState()).toBe('T');
+    const stoppedMs = await cluster.pause(TARGET);
+    expect(cluster.node(TARGET).processState()).toBe('T');
     reads.push(...mine.filter((_, index) => index % 2 === 1).map((shard) => read(cluster, shard, 0)));
-    await tenures.until('its shards move', () => mine.every(isMoved), 10_000);
-    const movedMs = Math.max(...mine.map((shard) => tenures.ownerOf(shard)!.at));
+    await ownerLog.until('its shards move', () => mine.every(isMoved), 10_000);
+    const movedMs = Math.max(...mine.map((shard) => ownerLog.ownerOf(shard)!.at));
     const ended = await Promise.all(reads);
     // This client has sent them nothing since they moved, the other one nothing at all.
     await pause(movedMs + HEARD_MS - nowMs());
     const later = await readAll();
-    expect(cluster.node(VICTIM).processState()).toBe('T');
-    cluster.continue(VICTIM);
+    expect(cluster.node(TARGET).processState()).toBe('T');
+    cluster.continue(TARGET);
     const name = `SIGSTOP for good, ${mine.length} shards`;
     const afterMoveMs = ended.map(({ endedAt }) => endedAt - movedMs);
     figure(`${name}: they moved within ${(movedMs - stoppedMs).toFixed(0)} ms`);
@@ -73,41 +73,43 @@ describe.skipIf(!hasNatsServer())('a stopped process', { timeout: 90_000 }, () =
 });
 
 async function stopFor(cluster: ChaosCluster, leases: number): Promise<void> {
-  const { tenures } = cluster;
-  const victim = cluster.node(VICTIM);
-  const mine = new Set(tenures.shardsOf(VICTIM));
+  const { ownerLog } = cluster;
+  const target = cluster.node(TARGET);
+  const mine = new Set(ownerLog.shardsOf(TARGET));
   const keys = cluster.keys(1, (shard) => mine.has(shard));
   // These run when the process stops: what they would answer afterwards may be over.
   const running = keys.slice(0, 5).map((key) => send(cluster, key, 15_000, 300));
   await pause(100);
-  const stoppedMs = await cluster.pause(VICTIM);
-  expect(victim.processState()).toBe('T');
+  const stoppedMs = await cluster.pause(TARGET);
+  expect(target.processState()).toBe('T');
   const queued = Array.from({ length: QUEUED }, (_, index) =>
     // Some give up while it stands still, the others wait for it.
     send(cluster, keys[index % keys.length]!, index % 2 === 0 ? 1_500 : 15_000, 0),
   );
   await pause(leases * LEASE_MS - (nowMs() - stoppedMs));
-  const continuedMs = cluster.continue(VICTIM);
-  const moves = tenures.acquired.filter(({ at, id }) => at > stoppedMs && at <= continuedMs && id !== VICTIM);
-  await tenures.until(`${VICTIM} owns shards`, () => tenures.shardsOf(VICTIM).length > 0, 15_000);
+  const continuedMs = cluster.continue(TARGET);
+  const moves = ownerLog.acquired.filter(
+    ({ at, id }) => at > stoppedMs && at <= continuedMs && id !== TARGET,
+  );
+  await ownerLog.until(`${TARGET} owns shards`, () => ownerLog.shardsOf(TARGET).length > 0, 15_000);
   // Those it owns by its last word may be lost by now: it serves again when one of its handlers has run.
   const hasServed = (): boolean =>
-    tenures.handlersStarted(VICTIM, continuedMs).some(({ epoch, shard, at }) => {
-      const newest = tenures.acquired.filter((move) => move.shard === shard && move.at <= at).at(-1);
-      return newest?.id === VICTIM && newest.epoch === epoch;
+    ownerLog.handlersStarted(TARGET, continuedMs).some(({ epoch, shard, at }) => {
+      const newest = ownerLog.acquired.filter((move) => move.shard === shard && move.at <= at).at(-1);
+      return newest?.id === TARGET && newest.epoch === epoch;
     });
   while (!hasServed()) {
-    await Promise.all(tenures.shardsOf(VICTIM).map((shard) => cluster.read(shard, 400)));
-    if (nowMs() > continuedMs + 15_000) throw new Error(`${VICTIM} serves nothing`);
+    await Promise.all(ownerLog.shardsOf(TARGET).map((shard) => cluster.read(shard, 400)));
+    if (nowMs() > continuedMs + 15_000) throw new Error(`${TARGET} serves nothing`);
   }
   const servedMs =
-    Math.min(...tenures.handlersStarted(VICTIM, continuedMs).map(({ at }) => at)) - continuedMs;
+    Math.min(...ownerLog.handlersStarted(TARGET, continuedMs).map(({ at }) => at)) - continuedMs;
   const ended = await Promise.all(queued);
   const began = await Promise.all(running);
-  const stale = tenures
-    .handlersStarted(VICTIM, continuedMs)
+  const stale = ownerLog
+    .handlersStarted(TARGET, continuedMs)
     .filter(({ at, shard, epoch }) =>
-      tenures.acquired.some((move) => move.shard === shard && move.at < at && move.epoch > epoch),
+      ownerLog.acquired.some((move) => move.shard === shard && move.at < at && move.epoch > epoch),
     );
   const late = ended.filter(
     ({ code, endedAt, invokedAt, timeoutMs }) => code === undefined && endedAt - invokedAt > timeoutMs,
@@ -127,7 +129,7 @@ async function stopFor(cluster: ChaosCluster, leases: number): Promise<void> {
   expect(stale).toEqual([]);
   expect(late).toEqual([]);
   expectAtMost(`${name}: serves again after`, servedMs, SERVES_AGAIN_MS);
-  expect(cluster.node(VICTIM)).toBe(victim);
+  expect(cluster.node(TARGET)).toBe(target);
 }
 
 function send(cluster: ChaosCluster, key: string, timeoutMs: number, delayMs: number): Promise<EndedCall> {

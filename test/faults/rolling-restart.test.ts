@@ -13,10 +13,10 @@ describe.skipIf(!hasNatsServer())('a rolling restart', { timeout: 120_000 }, () 
     await using cluster = await startCluster('rolling-restart');
     await cluster.join(NODES);
     await cluster.untilSpread();
-    const { tenures } = cluster;
+    const { ownerLog } = cluster;
     const isBusy = (shard: number): boolean => shard % 2 === 0;
     const probes: Promise<number>[] = [];
-    tenures.onReleasing(({ shard, at }) => {
+    ownerLog.onReleasing(({ shard, at }) => {
       if (isBusy(shard)) return;
       probes.push(cluster.read(shard, 5_000).then(({ endedAt, code }) => (code ? Infinity : endedAt - at)));
     });
@@ -37,7 +37,7 @@ describe.skipIf(!hasNatsServer())('a rolling restart', { timeout: 120_000 }, () 
       await cluster.untilSpread();
     }
     const calls = await load.stop();
-    const gaps = gapsOf(tenures.releasing, tenures.acquired);
+    const gaps = gapsOf(ownerLog.releasing, ownerLog.acquired);
     const idle = gaps.filter(({ shard }) => !isBusy(shard)).map(({ gapMs }) => gapMs);
     const busy = gaps.filter(({ shard }) => isBusy(shard)).map(({ gapMs }) => gapMs);
     const seen = await Promise.all(probes);

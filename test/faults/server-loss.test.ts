@@ -11,7 +11,7 @@ import { describe, expect, test } from 'vitest';
 import { IS_LONG, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';
 
 /** The server that is lost, and the node whose connections go to it. */
-const VICTIM = 0;
+const TARGET = 0;
 const NODE = 'node-1';
 const PING_MS = 500;
 const STREAM = 'KV_clstr';
@@ -19,7 +19,7 @@ const STREAM = 'KV_clstr';
 const PER_SECOND = 256;
 const NUM_SHARDS = 64;
 const SAMPLE_MS = (1_000 * NUM_SHARDS) / PER_SECOND;
-/** For a dial, a redelivery and a busy machine. */
+/** For a dial, a holdQueue and a busy machine. */
 const RECONNECT_MS = 2_500;
 /** Two pings that are not answered, and another connection. */
 const REROUTED_MS = 2 * PING_MS + RECONNECT_MS + SAMPLE_MS;
@@ -27,7 +27,7 @@ const REROUTED_MS = 2 * PING_MS + RECONNECT_MS + SAMPLE_MS;
 interface Loss {
   readonly name: string;
   readonly servers: 1 | 3;
-  /** Whether the victim leads the bucket: then its members also wait for an election. */
+  /** Whether the target leads the bucket: then its members also wait for an election. */
   readonly isLeader?: boolean;
   /** The node's connection for requests is lost, and no other. */
   readonly isDataOnly?: boolean;
@@ -40,14 +40,14 @@ interface Loss {
   readonly isShort?: boolean;
 }
 
-const victimPid = ({ set }: ChaosCluster): number => set.servers[VICTIM]!.pid!;
-const stop = (cluster: ChaosCluster): void => void process.kill(victimPid(cluster), 'SIGSTOP');
-const goOn = (cluster: ChaosCluster): void => void process.kill(victimPid(cluster), 'SIGCONT');
-const kill = ({ set }: ChaosCluster): Promise<void> => set.servers[VICTIM]!.kill();
-const restart = ({ set }: ChaosCluster): Promise<void> => set.servers[VICTIM]!.restart();
+const targetPid = ({ set }: ChaosCluster): number => set.servers[TARGET]!.pid!;
+const stop = (cluster: ChaosCluster): void => void process.kill(targetPid(cluster), 'SIGSTOP');
+const goOn = (cluster: ChaosCluster): void => void process.kill(targetPid(cluster), 'SIGCONT');
+const kill = ({ set }: ChaosCluster): Promise<void> => set.servers[TARGET]!.kill();
+const restart = ({ set }: ChaosCluster): Promise<void> => set.servers[TARGET]!.restart();
 type Cut = 'black-hole' | 'half-open' | 'mute' | 'pass';
 const server = (kind: Cut) => (cluster: ChaosCluster) => {
-  cluster.set.proxies[VICTIM]!.setMode({ kind });
+  cluster.set.proxies[TARGET]!.setMode({ kind });
 };
 const data = (kind: Cut) => (cluster: ChaosCluster) => {
   cluster.node(NODE).proxy!.setMode({ kind });
@@ -115,7 +115,7 @@ describe.skipIf(!hasNatsServer())('the loss of a server or of a connection', { t
     const untilMs = nowMs();
     const calls = await load.stop();
     const longestMs = longestGapOfAKey(calls, startMs - SAMPLE_MS, untilMs);
-    const moves = cluster.tenures.acquired.filter(({ at }) => at > startMs && at < endMs).length;
+    const moves = cluster.ownerLog.acquired.filter(({ at }) => at > startMs && at < endMs).length;
     figure(
       `| ${loss.name} | ${(loss.lastsMs / 1_000).toFixed(0)} s | ${longestMs.toFixed(0)} ms | ` +
         `bound ${loss.boundMs.toFixed(0)} ms | ${describeErrors(calls)} | ${moves} moves |`,
@@ -126,14 +126,14 @@ describe.skipIf(!hasNatsServer())('the loss of a server or of a connection', { t
   });
 });
 
-/** `node-1` on the victim, the others anywhere; the bucket is led by another server. */
+/** `node-1` on the target, the others anywhere; the bucket is led by another server. */
 async function joinAround(cluster: ChaosCluster, { servers, isDataOnly = false }: Loss): Promise<void> {
   const { set } = cluster;
   if (servers === 3) {
     await leadElsewhere(cluster);
     for (const index of [1, 2]) set.proxies[index]!.setMode({ kind: 'reset' });
   }
-  const start = isDataOnly ? { dataProxiedTo: VICTIM } : { isBehindServerProxies: true };
+  const start = isDataOnly ? { dataProxiedTo: TARGET } : { isBehindServerProxies: true };
   await cluster.join([NODE], start);
   if (servers === 3) for (const index of [1, 2]) set.proxies[index]!.setMode({ kind: 'pass' });
   await cluster.join(['node-2', 'node-3'], { isBehindServerProxies: true });
@@ -147,8 +147,8 @@ async function leadElsewhere({ set }: ChaosCluster): Promise<void> {
   for (;;) {
     const answer = await nats.request(`$JS.API.STREAM.INFO.${STREAM}`, '', { timeout: 5_000 });
     const { cluster } = answer.json<{ cluster?: { leader?: string } }>();
-    if (cluster?.leader !== undefined && cluster.leader !== `s${VICTIM + 1}`) break;
-    if (nowMs() > endMs) throw new Error('the bucket is led by the victim all the same');
+    if (cluster?.leader !== undefined && cluster.leader !== `s${TARGET + 1}`) break;
+    if (nowMs() > endMs) throw new Error('the bucket is led by the target all the same');
     await nats.request(`$JS.API.STREAM.LEADER.STEPDOWN.${STREAM}`, '', { timeout: 5_000 });
     await pause(500);
   }

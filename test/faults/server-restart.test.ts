@@ -14,7 +14,7 @@ describe.skipIf(!hasNatsServer())('a nats-server that is killed and restarted', 
     await using cluster = await startCluster('server-restart');
     await cluster.join(['node-1', 'node-2', 'node-3']);
     await cluster.untilSpread();
-    const { tenures, server } = cluster;
+    const { ownerLog, server } = cluster;
     for (const outageMs of OUTAGES_MS) {
       const load = cluster.startLoad({ perSecond: 200, keys: cluster.keys(1), timeoutMs: 2_000 });
       await pause(500);
@@ -31,12 +31,12 @@ describe.skipIf(!hasNatsServer())('a nats-server that is killed and restarted', 
       await pause(WATCHED_MS);
       const calls = await load.stop();
       const during = calls.filter(({ code, endedAt }) => !code && endedAt > goneMs && endedAt < backMs);
-      const moves = tenures.acquired.filter(({ at }) => at > killedMs);
+      const moves = ownerLog.acquired.filter(({ at }) => at > killedMs);
       const recovery = recoveryMs(calls, backMs, backMs + WATCHED_MS, SUCCESS);
       const name = `nats-server gone for ${outageMs} ms`;
       figure(
-        `${name}: ${moves.length} moves, ${tenures.events('fenced', killedMs).length} nodes fenced, ` +
-          `${tenures.events('lapsed', killedMs).length} lapses, ${during.length} replies meanwhile`,
+        `${name}: ${moves.length} moves, ${ownerLog.events('fenced', killedMs).length} nodes fenced, ` +
+          `${ownerLog.events('lapsed', killedMs).length} leaseTerm, ${during.length} replies meanwhile`,
       );
       figure(
         `${name}: ${SUCCESS * 100} % of calls succeed from ${recovery} ms after its start on, bound ${RECOVERED_MS} ms (it started in ${restartMs.toFixed(0)} ms)`,

@@ -114,7 +114,7 @@ describe.skipIf(!hasNatsServer())('on one nats-server', { timeout: 30_000 }, () 
     });
   });
 
-  describe.each(['living', 'static'])('a client of a %s cluster', (kind) => {
+  describe.each(['dynamic', 'static'])('a client of a %s cluster', (kind) => {
     const cluster = `clients-${kind}`;
     let node: Node;
     let transport: Transport;
@@ -123,10 +123,10 @@ describe.skipIf(!hasNatsServer())('on one nats-server', { timeout: 30_000 }, () 
     beforeAll(async () => {
       const names = { servers: server.url, cluster };
       transport = await natsTransport(names);
-      if (kind === 'living') await provision({ cluster });
+      if (kind === 'dynamic') await provision({ cluster });
       const shards = Array.from({ length: NUM_SHARDS }, (_, shard) => shard);
       const ownership =
-        kind === 'living' ? { membership: natsMembership({ ...names, timing: 'fast' }) } : { shards };
+        kind === 'dynamic' ? { membership: natsMembership({ ...names, timing: 'fast' }) } : { shards };
       node = createNode({ transport, numShards: NUM_SHARDS, ...ownership, handler: () => ++calls });
       await node.start();
       await using client = createClient({ transport, numShards: NUM_SHARDS });

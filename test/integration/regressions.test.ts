@@ -67,7 +67,7 @@ describe.each(WIRES)('over %s', (wire) => {
     return { client, node, clientSide };
   }
 
-  test('metrics that threw left calls unsettled, the counts too high and later deadlines unheard', async () => {
+  test('metrics that threw left calls unsettled, the counts too high and later deadlines ignored', async () => {
     const broken = (): never => {
       throw new Error('the metrics are broken');
     };

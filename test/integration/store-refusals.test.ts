@@ -25,7 +25,13 @@ describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
     endings.push(() => server.stop());
     const login = { servers: server.url, user: 'u', pass: 'p' };
     const warnings: string[] = [];
-    const logger: Logger = { ...silentLogger, warn: (_fields, message = '') => warnings.push(message) };
+    const onLog = new Set<() => void>();
+    const say = (): void => onLog.forEach((listener) => listener());
+    const warn = (_fields: object, message = ''): void => {
+      warnings.push(message);
+      say();
+    };
+    const logger: Logger = { ...silentLogger, warn, info: say };
     const provision = (cluster = 'clstr') =>
       provisionCluster({ ...login, cluster, numShards: NUM_SHARDS, isNew: true, timing: 'fast', logger });
     const join = async (id: string): Promise<Node> => {
@@ -39,7 +45,16 @@ describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
       await node.start();
       return node;
     };
-    return { server, provision, join, warnings };
+    /** Looks at each log line and each event of the node. */
+    const serving = async (node: Node): Promise<void> => {
+      while (node.state !== 'serving') {
+        await new Promise<void>((resolve) => {
+          onLog.add(resolve);
+          node.onEvent(() => resolve());
+        });
+      }
+    };
+    return { server, provision, join, warnings, serving };
   }
 
   async function admin(server: NatsServer): Promise<NatsConnection> {
@@ -58,8 +73,9 @@ describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
     }
   }
 
-  test('that is full ends a start and a provisioning with its reason, and leaves the others alone', async () => {
-    const { server, provision, join, warnings } = await start('max_file: 200KB, max_mem: 1MB');
+  /** A full account may lose the very record whose replacement it refuses; then the node joins again, once there is room. */
+  test('that is full ends a start and a provisioning with its reason, and the others serve on', async () => {
+    const { server, provision, join, warnings, serving } = await start('max_file: 200KB, max_mem: 1MB');
     await provision();
     const first = await join('n1');
     const nats = await admin(server);
@@ -75,12 +91,13 @@ describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
     expect(warnings.filter((message) => message.startsWith(waiting))).toEqual([
       expect.stringContaining(reason),
     ]);
-    expect(first.state).toBe('serving');
     await expect(provision('other')).rejects.toMatchObject({
       code: 'STORE_REFUSED',
       message: expect.stringContaining(reason),
     });
-  });
+    await (await nats.jetstreamManager()).streams.delete('LOGS');
+    await serving(first);
+  }, 60_000);
 
   test('that has too few consumers ends the start of the node for which there is none', async () => {
     const { provision, join, warnings } = await start('max_consumers: 2, max_file: 10MB, max_mem: 10MB');

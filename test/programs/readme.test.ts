@@ -8,8 +8,8 @@ import { buildPackages, readmePrograms } from './readme.ts';
 /** What each of them prints. */
 const PRINTED = [
   { title: 'clstr', stdout: '2\n' },
-  { title: 'Living clusters', stdout: '' },
-  { title: 'Living clusters', stdout: '500\n' },
+  { title: 'Dynamic clusters', stdout: '' },
+  { title: 'Dynamic clusters', stdout: '500\n' },
   { title: 'Raw routing', stdout: 'nobody owns this shard nobody listens on clstr.shard.*\n' },
 ];
 

@@ -33,8 +33,8 @@ test(
     const { report } = await pool.run({ seed: 12, timing: 'default', spanMs: HOUR_MS, faults });
     expect(report.violations).toEqual([]);
     expect(report.virtualMs).toBeGreaterThan(HOUR_MS);
-    expect({ unreachable: report.unreachable, lapses: report.lapses, fenced: report.fenced }).toEqual({
-      ...{ unreachable: 0, lapses: 0, fenced: 0 },
+    expect({ unreachable: report.unreachable, leaseTerm: report.leaseTerm, fenced: report.fenced }).toEqual({
+      ...{ unreachable: 0, leaseTerm: 0, fenced: 0 },
     });
   },
   TIMEOUT_MS,

@@ -8,7 +8,7 @@ const COUNTED = [
   'unknown',
   'moves',
   'fenced',
-  'lapses',
+  'leaseTerm',
   'unreachable',
   'overlaps',
 ] as const;

@@ -1,7 +1,7 @@
 /** Every contender, in the order of the table. */
 import type { Contender } from '../contender.ts';
 import { clstrActors, clstrActorsMemory } from './clstr-actors.ts';
-import { clstrBusy, clstrBusy3, clstrLiving, clstrLiving3 } from './clstr-living.ts';
+import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './clstr-dynamic.ts';
 import { clstr, clstrMemory } from './clstr.ts';
 import { effectMemory, effectSocket } from './effect-cluster.ts';
 import { moleculer } from './moleculer.ts';
@@ -16,8 +16,8 @@ export const contenders: readonly Contender[] = [
   moleculer,
   effectSocket,
   clstr,
-  clstrLiving,
-  clstrLiving3,
+  clstrDynamic,
+  clstrDynamic3,
   clstrBusy,
   clstrBusy3,
   clstrActors,

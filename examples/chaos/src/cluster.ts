@@ -21,7 +21,7 @@ import { createRecorder } from './recorder.ts';
 import type { EndedCall, Recorder } from './recorder.ts';
 import { provisionWhenUp, startServerSet } from './server-set.ts';
 import type { ServerSet } from './server-set.ts';
-import { Tenures } from './tenures.ts';
+import { OwnerLog } from './owner-log.ts';
 import { judgeHistory } from './verdict.ts';
 import type { ChaosVerdict } from './verdict.ts';
 
@@ -73,7 +73,7 @@ export class ChaosCluster {
   readonly set: ServerSet;
   readonly store: FencedStoreServer;
   readonly recorder: Recorder;
-  readonly tenures: Tenures;
+  readonly ownerLog: OwnerLog;
   readonly clients: readonly Client[];
   /** Processes that run, by node id. */
   readonly nodes: Map<string, ChaosNode> = new Map();
@@ -104,7 +104,7 @@ export class ChaosCluster {
     this.clients = transports.map((transport) => createClient({ transport, numShards, routing: 'topology' }));
     this.recorder = createRecorder(historyFile);
     const shardOf = (key: string): number => this.client.shardOf(key);
-    this.tenures = new Tenures(shardOf);
+    this.ownerLog = new OwnerLog(shardOf);
     this.#probeKeys = Array.from({ length: numShards }, (_, shard) => keyOfShard('probe', shard, shardOf));
   }
 
@@ -162,8 +162,8 @@ export class ChaosCluster {
       },
       (report) => {
         const at = nowMs();
-        if (this.#resuming.delete(run)) this.tenures.hear(at, run, id, { kind: 'resumed' });
-        this.tenures.hear(at, run, id, report);
+        if (this.#resuming.delete(run)) this.ownerLog.hear(at, run, id, { kind: 'resumed' });
+        this.ownerLog.hear(at, run, id, report);
       },
     );
     const node: ChaosNode = { ...child, run, proxy };
@@ -171,7 +171,7 @@ export class ChaosCluster {
     this.nodes.set(id, node);
     void child.exited.then(({ at }) => {
       if (this.nodes.get(id) === node) this.nodes.delete(id);
-      this.tenures.hear(at, run, id, { kind: 'exited' });
+      this.ownerLog.hear(at, run, id, { kind: 'exited' });
     });
     return node;
   }
@@ -214,8 +214,8 @@ export class ChaosCluster {
   async untilSpread(timeoutMs = 15_000): Promise<void> {
     const isSpread = (): boolean =>
       this.ownedShards().length === this.numShards &&
-      [...this.nodes.keys()].every((id) => this.tenures.shardsOf(id).length > 0);
-    await this.tenures.until('every shard is owned, and every node owns some', isSpread, timeoutMs);
+      [...this.nodes.keys()].every((id) => this.ownerLog.shardsOf(id).length > 0);
+    await this.ownerLog.until('every shard is owned, and every node owns some', isSpread, timeoutMs);
     await this.untilQuiet(timeoutMs);
   }
 
@@ -223,7 +223,7 @@ export class ChaosCluster {
   async untilQuiet(timeoutMs = 15_000, quietMs = 700): Promise<void> {
     const endMs = nowMs() + timeoutMs;
     for (;;) {
-      const lastMs = Math.max(0, ...this.tenures.acquired.slice(-50).map(({ at }) => at));
+      const lastMs = Math.max(0, ...this.ownerLog.acquired.slice(-50).map(({ at }) => at));
       const waitMs = lastMs + quietMs - nowMs();
       if (waitMs <= 0) return;
       if (nowMs() > endMs) throw new Error(`shards still move after ${timeoutMs} ms`);
@@ -233,7 +233,7 @@ export class ChaosCluster {
 
   ownedShards(): number[] {
     return Array.from({ length: this.numShards }, (_, shard) => shard).filter(
-      (shard) => this.tenures.ownerOf(shard) !== undefined,
+      (shard) => this.ownerLog.ownerOf(shard) !== undefined,
     );
   }
 
@@ -249,7 +249,7 @@ export class ChaosCluster {
   async pause(id: string): Promise<number> {
     const node = this.node(id);
     const at = nowMs();
-    this.tenures.hear(at, node.run, id, { kind: 'paused' });
+    this.ownerLog.hear(at, node.run, id, { kind: 'paused' });
     node.signal('SIGSTOP');
     while (node.processState() !== 'T') await pause(1);
     return at;
@@ -266,7 +266,7 @@ export class ChaosCluster {
   /** The process will keep its event loop busy: it cannot abort anything until its next turn, which it shows by a report. */
   expectBlocked(id: string): void {
     const { run } = this.node(id);
-    this.tenures.hear(nowMs(), run, id, { kind: 'paused' });
+    this.ownerLog.hear(nowMs(), run, id, { kind: 'paused' });
     this.#resuming.add(run);
   }
 
@@ -294,7 +294,7 @@ export class ChaosCluster {
       this.recorder.addStored(key, this.store.store.read(key).value);
     }
     const verdict = judgeHistory(this.recorder.file);
-    const { problems, handlers, acquisitions } = this.tenures.audit();
+    const { problems, handlers, acquisitions } = this.ownerLog.audit();
     const all = [...verdict.problems, ...problems];
     return { ...verdict, isGood: all.length === 0, problems: all, handlers, acquisitions };
   }

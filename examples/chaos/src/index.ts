@@ -5,7 +5,7 @@ export type { NodeChild, NodeExit } from './node-child.ts';
 export type { NodeOrder, NodeReport } from './node-reports.ts';
 export type { Load, LoadOptions } from './load.ts';
 export type { CallPlan, EndedCall, Recorder } from './recorder.ts';
-export type { Audit, Move, Tenures } from './tenures.ts';
+export type { Audit, Move, OwnerLog } from './owner-log.ts';
 export { judgeHistory } from './verdict.ts';
 export type { ChaosVerdict } from './verdict.ts';
 export {

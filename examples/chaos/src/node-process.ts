@@ -55,13 +55,13 @@ async function serve(order: NodeOrder): Promise<void> {
 }
 
 function tellingOfReleases(handler: Handler): Handler {
-  return Object.assign<Handler, Pick<Handler, 'close' | 'release' | 'discard'>>(
+  return Object.assign<Handler, Pick<Handler, 'close' | 'handOver' | 'drop'>>(
     (request, context) => handler(request, context),
     {
       ...handler,
-      release(shard, refusal, limitMs) {
+      handOver(shard, refusal, limitMs) {
         report({ kind: 'releasing', at: nowMs(), shard });
-        return handler.release?.(shard, refusal, limitMs) ?? Promise.resolve();
+        return handler.handOver?.(shard, refusal, limitMs) ?? Promise.resolve();
       },
     },
   );

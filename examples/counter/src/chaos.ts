@@ -29,7 +29,7 @@ const EVENTS: readonly ChaosEvent[] = [
   {
     name: 'node-1 is killed',
     run: async (cluster) => {
-      const shards = cluster.tenures.shardsOf('node-1');
+      const shards = cluster.ownerLog.shardsOf('node-1');
       await cluster.kill('node-1');
       await Promise.all(shards.map((shard) => cluster.probe(shard)));
     },
@@ -122,7 +122,7 @@ async function driveThroughEvents(
   const calls = await load.stop();
   const rows = windows.map(({ name, fromMs, toMs }) => {
     const within = calls.filter(({ endedAt }) => endedAt >= fromMs && endedAt < toMs);
-    const moved = cluster.tenures.acquired.filter(({ at }) => at >= fromMs && at < toMs);
+    const moved = cluster.ownerLog.acquired.filter(({ at }) => at >= fromMs && at < toMs);
     const failed = [...countErrors(within).values()].reduce((sum, count) => sum + count, 0);
     const gapMs = longestGapOfAKey(calls, fromMs, toMs);
     return { name, moves: moved.length, gapMs, calls: within.length, failed };

@@ -6,19 +6,19 @@ import type { NodeRow } from './chaos-table.ts';
 /** Calls that are looked at for the last second of replies. */
 const RECENT_CALLS = 1_000;
 
-export function nodeRows({ nodes, tenures, recorder }: ChaosCluster, ids: readonly string[]): NodeRow[] {
+export function nodeRows({ nodes, ownerLog, recorder }: ChaosCluster, ids: readonly string[]): NodeRow[] {
   const sinceMs = nowMs() - 1_000;
   const recent = recorder.calls.slice(-RECENT_CALLS).filter(({ endedAt }) => endedAt > sinceMs);
   return ids.map((id) => {
     const node = nodes.get(id);
-    const isOwner = ({ shard }: EndedCall): boolean => tenures.ownerOf(shard)?.id === id;
+    const isOwner = ({ shard }: EndedCall): boolean => ownerLog.ownerOf(shard)?.id === id;
     const replies = recent.filter((call) => call.code === undefined && isOwner(call));
     const state = node === undefined ? 'gone' : stateOf(node.processState());
     return {
       id,
       pid: node?.pid,
       state,
-      shards: tenures.shardsOf(id).length,
+      shards: ownerLog.shardsOf(id).length,
       repliesPerSecond: replies.length,
     };
   });

@@ -4,12 +4,13 @@
  *   starting ── setup ──▶ active ── idle, evicted, drain, failed ──▶ stopping ──▶ gone
  *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
  */
-import type { HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
+import type { HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
 import type { WatchedTurn } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
 import { abortDetached, within } from '@clstr/core/internal';
+import type { OfShard } from '@clstr/core/internal';
 import type { TimerHandler } from './actor-context.ts';
-import type { Home, Inhabitant, Job, Method, Resident, TimerKind } from './actor-home.ts';
+import type { ActorTypeScope, ActorCore, Job, Method, TimerKind } from './actor-core.ts';
 import { actorName } from './actor-name.ts';
 import { ActorTimers } from './actor-timers.ts';
 import { backoffMs } from './backoff.ts';
@@ -33,11 +34,11 @@ const TURNS_PER_YIELD = 256;
 const UNUSED = -Infinity;
 
 /** Hot path: a message that finds its actor idle runs in the very call that brings it. */
-export class Activation implements Inhabitant, Resident {
-  readonly home: Home;
+export class Activation implements ActorCore, OfShard<Activation> {
+  readonly home: ActorTypeScope;
   readonly key: string;
   readonly shard: number;
-  tenure: ShardTenure | undefined = undefined;
+  lease: ShardLease | undefined = undefined;
   /** The sweep at which a message last came or ended: cheaper than a clock reading per message. */
   usedAtSweep: number;
   nextOfShard: Activation | undefined = undefined;
@@ -53,7 +54,7 @@ export class Activation implements Inhabitant, Resident {
   #wish: 'none' | 'restart' | 'idle' | 'evicted' = 'none';
   /** `passivate` was rejected, and is not to be tried yet. */
   #isKept = false;
-  /** Its shard was taken away: nothing runs on its state any more. Messages of a later tenure wait for its next life. */
+  /** Its shard was taken away: nothing runs on its state any more. Messages of a later lease wait for its next life. */
   #isLost = false;
   #passivateFailures = 0;
   #fullError: ClstrError | undefined;
@@ -70,7 +71,7 @@ export class Activation implements Inhabitant, Resident {
   /** Told when it comes to rest, or is gone, once its node closes. */
   #onRest: (() => void) | undefined;
 
-  constructor(home: Home, key: string, shard: number) {
+  constructor(home: ActorTypeScope, key: string, shard: number) {
     this.home = home;
     this.key = key;
     this.shard = shard;
@@ -288,7 +289,7 @@ export class Activation implements Inhabitant, Resident {
 
   /** Another node may have gone on from an older state: this one is discarded soon, or its lease is renewed. */
   get #mayBeSaved(): boolean {
-    return this.tenure?.isHeld !== false;
+    return this.lease?.isHeld !== false;
   }
 
   /** Ends an actor at rest. Resolves when it is gone, starts again, or stays because `passivate` failed. */
@@ -324,7 +325,7 @@ export class Activation implements Inhabitant, Resident {
   /** Ends the actor with its node, or before its shard moves; what waits is refused then. */
   async close(limitMs: number = defaults.passivateMs, refusal?: unknown): Promise<void> {
     const { host, actor } = this.home;
-    if (refusal !== undefined) for (const job of this.#mailbox.takeAll()) job.abandon(refusal);
+    if (refusal !== undefined) for (const job of this.#mailbox.takeAll()) job.refuse(refusal);
     await this.#whenAtRest(limitMs);
     if (this.#phase === 'active' && !this.#mailbox.isRunning) await this.stop('drain');
     else if (this.#phase !== 'gone') {
@@ -334,19 +335,19 @@ export class Activation implements Inhabitant, Resident {
         { actor: actor.name, key: this.key },
         `${this.#name} did not come to rest in time${blocker}`,
       );
-      await this.#drop('failed', refusal ?? draining(host.nodeId));
+      await this.#discard('failed', refusal ?? draining(host.nodeId));
     }
   }
 
   /** Its shard is another node's: nothing is saved. Until what runs has stopped, the key has no other actor here. */
-  async lose(refusal: unknown): Promise<void> {
-    for (const job of this.#mailbox.takeAll()) job.abandon(refusal);
+  async drop(refusal: unknown): Promise<void> {
+    for (const job of this.#mailbox.takeAll()) job.refuse(refusal);
     this.#timers?.cancelAll();
     this.#isLost = true;
     this.#mailbox.isOpen = false;
     abortDetached(this.#life, new ClstrError('FENCED', `${this.#name} was lost to another node`));
     await this.#whenAtRest(defaults.passivateMs);
-    if (this.#isStillLost()) await this.#drop('lost-ownership', refusal);
+    if (this.#isStillLost()) await this.#discard('lost-ownership', refusal);
   }
 
   /** False once its next life has begun. */
@@ -354,7 +355,7 @@ export class Activation implements Inhabitant, Resident {
     return this.#isLost;
   }
 
-  async #drop(reason: DiscardReason, refusal: unknown): Promise<void> {
+  async #discard(reason: DiscardReason, refusal: unknown): Promise<void> {
     this.#setup?.callOff();
     if (this.#phase === 'active') {
       this.#enter('stopping');
@@ -370,7 +371,7 @@ export class Activation implements Inhabitant, Resident {
   }
 
   #start(job: Job): void {
-    this.tenure = job.tenure;
+    this.lease = job.lease;
     this.#enter('starting');
     this.#setup = new Setup(
       this,
@@ -391,14 +392,14 @@ export class Activation implements Inhabitant, Resident {
   #refuse(job: Job, error: unknown): void {
     const isWaiting = this.#mailbox.remove(job);
     this.#leave();
-    if (isWaiting) job.abandon(error);
+    if (isWaiting) job.refuse(error);
   }
 
   /** The end, also for all that wait: their turn will never come. */
   #giveUp(error: unknown): void {
     const waiting = this.#mailbox.takeAll();
     this.#leave();
-    for (const job of waiting) job.abandon(error);
+    for (const job of waiting) job.refuse(error);
   }
 
   /** The end of this life; messages that came meanwhile begin another. */

@@ -12,7 +12,7 @@ import {
   silentLogger,
 } from '@clstr/core/internal';
 import type { Services, ServicesOption } from './actor-context.ts';
-import type { Host } from './actor-home.ts';
+import type { NodeScope } from './actor-core.ts';
 import { noActorMetrics } from './actor-metrics.ts';
 import type { ActorMetrics } from './actor-metrics.ts';
 import { defaults } from './defaults.ts';
@@ -55,7 +55,7 @@ const MAX_CACHE_SIZE = 0x7f_ffff;
 export function resolveActorHandlerOptions(
   actors: readonly Actor[],
   given: ActorHandlerOptions,
-): { host: Host; cacheSize: number } {
+): { host: NodeScope; cacheSize: number } {
   const owner = 'actorHandler';
   checkActors(owner, actors);
   checkKnownOptions(owner, given, KNOWN);

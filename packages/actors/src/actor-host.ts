@@ -45,16 +45,16 @@ export function actorHandler(
     await closing;
     host.overdue.close();
   };
-  const release = async (shard: number, refusal: ClstrError, limitMs: number): Promise<void> => {
-    await Promise.all(types.map((type) => type.release(shard, asRefusal(refusal), limitMs)));
+  const handOver = async (shard: number, refusal: ClstrError, limitMs: number): Promise<void> => {
+    await Promise.all(types.map((type) => type.handOver(shard, asRefusal(refusal), limitMs)));
   };
-  const discard = async (shard: number, refusal: ClstrError): Promise<void> => {
-    await Promise.all(types.map((type) => type.discard(shard, asRefusal(refusal))));
+  const drop = async (shard: number, refusal: ClstrError): Promise<void> => {
+    await Promise.all(types.map((type) => type.drop(shard, asRefusal(refusal))));
   };
   const overdue = (): readonly OverdueTurn[] => host.overdue.list();
   return Object.assign(handle, {
     hosts: actors.map(({ name }) => name),
     types: [...methods.keys()],
-    ...{ close, release, discard, overdue, [Symbol.asyncDispose]: close },
+    ...{ close, handOver, drop, overdue, [Symbol.asyncDispose]: close },
   });
 }

@@ -2,21 +2,21 @@
 import type { CallChain } from '@clstr/core/handler';
 import { detached } from '@clstr/core/internal';
 import type { TimerHandler } from './actor-context.ts';
-import type { Inhabitant, Job, TimerKind } from './actor-home.ts';
+import type { ActorCore, Job, TimerKind } from './actor-core.ts';
 import { actorName } from './actor-name.ts';
 import { LifeContext } from './contexts.ts';
 import { isThenable } from './thenable.ts';
 
-/** How long a timer that falls due during a lapse waits before it looks at the lease again. */
-const LAPSE_PAUSE_MS = 100;
+/** How long a timer that falls due while the lease is expired waits before it looks at the lease again. */
+const EXPIRY_PAUSE_MS = 100;
 
 export class ActorTimers {
-  readonly #self: Inhabitant;
+  readonly #self: ActorCore;
   readonly #timers = new Set<TimerJob>();
   /** Of those set by `after`, the ones that have not run. */
   pending = 0;
 
-  constructor(self: Inhabitant) {
+  constructor(self: ActorCore) {
     this.#self = self;
   }
 
@@ -56,24 +56,18 @@ export class ActorTimers {
 class TimerJob implements Job {
   readonly isReadonly = false;
   readonly callChain: CallChain = [];
-  readonly tenure = undefined;
+  readonly lease = undefined;
   isWaiting = false;
   next: Job | undefined = undefined;
   previous: Job | undefined = undefined;
   readonly kind: TimerKind;
-  readonly #self: Inhabitant;
+  readonly #self: ActorCore;
   readonly #timers: ActorTimers;
   readonly #delayMs: number;
   readonly #handler: TimerHandler;
   #stopClock: (() => void) | undefined;
 
-  constructor(
-    self: Inhabitant,
-    timers: ActorTimers,
-    kind: TimerKind,
-    delayMs: number,
-    handler: TimerHandler,
-  ) {
+  constructor(self: ActorCore, timers: ActorTimers, kind: TimerKind, delayMs: number, handler: TimerHandler) {
     this.#self = self;
     this.#timers = timers;
     this.kind = kind;
@@ -94,10 +88,10 @@ class TimerJob implements Job {
   }
 
   run(): void {
-    if (this.#self.tenure?.isHeld === false) {
+    if (this.#self.lease?.isHeld === false) {
       // The node's lease is over for the moment: whatever the timer would do, another node may be doing. Either the
       // lease is renewed, or the actor is discarded.
-      this.arm(LAPSE_PAUSE_MS);
+      this.arm(EXPIRY_PAUSE_MS);
       return;
     }
     if (this.kind !== 'every') this.#timers.delete(this);
@@ -117,7 +111,7 @@ class TimerJob implements Job {
       );
   }
 
-  abandon(): void {
+  refuse(): void {
     /* nobody waits for it */
   }
 

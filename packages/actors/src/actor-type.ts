@@ -1,10 +1,10 @@
 /** All actors of one type on one node: who is in memory, who makes room, who has been idle for too long. */
 import { ClstrError } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
-import { Slices } from '@clstr/core/internal';
+import { ByShard, Slices } from '@clstr/core/internal';
 import { LRUCache } from 'lru-cache';
 import { Activation } from './activation.ts';
-import type { Home, Host, Method, Swept } from './actor-home.ts';
+import type { ActorTypeScope, NodeScope, Method, Swept } from './actor-core.ts';
 import type { Actor } from './implementation.ts';
 import { messageType } from './method.ts';
 import { SetupFailures } from './setup-failures.ts';
@@ -18,8 +18,8 @@ export interface BoundMethod extends Method {
 /** Sweeps per `idleMs`: an actor passivates after `idleMs`, and at most a quarter of it later. */
 const SWEEPS_PER_IDLE = 4;
 
-export class ActorType implements Home {
-  readonly host: Host;
+export class ActorType implements ActorTypeScope {
+  readonly host: NodeScope;
   readonly actor: Actor;
   readonly setupFailures: SetupFailures;
   sweep = 0;
@@ -31,8 +31,8 @@ export class ActorType implements Home {
    * it would do without asking whether the least recently used is busy.
    */
   readonly #activations: LRUCache<string, Activation>;
-  /** The same by shard, each the head of a list: a node that is fenced, or drains, ends one shard after the other. */
-  readonly #byShard = new Map<number, Activation>();
+  /** The same by shard: a node that is fenced, or drains, ends one shard after the other. */
+  readonly #byShard = new ByShard<Activation>();
   readonly #slices: Slices;
   #isClosed = false;
   #cancelSweep: (() => void) | undefined;
@@ -40,7 +40,7 @@ export class ActorType implements Home {
   /** Not logged yet: a hand-over ends many actors at once. */
   #timersLost = 0;
 
-  constructor(host: Host, actor: Actor, cacheSize: number) {
+  constructor(host: NodeScope, actor: Actor, cacheSize: number) {
     this.host = host;
     this.actor = actor;
     this.setupFailures = new SetupFailures(host.clock);
@@ -88,11 +88,7 @@ export class ActorType implements Home {
 
   remove(activation: Activation): void {
     this.#activations.delete(activation.key);
-    const { shard, nextOfShard: next, previousOfShard: previous } = activation;
-    if (next !== undefined) next.previousOfShard = previous;
-    if (previous !== undefined) previous.nextOfShard = next;
-    else if (next !== undefined) this.#byShard.set(shard, next);
-    else this.#byShard.delete(shard);
+    this.#byShard.remove(activation.shard, activation);
     this.#reportSize();
   }
 
@@ -104,14 +100,14 @@ export class ActorType implements Home {
   }
 
   /** Ends the actors of a shard that moves to another node, saved. */
-  async release(shard: number, refusal: unknown, limitMs: number): Promise<void> {
-    await this.#closeAll(this.#of(shard), (activation) => activation.close(limitMs, refusal));
+  async handOver(shard: number, refusal: unknown, limitMs: number): Promise<void> {
+    await this.#closeAll(this.#byShard.of(shard), (activation) => activation.close(limitMs, refusal));
   }
 
   /** Ends the actors of a shard that another node owns already, unsaved. Resolves when none of them takes turns. */
-  async discard(shard: number, refusal: unknown): Promise<void> {
-    await this.#slices.each(this.#of(shard), (activation) => {
-      if (this.#activations.peek(activation.key) === activation) void activation.lose(refusal);
+  async drop(shard: number, refusal: unknown): Promise<void> {
+    await this.#slices.each(this.#byShard.of(shard), (activation) => {
+      if (this.#activations.peek(activation.key) === activation) void activation.drop(refusal);
     });
   }
 
@@ -124,12 +120,6 @@ export class ActorType implements Home {
     await Promise.all(closed);
   }
 
-  #of(shard: number): Activation[] {
-    const found: Activation[] = [];
-    for (let one = this.#byShard.get(shard); one !== undefined; one = one.nextOfShard) found.push(one);
-    return found;
-  }
-
   #activate(key: string, shard: number): Activation {
     // With as many on their way out as the cache holds, another one that leaves would make no room now.
     if (this.stopping >= this.#cacheSize) throw this.#noRoom();
@@ -138,10 +128,7 @@ export class ActorType implements Home {
     if (this.#activations.size >= 2 * this.#cacheSize) throw this.#noRoom();
     const activation = new Activation(this, key, shard);
     this.#activations.set(key, activation);
-    const first = this.#byShard.get(shard);
-    activation.nextOfShard = first;
-    if (first !== undefined) first.previousOfShard = activation;
-    this.#byShard.set(shard, activation);
+    this.#byShard.add(shard, activation);
     this.#reportSize();
     this.#cancelSweep ??= this.#armSweep();
     return activation;
@@ -152,17 +139,17 @@ export class ActorType implements Home {
    * them are moved up, so that nobody looks at them in vain again.
    */
   #evict(count: number): void {
-    const victims: Activation[] = [];
+    const idle: Activation[] = [];
     const busy: Activation[] = [];
     for (const activation of this.isPacked ? [] : this.#longestAgoFirst()) {
-      (activation.isIdle ? victims : busy).push(activation);
-      if (victims.length === count) break;
+      (activation.isIdle ? idle : busy).push(activation);
+      if (idle.length === count) break;
     }
     for (const { key } of busy) this.#activations.get(key);
-    this.isPacked = victims.length === 0;
-    const isInVain = victims.length < count && this.#activations.size >= 2 * this.#cacheSize;
+    this.isPacked = idle.length === 0;
+    const isInVain = idle.length < count && this.#activations.size >= 2 * this.#cacheSize;
     if (this.isPacked || isInVain) throw this.#noRoom();
-    for (const victim of victims) void victim.stop('evicted');
+    for (const activation of idle) void activation.stop('evicted');
   }
 
   /** One for all, as it has to be cheap when there are many. */

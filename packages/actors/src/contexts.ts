@@ -1,10 +1,10 @@
 /** The contexts that actor code is given, made as cheap as what they are asked for. */
-import type { HandlerContext, HandlerRequest, Headers, Logger, ShardTenure } from '@clstr/core';
+import type { HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
 import { abortDetached, checkInteger, detached } from '@clstr/core/internal';
 import type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
-import type { Inhabitant } from './actor-home.ts';
+import type { ActorCore } from './actor-core.ts';
 import { defaults } from './defaults.ts';
 import type { Methods } from './method.ts';
 import { NestedCaller } from './nested-caller.ts';
@@ -15,16 +15,16 @@ const MAX_DELAY_MS = 0x7fff_ffff;
 
 /** What all contexts share. */
 abstract class BaseContext implements LifecycleContext {
-  protected readonly self: Inhabitant;
+  protected readonly self: ActorCore;
   #log: Logger | undefined;
 
-  constructor(self: Inhabitant) {
+  constructor(self: ActorCore) {
     this.self = self;
   }
 
   abstract readonly signal: AbortSignal;
-  /** Of when this context was made: what outlives its tenure must not be given the next one's token. */
-  protected abstract readonly tenure: ShardTenure | undefined;
+  /** Of when this context was made: what outlives its lease must not be given the next one's token. */
+  protected abstract readonly lease: ShardLease | undefined;
   abstract remainingMs(): number;
 
   get actor(): string {
@@ -40,11 +40,11 @@ abstract class BaseContext implements LifecycleContext {
   }
 
   get epoch(): number | undefined {
-    return this.tenure?.epoch;
+    return this.lease?.epoch;
   }
 
   get fencingToken(): number | undefined {
-    return this.tenure?.fencingToken;
+    return this.lease?.fencingToken;
   }
 
   get services(): Services {
@@ -84,7 +84,7 @@ export class MessageContext extends BaseContext implements ActorContext {
   readonly #request: HandlerRequest;
   readonly #context: HandlerContext;
 
-  constructor(self: Inhabitant, request: HandlerRequest, context: HandlerContext) {
+  constructor(self: ActorCore, request: HandlerRequest, context: HandlerContext) {
     super(self);
     this.#request = request;
     this.#context = context;
@@ -98,8 +98,8 @@ export class MessageContext extends BaseContext implements ActorContext {
     return this.#request.headers;
   }
 
-  protected override get tenure(): ShardTenure | undefined {
-    return this.#context.tenure;
+  protected override get lease(): ShardLease | undefined {
+    return this.#context.lease;
   }
 
   get isNotify(): boolean {
@@ -118,14 +118,14 @@ export class MessageContext extends BaseContext implements ActorContext {
 
 /** For setup and timers, which may take as long as they need. */
 export class LifeContext extends BaseContext {
-  protected override readonly tenure: ShardTenure | undefined;
+  protected override readonly lease: ShardLease | undefined;
   /** Why a call failed that another caller's chain might have let through. */
   chainFailure: ClstrError | undefined = undefined;
   readonly #callChain: CallChain;
 
-  constructor(self: Inhabitant, callChain: CallChain) {
+  constructor(self: ActorCore, callChain: CallChain) {
     super(self);
-    this.tenure = self.tenure;
+    this.lease = self.lease;
     this.#callChain = callChain;
   }
 
@@ -149,7 +149,7 @@ export class LifeContext extends BaseContext {
 /** For `passivate` and `discard`, which have to end in time. */
 export class EndContext<Reason extends string> extends BaseContext {
   readonly reason: Reason;
-  protected override readonly tenure: ShardTenure | undefined;
+  protected override readonly lease: ShardLease | undefined;
   /** What goes on after its time was over. */
   unfinished: Promise<unknown> | undefined = undefined;
   readonly #deadlineMs: number;
@@ -157,10 +157,10 @@ export class EndContext<Reason extends string> extends BaseContext {
   #controller: AbortController | undefined;
   #overdue: ClstrError | undefined;
 
-  constructor(self: Inhabitant, reason: Reason) {
+  constructor(self: ActorCore, reason: Reason) {
     super(self);
     this.reason = reason;
-    this.tenure = self.tenure;
+    this.lease = self.lease;
     this.#deadlineMs = self.home.host.clock.monoMs() + defaults.passivateMs;
   }
 

@@ -1,12 +1,12 @@
 /** How the state of an actor leaves memory: saved by `passivate` or dropped by `discard`, each in bounded time. */
-import type { Inhabitant } from './actor-home.ts';
+import type { ActorCore } from './actor-core.ts';
 import { actorName } from './actor-name.ts';
 import { EndContext } from './contexts.ts';
 import type { Actor, DiscardReason, PassivateReason } from './implementation.ts';
 
 /** Whether the state may go: false when `passivate` was rejected or took too long. Never rejects. */
 export async function passivated(
-  self: Inhabitant,
+  self: ActorCore,
   passivate: NonNullable<Actor['passivate']>,
   state: unknown,
   reason: PassivateReason,
@@ -24,7 +24,7 @@ export async function passivated(
 }
 
 /** Never rejects. */
-export async function discarded(self: Inhabitant, state: unknown, reason: DiscardReason): Promise<void> {
+export async function discarded(self: ActorCore, state: unknown, reason: DiscardReason): Promise<void> {
   const { discard } = self.home.actor;
   if (discard === undefined) return;
   const context = new EndContext(self, reason);
@@ -35,7 +35,7 @@ export async function discarded(self: Inhabitant, state: unknown, reason: Discar
   }
 }
 
-function report({ home, key }: Inhabitant, err: unknown, what: string, reason: string): void {
+function report({ home, key }: ActorCore, err: unknown, what: string, reason: string): void {
   const { host, actor } = home;
   host.floodLog.error(
     `${what} failed`,

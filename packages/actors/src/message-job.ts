@@ -1,11 +1,11 @@
 /** A message that waits for its turn; it leaves the mailbox when its caller gives up or its time is over. */
-import type { ClstrErrorOptions, HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
+import type { ClstrErrorOptions, HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import type { AsyncContext } from '@clstr/core/internal';
 import { ClstrError } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
 import { captureContext, describe } from '@clstr/core/internal';
-import type { Inhabitant, Job, Method } from './actor-home.ts';
+import type { ActorCore, Job, Method } from './actor-core.ts';
 import { behind } from './running-turns.ts';
 
 export class MessageJob implements Job {
@@ -13,7 +13,7 @@ export class MessageJob implements Job {
   isWaiting = false;
   next: Job | undefined = undefined;
   previous: Job | undefined = undefined;
-  readonly #actor: Inhabitant;
+  readonly #actor: ActorCore;
   readonly #method: Method;
   readonly #request: HandlerRequest;
   readonly #context: HandlerContext;
@@ -23,7 +23,7 @@ export class MessageJob implements Job {
   readonly #reject: (error: unknown) => void;
 
   constructor(
-    actor: Inhabitant,
+    actor: ActorCore,
     method: Method,
     request: HandlerRequest,
     context: HandlerContext,
@@ -50,8 +50,8 @@ export class MessageJob implements Job {
     return this.#request.callChain;
   }
 
-  get tenure(): ShardTenure | undefined {
-    return this.#context.tenure;
+  get lease(): ShardLease | undefined {
+    return this.#context.lease;
   }
 
   run(): void {
@@ -61,7 +61,7 @@ export class MessageJob implements Job {
       return;
     }
     // Tested here and not by a timer: after a pause of the process this may be the first thing that happens.
-    if (this.tenure?.isHeld === false) {
+    if (this.lease?.isHeld === false) {
       this.#reject(asRefusal(this.#lost()));
       return;
     }
@@ -81,7 +81,7 @@ export class MessageJob implements Job {
     }
   }
 
-  abandon(error: unknown): void {
+  refuse(error: unknown): void {
     this.#context.onAbort = undefined;
     this.#reject(error);
   }

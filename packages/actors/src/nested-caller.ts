@@ -5,7 +5,7 @@ import { ClstrError, isClstrError } from '@clstr/core';
 import { MAX_CALL_DEPTH, forCaller } from '@clstr/core/handler';
 import { anySignal, chainTo, isOfChain } from '@clstr/core/internal';
 import type { LifecycleContext } from './actor-context.ts';
-import type { Inhabitant } from './actor-home.ts';
+import type { ActorCore } from './actor-core.ts';
 import { chainLink, pathOf } from './actor-name.ts';
 import type { Caller } from './ref.ts';
 
@@ -19,7 +19,7 @@ export interface CallingContext extends Pick<LifecycleContext, 'signal' | 'remai
 }
 
 export class NestedCaller implements Caller {
-  readonly #self: Inhabitant;
+  readonly #self: ActorCore;
   /** The actor that is called: its message types need not name it. */
   readonly #actor: string;
   readonly #callChain: CallChain;
@@ -27,7 +27,7 @@ export class NestedCaller implements Caller {
   readonly #context: CallingContext;
 
   constructor(
-    self: Inhabitant,
+    self: ActorCore,
     actor: string,
     callChain: CallChain,
     headers: Headers,

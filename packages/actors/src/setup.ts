@@ -1,14 +1,14 @@
 /** How an actor comes into memory: one run of `setup`, after a pause when it failed lately. */
 import type { ClstrError } from '@clstr/core';
 import { detached } from '@clstr/core/internal';
-import type { Inhabitant, Job } from './actor-home.ts';
+import type { ActorCore, Job } from './actor-core.ts';
 import { LifeContext } from './contexts.ts';
 import { discarded } from './ending.ts';
 import { isThenable } from './thenable.ts';
 
 /** Ends once with `onState`, `onError` or `onRefused`, unless it is called off. */
 export class Setup {
-  readonly #self: Inhabitant;
+  readonly #self: ActorCore;
   /** The message that the actor is set up for: under its chain, so that a cycle of calls through `setup` is found too. */
   readonly #job: Job;
   readonly #onState: (state: unknown) => void;
@@ -18,7 +18,7 @@ export class Setup {
   #isCalledOff = false;
 
   constructor(
-    self: Inhabitant,
+    self: ActorCore,
     job: Job,
     onState: (state: unknown) => void,
     onError: (error: unknown) => void,

@@ -2,7 +2,7 @@ import { actorHandler } from '@clstr/actors';
 import type { ActorHandler } from '@clstr/actors';
 import { ClstrError } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
-import type { HandlerContext, HandlerRequest, ShardTenure } from '@clstr/core';
+import type { HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import type { FakeClock } from '@clstr/testing';
 import { processorGrowth } from '@clstr/testing/internal';
@@ -15,7 +15,7 @@ const LIMIT_MS = 1_000;
 const REST_MS = 2_000;
 
 /** The stay of a node with its shard, which the test ends. */
-class Tenure implements ShardTenure {
+class FakeLease implements ShardLease {
   readonly epoch: number;
   isHeld = true;
 
@@ -41,7 +41,7 @@ interface Host {
   readonly clock: FakeClock;
   readonly handler: ActorHandler;
   readonly active: ReadonlyMap<string, number>;
-  send(key: string, input: string, tenure: Tenure, more?: Partial<HandlerRequest>): Sent;
+  send(key: string, input: string, lease: FakeLease, more?: Partial<HandlerRequest>): Sent;
   settled(): Promise<void>;
 }
 
@@ -53,7 +53,7 @@ function host(script: CellScript): Host {
     clock,
     metrics: { active: (actor, count) => void active.set(actor, count), panicked: () => undefined },
   });
-  const send: Host['send'] = (key, input, tenure, more) => {
+  const send: Host['send'] = (key, input, lease, more) => {
     const request: HandlerRequest = {
       ...{ key, shard: key.startsWith('a') ? 1 : 2, type: `${Cell.name}.write`, payload: input },
       ...{ headers: {}, isNotify: false, callChain: [] },
@@ -62,7 +62,7 @@ function host(script: CellScript): Host {
     const refusals: ClstrError[] = [];
     const controller = new AbortController();
     const context: HandlerContext = {
-      ...{ signal: controller.signal, nodeId: 'n1', tenure, onAbort: undefined },
+      ...{ signal: controller.signal, nodeId: 'n1', lease, onAbort: undefined },
       log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
       refuse: (error) => void refusals.push(error),
       started: () => undefined,
@@ -88,32 +88,32 @@ describe('release of a shard', () => {
   test('passivates its actors, saved, and no others', async () => {
     const script = cell();
     const { handler, send, active } = host(script);
-    const tenure = new Tenure(1);
-    await Promise.all(['a1', 'a2', 'b1'].map((key) => send(key, key, tenure).answer));
+    const lease = new FakeLease(1);
+    await Promise.all(['a1', 'a2', 'b1'].map((key) => send(key, key, lease).answer));
     expect(active.get('cell')).toBe(3);
-    await handler.release!(1, moved(), LIMIT_MS);
+    await handler.handOver!(1, moved(), LIMIT_MS);
     expect(active.get('cell')).toBe(1);
     expect(script.events.filter((event) => event === '+passivate')).toHaveLength(2);
     expect(script.context('passivate').reason).toBe('drain');
-    await send('b1', 'again', tenure).answer;
+    await send('b1', 'again', lease).answer;
     expect(script.setups).toBe(3);
   });
 
   test('refuses what waits as it is told, lets what runs end, then saves', async () => {
     const script = cell();
     const { handler, send, settled } = host(script);
-    const tenure = new Tenure(1);
-    await send('a', 'first', tenure).answer;
+    const lease = new FakeLease(1);
+    await send('a', 'first', lease).answer;
     const gate = script.hold('long');
-    const running = send('a', 'long', tenure);
-    const waiting = [send('a', 'x', tenure), send('a', 'y', tenure)];
-    const released = handler.release!(1, moved(), LIMIT_MS);
+    const running = send('a', 'long', lease);
+    const waiting = [send('a', 'x', lease), send('a', 'y', lease)];
+    const handedOver = handler.handOver!(1, moved(), LIMIT_MS);
     expect(await Promise.all(waiting.map(({ answer }) => answer))).toEqual([MOVED, MOVED]);
     await settled();
     expect(script.events).not.toContain('+passivate');
     gate.resolve();
     expect(await running.answer).toBe('long');
-    await released;
+    await handedOver;
     expect(script.events.slice(-2)).toEqual(['+passivate', '-passivate']);
     expect(script.state().written).toEqual(['first', 'long']);
   });
@@ -121,12 +121,12 @@ describe('release of a shard', () => {
   test('waits no longer than it is given: what does not come to rest is dropped unsaved', async () => {
     const script = cell();
     const { handler, send, clock, active } = host(script);
-    await send('a', 'first', new Tenure(1)).answer;
+    await send('a', 'first', new FakeLease(1)).answer;
     script.hold('long');
-    void send('a', 'long', new Tenure(1)).answer;
-    const released = handler.release!(1, moved(), LIMIT_MS);
+    void send('a', 'long', new FakeLease(1)).answer;
+    const handedOver = handler.handOver!(1, moved(), LIMIT_MS);
     await clock.advance(LIMIT_MS);
-    await released;
+    await handedOver;
     expect(script.events).not.toContain('+passivate');
     expect(script.context('discard').reason).toBe('failed');
     expect(active.get('cell')).toBe(0);
@@ -134,7 +134,7 @@ describe('release of a shard', () => {
 
   test('of a shard without actors is done at once', async () => {
     const { handler } = host(cell());
-    await handler.release!(7, moved(), LIMIT_MS);
+    await handler.handOver!(7, moved(), LIMIT_MS);
   });
 });
 
@@ -142,9 +142,9 @@ describe('discard of a shard', () => {
   test('drops its actors unsaved, and no others', async () => {
     const script = cell();
     const { handler, send, settled, active } = host(script);
-    const tenure = new Tenure(1);
-    await Promise.all(['a1', 'a2', 'b1'].map((key) => send(key, key, tenure).answer));
-    void handler.discard!(1, moved());
+    const lease = new FakeLease(1);
+    await Promise.all(['a1', 'a2', 'b1'].map((key) => send(key, key, lease).answer));
+    void handler.drop!(1, moved());
     await settled();
     expect(active.get('cell')).toBe(1);
     expect(script.events.filter((event) => event.startsWith('+')).slice(-2)).toEqual([
@@ -158,13 +158,13 @@ describe('discard of a shard', () => {
   test('refuses what waits, and fires the signal of the actor’s life at once', async () => {
     const script = cell();
     const { handler, send, settled } = host(script);
-    const tenure = new Tenure(1);
-    await send('a', 'first', tenure).answer;
+    const lease = new FakeLease(1);
+    await send('a', 'first', lease).answer;
     const { signal } = script.context('setup');
     const gate = script.hold('long');
-    void send('a', 'long', tenure).answer;
-    const waiting = send('a', 'x', tenure);
-    void handler.discard!(1, moved());
+    void send('a', 'long', lease).answer;
+    const waiting = send('a', 'x', lease);
+    void handler.drop!(1, moved());
     expect(signal.reason).toMatchObject({ code: 'FENCED' });
     expect(await waiting.answer).toEqual(MOVED);
     await settled();
@@ -178,24 +178,24 @@ describe('discard of a shard', () => {
   test('does not wait for ever for what runs', async () => {
     const script = cell();
     const { handler, send, clock, active } = host(script);
-    await send('a', 'first', new Tenure(1)).answer;
+    await send('a', 'first', new FakeLease(1)).answer;
     script.hold('long');
-    void send('a', 'long', new Tenure(1)).answer;
-    void handler.discard!(1, moved());
+    void send('a', 'long', new FakeLease(1)).answer;
+    void handler.drop!(1, moved());
     await clock.advance(REST_MS);
     expect(script.context('discard').reason).toBe('lost-ownership');
     expect(active.get('cell')).toBe(0);
   });
 
-  test('while setup runs gives the state of the old tenure to no message of the next one', async () => {
+  test('while setup runs gives the state of the old lease to no message of the next one', async () => {
     const script = cell();
     const { handler, send, settled, clock } = host(script);
-    const [first, next] = [new Tenure(1), new Tenure(3)];
+    const [first, next] = [new FakeLease(1), new FakeLease(3)];
     const gate = script.hold('setup');
     const early = send('a', 'early', first);
     await settled();
     first.isHeld = false;
-    void handler.discard!(1, moved());
+    void handler.drop!(1, moved());
     expect(await early.answer).toEqual(MOVED);
     const late = send('a', 'late', next);
     gate.resolve();
@@ -207,16 +207,16 @@ describe('discard of a shard', () => {
     expect([script.setups, script.state().written]).toEqual([2, ['again']]);
   });
 
-  test('while passivate runs lets the messages of the next tenure begin a new life, and leaves that alone', async () => {
+  test('while passivate runs lets the messages of the next lease begin a new life, and leaves that alone', async () => {
     const script = cell();
     const { handler, send, settled, clock, active } = host(script);
-    const [first, next] = [new Tenure(1), new Tenure(3)];
+    const [first, next] = [new FakeLease(1), new FakeLease(3)];
     await send('a', 'first', first).answer;
     const gate = script.hold('passivate');
     script.context('first').passivate();
     await settled();
     first.isHeld = false;
-    void handler.discard!(1, moved());
+    void handler.drop!(1, moved());
     const late = send('a', 'late', next);
     gate.resolve();
     expect(await late.answer).toBe('late');
@@ -231,11 +231,11 @@ describe('discard of a shard', () => {
   test('of an actor whose passivate fails drops it all the same', async () => {
     const script = cell();
     const { handler, send, settled, clock, active } = host(script);
-    await send('a', 'first', new Tenure(1)).answer;
+    await send('a', 'first', new FakeLease(1)).answer;
     const gate = script.hold('passivate');
     script.context('first').passivate();
     await settled();
-    void handler.discard!(1, moved());
+    void handler.drop!(1, moved());
     gate.reject(new Error('disk full'));
     await clock.advance(REST_MS);
     expect(script.context('discard').reason).toBe('lost-ownership');
@@ -244,10 +244,10 @@ describe('discard of a shard', () => {
 });
 
 describe('the epoch and the fencing token', () => {
-  test('are those of the tenure the message was admitted in', async () => {
+  test('are those of the lease the message was admitted in', async () => {
     const script = cell();
     const { send } = host(script);
-    await send('a', 'x', new Tenure(7)).answer;
+    await send('a', 'x', new FakeLease(7)).answer;
     for (const step of ['setup', 'x']) {
       expect([script.context(step).epoch, script.context(step).fencingToken]).toEqual([7, 7]);
     }
@@ -256,23 +256,23 @@ describe('the epoch and the fencing token', () => {
   test('throws FENCED once the shard may have another owner; the epoch stays', async () => {
     const script = cell();
     const { send } = host(script);
-    const tenure = new Tenure(7);
-    await send('a', 'x', tenure).answer;
-    tenure.isHeld = false;
+    const lease = new FakeLease(7);
+    await send('a', 'x', lease).answer;
+    lease.isHeld = false;
     expect(() => script.context('x').fencingToken).toThrow(expect.objectContaining({ code: 'FENCED' }));
     expect(script.context('x').epoch).toBe(7);
   });
 
-  test('of a handler that outlived its tenure stay the old ones when the node has the shard again', async () => {
+  test('of a handler that outlived its lease stay the old ones when the node has the shard again', async () => {
     const script = cell();
     const { handler, send, clock } = host(script);
-    const [first, next] = [new Tenure(1), new Tenure(3)];
+    const [first, next] = [new FakeLease(1), new FakeLease(3)];
     await send('a', 'start', first).answer;
     script.hold('zombie');
     void send('a', 'zombie', first).answer;
     const zombie = script.context('zombie');
     first.isHeld = false;
-    void handler.discard!(1, moved());
+    void handler.drop!(1, moved());
     await clock.advance(REST_MS);
     await send('a', 'next', next).answer;
     expect([script.context('next').epoch, script.context('next').fencingToken]).toEqual([3, 3]);
@@ -283,7 +283,7 @@ describe('the epoch and the fencing token', () => {
   test('are undefined in a static cluster', async () => {
     const script = cell();
     const { send } = host(script);
-    await send('a', 'x', undefined as unknown as Tenure).answer;
+    await send('a', 'x', undefined as unknown as FakeLease).answer;
     expect([script.context('x').epoch, script.context('x').fencingToken]).toEqual([undefined, undefined]);
   });
 });
@@ -292,33 +292,33 @@ describe('a timer', () => {
   test('does not run while the shard is not held, and goes on when it is again', async () => {
     const script = cell();
     const { send, clock } = host(script);
-    const tenure = new Tenure(1);
-    await send('a', 'x', tenure).answer;
+    const lease = new FakeLease(1);
+    await send('a', 'x', lease).answer;
     const at: number[] = [];
     script.context('x').every(100, () => void at.push(clock.monoMs()));
     await clock.advance(150);
-    tenure.isHeld = false;
+    lease.isHeld = false;
     await clock.advance(300);
     expect(at).toEqual([100]);
-    tenure.isHeld = true;
+    lease.isHeld = true;
     await clock.advance(100);
     expect(at).toEqual([100, 500]);
   });
 
   test.each(['after', 'every'] as const)(
-    'set by %s that falls due during a lapse runs right after it, once, and the actor stays until then',
+    'set by %s that falls due while the lease is expired runs right after it, once, and the actor stays until then',
     async (kind) => {
       const script = cell({ idleMs: 1_000 });
       const { send, clock, active } = host(script);
-      const tenure = new Tenure(1);
-      await send('a', 'x', tenure).answer;
+      const lease = new FakeLease(1);
+      await send('a', 'x', lease).answer;
       const at: number[] = [];
       script.context('x')[kind](3_600, () => void at.push(clock.monoMs()));
       if (kind === 'every') script.context('x').after(10_000, () => undefined);
-      tenure.isHeld = false;
+      lease.isHeld = false;
       await clock.advance(8_000);
       expect([at, active.get('cell')]).toEqual([[], 1]);
-      tenure.isHeld = true;
+      lease.isHeld = true;
       await clock.advance(100);
       expect(at).toHaveLength(1);
       await clock.advance(1_500);
@@ -329,25 +329,25 @@ describe('a timer', () => {
   test('of an actor that was discarded never runs again', async () => {
     const script = cell();
     const { handler, send, clock } = host(script);
-    await send('a', 'x', new Tenure(1)).answer;
+    await send('a', 'x', new FakeLease(1)).answer;
     let ticks = 0;
     script.context('x').every(100, () => ticks++);
-    void handler.discard!(1, moved());
+    void handler.drop!(1, moved());
     await clock.advance(1_000);
     expect(ticks).toBe(0);
   });
 });
 
 describe('a message that waits in a mailbox', () => {
-  test('across a lapse is NOT_OWNER, not executed, when its turn comes', async () => {
+  test('across an expiry of the lease is NOT_OWNER, not executed, when its turn comes', async () => {
     const script = cell();
     const { send } = host(script);
-    const tenure = new Tenure(1);
-    await send('a', 'first', tenure).answer;
+    const lease = new FakeLease(1);
+    await send('a', 'first', lease).answer;
     const gate = script.hold('long');
-    void send('a', 'long', tenure).answer;
-    const waiting = send('a', 'x', tenure);
-    tenure.isHeld = false;
+    void send('a', 'long', lease).answer;
+    const waiting = send('a', 'x', lease);
+    lease.isHeld = false;
     gate.resolve();
     expect(await waiting.answer).toEqual({ code: 'NOT_OWNER', outcome: 'not-executed' });
     expect(script.events).not.toContain('+x');
@@ -356,11 +356,11 @@ describe('a message that waits in a mailbox', () => {
   test('is refused as NOT_OWNER, not executed, when its node says that the lease is over', async () => {
     const script = cell();
     const { send, settled } = host(script);
-    const tenure = new Tenure(1);
-    await send('a', 'first', tenure).answer;
+    const lease = new FakeLease(1);
+    await send('a', 'first', lease).answer;
     const gate = script.hold('long');
-    void send('a', 'long', tenure).answer;
-    const waiting = send('a', 'x', tenure);
+    void send('a', 'long', lease).answer;
+    const waiting = send('a', 'x', lease);
     waiting.abort(new ClstrError('FENCED', 'the lease is over'));
     expect(waiting.refusals).toMatchObject([{ code: 'NOT_OWNER', outcome: 'not-executed' }]);
     expect(await waiting.answer).toEqual({ code: 'NOT_OWNER', outcome: 'not-executed' });
@@ -375,31 +375,31 @@ describe('many actors', () => {
 
   async function filled(script: CellScript) {
     const own = host(script);
-    const tenure = new Tenure(1);
-    await Promise.all(Array.from({ length: 600 }, (_, i) => own.send(`a${i}`, 'x', tenure).answer));
-    return { ...own, tenure };
+    const lease = new FakeLease(1);
+    await Promise.all(Array.from({ length: 600 }, (_, i) => own.send(`a${i}`, 'x', lease).answer));
+    return { ...own, lease };
   }
 
   test('that are lost end in slices: other work gets its turn in between', async () => {
     const script = cell();
-    const { handler, settled, tenure, active } = await filled(script);
-    tenure.isHeld = false;
-    const discarded = handler.discard!(1, lost());
+    const { handler, settled, lease, active } = await filled(script);
+    lease.isHeld = false;
+    const dropped = handler.drop!(1, lost());
     for (let i = 0; i < 20; i++) await Promise.resolve();
     expect(script.events.filter((event) => event === '+discard')).toHaveLength(256);
     await settled();
-    await discarded;
+    await dropped;
     expect(script.events.filter((event) => event === '+discard')).toHaveLength(600);
     expect(active.get('cell')).toBe(0);
   });
 
   test('save nothing while another node may own their shard, until they are discarded', async () => {
     const script = cell({ idleMs: 1_000 });
-    const { handler, settled, tenure, clock, active } = await filled(script);
-    tenure.isHeld = false;
+    const { handler, settled, lease, clock, active } = await filled(script);
+    lease.isHeld = false;
     await clock.advance(5_000);
     expect(script.events).not.toContain('+passivate');
-    void handler.discard!(1, lost());
+    void handler.drop!(1, lost());
     await settled();
     expect(script.events).not.toContain('+passivate');
     expect(active.get('cell')).toBe(0);
@@ -407,25 +407,25 @@ describe('many actors', () => {
 
   test('that were idle while the lease was over leave once it is renewed', async () => {
     const script = cell({ idleMs: 1_000 });
-    const { tenure, clock, active } = await filled(script);
-    tenure.isHeld = false;
+    const { lease, clock, active } = await filled(script);
+    lease.isHeld = false;
     await clock.advance(5_000);
-    tenure.isHeld = true;
+    lease.isHeld = true;
     await clock.advance(1_000);
     expect(script.events.filter((event) => event === '+passivate')).toHaveLength(600);
     expect(active.get('cell')).toBe(0);
   });
 
   test.each([
-    ['released', (handler: ActorHandler, shard: number) => handler.release!(shard, moved(), LIMIT_MS)],
-    ['discarded', (handler: ActorHandler, shard: number) => handler.discard!(shard, lost())],
+    ['released', (handler: ActorHandler, shard: number) => handler.handOver!(shard, moved(), LIMIT_MS)],
+    ['discarded', (handler: ActorHandler, shard: number) => handler.drop!(shard, lost())],
   ])('are %s shard by shard in time that is in proportion', async (_, end) => {
     const fill = async (count: number) => {
       const handler = actorHandler([cell().actor], { cacheSize: count });
       onTestFinished(() => handler.close());
       for (let i = 0; i < count; i++) {
         const request = { ...REQUEST, key: `k${i}`, shard: i % (count / 4) };
-        await handler(request, contextOf(new Tenure(1)));
+        await handler(request, contextOf(new FakeLease(1)));
       }
       return { handler, shards: count / 4 };
     };
@@ -438,7 +438,8 @@ describe('many actors', () => {
   test('end with their node in time that is in proportion, and in slices', async () => {
     const fill = async (count: number) => {
       const handler = actorHandler([cell().actor], { cacheSize: count });
-      for (let i = 0; i < count; i++) await handler({ ...REQUEST, key: `k${i}` }, contextOf(new Tenure(1)));
+      for (let i = 0; i < count; i++)
+        await handler({ ...REQUEST, key: `k${i}` }, contextOf(new FakeLease(1)));
       return handler;
     };
     expect(await processorGrowth(1_000, fill, (handler) => handler.close())).toBeLessThan(3);
@@ -450,9 +451,9 @@ const REQUEST: HandlerRequest = {
   ...{ headers: {}, isNotify: false, callChain: [] },
 };
 
-function contextOf(tenure: Tenure): HandlerContext {
+function contextOf(lease: FakeLease): HandlerContext {
   return {
-    ...{ signal: new AbortController().signal, nodeId: 'n1', tenure, onAbort: undefined },
+    ...{ signal: new AbortController().signal, nodeId: 'n1', lease, onAbort: undefined },
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     refuse: () => undefined,
     started: () => undefined,

@@ -53,7 +53,7 @@ export function contextOf(): TestContext {
   return {
     signal: controller.signal,
     nodeId: 'node-1',
-    tenure: undefined,
+    lease: undefined,
     log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
     onAbort: undefined,
     refuse: () => undefined,

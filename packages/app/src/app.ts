@@ -22,7 +22,7 @@ export interface App {
 }
 
 /**
- * Starts an app; resolves when its node serves and, in a living cluster, every shard has an owner: a first call finds its
+ * Starts an app; resolves when its node serves and, in a dynamic cluster, every shard has an owner: a first call finds its
  * actor. A new cluster that nobody provisioned needs an expiry for that. On a signal it closes itself and leaves no handle behind, so that the
  * process ends once nothing else keeps it.
  *

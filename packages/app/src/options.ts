@@ -42,7 +42,7 @@ export interface AppOptions extends ServicesOption {
   transport: () => Transport | Promise<Transport>;
   actors: readonly Actor[];
   /**
-   * A living cluster: nodes come and go, and shards move with them. Default: a static cluster, as `nodeIds` says.
+   * A dynamic cluster: nodes come and go, and shards move with them. Default: a static cluster, as `nodeIds` says.
    */
   membership?: Membership | undefined;
   /** This process in the cluster. Needed with `nodeIds`; default `node-<6 random characters>`. */

@@ -17,7 +17,7 @@ function start() {
   return { clock, node, records, isOver: () => isOver };
 }
 
-describe('a start in a living cluster', () => {
+describe('a start in a dynamic cluster', () => {
   test('is over when every shard has an owner, without a word where that is soon', async () => {
     const { clock, node, records, isOver } = start();
     await clock.advance(timing.stableMs);

@@ -13,13 +13,7 @@ export type {
 export { createNode } from './node/node.ts';
 export type { DrainOptions, Node, NodeEvent, NodeState } from './node/node.ts';
 export type { NodeOptions } from './node/options.ts';
-export type {
-  Handler,
-  HandlerContext,
-  HandlerRequest,
-  NodeInterceptor,
-  ShardTenure,
-} from './node/handler.ts';
+export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor, ShardLease } from './node/handler.ts';
 export { shardFromString } from './placement/shard.ts';
 export { createPlacement, shardsForNode } from './placement/placement.ts';
 export type { Placement, PlacementOptions } from './placement/placement.ts';

@@ -15,6 +15,8 @@ export { abortDetached, captureContext, detached } from './base/async-context.ts
 export type { AsyncContext } from './base/async-context.ts';
 export { anySignal, listenForAbort, stopListening } from './base/abort-listeners.ts';
 export { inBackground } from './base/background.ts';
+export { ByShard } from './base/by-shard.ts';
+export type { OfShard } from './base/by-shard.ts';
 export { Slices } from './base/slices.ts';
 export { pause, within } from './base/clock.ts';
 export { randomId, systemRandom } from './base/random.ts';

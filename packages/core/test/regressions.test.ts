@@ -37,7 +37,7 @@ describe('observers', () => {
   };
   const brokenLogger: Logger = { debug: broken, info: broken, warn: broken, error: broken };
 
-  test('that threw left calls unsettled, the counts too high and later deadlines unheard', async () => {
+  test('that threw left calls unsettled, the counts too high and later deadlines ignored', async () => {
     const gate = deferred();
     await using cluster = await testCluster({
       nodes: 1,

@@ -30,7 +30,7 @@ export class ActorLife {
   readonly #delivered = new Set<TestMessage>();
   #isInMemory = false;
   #isOver = false;
-  #lodgers = 0;
+  #fillers = 0;
   /** Hears how the passivation ends that the test asked for. */
   #asked: Deferred<void> | undefined;
 
@@ -41,8 +41,8 @@ export class ActorLife {
     this.#handler = actorHandler([this.#watched()], {
       cacheSize: 1,
       services: host.services,
-      client: this.#mortalClient(),
-      clock: this.#mortalClock(),
+      client: this.#endingClient(),
+      clock: this.#endingClock(),
       logger: host.logger,
     });
   }
@@ -84,8 +84,8 @@ export class ActorLife {
         this.#tellToLeave(this.#key);
         break;
       case 'evicted':
-        // With room for one actor, a lodger makes the host evict this one.
-        this.#tellToLeave(`${this.#key}~${++this.#lodgers}`);
+        // With room for one actor, a filler makes the host evict this one.
+        this.#tellToLeave(`${this.#key}~${++this.#fillers}`);
         break;
       case 'drain':
         void this.#handler.close().then(() => {
@@ -169,7 +169,7 @@ export class ActorLife {
     this.#asked?.resolve();
   }
 
-  #mortalClock(): Clock {
+  #endingClock(): Clock {
     const { clock } = this.#host;
     return {
       monoMs: () => clock.monoMs(),
@@ -184,7 +184,7 @@ export class ActorLife {
     };
   }
 
-  #mortalClient(): Caller {
+  #endingClient(): Caller {
     const { client } = this.#host;
     const checkAlive = (): void => {
       if (this.#isOver) throw new ClstrError('TRANSPORT_CLOSED', 'the node died');

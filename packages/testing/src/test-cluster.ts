@@ -18,7 +18,7 @@ import type { MemoryBus, NetworkPolicy } from '@clstr/transport-memory';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { defaults } from './defaults.ts';
 import type { FakeClock } from './fake-clock.ts';
-import { livingOwnership, staticOwnership } from './test-ownership.ts';
+import { dynamicOwnership, staticOwnership } from './test-ownership.ts';
 
 /** What the cluster itself decides for all its members. */
 type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'random';
@@ -34,7 +34,7 @@ export interface TestClusterOptions {
    * Nodes join, leave and are cut off, and shards move with them, by the membership that runs in production, on a store
    * in memory and with leases of 2 s. Default false: each node keeps the shards it starts with.
    */
-  isLiving?: boolean | undefined;
+  isDynamic?: boolean | undefined;
   /** What every node runs; its context names the node. */
   handler?: Handler | undefined;
   /** Instead of `handler`: makes one for each node, as handlers with state need it. */
@@ -70,9 +70,9 @@ export interface TestCluster {
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
   /** The node that owns `key` now. @throws KEY_REQUIRED; NO_SUBSCRIBER while its shard is on its way */
   nodeOf(key: string): Node;
-  /** Starts another node of a living cluster. @throws INVALID_OPTION; what its start throws */
+  /** Starts another node of a dynamic cluster. @throws INVALID_OPTION; what its start throws */
   join(id: string): Promise<Node>;
-  /** Cuts a node of a living cluster off from the store, not from the bus: its lease runs out. @throws INVALID_OPTION */
+  /** Cuts a node of a dynamic cluster off from the store, not from the bus: its lease runs out. @throws INVALID_OPTION */
   cut(id: string): void;
   /** Ends that: the node finds its way back by itself. @throws INVALID_OPTION */
   restore(id: string): void;
@@ -89,12 +89,12 @@ export interface TestCluster {
  * @throws INVALID_OPTION
  */
 export async function testCluster(options: TestClusterOptions): Promise<TestCluster> {
-  const { ids, numShards, seed, clock, random, isLiving, maxPayload, policy, ...more } = resolve(options);
+  const { ids, numShards, seed, clock, random, isDynamic, maxPayload, policy, ...more } = resolve(options);
   const bus = createMemoryBus({ maxPayload, policy, clock });
   const transport = memoryTransport({ bus });
   const shared = { transport, numShards, seed, clock, random };
   const nodes: Node[] = [];
-  const ownership = (isLiving ? livingOwnership : staticOwnership)({ ids, numShards, seed, clock, nodes });
+  const ownership = (isDynamic ? dynamicOwnership : staticOwnership)({ ids, numShards, seed, clock, nodes });
   const { routing } = ownership;
   /** What the actors call each other through: it must outlive them. */
   const inner = createClient({ ...shared, routing });
@@ -113,7 +113,7 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
 
   async function close(): Promise<void> {
     // Asked first: the client's end cancels its calls, after which nodes wait for none, but their actors may.
-    const isBusy = isLiving || nodes.some(({ inFlight }) => inFlight > 0);
+    const isBusy = isDynamic || nodes.some(({ inFlight }) => inFlight > 0);
     await client.close();
     const closing = Promise.all(nodes.map((node) => node.close()));
     if (isBusy) await passTime(closing, clock, actorDefaults.passivateMs);
@@ -123,8 +123,8 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
   }
   const starting = Promise.all(ids.map(start));
   try {
-    await (isLiving ? whileTimePasses(starting, STEP_MS) : starting);
-    if (isLiving) await whileTimePasses(ownership.settled(), STEP_MS);
+    await (isDynamic ? whileTimePasses(starting, STEP_MS) : starting);
+    if (isDynamic) await whileTimePasses(ownership.settled(), STEP_MS);
   } catch (error) {
     await close();
     throw error;
@@ -153,7 +153,7 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
   };
 }
 
-/** What a fake clock moves by while a living cluster is waited for. */
+/** What a fake clock moves by while a dynamic cluster is waited for. */
 const STEP_MS = 20;
 
 const OWNER = 'testCluster';
@@ -161,7 +161,7 @@ const KNOWN_OPTIONS = [
   'nodes',
   'numShards',
   'seed',
-  'isLiving',
+  'isDynamic',
   'handler',
   'createHandler',
   'actors',
@@ -194,7 +194,7 @@ function resolve(given: TestClusterOptions) {
   return {
     ...given,
     ids,
-    isLiving: checkBoolean(given.isLiving ?? false),
+    isDynamic: checkBoolean(given.isDynamic ?? false),
     numShards: given.numShards ?? core.numShards,
     seed: given.seed ?? core.seed,
   };
@@ -202,9 +202,9 @@ function resolve(given: TestClusterOptions) {
 
 const MAX_NODES = 10_000;
 
-function checkBoolean(isLiving: unknown): boolean {
-  if (typeof isLiving !== 'boolean') throw invalidOption(OWNER, 'isLiving', isLiving, 'a boolean');
-  return isLiving;
+function checkBoolean(isDynamic: unknown): boolean {
+  if (typeof isDynamic !== 'boolean') throw invalidOption(OWNER, 'isDynamic', isDynamic, 'a boolean');
+  return isDynamic;
 }
 
 function toHandler(options: TestClusterOptions, client: Client, clock: Clock | undefined): Handler {

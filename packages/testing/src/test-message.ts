@@ -20,7 +20,7 @@ export class TestMessage implements HandlerContext {
   readonly request: HandlerRequest;
   readonly nodeId: string;
   readonly log: Logger;
-  readonly tenure = undefined;
+  readonly lease = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
   /** Settles with the answer, or with what the handler threw. */
   readonly answer: Promise<unknown>;

@@ -30,7 +30,7 @@ export function staticOwnership({ ids, numShards, seed }: OwnershipOptions): Own
   const placement = createPlacement({ numShards, seed });
   for (const id of ids) placement.addNode(id);
   const refuse = (): never => {
-    const message = 'testCluster: nodes join and are cut off in a living cluster only: give isLiving: true';
+    const message = 'testCluster: nodes join and are cut off in a dynamic cluster only: give isDynamic: true';
     throw new ClstrError('INVALID_OPTION', message);
   };
   return {
@@ -48,7 +48,7 @@ const LOOK_MS = 20;
 /** Longer than any move takes with leases of 2 s. */
 const SETTLED_WITHIN_MS = 30_000;
 
-export function livingOwnership({ numShards, seed, clock, nodes }: OwnershipOptions): Ownership {
+export function dynamicOwnership({ numShards, seed, clock, nodes }: OwnershipOptions): Ownership {
   const store = createMemoryStore({ clock, provision: { numShards, seed } });
   const isCut = new Set<string>();
   const time = clock ?? systemClock;

@@ -228,7 +228,7 @@ test.each([
   });
 });
 
-describe('a living one', () => {
+describe('a dynamic one', () => {
   const Counter = defineActor('counter', { add: request<void, readonly [value: number, nodeId: string]>() });
 
   function createCounter() {
@@ -249,7 +249,7 @@ describe('a living one', () => {
       clock,
       nodes: 2,
       numShards: 32,
-      isLiving: true,
+      isDynamic: true,
       actors: [createCounter()],
     });
     const add = async (key: string) => {
@@ -272,7 +272,7 @@ describe('a living one', () => {
 
   test('moves the shards of a node that is cut off, and gives them back when it returns', async () => {
     const clock = fakeClock();
-    const options = { clock, nodes: 3, numShards: 32, isLiving: true, handler: whoAmI };
+    const options = { clock, nodes: 3, numShards: 32, isDynamic: true, handler: whoAmI };
     await using cluster = await testCluster(options);
     cluster.cut('node-2');
     await clock.advance(2_000); // its lease
@@ -287,20 +287,20 @@ describe('a living one', () => {
   });
 
   test('runs on the real clock too', async () => {
-    await using cluster = await testCluster({ numShards: 16, isLiving: true, handler: whoAmI });
+    await using cluster = await testCluster({ numShards: 16, isDynamic: true, handler: whoAmI });
     const nodeId = cluster.nodeOf('k').id;
     expect(await cluster.client.requestKey('k', 'Who')).toMatchObject({ key: 'k', nodeId });
   });
 
   test('says what it cannot do', async () => {
-    await using cluster = await testCluster({ numShards: 8, isLiving: true, handler: whoAmI, nodes: 1 });
+    await using cluster = await testCluster({ numShards: 8, isDynamic: true, handler: whoAmI, nodes: 1 });
     await expect(cluster.join('node-1')).rejects.toThrow('an id that no other node has');
     expect(() => cluster.cut('node-7')).toThrow('one of node-1');
     expect(() => cluster.restore('node-7')).toThrow('one of node-1');
     await using fixed = await testCluster({ numShards: 8, handler: whoAmI });
     await fixed.settled();
-    await expect(fixed.join('node-4')).rejects.toThrow('give isLiving: true');
-    expect(() => fixed.cut('node-1')).toThrow('give isLiving: true');
-    await expect(testCluster({ isLiving: 1 as never, handler: whoAmI })).rejects.toThrow('isLiving');
+    await expect(fixed.join('node-4')).rejects.toThrow('give isDynamic: true');
+    expect(() => fixed.cut('node-1')).toThrow('give isDynamic: true');
+    await expect(testCluster({ isDynamic: 1 as never, handler: whoAmI })).rejects.toThrow('isDynamic');
   });
 });

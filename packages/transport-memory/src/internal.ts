@@ -2,9 +2,9 @@
 export type { ProvisionedCluster, StoreConnectOptions } from './memory-store.ts';
 export type { StoreWrite } from './store-history.ts';
 export type {
-  DeliveryFate,
-  OperationFate,
-  Passage,
+  DeliveryEffect,
+  OperationEffect,
+  Transit,
   StoreDelivery,
   StoreOperation,
   StorePolicy,

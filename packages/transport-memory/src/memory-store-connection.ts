@@ -5,7 +5,7 @@ import { ClstrError } from '@clstr/core';
 import { CONFIG_KEY, checkStoreKey, checkWatchPattern, isWritable, refusalOf } from '@clstr/core/store';
 import type { MemoryBucket } from './memory-bucket.ts';
 import { MemoryWatch } from './memory-watch.ts';
-import type { OperationFate, StoreOperation, StorePolicy } from './store-policy.ts';
+import type { OperationEffect, StoreOperation, StorePolicy } from './store-policy.ts';
 import { pass } from './store-policy.ts';
 
 /** What all connections of a store share. */
@@ -154,10 +154,10 @@ export class MemoryStoreConnection implements ClusterStore {
   #ask<T>(
     operation: Omit<StoreOperation, 'member'>,
     timeoutMs: number,
-    work: (fate: OperationFate) => T,
+    work: (effect: OperationEffect) => T,
   ): Promise<T> {
     if (!this.#isConnected) return Promise.reject(connectionLost(this.#isClosed ? 'is closed' : 'is down'));
-    const fate = this.#core.policy.onOperation({ member: this.member, ...operation });
+    const effect = this.#core.policy.onOperation({ member: this.member, ...operation });
     return new Promise<T>((resolve, reject) => {
       const fail = (error: ClstrError): void => {
         cancelTimeout();
@@ -167,10 +167,10 @@ export class MemoryStoreConnection implements ClusterStore {
         fail(new ClstrError('TIMEOUT', `no answer to ${operation.kind} within ${timeoutMs} ms`));
       }, timeoutMs);
       this.#waiting.add(fail);
-      pass(this.#core.clock, fate.request ?? 0, () => {
-        const { refusal } = fate;
-        const result = refusal === undefined ? work(fate) : undefined;
-        pass(this.#clock, fate.answer ?? 0, () => {
+      pass(this.#core.clock, effect.request ?? 0, () => {
+        const { refusal } = effect;
+        const result = refusal === undefined ? work(effect) : undefined;
+        pass(this.#clock, effect.answer ?? 0, () => {
           if (refusal !== undefined) {
             fail(refusal);
             return;

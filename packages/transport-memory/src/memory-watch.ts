@@ -72,9 +72,9 @@ export class MemoryWatch implements Watch {
   #offer(entry: StoreEntry): void {
     const { matches, listener, policy, member, pattern, clock } = this.#options;
     if (!matches(entry.key)) return;
-    const fate = policy.onDelivery({ member, pattern, entry });
-    if (typeof fate === 'number') {
-      this.#send(fate, () => {
+    const effect = policy.onDelivery({ member, pattern, entry });
+    if (typeof effect === 'number') {
+      this.#send(effect, () => {
         listener.onEntry(entry);
       });
       return;
@@ -82,8 +82,8 @@ export class MemoryWatch implements Watch {
     this.breakOff();
     const broken = this.#news;
     clock.timer(() => {
-      if (broken === this.#news) this.resume(fate.reason);
-    }, fate.brokenMs);
+      if (broken === this.#news) this.resume(effect.reason);
+    }, effect.brokenMs);
   }
 
   /** As many timers as news: each tells the first that waits, so none overtakes, whichever timer fires first. */

@@ -5,7 +5,7 @@ export interface Packet {
   readonly from: string;
   /** Who receives, in the same form. */
   readonly to: string;
-  /** A frame: entries that left in one turn share it, and its fate. Empty for a node that announces itself. */
+  /** A frame: entries that left in one turn share it, and its effect. Empty for a node that announces itself. */
   readonly bytes: Uint8Array;
 }
 

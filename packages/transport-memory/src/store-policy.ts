@@ -11,13 +11,13 @@ export interface StoreOperation {
 }
 
 /** Milliseconds on the way, or that it never arrives. */
-export type Passage = number | 'lost';
+export type Transit = number | 'lost';
 
-export interface OperationFate {
+export interface OperationEffect {
   /** Until the bucket does it. Default 0. A lost one is never done; a late one is done late, heard of or not. */
-  readonly request?: Passage | undefined;
+  readonly request?: Transit | undefined;
   /** Until the member hears of it. Default 0. */
-  readonly answer?: Passage | undefined;
+  readonly answer?: Transit | undefined;
   /** Of a `cas`: refused as `undecided`, and not done. */
   readonly isUndecided?: boolean | undefined;
   /** The store says why it does not do this, as a full one would. */
@@ -37,11 +37,11 @@ export interface StoreDelivery {
  * Milliseconds until it arrives, never before an earlier one of its watch. Or the watch breaks: nothing more arrives,
  * until after `brokenMs` the listener learns of the gap, with the `reason`, and then the newest of each key.
  */
-export type DeliveryFate = number | { readonly brokenMs: number; readonly reason?: ClstrError | undefined };
+export type DeliveryEffect = number | { readonly brokenMs: number; readonly reason?: ClstrError | undefined };
 
 export interface StorePolicy {
-  onOperation?(operation: StoreOperation): OperationFate;
-  onDelivery?(delivery: StoreDelivery): DeliveryFate;
+  onOperation?(operation: StoreOperation): OperationEffect;
+  onDelivery?(delivery: StoreDelivery): DeliveryEffect;
 }
 
 /** Without gaps; what a policy throws surfaces as an uncaught error, and the operation is lost. */
@@ -62,11 +62,11 @@ export function resolvePolicy(policy: StorePolicy, clock: Clock): Required<Store
   };
 }
 
-const LOST: OperationFate = { request: 'lost' };
+const LOST: OperationEffect = { request: 'lost' };
 
-/** Calls `arrive` when the passage is over, never before this turn is. */
-export function pass(clock: Clock, passage: Passage, arrive: () => void): void {
-  if (passage === 'lost') return;
-  if (passage <= 0) clock.macrotask(arrive);
-  else clock.timer(arrive, passage);
+/** Calls `arrive` when the transit is over, never before this turn is. */
+export function pass(clock: Clock, transit: Transit, arrive: () => void): void {
+  if (transit === 'lost') return;
+  if (transit <= 0) clock.macrotask(arrive);
+  else clock.timer(arrive, transit);
 }

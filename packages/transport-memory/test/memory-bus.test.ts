@@ -70,9 +70,9 @@ describe('the network policy', () => {
 
   test('loses packets without a word to the sender', async () => {
     const { node, link } = await echo({ policy: () => [] });
-    const fate = send(link);
+    const effect = send(link);
     await settle();
-    expect(fate).toEqual(['sent']);
+    expect(effect).toEqual(['sent']);
     expect(node.arrivals).toEqual([]);
   });
 
@@ -81,10 +81,10 @@ describe('the network policy', () => {
     const duplicates: unknown[] = [];
     link.onDuplicateReply = (shard, from) => duplicates.push([shard, from]);
     expect(link.onDuplicateReply).toBeDefined();
-    const fate = send(link);
+    const effect = send(link);
     await settle();
     expect(node.arrivals).toHaveLength(1);
-    expect(fate).toEqual(['sent', 'reply: hello']);
+    expect(effect).toEqual(['sent', 'reply: hello']);
     expect(duplicates).toEqual([[1, SELF]]);
   });
 
@@ -225,7 +225,7 @@ describe('frames that nobody should send', () => {
     let client: Endpoint | undefined;
     const catcher: Endpoint = { name: 'catcher', self: SELF, deliver: (_bytes, from) => (client = from) };
     bus.addServer({ shard: 9 }, catcher);
-    const fate = send(transport.openLink({ session: 6 }), { shard: 9 }, { shard: 9 });
+    const effect = send(transport.openLink({ session: 6 }), { shard: 9 }, { shard: 9 });
     await settle();
     bus.transmit(
       catcher,
@@ -240,6 +240,6 @@ describe('frames that nobody should send', () => {
       1,
     );
     await settle();
-    expect(fate).toEqual(['sent']);
+    expect(effect).toEqual(['sent']);
   });
 });

@@ -30,19 +30,19 @@ describe('an entry', () => {
   test('that ended before its turn never leaves', async () => {
     const { link, node } = await start();
     const entry = entryOf();
-    const fate = send(link, entry);
+    const effect = send(link, entry);
     link.cancel(entry.attempt);
     await settle();
-    expect(fate).toEqual([]);
+    expect(effect).toEqual([]);
     expect(node.arrivals).toEqual([]);
     expect(node.cancels).toEqual([]);
   });
 
   test('to a shard that nobody serves leaves, and fails as not executed', async () => {
     const { link } = await start();
-    const fate = send(link, { shard: 2 }, { shard: 2 });
+    const effect = send(link, { shard: 2 }, { shard: 2 });
     await settle();
-    expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+    expect(effect).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
   });
 
   test('that its sender gives up as it leaves does not fail besides', async () => {
@@ -65,9 +65,9 @@ describe('an entry', () => {
     ['too large only with its envelope', MAX_PAYLOAD],
   ])('that is %s fails before it leaves', async (_, bytes) => {
     const { link, node } = await start();
-    const fate = send(link, { payload: 'x'.repeat(bytes) });
+    const effect = send(link, { payload: 'x'.repeat(bytes) });
     await settle();
-    expect(fate).toEqual(['error: PAYLOAD_TOO_LARGE not-executed']);
+    expect(effect).toEqual(['error: PAYLOAD_TOO_LARGE not-executed']);
     expect(node.arrivals).toEqual([]);
     const next = send(link);
     await settle();
@@ -77,19 +77,19 @@ describe('an entry', () => {
   test('may be as large as the bus carries', async () => {
     const { link, node } = await start();
     const overhead = 1_000 - largestPayload(await sizes());
-    const fate = send(link, { payload: 'x'.repeat(MAX_PAYLOAD - overhead) });
+    const effect = send(link, { payload: 'x'.repeat(MAX_PAYLOAD - overhead) });
     await settle();
-    expect(fate).toEqual(['sent', 'reply: reply']);
+    expect(effect).toEqual(['sent', 'reply: reply']);
     expect(node.arrivals[0]!.payload).toHaveLength(MAX_PAYLOAD - overhead);
 
     /** Which payload sizes pass, from 900 to 1,000. */
     async function sizes(): Promise<boolean[]> {
       const probe = await start();
-      const fates = Array.from({ length: 101 }, (__, i) =>
+      const effects = Array.from({ length: 101 }, (__, i) =>
         send(probe.link, { payload: 'x'.repeat(900 + i) }),
       );
       await settle();
-      return fates.map(([first]) => first === 'sent');
+      return effects.map(([first]) => first === 'sent');
     }
     function largestPayload(passes: boolean[]): number {
       expect(passes.indexOf(false)).toBe(passes.lastIndexOf(true) + 1);
@@ -115,11 +115,11 @@ describe('entries of one turn', () => {
 
   test('share a frame when they go to one address', async () => {
     const { link, node, packets } = await counted();
-    const fates = ['A', 'B', 'C'].map((type) => send(link, { type }, SELF));
+    const effects = ['A', 'B', 'C'].map((type) => send(link, { type }, SELF));
     await settle();
     expect(packets).toHaveLength(1);
     expect(node.arrivals.map(({ type }) => type)).toEqual(['A', 'B', 'C']);
-    for (const fate of fates) expect(fate).toEqual(['sent', 'reply: reply']);
+    for (const effect of effects) expect(effect).toEqual(['sent', 'reply: reply']);
   });
 
   test('arrive in the order sent, whatever their addresses', async () => {
@@ -149,9 +149,9 @@ describe('entries of one turn', () => {
 
   test('arrive when they fit the bus one by one, but not together', async () => {
     const { link, node } = await start();
-    const fates = [1, 2, 3, 4, 5].map((i) => send(link, { payload: `${i}`.repeat(400) }, TO));
+    const effects = [1, 2, 3, 4, 5].map((i) => send(link, { payload: `${i}`.repeat(400) }, TO));
     await settle();
-    for (const fate of fates) expect(fate).toEqual(['sent', 'reply: reply']);
+    for (const effect of effects) expect(effect).toEqual(['sent', 'reply: reply']);
     expect(node.arrivals.map(({ payload }) => payload[0])).toEqual(['1', '2', '3', '4', '5']);
   });
 
@@ -176,9 +176,9 @@ describe('entries of one turn', () => {
     const [first, last] = [entryOf({ payload: 'x'.repeat(600) }), entryOf({ payload: 'y'.repeat(600) })];
     const onSent = (): void => link.cancel(last.attempt);
     link.send(TO, first, { onSent, onReply() {}, onError() {} });
-    const fate = send(link, last, TO);
+    const effect = send(link, last, TO);
     await settle();
-    expect(fate).toEqual([]);
+    expect(effect).toEqual([]);
     expect(node.arrivals).toHaveLength(1);
     expect(node.cancels).toEqual([]);
   });
@@ -186,9 +186,9 @@ describe('entries of one turn', () => {
   test('that nobody hears fail each', async () => {
     const { link } = await start();
     const nowhere = { shard: 2 };
-    const fates = [1, 2].map(() => send(link, { shard: 2 }, nowhere));
+    const effects = [1, 2].map(() => send(link, { shard: 2 }, nowhere));
     await settle();
-    for (const fate of fates) expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+    for (const effect of effects) expect(effect).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
   });
 
   test('that are cancelled as another one leaves are called off at their node', async () => {
@@ -196,9 +196,9 @@ describe('entries of one turn', () => {
     const last = entryOf();
     const onSent = (): void => link.cancel(last.attempt);
     link.send(TO, entryOf(), { onSent, onReply() {}, onError() {} });
-    const fate = send(link, last, TO);
+    const effect = send(link, last, TO);
     await settle();
-    expect(fate).toEqual([]);
+    expect(effect).toEqual([]);
     expect(node.cancels).toEqual([[5, last.attempt]]);
   });
 });
@@ -209,9 +209,9 @@ describe('a reply', () => {
     ['too large only with its envelope', MAX_PAYLOAD],
   ])('that is %s becomes a failure after execution', async (_, bytes) => {
     const { link } = await start(() => 'x'.repeat(bytes));
-    const fate = send(link);
+    const effect = send(link);
     await settle();
-    expect(fate).toEqual(['sent', 'error: PAYLOAD_TOO_LARGE executed']);
+    expect(effect).toEqual(['sent', 'error: PAYLOAD_TOO_LARGE executed']);
   });
 
   test('of two servers reaches the sink once, and is reported', async () => {
@@ -224,9 +224,9 @@ describe('a reply', () => {
     );
     const duplicates: unknown[] = [];
     link.onDuplicateReply = (shard, from) => duplicates.push([shard, from]);
-    const fate = send(link);
+    const effect = send(link);
     await settle();
-    expect(fate).toEqual(['sent', 'reply: reply']);
+    expect(effect).toEqual(['sent', 'reply: reply']);
     expect(duplicates).toEqual([[1, other]]);
   });
 });
@@ -264,7 +264,7 @@ describe('cancel', () => {
   test('tells the node once, and the sink hears nothing more', async () => {
     const { link, node } = await start(() => undefined);
     const entry = entryOf();
-    const fate = send(link, entry);
+    const effect = send(link, entry);
     await settle();
     link.cancel(entry.attempt);
     link.cancel(entry.attempt);
@@ -273,7 +273,7 @@ describe('cancel', () => {
     const { port, entry: arrived } = node.arrivals[0]!;
     port.reply(arrived, 'late', false);
     await settle();
-    expect(fate).toEqual(['sent']);
+    expect(effect).toEqual(['sent']);
   });
 
   test('of a notify tells nobody', async () => {
@@ -290,13 +290,13 @@ describe('cancel', () => {
 test('release forgets a notify and tells nobody', async () => {
   const { link, node } = await start(() => undefined);
   const entry = entryOf({ isNotify: true });
-  const fate = send(link, entry);
+  const effect = send(link, entry);
   await settle();
   link.release(entry.attempt);
   const { port, entry: arrived } = node.arrivals[0]!;
   port.fail(arrived, new ClstrError('DRAINING', 'late'));
   await settle();
-  expect(fate).toEqual(['sent']);
+  expect(effect).toEqual(['sent']);
   expect(node.cancels).toEqual([]);
 });
 
@@ -304,22 +304,22 @@ describe('a closed link', () => {
   test('fails what comes later as not executed', async () => {
     const { link, node } = await start();
     await link.close();
-    const fate = send(link);
-    expect(fate).toEqual([]);
+    const effect = send(link);
+    expect(effect).toEqual([]);
     await settle();
-    expect(fate).toEqual(['error: TRANSPORT_CLOSED not-executed']);
+    expect(effect).toEqual(['error: TRANSPORT_CLOSED not-executed']);
     expect(node.arrivals).toEqual([]);
   });
 
   test('forgets what it sent', async () => {
     const { link, node } = await start(() => undefined);
-    const fate = send(link);
+    const effect = send(link);
     await settle();
     await link.close();
     await link.close();
     const { port, entry } = node.arrivals[0]!;
     port.reply(entry, 'late', false);
     await settle();
-    expect(fate).toEqual(['sent']);
+    expect(effect).toEqual(['sent']);
   });
 });

@@ -4,7 +4,7 @@ import { ActorError } from '@clstr/core';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
 import type { MemoryBus } from '../src/index.ts';
-import type { Fate, RecordingReceiver } from './wire.ts';
+import type { Effect, RecordingReceiver } from './wire.ts';
 import { SELF, receiver, send, settle } from './wire.ts';
 
 const MAX_PAYLOAD = 20_000;
@@ -32,11 +32,11 @@ beforeEach(async () => {
 });
 
 /** Entries that have arrived, and are to be answered by the test. */
-async function arrived(count: number, from: ClientLink = link): Promise<Fate[]> {
-  const fates = Array.from({ length: count }, () => send(from, {}, SELF));
+async function arrived(count: number, from: ClientLink = link): Promise<Effect[]> {
+  const effects = Array.from({ length: count }, () => send(from, {}, SELF));
   await settle();
-  for (const fate of fates) fate.length = 0;
-  return fates;
+  for (const effect of effects) effect.length = 0;
+  return effects;
 }
 
 function reply(index: number, payload: string): void {
@@ -51,28 +51,28 @@ function fail(index: number, error: ActorError): void {
 
 describe('replies of one turn', () => {
   test('share a frame, failures too', async () => {
-    const fates = await arrived(3);
+    const effects = await arrived(3);
     reply(0, 'one');
     fail(1, new ActorError('NO', 'no'));
     reply(2, 'three');
     await settle();
     expect(packets).toHaveLength(1);
-    expect(fates).toEqual([['reply: one'], ['error: ACTOR_ERROR executed'], ['reply: three']]);
+    expect(effects).toEqual([['reply: one'], ['error: ACTOR_ERROR executed'], ['reply: three']]);
   });
 
   test('to several clients go to each', async () => {
     const other = transport.openLink({ session: 6 });
-    const fates = [...(await arrived(2)), ...(await arrived(1, other))];
+    const effects = [...(await arrived(2)), ...(await arrived(1, other))];
     reply(0, 'one');
     reply(2, 'other');
     reply(1, 'two');
     await settle();
     expect(packets.map(({ to }) => to)).toEqual(['client:5', 'client:6', 'client:5']);
-    expect(fates).toEqual([['reply: one'], ['reply: two'], ['reply: other']]);
+    expect(effects).toEqual([['reply: one'], ['reply: two'], ['reply: other']]);
   });
 
   test('fill several frames, of 128 entries or 16 KiB', async () => {
-    const fates = await arrived(300 + 5);
+    const effects = await arrived(300 + 5);
     for (let i = 0; i < 300; i++) reply(i, 'x');
     await settle();
     expect(packets.map(({ bytes }) => bytes)).toEqual([128, 128, 44].map((count) => 2 + 15 * count));
@@ -81,38 +81,38 @@ describe('replies of one turn', () => {
     reply(304, 'x'.repeat(18_000));
     await settle();
     expect(packets.map(({ bytes }) => Math.floor(bytes / 1_000))).toEqual([14, 14, 18]);
-    expect(fates.every((fate) => fate.length === 1 && fate[0]!.startsWith('reply: x'))).toBe(true);
+    expect(effects.every((effect) => effect.length === 1 && effect[0]!.startsWith('reply: x'))).toBe(true);
   });
 
   test.each([
     ['far too large', MAX_PAYLOAD + 1],
     ['too large only with its envelope', MAX_PAYLOAD],
   ])('arrive around one that is %s', async (_, bytes) => {
-    const fates = await arrived(3);
+    const effects = await arrived(3);
     reply(0, 'one');
     reply(1, 'x'.repeat(bytes));
     reply(2, 'three');
     await settle();
-    expect(fates).toEqual([['reply: one'], ['error: PAYLOAD_TOO_LARGE executed'], ['reply: three']]);
+    expect(effects).toEqual([['reply: one'], ['error: PAYLOAD_TOO_LARGE executed'], ['reply: three']]);
   });
 
   test('arrive around a failure that is too large, and arrives shortened', async () => {
-    const fates = await arrived(3);
+    const effects = await arrived(3);
     reply(0, 'one');
     fail(1, new ActorError('NO', 'x'.repeat(MAX_PAYLOAD)));
     reply(2, 'three');
     await settle();
-    expect(fates).toEqual([['reply: one'], ['error: ACTOR_ERROR executed'], ['reply: three']]);
+    expect(effects).toEqual([['reply: one'], ['error: ACTOR_ERROR executed'], ['reply: three']]);
   });
 
   test('arrive before their transport closes, even when the bus yields between the two', async () => {
-    const fates = await arrived(1);
+    const effects = await arrived(1);
     await subscription.close();
     // As much work as leaves room for the turn of the frame and for the close, but not for the delivery.
     bus.enqueue({ weight: 256, run() {} });
     bus.enqueue({ weight: 254, run() {} });
     reply(0, 'last');
     await transport.close();
-    expect(fates).toEqual([['reply: last']]);
+    expect(effects).toEqual([['reply: last']]);
   });
 });

@@ -6,21 +6,21 @@ import { fakeClock } from '@clstr/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { createMemoryStore } from '../src/index.ts';
 import type { MemoryStore } from '../src/index.ts';
-import type { DeliveryFate, OperationFate, StoreOperation } from '../src/internal.ts';
+import type { DeliveryEffect, OperationEffect, StoreOperation } from '../src/internal.ts';
 
 let clock: FakeClock;
 let store: MemoryStore;
 let one: ClusterStore;
 let two: ClusterStore;
 /** What happens to operations of member `one`. */
-let fate: OperationFate;
-let deliveryFate: (entry: StoreEntry) => DeliveryFate;
+let effect: OperationEffect;
+let deliveryEffect: (entry: StoreEntry) => DeliveryEffect;
 let operations: StoreOperation[];
 
 beforeEach(async () => {
   clock = fakeClock();
-  fate = {};
-  deliveryFate = () => 0;
+  effect = {};
+  deliveryEffect = () => 0;
   operations = [];
   store = createMemoryStore({
     clock,
@@ -28,9 +28,9 @@ beforeEach(async () => {
     policy: {
       onOperation(operation) {
         operations.push(operation);
-        return operation.member === 'one' ? fate : {};
+        return operation.member === 'one' ? effect : {};
       },
-      onDelivery: ({ member, entry }) => (member === 'one' ? deliveryFate(entry) : 0),
+      onDelivery: ({ member, entry }) => (member === 'one' ? deliveryEffect(entry) : 0),
     },
   });
   [one, two] = [store.connect({ member: 'one' }), store.connect({ member: 'two' })];
@@ -62,7 +62,7 @@ describe('the policy of operations', () => {
 
   test('refuses with a reason, and does nothing', async () => {
     const refusal = new ClstrError('STORE_REFUSED', 'the store is full');
-    fate = { refusal, answer: 10 };
+    effect = { refusal, answer: 10 };
     const writing = one.cas('h.a', 0, 'x', 100);
     const reading = one.read('h.a', 100).catch((error: unknown) => error);
     const listing = one.list(100).catch((error: unknown) => error);
@@ -74,7 +74,7 @@ describe('the policy of operations', () => {
   });
 
   test('delays a request: it is done when it arrives', async () => {
-    fate = { request: 30 };
+    effect = { request: 30 };
     const outcome = one.cas('h.a', 0, 'x', 100);
     await clock.advance(29);
     expect(await two.read('h.a', 100)).toBeUndefined();
@@ -84,7 +84,7 @@ describe('the policy of operations', () => {
   });
 
   test('delays an answer: the write was done before', async () => {
-    fate = { answer: 30 };
+    effect = { answer: 30 };
     const outcome = one.cas('h.a', 0, 'x', 100);
     expect(await two.read('h.a', 100)).toMatchObject({ value: 'x' });
     await clock.advance(29);
@@ -94,7 +94,7 @@ describe('the policy of operations', () => {
   });
 
   test('loses a request: unknown at the time-out, and never done', async () => {
-    fate = { request: 'lost' };
+    effect = { request: 'lost' };
     const outcome = one.cas('h.a', 0, 'x', 100);
     await clock.advance(99);
     expect(await now(outcome)).toBe('waiting');
@@ -105,7 +105,7 @@ describe('the policy of operations', () => {
   });
 
   test('delays a request beyond the time-out: unknown, and done later', async () => {
-    fate = { request: 500 };
+    effect = { request: 500 };
     const outcome = one.cas('h.a', 0, 'x', 100);
     await clock.advance(100);
     expect(await now(outcome)).toEqual(UNKNOWN);
@@ -115,7 +115,7 @@ describe('the policy of operations', () => {
   });
 
   test('loses an answer: unknown at the time-out, and done', async () => {
-    fate = { answer: 'lost' };
+    effect = { answer: 'lost' };
     const outcome = one.cas('h.a', 0, 'x', 100);
     const read = one.read('h.a', 50).catch((error: unknown) => error);
     await clock.advance(50);
@@ -126,7 +126,7 @@ describe('the policy of operations', () => {
   });
 
   test('answers undecided, and does nothing', async () => {
-    fate = { isUndecided: true };
+    effect = { isUndecided: true };
     expect(await one.cas('h.a', 0, 'x', 100)).toEqual({ kind: 'undecided' });
     expect(await two.read('h.a', 100)).toBeUndefined();
   });
@@ -137,7 +137,7 @@ describe('the policy of operations', () => {
     await two.cas('h.a', 2, 'new', 100);
     await two.cas('h.b', 3, undefined, 100);
     const seen = async (staleBy: number) => {
-      fate = { staleBy };
+      effect = { staleBy };
       const listed = await one.list(100);
       return [(await one.read('h.a', 100))?.value, ...listed.map(({ value }) => value)];
     };
@@ -153,7 +153,7 @@ describe('the policy of operations', () => {
     await two.cas('h.a', 0, 'before', 100);
     store.deleteBucket();
     await two.cas(CONFIG_KEY, 0, 'second', 100);
-    fate = { staleBy: 1 };
+    effect = { staleBy: 1 };
     expect(await one.read('h.a', 100)).toBeUndefined();
     expect(await one.read(CONFIG_KEY, 100)).toBeUndefined();
   });
@@ -171,7 +171,7 @@ describe('the policy of deliveries', () => {
 
   test('delays them, and keeps their order', async () => {
     one.watch('h.*', listener);
-    deliveryFate = ({ value }) => (value === 'slow' ? 50 : 0);
+    deliveryEffect = ({ value }) => (value === 'slow' ? 50 : 0);
     await two.cas('h.a', 0, 'slow', 100);
     await two.cas('h.b', 0, 'fast', 100);
     await clock.advance(49);
@@ -184,7 +184,7 @@ describe('the policy of deliveries', () => {
     one.watch('h.*', listener);
     await two.cas('h.a', 0, '1', 100);
     await clock.advance(0);
-    deliveryFate = ({ value }) => (value === '2' ? { brokenMs: 100 } : 0);
+    deliveryEffect = ({ value }) => (value === '2' ? { brokenMs: 100 } : 0);
     await two.cas('h.a', 2, '2', 100);
     await two.cas('h.a', 3, '3', 100);
     await two.cas('h.b', 0, 'new', 100);
@@ -197,7 +197,7 @@ describe('the policy of deliveries', () => {
 
   test('a watch that is closed while it is broken stays silent', async () => {
     const watch = one.watch('h.*', listener);
-    deliveryFate = () => ({ brokenMs: 100 });
+    deliveryEffect = () => ({ brokenMs: 100 });
     await two.cas('h.a', 0, '1', 100);
     watch.close();
     await clock.advance(1_000);
@@ -206,7 +206,7 @@ describe('the policy of deliveries', () => {
 
   test('a cut drops what is on its way; back, the gap comes once, then the newest', async () => {
     one.watch('h.*', listener);
-    deliveryFate = () => 50;
+    deliveryEffect = () => 50;
     await two.cas('h.a', 0, '1', 100);
     store.cut('one');
     await clock.advance(100);
@@ -265,7 +265,7 @@ describe('a store', () => {
   test('leaves no timer behind', async () => {
     await one.cas('h.a', 0, 'x', 100);
     await one.read('h.a', 100);
-    fate = { answer: 'lost' };
+    effect = { answer: 'lost' };
     const cut = one.read('h.a', 100).catch(() => 'cut');
     await one.close();
     expect(await now(cut)).toBe('cut');

@@ -23,9 +23,9 @@ describe('the options of memoryTransport', () => {
       receiver(() => 'a'),
       SELF,
     );
-    const fate = send(b.openLink({ session: 1 }));
+    const effect = send(b.openLink({ session: 1 }));
     await settle();
-    expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+    expect(effect).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
   });
 
   test('on one bus, transports reach each other', async () => {
@@ -36,9 +36,9 @@ describe('the options of memoryTransport', () => {
       receiver(() => 'a'),
       SELF,
     );
-    const fate = send(b.openLink({ session: 1 }));
+    const effect = send(b.openLink({ session: 1 }));
     await settle();
-    expect(fate).toEqual(['sent', 'reply: a']);
+    expect(effect).toEqual(['sent', 'reply: a']);
   });
 });
 
@@ -52,22 +52,22 @@ describe('serving', () => {
     );
     await subscription.close();
     await subscription.close();
-    const fate = send(transport.openLink({ session: 1 }));
+    const effect = send(transport.openLink({ session: 1 }));
     await settle();
-    expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+    expect(effect).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
   });
 
   test('answers what had arrived before its subscription closed', async () => {
     const transport = memoryTransport();
     const node = receiver(() => undefined);
     const subscription = await transport.serve({ shard: 1 }, node, SELF);
-    const fate = send(transport.openLink({ session: 1 }));
+    const effect = send(transport.openLink({ session: 1 }));
     await settle();
     await subscription.close();
     const { port, entry } = node.arrivals[0]!;
     port.reply(entry, 'still', false);
     await settle();
-    expect(fate).toEqual(['sent', 'reply: still']);
+    expect(effect).toEqual(['sent', 'reply: still']);
   });
 });
 
@@ -78,9 +78,9 @@ describe('close', () => {
     const node = receiver(() => undefined);
     await nodeSide.serve({ shard: 1 }, node, SELF);
     const link = clientSide.openLink({ session: 1 });
-    const fate = send(link);
+    const effect = send(link);
     await clientSide.close();
-    expect(fate).toEqual(['sent', 'error: TRANSPORT_CLOSED unknown']);
+    expect(effect).toEqual(['sent', 'error: TRANSPORT_CLOSED unknown']);
     await settle();
     expect(node.arrivals).toHaveLength(1);
     const late = send(link);
@@ -155,9 +155,9 @@ describe('close', () => {
     );
     await a.close();
     const link = b.openLink({ session: 1 });
-    const fates = [send(link), send(link, { shard: 2 }, { shard: 2 })];
+    const effects = [send(link), send(link, { shard: 2 }, { shard: 2 })];
     await settle();
-    expect(fates).toEqual([
+    expect(effects).toEqual([
       ['sent', 'error: NO_SUBSCRIBER not-executed'],
       ['sent', 'reply: b'],
     ]);

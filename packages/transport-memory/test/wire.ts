@@ -1,4 +1,4 @@
-/** Both ends of a bus below client and node: entries with sinks that keep their fate, and a receiver that keeps all. */
+/** Both ends of a bus below client and node: entries with sinks that keep their effect, and a receiver that keeps all. */
 import type { ClstrError } from '@clstr/core';
 import type {
   ClientLink,
@@ -31,19 +31,23 @@ export function entryOf(fields: Partial<OutboundEntry> = {}): OutboundEntry {
 }
 
 /** What happened to an entry, in order: `sent`, `reply: …`, `error: CODE outcome`. */
-export type Fate = string[];
+export type Effect = string[];
 
-export function send(link: ClientLink, fields: Partial<OutboundEntry> = {}, to: object = { shard: 1 }): Fate {
-  const fate: Fate = [];
+export function send(
+  link: ClientLink,
+  fields: Partial<OutboundEntry> = {},
+  to: object = { shard: 1 },
+): Effect {
+  const effect: Effect = [];
   link.send(to as { shard: number }, entryOf(fields), {
-    onSent: () => fate.push('sent'),
+    onSent: () => effect.push('sent'),
     onReply: ({ error, payload }: InboundReply) =>
-      fate.push(
+      effect.push(
         error === undefined ? `reply: ${new TextDecoder().decode(payloadBytes(payload))}` : describe(error),
       ),
-    onError: (error) => fate.push(describe(error)),
+    onError: (error) => effect.push(describe(error)),
   });
-  return fate;
+  return effect;
 }
 
 function describe({ code, outcome }: ClstrError): string {

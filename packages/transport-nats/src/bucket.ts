@@ -60,7 +60,7 @@ export class Bucket {
       const bytes = value === undefined ? undefined : encoder.encode(value);
       message = await this.#control.request({ subject: this.subjectOf(key), bytes, headers, timeoutMs });
     } catch (error) {
-      return isClstrError(error, 'NO_SUBSCRIBER') ? 'unheard' : unknownAfter(error);
+      return isClstrError(error, 'NO_SUBSCRIBER') ? 'no-stream' : unknownAfter(error);
     }
     return readAck(message.data, this.stream);
   }
@@ -235,8 +235,8 @@ export class Bucket {
   }
 }
 
-/** `unheard`: no stream listens to the key, so that nothing was written. */
-export type Written = CasOutcome | 'unheard';
+/** `no-stream`: no stream listens to the key, so that nothing was written. */
+export type Written = CasOutcome | 'no-stream';
 
 /** It becomes part of a subject, and whoever may publish to inboxes can answer in the server's place. */
 function checkConsumerName(name: unknown): string {

@@ -10,7 +10,7 @@ import type { NatsTransportStats } from './stats.ts';
 import { isInbox } from './subjects.ts';
 import type { WaitingReplies } from './waiting-replies.ts';
 
-/** Clients remembered; the one unheard of for longest is forgotten first, and remembered again at its next message. */
+/** Clients remembered; the one that was silent for longest is forgotten first, and remembered again at its next message. */
 const MAX_ROUTES = 4_096;
 /** A client that was not heard of for so long is forgotten at one of the next messages. */
 const IDLE_MS = 60_000;

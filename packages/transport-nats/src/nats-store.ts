@@ -62,16 +62,16 @@ export class NatsStore implements ClusterStore {
     const isCreation = key === CONFIG_KEY && revision === 0 && value !== undefined;
     let written = await this.#bucket.cas(key, revision, value, timeoutMs);
     // Again and again: the server says that there is a stream as soon as somebody begins to make it, before it listens.
-    while (written === 'unheard' && isCreation && clock.monoMs() < untilMs) {
+    while (written === 'no-stream' && isCreation && clock.monoMs() < untilMs) {
       try {
         await this.#bucket.create(this.#options.shape, untilMs - clock.monoMs());
       } catch (error) {
         return unknownAfter(error);
       }
       written = await this.#bucket.cas(key, revision, value, untilMs - clock.monoMs());
-      if (written === 'unheard') await pause(clock, PAUSE_MS);
+      if (written === 'no-stream') await pause(clock, PAUSE_MS);
     }
-    return written === 'unheard' ? UNKNOWN : written;
+    return written === 'no-stream' ? UNKNOWN : written;
   }
 
   async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {

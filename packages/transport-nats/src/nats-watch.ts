@@ -17,7 +17,7 @@ export class NatsWatch implements Watch {
   readonly #options: NatsWatchOptions;
   readonly #pattern: string;
   readonly #listener: StoreListener;
-  readonly #stopHearing: () => void;
+  readonly #stopListening: () => void;
   #consumer: PushConsumer | undefined;
   #failures = 0;
   #isClosed = false;
@@ -27,7 +27,7 @@ export class NatsWatch implements Watch {
     this.#options = options;
     this.#pattern = pattern;
     this.#listener = listener;
-    this.#stopHearing = options.control.onConnection((isConnected) => {
+    this.#stopListening = options.control.onConnection((isConnected) => {
       this.#onConnection(isConnected);
     });
     if (options.control.isConnected) this.#start();
@@ -37,7 +37,7 @@ export class NatsWatch implements Watch {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stop();
-    this.#stopHearing();
+    this.#stopListening();
     this.#options.onClose(this);
   }
 

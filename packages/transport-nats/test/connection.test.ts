@@ -99,7 +99,7 @@ describe('a borrowed connection', () => {
     await call.left;
     connection.end();
     expect(await closed).toMatchObject({ state: 'closed' });
-    expect(call.fate).toEqual(['sent', 'error: TRANSPORT_CLOSED unknown']);
+    expect(call.effect).toEqual(['sent', 'error: TRANSPORT_CLOSED unknown']);
     await subscription.close();
     await transport.close();
   });

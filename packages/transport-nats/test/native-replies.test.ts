@@ -37,7 +37,7 @@ describe('the ways back', () => {
     expect(routes.routeTo('_INBOX.x', 0)).toBe(routes.routeTo('_INBOX.x', 0));
   });
 
-  test('are 4,096 at most: the client unheard of for longest is forgotten', async () => {
+  test('are 4,096 at most: the client that was silent for longest is forgotten', async () => {
     const { routes } = await start();
     const [first, second] = [routes.routeTo('_INBOX.c0.1', 0), routes.routeTo('_INBOX.c1.1', 0)];
     for (let i = 2; i < 4_096; i++) routes.routeTo(`_INBOX.c${i}.1`, 0);

@@ -58,7 +58,7 @@ describe('entries of one turn', () => {
     expect(connection.published.map(({ data }) => readFrame(data))).toEqual([
       [`message ${kept.attempt} Get`],
     ]);
-    expect(dropped.fate).toEqual([]);
+    expect(dropped.effect).toEqual([]);
   });
 
   test.each(['native', 'json'] as const)('that are too large fail alone (%s)', async (wire) => {
@@ -66,7 +66,7 @@ describe('entries of one turn', () => {
     const sizes = { far: 1_048_577, barely: 1_048_576, fits: 10 };
     const sent = Object.values(sizes).map((size) => send(link, { payload: 'x'.repeat(size) }));
     await microtasks(2);
-    expect(sent.map(({ fate }) => fate)).toEqual([
+    expect(sent.map(({ effect }) => effect)).toEqual([
       ['error: PAYLOAD_TOO_LARGE not-executed'],
       ['error: PAYLOAD_TOO_LARGE not-executed'],
       ['sent'],
@@ -81,8 +81,8 @@ describe('entries of one turn', () => {
       connection.publishError = Object.assign(new Error('closed'), { code: 'CONNECTION_CLOSED' });
       const sent = [send(link), send(link)];
       await microtasks(2);
-      const fate = ['error: TRANSPORT_CLOSED not-executed'];
-      expect(sent.map((one) => one.fate)).toEqual([fate, fate]);
+      const effect = ['error: TRANSPORT_CLOSED not-executed'];
+      expect(sent.map((one) => one.effect)).toEqual([effect, effect]);
     },
   );
 
@@ -101,15 +101,15 @@ test('a forged address is refused alone, and nothing of it is sent', async () =>
   const sent = [send(link), send(link, {}, forged), send(link, {}, forged), send(link)];
   await microtasks(2);
   const refused = ['error: INVALID_OPTION not-executed'];
-  expect(sent.map(({ fate }) => fate)).toEqual([['sent'], refused, refused, ['sent']]);
+  expect(sent.map(({ effect }) => effect)).toEqual([['sent'], refused, refused, ['sent']]);
   expect(connection.published.map(({ subject }) => subject)).toEqual(['clstr.shard.1']);
 });
 
 test('a shard that is none is refused on the JSON wire too', async () => {
   const { connection, link } = await scripted({ wire: 'json' });
-  const { fate } = send(link, { shard: '1 0\r\n' as unknown as number });
+  const { effect } = send(link, { shard: '1 0\r\n' as unknown as number });
   await microtasks(2);
-  expect([fate, connection.published]).toEqual([['error: INVALID_OPTION not-executed'], []]);
+  expect([effect, connection.published]).toEqual([['error: INVALID_OPTION not-executed'], []]);
 });
 
 test('silence may mean that only Go nodes listen, as long as no node has answered on the native wire', async () => {
@@ -144,13 +144,13 @@ describe('a disconnect in the turn of a send', () => {
       link.cancel(dropped.attempt);
       await microtasks(20);
       const hadLeft = connection.published.length > 0;
-      expect(call.fate).toEqual(hadLeft ? ['sent', 'error: CONNECTION_LOST unknown'] : []);
+      expect(call.effect).toEqual(hadLeft ? ['sent', 'error: CONNECTION_LOST unknown'] : []);
       connection.become(Events.Reconnect);
       await microtasks(20);
       expect(connection.published).toHaveLength(1);
       expect(readFrame(connection.published[0]!.data)).toEqual([`message ${call.attempt} Get`]);
-      if (!hadLeft) expect(call.fate).toEqual(['sent']);
-      expect(dropped.fate).toEqual([]);
+      if (!hadLeft) expect(call.effect).toEqual(['sent']);
+      expect(dropped.effect).toEqual([]);
     },
   );
 
@@ -166,8 +166,8 @@ describe('a disconnect in the turn of a send', () => {
     connection.become(Events.Reconnect);
     await microtasks(20);
     expect(connection.published).toHaveLength(1);
-    expect(call.fate[0]).toBe('sent');
-    expect(call.fate).toHaveLength(hadLeft ? 2 : 1);
+    expect(call.effect[0]).toBe('sent');
+    expect(call.effect).toHaveLength(hadLeft ? 2 : 1);
   });
 });
 
@@ -183,11 +183,11 @@ describe('while the connection is away', () => {
     const { link } = await away({ maxWaiting: 2 });
     const sent = [send(link), send(link), send(link)];
     await microtasks(2);
-    expect(sent.map(({ fate }) => fate)).toEqual([[], [], ['error: OVERLOADED not-executed']]);
+    expect(sent.map(({ effect }) => effect)).toEqual([[], [], ['error: OVERLOADED not-executed']]);
     link.cancel(sent[0]!.attempt);
     const next = send(link);
     await microtasks(2);
-    expect(next.fate).toEqual([]);
+    expect(next.effect).toEqual([]);
   });
 
   test('maxWaitingBytes of payload wait, and more are refused', async () => {
@@ -195,14 +195,14 @@ describe('while the connection is away', () => {
     const of = (bytes: number) => send(link, { payload: 'x'.repeat(bytes) });
     const sent = [of(6), of(5), of(4)];
     await microtasks(2);
-    expect(sent.map(({ fate }) => fate)).toEqual([[], ['error: OVERLOADED not-executed'], []]);
+    expect(sent.map(({ effect }) => effect)).toEqual([[], ['error: OVERLOADED not-executed'], []]);
     connection.become(Events.Reconnect);
     await microtasks(20);
     connection.become(Events.Disconnect);
     await microtasks(20);
     const after = of(10);
     await microtasks(2);
-    expect(after.fate).toEqual([]);
+    expect(after.effect).toEqual([]);
   });
 
   test('an entry that is cancelled is forgotten, and no cancel is sent', async () => {
@@ -223,15 +223,15 @@ describe('while the connection is away', () => {
     link.cancel(call.attempt);
     link.cancel(notify.attempt);
     expect(connection.published).toHaveLength(1);
-    expect(call.fate).toEqual(['sent', 'error: CONNECTION_LOST unknown']);
-    expect(notify.fate).toEqual(['sent']);
+    expect(call.effect).toEqual(['sent', 'error: CONNECTION_LOST unknown']);
+    expect(notify.effect).toEqual(['sent']);
   });
 
   test('closing the transport fails what waits as not executed', async () => {
     const { link, transport } = await away();
     const call = send(link);
     await transport.close();
-    expect(call.fate).toEqual(['error: TRANSPORT_CLOSED not-executed']);
+    expect(call.effect).toEqual(['error: TRANSPORT_CLOSED not-executed']);
   });
 
   test('a connection that counts as stale is away as well', async () => {
@@ -280,7 +280,7 @@ describe('a cancel', () => {
     expect(() => {
       link.cancel(call.attempt);
     }).not.toThrow();
-    expect(call.fate).toEqual(['sent']);
+    expect(call.effect).toEqual(['sent']);
   });
 
   test('release forgets a notify and sends nothing', async () => {
@@ -306,7 +306,7 @@ describe('a denied publish', () => {
     });
     await microtasks(20);
     const denied = ['sent', 'error: NO_PERMISSION not-executed'];
-    expect([a.fate, b.fate, c.fate]).toEqual([denied, ['sent'], denied]);
+    expect([a.effect, b.effect, c.effect]).toEqual([denied, ['sent'], denied]);
   });
 
   test('is told from other errors of the connection', async () => {
@@ -321,7 +321,7 @@ describe('a denied publish', () => {
     });
     connection.status({ type: Events.Update, data: { added: [], deleted: [] } });
     await microtasks(20);
-    expect(call.fate).toEqual(['sent']);
+    expect(call.effect).toEqual(['sent']);
   });
 });
 
@@ -335,7 +335,7 @@ test('an inbox that the server forbids fails what has left as unknown, the rest 
   connection.subscriptions.get(inbox)!(violation as never, undefined as never);
   const later = send(link);
   await microtasks(20);
-  expect([left.fate, waiting.fate, later.fate]).toEqual([
+  expect([left.effect, waiting.effect, later.effect]).toEqual([
     ['sent', 'error: NO_PERMISSION unknown'],
     ['error: NO_PERMISSION not-executed'],
     ['error: NO_PERMISSION not-executed'],
@@ -388,7 +388,7 @@ describe('announcements', () => {
     expect(levels).toEqual(['warn', 'error']);
     const sent = send(link);
     await microtasks(1);
-    expect(sent.fate).toEqual(['sent']);
+    expect(sent.effect).toEqual(['sent']);
   });
 
   test('leave as an empty message that names the node, while there is a connection', async () => {
@@ -416,8 +416,8 @@ describe('a closed link', () => {
     expect([...connection.subscriptions.keys()]).toEqual([]);
     const late = send(link);
     await microtasks(5);
-    expect(late.fate).toEqual(['error: TRANSPORT_CLOSED not-executed']);
-    expect(call.fate).not.toContain('error: TRANSPORT_CLOSED unknown');
+    expect(late.effect).toEqual(['error: TRANSPORT_CLOSED not-executed']);
+    expect(call.effect).not.toContain('error: TRANSPORT_CLOSED unknown');
   });
 
   test('leaves the connection alone when that is away or gone', async () => {
@@ -532,7 +532,7 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
     };
     const call = send(link);
     expect((await call.answer).error).toMatchObject({ code: expect.any(String) });
-    expect(call.fate).toHaveLength(2);
+    expect(call.effect).toHaveLength(2);
   });
 
   test('under the name of a node teaches its address; under any other subject none', async () => {
@@ -560,14 +560,14 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
     };
     const call = send(link);
     expect(await duplicate.promise).toBe(1);
-    expect(call.fate).toEqual(['sent', 'reply: "good"']);
+    expect(call.effect).toEqual(['sent', 'reply: "good"']);
   });
 
   test('nothing at all to a shard that nobody serves is NO_SUBSCRIBER, for the whole batch', async () => {
     await start('native');
     const sent = [send(link, { shard: 9 }), send(link, { shard: 9 })];
     await Promise.all(sent.map((one) => one.answer));
-    for (const { fate } of sent) expect(fate).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
+    for (const { effect } of sent) expect(effect).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
   });
 
   test('with a 503 that no batch waits for changes nothing', async () => {
@@ -579,7 +579,7 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
     link.cancel(gone.attempt);
     answer = (message) => message.respond(goodReply(message));
     await send(link).answer;
-    expect(gone.fate).toEqual(['sent']);
+    expect(gone.effect).toEqual(['sent']);
   });
 
   test('with garbage on the JSON wire fails the call, which was executed', async () => {
@@ -594,7 +594,7 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
     expect(error).toMatchObject({ code: 'INVALID_ENVELOPE', outcome: 'executed' });
     await peer.flush();
     expect((await send(link, { shard: 9 }).answer).error).toMatchObject({ code: 'NO_SUBSCRIBER' });
-    expect(call.fate).toHaveLength(2);
+    expect(call.effect).toHaveLength(2);
     expect(transport.stats.malformed).toBe(2);
   });
 

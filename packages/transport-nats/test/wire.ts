@@ -28,7 +28,7 @@ export function entryOf(fields: Partial<OutboundEntry> = {}): OutboundEntry {
 export interface Sent {
   readonly attempt: number;
   /** What happened, in order: `sent`, `reply: …`, `error: CODE outcome`. */
-  readonly fate: string[];
+  readonly effect: string[];
   /** The first reply or error. */
   readonly answer: Promise<{ error: ClstrError | undefined; from: NodeAddress | undefined }>;
   readonly left: Promise<void>;
@@ -39,27 +39,27 @@ export function send(
   fields: Partial<OutboundEntry> = {},
   to: Address = { shard: fields.shard ?? 1 },
 ): Sent {
-  const fate: string[] = [];
+  const effect: string[] = [];
   const answer = deferred<{ error: ClstrError | undefined; from: NodeAddress | undefined }>();
   const left = deferred();
   const entry = entryOf(fields);
   link.send(to, entry, {
     onSent() {
-      fate.push('sent');
+      effect.push('sent');
       left.resolve();
     },
     onReply({ error, payload, from }) {
-      fate.push(
+      effect.push(
         error === undefined ? `reply: ${new TextDecoder().decode(payloadBytes(payload))}` : textOf(error),
       );
       answer.resolve({ error, from });
     },
     onError(error) {
-      fate.push(textOf(error));
+      effect.push(textOf(error));
       answer.resolve({ error, from: undefined });
     },
   });
-  return { attempt: entry.attempt, fate, answer: answer.promise, left: left.promise };
+  return { attempt: entry.attempt, effect, answer: answer.promise, left: left.promise };
 }
 
 function textOf({ code, outcome }: ClstrError): string {

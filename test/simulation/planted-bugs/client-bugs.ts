@@ -2,7 +2,7 @@
 import type { PlantedBug } from './planted-bug.ts';
 
 const CALL = 'packages/core/src/client/call.ts';
-const REDELIVERY = 'packages/core/src/client/redelivery.ts';
+const HOLD_QUEUE = 'packages/core/src/client/hold-queue.ts';
 const DISPATCH = 'packages/core/src/node/dispatch.ts';
 
 export const CLIENT_BUGS: readonly PlantedBug[] = [
@@ -92,7 +92,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     kinds: ['join', 'leave'],
     patches: [
       {
-        file: REDELIVERY,
+        file: HOLD_QUEUE,
         find: 'return this.#lines.size > 0 && key !== undefined && this.#lines.has(key);',
         replace: 'return this.#lines.size < 0 && key !== undefined && this.#lines.has(key);',
       },

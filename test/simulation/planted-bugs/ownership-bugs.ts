@@ -8,7 +8,7 @@ const MONITOR = 'packages/core/src/cluster/monitor.ts';
 const OWNERSHIP = 'packages/core/src/cluster/ownership.ts';
 const RECORDS = 'packages/core/src/cluster/records.ts';
 const RESTORING = 'packages/core/src/cluster/restoring.ts';
-const SESSION = 'packages/core/src/cluster/session.ts';
+const SESSION = 'packages/core/src/cluster/heartbeat-session.ts';
 const VIEW = 'packages/core/src/cluster/view.ts';
 
 /**
@@ -37,13 +37,13 @@ const believesOtherBuckets = [
 const noReassertion = [
   {
     file: OWNERSHIP,
-    find: '|| !session.isValid(nowMs) || tenure.assertedIn !== session.lapses) return false;',
+    find: '|| !session.isValid(nowMs) || heldShard.confirmedInTerm !== session.leaseTerm)\n      return false;',
     replace: '|| !session.isValid()) return false;',
   },
   {
     file: OWNERSHIP,
-    find: 'if (tenure.assertedIn !== session.lapses) return () => this.#assert(shard, tenure);',
-    replace: 'if (tenure.assertedIn < -1) return () => this.#assert(shard, tenure);',
+    find: 'if (heldShard.confirmedInTerm !== session.leaseTerm) return () => this.#confirm(shard, heldShard);',
+    replace: 'if (heldShard.confirmedInTerm < -1) return () => this.#confirm(shard, heldShard);',
   },
 ];
 
@@ -147,7 +147,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     ],
   },
   {
-    name: 'after a lapse a node goes on without asserting its shards, in a bucket made anew',
+    name: 'after the lease expired a node goes on without asserting its shards, in a bucket made anew',
     invariant: 'S5',
     seed: 155,
     kinds: ['delete-bucket', 'cut', 'pause', 'join'],
@@ -204,15 +204,15 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
       ...releasesOnce,
       {
         file: OWNERSHIP,
-        find: "if (result.kind === 'acked') await this.#hold(shard, epoch, result.entry.revision, assertedIn, false);",
-        replace: 'await this.#hold(shard, epoch, revision, assertedIn, false);',
+        find: "if (result.kind === 'acked')\n      await this.#hold(shard, epoch, result.entry.revision, confirmedInTerm, false);",
+        replace: 'await this.#hold(shard, epoch, revision, confirmedInTerm, false);',
       },
       {
         file: OWNERSHIP,
-        find: `    const assertedIn = this.#options.session.lapses;
+        find: `    const confirmedInTerm = this.#options.session.leaseTerm;
     const result = await this.#write(shard, revision, { epoch, owner, inc, state: 'owned' });
 `,
-        replace: `    const assertedIn = this.#options.session.lapses + 0 * (owner.length + inc.length);
+        replace: `    const confirmedInTerm = this.#options.session.leaseTerm + 0 * (owner.length + inc.length);
 `,
       },
     ],
@@ -226,8 +226,8 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: OWNERSHIP,
-        find: 'if (isCreated && !(await session.confirm())) tenure.assertedIn = -1;',
-        replace: 'if (isCreated && !session.isValid()) tenure.assertedIn = -1;',
+        find: 'if (isCreated && !(await session.confirm())) heldShard.confirmedInTerm = -1;',
+        replace: 'if (isCreated && !session.isValid()) heldShard.confirmedInTerm = -1;',
       },
       ...believesOtherBuckets,
     ],
@@ -238,7 +238,9 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     invariant: 'S10',
     seed: 6,
     kinds: ['join', 'leave', 'slow-handlers'],
-    patches: [{ file: OWNERSHIP, find: 'await host.vacate(shard);', replace: 'void host.vacate(shard);' }],
+    patches: [
+      { file: OWNERSHIP, find: 'await host.handOver(shard);', replace: 'void host.handOver(shard);' },
+    ],
   },
   {
     name: 'after the loss of the bucket shards are free at once',

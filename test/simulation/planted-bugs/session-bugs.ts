@@ -1,7 +1,7 @@
 /** Mistakes in the lease and its heartbeats. */
 import type { PlantedBug } from './planted-bug.ts';
 
-const SESSION = 'packages/core/src/cluster/session.ts';
+const SESSION = 'packages/core/src/cluster/heartbeat-session.ts';
 const LEASE = 'packages/core/src/cluster/lease.ts';
 const TIMING = 'packages/core/src/cluster/timing.ts';
 
@@ -12,7 +12,11 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
     seed: 7,
     kinds: ['flap'],
     patches: [
-      { file: SESSION, find: 'this.#renew(from, lapses);', replace: 'this.#renew(this.now(), lapses);' },
+      {
+        file: SESSION,
+        find: 'this.#renew(from, leaseTerm);',
+        replace: 'this.#renew(this.now(), leaseTerm);',
+      },
     ],
   },
   {
@@ -61,13 +65,13 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: SESSION,
-        find: 'if (this.#lease.isValid(nowMs)) return true;\n    this.#lapse();\n    return false;',
+        find: 'if (this.#lease.isValid(nowMs)) return true;\n    this.#expire();\n    return false;',
         replace: 'return true;',
       },
       {
         file: SESSION,
-        find: 'if (this.isValid()) this.#armLapseTimer();',
-        replace: 'if (this.#lease.isValid()) this.#armLapseTimer();\n      else this.#lapse();',
+        find: 'if (this.isValid()) this.#armExpiryTimer();',
+        replace: 'if (this.#lease.isValid()) this.#armExpiryTimer();\n      else this.#expire();',
       },
     ],
   },
@@ -79,20 +83,20 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/actors/src/message-job.ts',
-        find: 'if (this.tenure?.isHeld === false) {',
-        replace: 'if (this.tenure === null) {',
+        find: 'if (this.lease?.isHeld === false) {',
+        replace: 'if (this.lease === null) {',
       },
     ],
   },
   {
-    name: 'a lapse does not stop what runs',
+    name: 'an expired lease does not stop what runs',
     invariant: 'S10',
     seed: 63,
     kinds: ['cut', 'slow-handlers'],
     patches: [
       {
         file: 'packages/core/src/node/node.ts',
-        find: "this.#dispatch.abortRuns(this.#fencedError('its lease is over'));",
+        find: "this.#dispatch.abortCalls(this.#fencedError('its lease is over'));",
         replace: "this.#fencedError('its lease is over');",
       },
     ],

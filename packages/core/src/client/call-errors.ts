@@ -1,5 +1,5 @@
 /** How the failures of a call name it, and how the outcomes of its attempts add up. */
-import { MAX_HELD_BYTES, MAX_HELD_CALLS } from './redelivery.ts';
+import { MAX_HELD_BYTES, MAX_HELD_CALLS } from './hold-queue.ts';
 import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import type { Outcome } from '../base/errors.ts';

@@ -1,8 +1,8 @@
 /** One request or notify, from the call to its end: deadline, abort, redirect, repeat. */
-import type { Redeliverable, Redelivery } from './redelivery.ts';
+import type { HeldCall, HoldQueue } from './hold-queue.ts';
 import type { CallerStacks } from './stacks.ts';
 import type { Discovery, Undecided } from './discovery.ts';
-import type { Strandable, StrandedCalls } from './stranded.ts';
+import type { OwnedCall, FormerOwnerCalls } from './former-owner-calls.ts';
 import type { ClientTopology } from './topology.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Codec } from '../wire/codec.ts';
@@ -34,7 +34,7 @@ export interface CallHost {
   /** Learned shard → node routes. */
   readonly routes: Map<number, NodeAddress>;
   /** Undefined in a static cluster, where a shard without a node stays without one. */
-  living: LivingCluster | undefined;
+  dynamic: DynamicCluster | undefined;
   /** Finds out whether the cluster lives; undefined where the client was told. */
   readonly discovery: Discovery | undefined;
   readonly stacks: CallerStacks;
@@ -52,16 +52,16 @@ export interface CallHost {
 }
 
 /** What a client needs to follow shards from node to node. */
-export interface LivingCluster {
+export interface DynamicCluster {
   readonly topology: ClientTopology;
-  readonly redelivery: Redelivery;
-  readonly stranded: StrandedCalls;
+  readonly holdQueue: HoldQueue;
+  readonly formerOwnerCalls: FormerOwnerCalls;
 }
 
 /** Hot path: one object is the entry on the wire, the sink of its reply and the item in the deadline wheel. */
 export class Call
   extends Deadline
-  implements OutboundEntry, ReplySink, Redeliverable, Strandable, Undecided, Abortable
+  implements OutboundEntry, ReplySink, HeldCall, OwnedCall, Undecided, Abortable
 {
   readonly #host: CallHost;
   readonly isNotify: boolean;
@@ -136,8 +136,8 @@ export class Call
       listenForAbort(signal, this);
     }
     this.#host.deadlines.add(this);
-    if (this.#host.living === undefined) this.#send();
-    else this.#sendInOrder(this.#host.living);
+    if (this.#host.dynamic === undefined) this.#send();
+    else this.#sendInOrder(this.#host.dynamic);
   }
 
   resend(): void {
@@ -150,17 +150,17 @@ export class Call
    * works on it.
    */
   leaveFormerOwner(): void {
-    const { link, living, routes } = this.#host;
+    const { link, dynamic, routes } = this.#host;
     const owner = routes.get(this.shard);
     if (!this.isIdempotent || this.isNotify || this.attempt === 0) return;
     if (!this.#isSent || this.#refusal !== undefined) return;
     if (owner === undefined || !isNodeAddress(this.#to) || isSameRun(this.#to, owner)) return;
-    if (living === undefined || living.redelivery.isFull) return;
+    if (dynamic === undefined || dynamic.holdQueue.isFull) return;
     // What the old attempt may still bring is no answer to the new one.
     link.cancel(this.attempt);
     this.attempt = 0;
     this.#gaveUpAttempt('unknown');
-    living.redelivery.hold(this);
+    dynamic.holdQueue.hold(this);
   }
 
   onDecided(): void {
@@ -169,13 +169,13 @@ export class Call
     if (!this.#repeat(refusal)) this.#end(refusal);
   }
 
-  #sendInOrder({ redelivery }: LivingCluster): void {
+  #sendInOrder({ holdQueue }: DynamicCluster): void {
     this.order = this.#host.nextAttempt();
-    if (!redelivery.isHeld(this.key)) {
+    if (!holdQueue.isHeld(this.key)) {
       this.#send();
-    } else if (redelivery.isFull) {
+    } else if (holdQueue.isFull) {
       this.#end(tooManyHeld());
-    } else redelivery.hold(this);
+    } else holdQueue.hold(this);
   }
 
   remainingMs(): number {
@@ -200,10 +200,10 @@ export class Call
       this.onError(error);
       return;
     }
-    const { routes, codec, mayRouteDirectly, living } = this.#host;
+    const { routes, codec, mayRouteDirectly, dynamic } = this.#host;
     if (from !== undefined && mayRouteDirectly) {
       const known = routes.get(this.shard);
-      if (known !== from && (living === undefined || (known === undefined && this.#isFromOwner(living)))) {
+      if (known !== from && (dynamic === undefined || (known === undefined && this.#isFromOwner(dynamic)))) {
         routes.set(this.shard, from);
       }
     }
@@ -238,7 +238,7 @@ export class Call
     }
     this.#host.link.cancel(this.attempt);
     // Silence moves no call, but the owner may have been replaced without a word: the others know.
-    this.#host.living?.topology.refresh();
+    this.#host.dynamic?.topology.refresh();
     this.#host.discovery?.ask();
     this.#end(
       new ClstrError('TIMEOUT', `no reply to ${subject(this)} within ${this.timeoutMs} ms${this.#hint()}`, {
@@ -283,28 +283,28 @@ export class Call
   }
 
   #send(): void {
-    const { living } = this.#host;
-    if (living !== undefined && !isNodeAddress(this.#to)) this.#epoch = living.topology.epochOf(this.shard);
+    const { dynamic } = this.#host;
+    if (dynamic !== undefined && !isNodeAddress(this.#to)) this.#epoch = dynamic.topology.epochOf(this.shard);
     this.attempt = this.#host.nextAttempt();
     this.#host.link.send(this.#to, this, this);
   }
 
   /**
-   * In a living cluster an answer may come late, from an owner before the one that is known. Whoever answers on the shard's
+   * In a dynamic cluster an answer may come late, from an owner before the one that is known. Whoever answers on the shard's
    * own subject owns it, or owned it when no newer owner was known.
    */
-  #isFromOwner({ topology }: LivingCluster): boolean {
+  #isFromOwner({ topology }: DynamicCluster): boolean {
     return !isNodeAddress(this.#to) && topology.epochOf(this.shard) === this.#epoch;
   }
 
   /** A learned route that turns out wrong is forgotten; the shard subject finds the owner. */
   #redirect(error: ClstrError): boolean {
     if (!isNodeAddress(this.#to)) return false;
-    const { routes, living } = this.#host;
+    const { routes, dynamic } = this.#host;
     if (error.code === 'NO_PERMISSION') {
       this.#host.mayRouteDirectly = false;
       routes.clear();
-    } else if (living !== undefined) return false;
+    } else if (dynamic !== undefined) return false;
     else if (error.code !== 'NO_SUBSCRIBER' && error.code !== 'NOT_OWNER') return false;
     else if (routes.get(this.shard) === this.#to) routes.delete(this.shard);
     this.#to = { shard: this.shard };
@@ -313,7 +313,7 @@ export class Call
   }
 
   /**
-   * In a living cluster all that did not run is repeated within its deadline. In a static one notifies are; requests
+   * In a dynamic cluster all that did not run is repeated within its deadline. In a static one notifies are; requests
    * only while nodes come back after a lost connection.
    */
   #repeat(error: ClstrError): boolean {
@@ -322,8 +322,8 @@ export class Call
       this.#refusal = error;
       return true;
     }
-    const { living } = this.#host;
-    if (living !== undefined) return this.#hold(error, living);
+    const { dynamic } = this.#host;
+    if (dynamic !== undefined) return this.#hold(error, dynamic);
     if (
       !this.isNotify &&
       error.outcome !== 'unknown' &&
@@ -340,11 +340,11 @@ export class Call
     return true;
   }
 
-  #hold(error: ClstrError, { topology, redelivery }: LivingCluster): boolean {
-    if (redelivery.isFull) return false;
+  #hold(error: ClstrError, { topology, holdQueue }: DynamicCluster): boolean {
+    if (holdQueue.isFull) return false;
     const from = this.#to;
     this.#refusal = error;
-    redelivery.hold(this);
+    holdQueue.hold(this);
     if (error.code === 'OVERLOADED') return true;
     topology.learnFrom(this.shard, error);
     // A node that names its own run has yet to prove that the shard is still its own: on the shard's subject it would
@@ -354,7 +354,7 @@ export class Call
       topology.forget(this.shard, from);
       // Elsewhere it may be there already; while it moves, it is nowhere.
       if (error.code === 'MOVED') topology.refresh();
-      else redelivery.onMoved(this.shard);
+      else holdQueue.onMoved(this.shard);
     }
     return true;
   }
@@ -393,7 +393,7 @@ export class Call
     this.#host.deadlines.remove(this);
     this.#cancelRepeat?.();
     if (this.#signal !== undefined) stopListening(this.#signal, this);
-    this.#host.living?.redelivery.ended(this);
+    this.#host.dynamic?.holdQueue.ended(this);
     if (error === undefined) this.#resolve(value);
     else if (this.wasHandedOver) this.#host.onNotifyFailed(this, error);
     else this.#fail(error);

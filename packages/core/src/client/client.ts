@@ -3,7 +3,7 @@ import { CALL_CHAIN_HEADER, encodeCallChain } from '../wire/call-chain.ts';
 import type { CallChain } from '../wire/call-chain.ts';
 import { CallerStacks } from './stacks.ts';
 import { Call } from './call.ts';
-import type { CallHost, LivingCluster } from './call.ts';
+import type { CallHost, DynamicCluster } from './call.ts';
 import { checkCallOptions, resolveClientOptions } from './options.ts';
 import type {
   CallOptions,
@@ -13,10 +13,10 @@ import type {
   ResolvedClientOptions,
 } from './options.ts';
 import { Discovery } from './discovery.ts';
-import { Redelivery } from './redelivery.ts';
+import { HoldQueue } from './hold-queue.ts';
 import { scopedClient } from './scope.ts';
 import type { NodeInfo, Scope, ScopedClient } from './scope.ts';
-import { StrandedCalls } from './stranded.ts';
+import { FormerOwnerCalls } from './former-owner-calls.ts';
 import { ClientTopology } from './topology.ts';
 import type { ClientTopologyOptions } from './topology.ts';
 import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
@@ -137,8 +137,8 @@ class RoutingClient implements Client {
     };
     const follow = (): void => {
       const found = { link, clock, random, routes, numShards, nextAttempt, onIdentity };
-      this.#host.living = followCluster(found, backoffMs, () => deadlines.items());
-      this.#host.living.topology.refresh();
+      this.#host.dynamic = followCluster(found, backoffMs, () => deadlines.items());
+      this.#host.dynamic.topology.refresh();
     };
     this.#host = {
       link,
@@ -146,7 +146,7 @@ class RoutingClient implements Client {
       clock,
       deadlines,
       routes,
-      living: undefined,
+      dynamic: undefined,
       discovery:
         options.routing === 'auto'
           ? new Discovery({ link, clock, nextAttempt, onIdentity, onFound: follow })
@@ -175,7 +175,7 @@ class RoutingClient implements Client {
       else if (state === 'connected' && wasLost) {
         this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
         // What was announced meanwhile was not heard.
-        this.#host.living?.topology.onAnnouncement(undefined);
+        this.#host.dynamic?.topology.onAnnouncement(undefined);
         this.#host.discovery?.ask();
       }
     });
@@ -226,8 +226,8 @@ class RoutingClient implements Client {
     this.#refusal = new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
     this.#stopListening();
     this.#host.discovery?.close();
-    this.#host.living?.topology.close();
-    this.#host.living?.stranded.close();
+    this.#host.dynamic?.topology.close();
+    this.#host.dynamic?.formerOwnerCalls.close();
     for (const call of this.#host.deadlines.items()) call.close();
     return this.#host.link.close();
   }
@@ -246,7 +246,7 @@ class RoutingClient implements Client {
   /** An error of its own for each call; the cluster may be another one by now, so it is asked again. */
   #refuse({ code, message, details }: ClstrError): ClstrError {
     if (!this.#isClosed) {
-      this.#host.living?.topology.refresh();
+      this.#host.dynamic?.topology.refresh();
       this.#host.discovery?.ask();
     }
     return new ClstrError(code, message, { details });
@@ -484,17 +484,17 @@ function followCluster(
   options: Omit<ClientTopologyOptions, 'onMoved'>,
   backoffMs: (repeat: number) => number,
   calls: () => readonly Call[],
-): LivingCluster {
+): DynamicCluster {
   const { clock, link } = options;
-  const redelivery = new Redelivery({ clock, backoffMs });
-  const stranded = new StrandedCalls({ clock, redelivery, calls });
+  const holdQueue = new HoldQueue({ clock, backoffMs });
+  const formerOwnerCalls = new FormerOwnerCalls({ clock, holdQueue, calls });
   const onMoved = (shard: number): void => {
-    redelivery.onMoved(shard);
-    stranded.onMoved(shard);
+    holdQueue.onMoved(shard);
+    formerOwnerCalls.onMoved(shard);
   };
   const topology = new ClientTopology({ ...options, onMoved });
   link.onAnnouncement((from) => topology.onAnnouncement(from));
-  return { topology, redelivery, stranded };
+  return { topology, holdQueue, formerOwnerCalls };
 }
 
 const TRANSPORT_ERROR_KINDS = new Map([

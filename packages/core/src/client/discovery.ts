@@ -47,7 +47,7 @@ export class Discovery {
     this.#options = options;
   }
 
-  /** Asks any node whether there is a living cluster, unless that is under way or known. */
+  /** Asks any node whether there is a dynamic cluster, unless that is under way or known. */
   ask(): void {
     if (this.#isOver || this.#question !== undefined) return;
     const { link, clock } = this.#options;
@@ -77,7 +77,7 @@ export class Discovery {
   /** Whether a refused call waits for what is decided; a refusal may be the decision itself. */
   holds(call: Undecided, refusal: ClstrError): boolean {
     if (this.#isOver || refusal.outcome !== 'not-executed' || refusal.code === 'OVERLOADED') return false;
-    if (isOfLiving(refusal)) {
+    if (isOfDynamic(refusal)) {
       this.#decide(true);
       return false;
     }
@@ -94,13 +94,13 @@ export class Discovery {
     this.#cancelRetry?.();
   }
 
-  #decide(isLiving: boolean): void {
+  #decide(isDynamic: boolean): void {
     const { clock, onFound } = this.#options;
     this.#cancelTimer?.();
     this.#cancelRetry?.();
     this.#question = undefined;
     this.#decidedMs = clock.monoMs();
-    if (isLiving) {
+    if (isDynamic) {
       this.#isOver = true;
       onFound();
     }
@@ -117,7 +117,7 @@ function answerIn(reply: InboundReply | undefined): { clusterId?: unknown; clust
   }
 }
 
-/** Only nodes of a living cluster hand shards over, and number their owners. */
-function isOfLiving({ code, details }: ClstrError): boolean {
+/** Only nodes of a dynamic cluster hand shards over, and number their owners. */
+function isOfDynamic({ code, details }: ClstrError): boolean {
   return code === 'MOVED' || (code === 'NOT_OWNER' && details?.['epoch'] !== undefined);
 }

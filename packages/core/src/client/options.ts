@@ -73,7 +73,7 @@ export interface CallOptions {
   /** Ends the call as `ABORTED`, and fires the signal of a handler that already runs. */
   signal?: AbortSignal | undefined;
   /**
-   * Running it twice does no harm: the call is also repeated when it may have run, within its deadline. In a living
+   * Running it twice does no harm: the call is also repeated when it may have run, within its deadline. In a dynamic
    * cluster also when its node says nothing, and no longer owns the shard.
    */
   idempotent?: boolean | undefined;

@@ -5,7 +5,7 @@ import { randomId } from '../base/random.ts';
 import type { ClusterStore } from './store.ts';
 import { heartbeatKey } from './records.ts';
 import type { Heartbeat } from './records.ts';
-import type { Session } from './session.ts';
+import type { HeartbeatSession } from './heartbeat-session.ts';
 import type { Timing } from './timing.ts';
 import type { View } from './view.ts';
 import { newestOf, writeUntilKnown } from './write.ts';
@@ -13,7 +13,7 @@ import { newestOf, writeUntilKnown } from './write.ts';
 export interface AbsencesOptions {
   readonly store: ClusterStore;
   readonly view: View;
-  readonly session: Session;
+  readonly session: HeartbeatSession;
   readonly timing: Timing;
   readonly clock: Clock;
   readonly random: Random;

@@ -54,8 +54,8 @@ export class Company {
       this.#checkedRevision = Math.max(0, ...[...view.members.values()].map(({ revision }) => revision));
       if (misfitAmong(nodeId, traits, others) === undefined) return;
       for (const { nodeId: id } of others) pulses.set(id, this.#pulseOf(id, pulses.get(id)));
-      const living = others.filter(({ nodeId: id }) => pulses.get(id)!.renewals >= PROOF_OF_LIFE);
-      const misfit = misfitAmong(nodeId, traits, living);
+      const alive = others.filter(({ nodeId: id }) => pulses.get(id)!.renewals >= PROOF_OF_LIFE);
+      const misfit = misfitAmong(nodeId, traits, alive);
       if (misfit !== undefined) throw misfit;
       const mayLive = others.filter(({ nodeId: id }) => {
         const leaseMs = view.heartbeats.get(id)?.record?.leaseMs ?? timing.leaseMs;

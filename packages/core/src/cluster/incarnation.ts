@@ -23,7 +23,7 @@ import type { MemberRecord, MemberState } from './records.ts';
 import { refusalOf } from './refusal.ts';
 import type { OnFailure, StartLimit } from './refusal.ts';
 import { restoreEpochs } from './restoring.ts';
-import { Session } from './session.ts';
+import { HeartbeatSession } from './heartbeat-session.ts';
 import type { Timing } from './timing.ts';
 import type { MemberTraits } from './traits.ts';
 import { View } from './view.ts';
@@ -57,7 +57,7 @@ export interface IncarnationOptions {
 }
 
 export interface IncarnationListener extends OwnershipListener {
-  onLapse(): void;
+  onLeaseExpired(): void;
   /** The lease holds, for the first time or again. */
   onValid(): void;
   onFenced(reason: string, hadJoined: boolean): void;
@@ -67,7 +67,7 @@ export interface IncarnationListener extends OwnershipListener {
 const PURGE_AFTER_MS = 600_000;
 
 export class Incarnation {
-  readonly session: Session;
+  readonly session: HeartbeatSession;
   readonly ownership: Ownership;
   readonly view: View;
   /** Known once it has joined. */
@@ -98,10 +98,10 @@ export class Incarnation {
     const { nodeId, numShards, seed, store, timing, clock, placement, logger, limit, listener } = options;
     this.#options = options;
     this.#joining = { nodeId, store, timing, clock, logger, limit, isWanted: () => !this.#isEnded };
-    this.session = new Session(options, {
-      onLapse: () => {
+    this.session = new HeartbeatSession(options, {
+      onLeaseExpired: () => {
         this.#monitor.suspend();
-        listener.onLapse();
+        listener.onLeaseExpired();
       },
       onValid: () => {
         this.ownership.reconcile();

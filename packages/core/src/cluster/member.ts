@@ -22,9 +22,9 @@ export interface MemberHost extends ShardHost, OwnershipListener {
   /** A new run: serve its direct address. Resolves when messages reach it; may reject before the first run has joined. */
   enter(self: NodeAddress): Promise<void>;
   /** The lease is over: what runs has to stop, though its shards may come back. */
-  onLapse(): void;
+  onLeaseExpired(): void;
   onJoined(inc: string): void;
-  /** This run is over for good; all its shards are abandoned. */
+  /** This run is over for good; all its shards are dropped. */
   onFenced(inc: string, reason: string): void;
 }
 
@@ -57,7 +57,7 @@ export class Member {
   #store: ReportedStore | undefined;
   #current: Incarnation | undefined;
   /** When the lease ended that has not been renewed. */
-  #lapsedAtMs: number | undefined;
+  #expiredAtMs: number | undefined;
   #hasJoined = false;
   #isEnded = false;
 
@@ -141,7 +141,7 @@ export class Member {
     return this.#topology;
   }
 
-  /** Shards that no living run owns and serves, as far as this node has heard. */
+  /** Shards that no live run owns and serves, as far as this node has heard. */
   get unowned(): number {
     const view = this.#current?.view;
     const { nodeId, numShards } = this.#options;
@@ -186,7 +186,7 @@ export class Member {
     const { timing, placement } = membership;
     const inc = randomId(random, 10);
     store.isAwaited = true;
-    this.#lapsedAtMs = undefined;
+    this.#expiredAtMs = undefined;
     const isFirst = !this.#hasJoined;
     const incarnation = new Incarnation({
       ...this.#options,
@@ -201,11 +201,11 @@ export class Member {
         onAcquired: (shard, epoch) => host.onAcquired(shard, epoch),
         onReleased: (shard) => host.onReleased(shard),
         onLost: (shard) => host.onLost(shard),
-        onLapse: () => {
-          this.#sayLapse(inc);
-          host.onLapse();
+        onLeaseExpired: () => {
+          this.#logExpiry(inc);
+          host.onLeaseExpired();
         },
-        onValid: () => this.#sayRenewal(inc),
+        onValid: () => this.#logRenewal(inc),
         onFenced: (reason, hadJoined) => {
           logger.warn({ nodeId, inc, reason }, `node ${nodeId} was fenced: ${reason}`);
           host.onFenced(inc, reason);
@@ -229,9 +229,9 @@ export class Member {
     host.onJoined(inc);
   }
 
-  #sayLapse(inc: string): void {
+  #logExpiry(inc: string): void {
     const { nodeId, clock, logger } = this.#options;
-    this.#lapsedAtMs = clock.monoMs();
+    this.#expiredAtMs = clock.monoMs();
     const reason = this.#store?.trouble ?? 'no heartbeat was acknowledged in time';
     logger.warn(
       { nodeId, inc, reason },
@@ -239,12 +239,15 @@ export class Member {
     );
   }
 
-  #sayRenewal(inc: string): void {
-    if (this.#lapsedAtMs === undefined) return;
+  #logRenewal(inc: string): void {
+    if (this.#expiredAtMs === undefined) return;
     const { nodeId, clock, logger } = this.#options;
-    const lapsedMs = Math.round(clock.monoMs() - this.#lapsedAtMs);
-    this.#lapsedAtMs = undefined;
-    logger.info({ nodeId, inc, lapsedMs }, `node ${nodeId} has a lease again after ${lapsedMs} ms`);
+    const withoutLeaseMs = Math.round(clock.monoMs() - this.#expiredAtMs);
+    this.#expiredAtMs = undefined;
+    logger.info(
+      { nodeId, inc, withoutLeaseMs },
+      `node ${nodeId} has a lease again after ${withoutLeaseMs} ms`,
+    );
   }
 
   /** A new run in the same process: what the old one knew is of no use any more, and what it held is gone first. */

@@ -11,7 +11,7 @@ import { seeded } from '../placement/shard.ts';
 import type { ClusterStore, Watch } from './store.ts';
 import { heartbeatKey, memberKey } from './records.ts';
 import type { Heartbeat, MemberRecord } from './records.ts';
-import type { Session } from './session.ts';
+import type { HeartbeatSession } from './heartbeat-session.ts';
 import { expiryFor } from './timing.ts';
 import type { Timing } from './timing.ts';
 import type { View } from './view.ts';
@@ -28,7 +28,7 @@ export interface MonitorOptions {
   readonly seed: string;
   readonly store: ClusterStore;
   readonly view: View;
-  readonly session: Session;
+  readonly session: HeartbeatSession;
   readonly timing: Timing;
   readonly clock: Clock;
   readonly random: Random;
@@ -39,7 +39,7 @@ export interface MonitorOptions {
 export class Monitor {
   readonly #options: MonitorOptions;
   readonly #watches = new Map<string, Watch>();
-  readonly #burying = new Set<string>();
+  readonly #declaring = new Set<string>();
   readonly #places = new Map<string, Hash64>();
   /** Nothing that was silent before this is suspected for it: this node itself may have been deaf. */
   #listeningSinceMs: number;
@@ -75,10 +75,10 @@ export class Monitor {
       return;
     }
     for (const id of view.members.keys()) {
-      if (id === nodeId || this.#burying.has(id)) continue;
+      if (id === nodeId || this.#declaring.has(id)) continue;
       if (view.isAlive(id)) {
-        if (this.#isSuspect(id)) void this.#bury(id);
-      } else void this.#spread(id);
+        if (this.#isSuspect(id)) void this.#declareDead(id);
+      } else void this.#publishDeath(id);
     }
   }
 
@@ -98,11 +98,11 @@ export class Monitor {
     return silentMs >= limitMs && session.validForMs >= expiryMs;
   }
 
-  /** The kill: one compare-and-set on the record that the victim would have to renew. */
-  async #bury(id: string): Promise<void> {
+  /** Declares the node dead: one compare-and-set on the record that it would have to renew. */
+  async #declareDead(id: string): Promise<void> {
     const { view, clock, store, timing, random } = this.#options;
     const beat = view.heartbeats.get(id)!;
-    this.#burying.add(id);
+    this.#declaring.add(id);
     try {
       const mark: Heartbeat = { ...beat.record!, isDead: true, nonce: randomId(random, 10) };
       const result = await writeUntilKnown(
@@ -116,19 +116,19 @@ export class Monitor {
       );
       this.#learn(result);
     } finally {
-      this.#burying.delete(id);
+      this.#declaring.delete(id);
     }
-    if (!view.isAlive(id)) await this.#spread(id);
+    if (!view.isAlive(id)) await this.#publishDeath(id);
   }
 
   /** Tells all members of a death that only the heartbeat's record knows yet. */
-  async #spread(id: string): Promise<void> {
+  async #publishDeath(id: string): Promise<void> {
     const { view, session, clock, store, timing, random } = this.#options;
     const member = view.members.get(id);
     const beat = view.heartbeats.get(id)?.record;
     if (member?.record === undefined || beat === undefined || !view.isDead(id)) return;
-    if (member.record.state === 'left' || member.record.state === 'dead' || this.#burying.has(id)) return;
-    this.#burying.add(id);
+    if (member.record.state === 'left' || member.record.state === 'dead' || this.#declaring.has(id)) return;
+    this.#declaring.add(id);
     try {
       const record: MemberRecord = { inc: beat.inc, state: 'dead', nonce: randomId(random, 10) };
       const result = await writeUntilKnown(
@@ -142,7 +142,7 @@ export class Monitor {
       );
       this.#learn(result);
     } finally {
-      this.#burying.delete(id);
+      this.#declaring.delete(id);
     }
   }
 

@@ -14,7 +14,7 @@ import type { ClusterStore } from './store.ts';
 import { shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
 import { isForgotten, restoredAt } from './restoring.ts';
-import type { Session } from './session.ts';
+import type { HeartbeatSession } from './heartbeat-session.ts';
 import type { Timing } from './timing.ts';
 import type { Known, View } from './view.ts';
 import { newestOf, writeUntilKnown } from './write.ts';
@@ -25,12 +25,12 @@ export interface ShardHost {
   /** Resolves when messages for the shard reach this node. Never rejects. */
   serve(shard: number): Promise<void>;
   /** Refuses what waits, finishes what runs, saves what is in memory, and leaves the shard's subject. Never rejects. */
-  vacate(shard: number): Promise<void>;
+  handOver(shard: number): Promise<void>;
   /**
    * The shard belongs to somebody else, perhaps for long: nothing of it may be saved. Resolves when nothing of it is left
    * that could run. Never rejects.
    */
-  abandon(shard: number): Promise<void>;
+  drop(shard: number): Promise<void>;
 }
 
 export interface OwnershipListener {
@@ -45,7 +45,7 @@ export interface OwnershipOptions {
   readonly numShards: number;
   readonly store: ClusterStore;
   readonly view: View;
-  readonly session: Session;
+  readonly session: HeartbeatSession;
   /** Of the bucket that the run is in. */
   readonly clusterId: () => string;
   readonly timing: Timing;
@@ -61,25 +61,25 @@ export interface OwnershipOptions {
 }
 
 /** A shard this node holds, as its record says. */
-interface Tenure {
+interface HeldShard {
   readonly epoch: number;
   revision: number;
-  /** How many lapses the session had when the write that proves it was first sent; -1 for none. */
-  assertedIn: number;
+  /** How many leaseTerm the session had when the write that proves it was first sent; -1 for none. */
+  confirmedInTerm: number;
   /** Messages may reach it: it is neither on its way in nor out. */
   isServing: boolean;
   /** The listener has heard of it: not before it is asserted, and so not while the session is lapsed. */
-  isTold: boolean;
+  isAnnounced: boolean;
 }
 
 export class Ownership {
   readonly #options: OwnershipOptions;
-  readonly #tenures: (Tenure | undefined)[];
+  readonly #heldShards: (HeldShard | undefined)[];
   #held = 0;
   #shards: readonly number[] | undefined;
   readonly #busy = new Set<number>();
-  /** Lost, and not cleared away yet: nothing of a later tenure may meet what is left of the one before. */
-  readonly #abandoned = new Map<number, Promise<void>>();
+  /** Lost, and not cleared away yet: nothing of a later heldShard may meet what is left of the one before. */
+  readonly #dropping = new Map<number, Promise<void>>();
   readonly #slices: Slices;
   #firstSeenMs: number;
   #changedMs: number;
@@ -93,7 +93,7 @@ export class Ownership {
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
-    this.#tenures = new Array<Tenure | undefined>(options.numShards).fill(undefined);
+    this.#heldShards = new Array<HeldShard | undefined>(options.numShards).fill(undefined);
     this.#slices = new Slices(options.clock);
     this.#firstSeenMs = options.clock.monoMs();
     this.#changedMs = this.#firstSeenMs;
@@ -101,20 +101,21 @@ export class Ownership {
 
   /** Hot path: whether a message for the shard may be admitted, at this very moment. */
   admits(shard: number, nowMs?: number): boolean {
-    return (this.#tenures[shard]?.isServing ?? false) && this.holds(shard, undefined, nowMs);
+    return (this.#heldShards[shard]?.isServing ?? false) && this.holds(shard, undefined, nowMs);
   }
 
   /** Whether the shard is held, on its way in or out included, in the epoch given. */
   holds(shard: number, epoch: number | undefined, nowMs?: number): boolean {
-    const tenure = this.#tenures[shard];
+    const heldShard = this.#heldShards[shard];
     const { session } = this.#options;
-    if (tenure === undefined || !session.isValid(nowMs) || tenure.assertedIn !== session.lapses) return false;
-    return epoch === undefined || tenure.epoch === epoch;
+    if (heldShard === undefined || !session.isValid(nowMs) || heldShard.confirmedInTerm !== session.leaseTerm)
+      return false;
+    return epoch === undefined || heldShard.epoch === epoch;
   }
 
   /** The fencing token, while the shard is held. */
   epochOf(shard: number): number | undefined {
-    return this.#tenures[shard]?.epoch;
+    return this.#heldShards[shard]?.epoch;
   }
 
   /** How many shards are held now: asked at each change, when going through all would add up to their square. */
@@ -126,7 +127,8 @@ export class Ownership {
   shards(): readonly number[] {
     if (this.#shards === undefined) {
       const held: number[] = [];
-      for (const [shard, tenure] of this.#tenures.entries()) if (tenure !== undefined) held.push(shard);
+      for (const [shard, heldShard] of this.#heldShards.entries())
+        if (heldShard !== undefined) held.push(shard);
       this.#shards = Object.freeze(held);
     }
     return this.#shards;
@@ -148,7 +150,7 @@ export class Ownership {
   }
 
   onShard(shard: number): void {
-    if (this.#isTakenOver(shard)) this.#lose(shard);
+    if (this.#isTakenOver(shard)) this.#drop(shard);
     this.#work(shard);
   }
 
@@ -178,10 +180,10 @@ export class Ownership {
     this.#cancelStableTimer?.();
     const held = this.shards();
     // All at once: from now on nothing of them is admitted, run or answered, however long the rest takes.
-    for (const shard of held) this.#setTenure(shard, undefined);
+    for (const shard of held) this.#setHeld(shard, undefined);
     this.#onEmpty?.();
-    await this.#slices.each(held, (shard) => this.#lose(shard));
-    await Promise.all(this.#abandoned.values());
+    await this.#slices.each(held, (shard) => this.#drop(shard));
+    await Promise.all(this.#dropping.values());
   }
 
   /** Others may have waited for their turn to move. */
@@ -195,7 +197,7 @@ export class Ownership {
   }
 
   #work(shard: number): void {
-    if (this.#busy.has(shard) || this.#abandoned.has(shard) || this.#isEnded) return;
+    if (this.#busy.has(shard) || this.#dropping.has(shard) || this.#isEnded) return;
     const step = this.#nextStep(shard);
     if (step === undefined) return;
     this.#busy.add(shard);
@@ -219,12 +221,12 @@ export class Ownership {
   #nextStep(shard: number): Step | undefined {
     const { session, view, nodeId, inc, desiredOwner } = this.#options;
     if (!session.isValid()) return undefined;
-    const tenure = this.#tenures[shard];
+    const heldShard = this.#heldShards[shard];
     const known = view.shards.get(shard);
     const isDesired = !this.#isDraining && desiredOwner(shard) === nodeId;
-    if (tenure !== undefined) {
-      if (tenure.assertedIn !== session.lapses) return () => this.#assert(shard, tenure);
-      return !isDesired && this.#mayMove() ? () => this.#handOver(shard, tenure) : undefined;
+    if (heldShard !== undefined) {
+      if (heldShard.confirmedInTerm !== session.leaseTerm) return () => this.#confirm(shard, heldShard);
+      return !isDesired && this.#mayMove() ? () => this.#handOver(shard, heldShard) : undefined;
     }
     const record = known?.record;
     if (record?.state === 'owned' && record.owner === nodeId && record.inc === inc) {
@@ -250,74 +252,75 @@ export class Ownership {
   async #acquire(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
     const { view, session, nodeId, inc } = this.#options;
     const epoch = Math.max(known?.record?.epoch ?? 0, view.highestEpochs.get(shard) ?? 0) + 1;
-    const assertedIn = session.lapses;
+    const confirmedInTerm = session.leaseTerm;
     const revision = known?.revision ?? 0;
     const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
     if (result.kind === 'acked')
-      await this.#hold(shard, epoch, result.entry.revision, assertedIn, revision === 0);
+      await this.#hold(shard, epoch, result.entry.revision, confirmedInTerm, revision === 0);
   }
 
   /** A record in this run's own name that it does not hold: a write that it had given up was done after all. */
   async #adopt(shard: number, revision: number, { epoch, owner, inc }: ShardRecord): Promise<void> {
-    const assertedIn = this.#options.session.lapses;
+    const confirmedInTerm = this.#options.session.leaseTerm;
     const result = await this.#write(shard, revision, { epoch, owner, inc, state: 'owned' });
-    if (result.kind === 'acked') await this.#hold(shard, epoch, result.entry.revision, assertedIn, false);
+    if (result.kind === 'acked')
+      await this.#hold(shard, epoch, result.entry.revision, confirmedInTerm, false);
   }
 
   async #hold(
     shard: number,
     epoch: number,
     revision: number,
-    assertedIn: number,
+    confirmedInTerm: number,
     isCreated: boolean,
   ): Promise<void> {
     const { host, session } = this.#options;
     if (this.#isEnded) return;
-    const tenure: Tenure = { epoch, revision, assertedIn, isServing: false, isTold: false };
-    this.#setTenure(shard, tenure);
+    const heldShard: HeldShard = { epoch, revision, confirmedInTerm, isServing: false, isAnnounced: false };
+    this.#setHeld(shard, heldShard);
     if (this.#isTakenOver(shard)) {
-      this.#lose(shard);
+      this.#drop(shard);
       return;
     }
     // A record that was created proves a bucket, but not that it is the one where this node's heartbeats are.
-    if (isCreated && !(await session.confirm())) tenure.assertedIn = -1;
-    if (this.#tenures[shard] !== tenure) return;
+    if (isCreated && !(await session.confirm())) heldShard.confirmedInTerm = -1;
+    if (this.#heldShards[shard] !== heldShard) return;
     await host.serve(shard);
-    if (this.#tenures[shard] !== tenure) return;
-    tenure.isServing = true;
-    this.#tell(shard, tenure);
+    if (this.#heldShards[shard] !== heldShard) return;
+    heldShard.isServing = true;
+    this.#announce(shard, heldShard);
   }
 
   /** A shard that came while the session was lapsed is not yet this node's: somebody else may hold it by now. */
-  #tell(shard: number, tenure: Tenure): void {
-    if (tenure.isTold || !this.holds(shard, tenure.epoch)) return;
-    tenure.isTold = true;
-    this.#options.listener.onAcquired(shard, tenure.epoch);
+  #announce(shard: number, heldShard: HeldShard): void {
+    if (heldShard.isAnnounced || !this.holds(shard, heldShard.epoch)) return;
+    heldShard.isAnnounced = true;
+    this.#options.listener.onAcquired(shard, heldShard.epoch);
   }
 
-  /** After a lapse: the record is still this node's, or somebody has taken it. */
-  async #assert(shard: number, tenure: Tenure): Promise<void> {
+  /** After the lease expired: the record is still this node's, or somebody has taken it. */
+  async #confirm(shard: number, heldShard: HeldShard): Promise<void> {
     const { session, nodeId, inc } = this.#options;
-    const { lapses } = session;
-    const { epoch, revision } = tenure;
+    const { leaseTerm } = session;
+    const { epoch, revision } = heldShard;
     const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
-    if (this.#tenures[shard] !== tenure) return;
+    if (this.#heldShards[shard] !== heldShard) return;
     if (result.kind === 'acked') {
-      tenure.revision = result.entry.revision;
-      tenure.assertedIn = lapses;
-      this.#tell(shard, tenure);
-    } else this.#lose(shard);
+      heldShard.revision = result.entry.revision;
+      heldShard.confirmedInTerm = leaseTerm;
+      this.#announce(shard, heldShard);
+    } else this.#drop(shard);
   }
 
-  async #handOver(shard: number, tenure: Tenure): Promise<void> {
+  async #handOver(shard: number, heldShard: HeldShard): Promise<void> {
     const { host, listener, nodeId, inc } = this.#options;
-    tenure.isServing = false;
+    heldShard.isServing = false;
     this.#moving++;
     try {
-      await host.vacate(shard);
-      if (this.#tenures[shard] !== tenure) return;
-      const { epoch, revision } = tenure;
-      this.#setTenure(shard, undefined);
+      await host.handOver(shard);
+      if (this.#heldShards[shard] !== heldShard) return;
+      const { epoch, revision } = heldShard;
+      this.#setHeld(shard, undefined);
       await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });
       listener.onReleased(shard);
     } finally {
@@ -336,7 +339,7 @@ export class Ownership {
     await this.#write(shard, known?.revision ?? 0, restoredAt(epoch));
   }
 
-  /** One write of the shard's record, and what it teaches. Goes on through a lapse: it must be known how it ended. */
+  /** One write of the shard's record, and what it teaches. Goes on through an expiry of the lease: it must be known how it ended. */
   async #write(shard: number, revision: number, said: Omit<ShardRecord, 'nonce'>): Promise<WriteResult> {
     const { store, clock, timing, random, view, clusterId } = this.#options;
     const record: ShardRecord = { ...said, cluster: clusterId(), nonce: randomId(random, 10) };
@@ -361,27 +364,27 @@ export class Ownership {
 
   #isTakenOver(shard: number): boolean {
     const { view, nodeId, inc } = this.#options;
-    const tenure = this.#tenures[shard];
+    const heldShard = this.#heldShards[shard];
     const known = view.shards.get(shard);
-    if (tenure === undefined || known === undefined || known.revision <= tenure.revision) return false;
+    if (heldShard === undefined || known === undefined || known.revision <= heldShard.revision) return false;
     return known.record?.owner !== nodeId || known.record.inc !== inc;
   }
 
-  #setTenure(shard: number, tenure: Tenure | undefined): void {
-    if (this.#tenures[shard] !== undefined) this.#held--;
-    if (tenure !== undefined) this.#held++;
-    this.#tenures[shard] = tenure;
+  #setHeld(shard: number, heldShard: HeldShard | undefined): void {
+    if (this.#heldShards[shard] !== undefined) this.#held--;
+    if (heldShard !== undefined) this.#held++;
+    this.#heldShards[shard] = heldShard;
     this.#shards = undefined;
   }
 
-  #lose(shard: number): void {
-    this.#setTenure(shard, undefined);
-    const abandoned = this.#options.host.abandon(shard).then(() => {
-      if (this.#abandoned.get(shard) !== abandoned) return;
-      this.#abandoned.delete(shard);
+  #drop(shard: number): void {
+    this.#setHeld(shard, undefined);
+    const dropping = this.#options.host.drop(shard).then(() => {
+      if (this.#dropping.get(shard) !== dropping) return;
+      this.#dropping.delete(shard);
       this.#work(shard);
     });
-    this.#abandoned.set(shard, abandoned);
+    this.#dropping.set(shard, dropping);
     this.#options.listener.onLost(shard);
   }
 

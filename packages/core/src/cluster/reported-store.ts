@@ -25,7 +25,7 @@ export class ReportedStore implements ClusterStore {
   readonly #store: ClusterStore;
   readonly #options: ReportedStoreOptions;
   readonly #rare: RareLog;
-  readonly #stopHearing: () => void;
+  readonly #stopListening: () => void;
   /** When the first of the tries in a row failed that had no answer. */
   #silentSinceMs: number | undefined;
   #downSinceMs: number | undefined;
@@ -35,7 +35,7 @@ export class ReportedStore implements ClusterStore {
     this.#store = store;
     this.#options = options;
     this.#rare = createRareLog(options.logger, options.clock);
-    this.#stopHearing = store.onConnection((isConnected) => {
+    this.#stopListening = store.onConnection((isConnected) => {
       this.#onConnection(isConnected);
     });
   }
@@ -91,7 +91,7 @@ export class ReportedStore implements ClusterStore {
 
   /** For a store that was lent: it stays open. */
   stopReporting(): void {
-    this.#stopHearing();
+    this.#stopListening();
   }
 
   #reported<T>(answer: Promise<T>, doing: string): Promise<T> {

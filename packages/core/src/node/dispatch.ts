@@ -22,13 +22,14 @@ import {
 import { ClstrError, Refusal } from '../base/errors.ts';
 import type { Failure } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
-import type { RunHost, RunOptions } from './handler-run.ts';
-import { Run } from './handler-run.ts';
+import type { HandlerCallHost, HandlerCallOptions } from './handler-call.ts';
+import { HandlerCall } from './handler-call.ts';
 import type { Handler, HandlerRequest } from './handler.ts';
 import { detached } from '../base/async-context.ts';
 import { AttemptWindow } from './attempt-window.ts';
 import { DeadlineWheel } from '../base/deadline-wheel.ts';
 import { OverdueTurns } from '../base/overdue-turns.ts';
+import { ByShard } from '../base/by-shard.ts';
 import { Slices } from '../base/slices.ts';
 import type { Metrics } from '../base/metrics.ts';
 import { noMetrics } from '../base/metrics.ts';
@@ -38,7 +39,7 @@ import { NOWHERE, heldBytes } from '../wire/transport.ts';
 import type { EntryReceiver, InboundEntry, ReplyPort } from '../wire/transport.ts';
 import { TypeLabels } from '../base/type-labels.ts';
 
-export interface DispatchOptions extends RunOptions {
+export interface DispatchOptions extends HandlerCallOptions {
   /** What clients compare themselves with. */
   readonly identity: ClusterIdentity;
   readonly router: KeyRouter;
@@ -55,18 +56,18 @@ const MAX_KNOWN_TYPES = 1_024;
 
 type Admission = 'all' | 'nested' | 'none';
 
-export class Dispatch implements EntryReceiver, RunHost {
+export class Dispatch implements EntryReceiver, HandlerCallHost {
   readonly options: DispatchOptions;
   /** Messages that have arrived, without those that the node answers by itself. */
   inbound = 0;
   /** The run of this node that answers probes. */
   inc = '';
-  readonly deadlines: DeadlineWheel<Run>;
+  readonly deadlines: DeadlineWheel<HandlerCall>;
   readonly overdue: OverdueTurns;
   readonly floodLog: FloodLog;
   readonly #window = new AttemptWindow();
   /** Running handlers by session and attempt, for cancel; JSON entries, which have neither, are not in it. */
-  readonly #running = new Map<number, Map<number, Run>>();
+  readonly #running = new Map<number, Map<number, HandlerCall>>();
   readonly #knownTypes = new Set<string>();
   readonly #labels: TypeLabels;
   readonly #questions: Questions;
@@ -77,8 +78,8 @@ export class Dispatch implements EntryReceiver, RunHost {
   /** Of each message that came from outside. */
   readonly #noChain: CallChain;
   #onIdle: (() => void) | undefined;
-  /** What runs asynchronously, by shard: the head of a list each. Dense or sparse, as the engine finds best. */
-  readonly #byShard: (Run | undefined)[] = [];
+  /** What runs asynchronously. */
+  readonly #byShard = new ByShard<HandlerCall>();
   /** Called when nothing of the shard runs any more. */
   readonly #onVacant = new Map<number, () => void>();
   readonly #slices: Slices;
@@ -144,17 +145,17 @@ export class Dispatch implements EntryReceiver, RunHost {
       this.#refuse(entry, port, error as ClstrError);
       return;
     }
-    const run = new Run(this, entry, port, nowMs);
+    const call = new HandlerCall(this, entry, port, nowMs);
     this.#inFlight++;
-    this.#inFlightBytes += run.bytes;
+    this.#inFlightBytes += call.bytes;
     const { metrics, nodeId, handler } = this.options;
     if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.#inFlight);
     try {
-      const result = detached(handler, request, run);
-      if (isThenable(result)) this.#await(result, run);
-      else run.succeed(result);
+      const result = detached(handler, request, call);
+      if (isThenable(result)) this.#await(result, call);
+      else call.succeed(result);
     } catch (error) {
-      run.fail(error);
+      call.fail(error);
     }
   }
 
@@ -205,18 +206,18 @@ export class Dispatch implements EntryReceiver, RunHost {
   async abortRunning(error: ClstrError): Promise<void> {
     this.#admission = 'none';
     this.overdue.close();
-    await this.abortRuns(error);
+    await this.abortCalls(error);
   }
 
   /** Answers what runs with an error, and fires its signal; admission goes on. Resolves when that is done. */
-  async abortRuns(error: ClstrError, shard?: number): Promise<void> {
-    const runs = shard === undefined ? this.deadlines.items() : this.#runsOf(shard);
-    await this.#slices.each(runs, (run) => run.abort(error));
+  async abortCalls(error: ClstrError, shard?: number): Promise<void> {
+    const calls = shard === undefined ? this.deadlines.items() : this.#byShard.of(shard);
+    await this.#slices.each(calls, (call) => call.abort(error));
   }
 
   /** Resolves when nothing of the shard runs any more; the caller has ended its admission. */
   async whenVacant(shard: number): Promise<void> {
-    if (this.#byShard[shard] === undefined) return;
+    if (this.#byShard.isEmpty(shard)) return;
     const before = this.#onVacant.get(shard);
     await new Promise<void>((resolve) => {
       this.#onVacant.set(shard, () => {
@@ -226,32 +227,33 @@ export class Dispatch implements EntryReceiver, RunHost {
     });
   }
 
-  #runsOf(shard: number): Run[] {
-    const runs: Run[] = [];
-    for (let run = this.#byShard[shard]; run !== undefined; run = run.nextOfShard) runs.push(run);
-    return runs;
+  #lookVacant(shard: number): void {
+    if (this.#onVacant.size === 0 || !this.#byShard.isEmpty(shard)) return;
+    this.#onVacant.get(shard)?.();
+    this.#onVacant.delete(shard);
   }
 
-  onOutlived(run: Run): void {
-    if (!run.isAsync) return;
-    const { type, key, shard } = run.entry;
-    run.outlived = { type, key, shard, sinceMs: run.startedMs };
-    this.overdue.watch(run.outlived, run.limitMs);
+  onOutlived(call: HandlerCall): void {
+    if (!call.isAsync) return;
+    const { type, key, shard } = call.entry;
+    call.outlived = { type, key, shard, sinceMs: call.startedMs };
+    this.overdue.watch(call.outlived, call.limitMs);
   }
 
-  onLateEnd({ outlived }: Run): void {
+  onLateEnd({ outlived }: HandlerCall): void {
     if (outlived !== undefined) this.overdue.ended(outlived);
   }
 
-  onRunEnd(run: Run, isSuccess: boolean): void {
+  onCallEnd(call: HandlerCall, isSuccess: boolean): void {
     this.#inFlight--;
-    this.#inFlightBytes -= run.bytes;
-    const { session, attempt, type } = run.entry;
-    if (run.isAsync) {
-      this.deadlines.remove(run);
-      this.#unlink(run);
+    this.#inFlightBytes -= call.bytes;
+    const { session, attempt, type } = call.entry;
+    if (call.isAsync) {
+      this.deadlines.remove(call);
+      this.#byShard.remove(call.entry.shard, call);
+      this.#lookVacant(call.entry.shard);
       const attempts = this.#running.get(session);
-      if (attempts?.get(attempt) === run) {
+      if (attempts?.get(attempt) === call) {
         attempts.delete(attempt);
         if (attempts.size === 0) this.#running.delete(session);
       }
@@ -260,10 +262,10 @@ export class Dispatch implements EntryReceiver, RunHost {
     if (metrics !== noMetrics) {
       metrics.handlersActive(nodeId, this.#inFlight);
       const endedMs = clock.monoMs();
-      const beganMs = run.refusal === undefined ? run.beganMs : endedMs;
+      const beganMs = call.refusal === undefined ? call.beganMs : endedMs;
       const label = this.#labels.of(type, isSuccess);
-      metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - run.startedMs);
-      if (run.refusal === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
+      metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - call.startedMs);
+      if (call.refusal === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
     }
     if (this.#inFlight === 0) this.#onIdle?.();
   }
@@ -349,45 +351,23 @@ export class Dispatch implements EntryReceiver, RunHost {
     port.fail(entry, error);
   }
 
-  #link(run: Run): void {
-    const { shard } = run.entry;
-    const first = this.#byShard[shard];
-    run.nextOfShard = first;
-    if (first !== undefined) first.previousOfShard = run;
-    this.#byShard[shard] = run;
-  }
-
-  #unlink(run: Run): void {
-    const { nextOfShard: next, previousOfShard: previous } = run;
-    if (next !== undefined) next.previousOfShard = previous;
-    if (previous !== undefined) {
-      previous.nextOfShard = next;
-      return;
-    }
-    const { shard } = run.entry;
-    this.#byShard[shard] = next;
-    if (next !== undefined || this.#onVacant.size === 0) return;
-    this.#onVacant.get(shard)?.();
-    this.#onVacant.delete(shard);
-  }
-
-  #await(result: PromiseLike<unknown>, run: Run): void {
-    run.isAsync = true;
-    this.deadlines.add(run);
-    this.#link(run);
-    const { session, attempt } = run.entry;
-    run.entry.payload = '';
+  #await(result: PromiseLike<unknown>, call: HandlerCall): void {
+    call.isAsync = true;
+    this.deadlines.add(call);
+    this.#byShard.add(call.entry.shard, call);
+    const { session, attempt } = call.entry;
+    call.entry.payload = '';
     if (session !== 0) {
       let attempts = this.#running.get(session);
-      if (attempts === undefined) this.#running.set(session, (attempts = new Map<number, Run>()));
-      attempts.set(attempt, run);
+      if (attempts === undefined) this.#running.set(session, (attempts = new Map<number, HandlerCall>()));
+      attempts.set(attempt, call);
     }
     result.then(
       (value) => {
-        run.succeed(value);
+        call.succeed(value);
       },
       (error: unknown) => {
-        run.fail(error);
+        call.fail(error);
       },
     );
   }

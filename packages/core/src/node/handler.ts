@@ -19,8 +19,8 @@ export interface HandlerRequest {
 }
 
 /** The time during which a node owns a shard. */
-export interface ShardTenure {
-  /** How many owners the shard has had: higher than in every tenure before. */
+export interface ShardLease {
+  /** How many owners the shard has had: higher than in every lease before. */
   readonly epoch: number;
   /** Whether the shard is still this node's, at this moment. */
   readonly isHeld: boolean;
@@ -38,7 +38,7 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
   readonly nodeId: string;
   /** This node's stay with the shard, as of when the message was admitted; undefined in a static cluster. */
-  readonly tenure: ShardTenure | undefined;
+  readonly lease: ShardLease | undefined;
   readonly log: Logger;
   /**
    * Called once when `signal` fires, before the caller is answered. Cheaper than `signal`: for layers that keep a
@@ -62,7 +62,7 @@ export interface HandlerContext {
 export interface Handler {
   (request: HandlerRequest, context: HandlerContext): unknown;
   /**
-   * The names of what lives here, such as actors. A living cluster refuses a node that has no name in common with the
+   * The names of what lives here, such as actors. A dynamic cluster refuses a node that has no name in common with the
    * nodes that run. Without it the handler declares nothing, and its node is not compared.
    */
   readonly hosts?: readonly string[] | undefined;
@@ -77,14 +77,14 @@ export interface Handler {
    * The shard moves to another node: refuse with `refusal` what waits, save what is in memory. Resolves when nothing of
    * the shard is left, in `limitMs` or a little more.
    */
-  release?(shard: number, refusal: ClstrError, limitMs: number): Promise<void>;
+  handOver?(shard: number, refusal: ClstrError, limitMs: number): Promise<void>;
   /** What runs past its time without a message that the node knows of; part of `node.overdue()`. */
   overdue?(): readonly OverdueTurn[];
   /**
    * The shard has another owner already: drop what is in memory and save nothing. What waits is refused. The shard does
    * not come back to this node before a promise that it returns has settled.
    */
-  discard?(shard: number, refusal: ClstrError): void | Promise<void>;
+  drop?(shard: number, refusal: ClstrError): void | Promise<void>;
 }
 
 /**

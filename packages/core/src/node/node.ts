@@ -5,7 +5,7 @@ import { ClstrError, Refusal } from '../base/errors.ts';
 import type { Handler } from './handler.ts';
 import { detached } from '../base/async-context.ts';
 import { inBackground } from '../base/background.ts';
-import { createGate } from '../base/gate.ts';
+import { createDeferred } from '../base/deferred.ts';
 import type { OverdueTurn } from '../base/overdue-turns.ts';
 import { Member } from '../cluster/member.ts';
 import type { MemberHost } from '../cluster/member.ts';
@@ -35,7 +35,7 @@ import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
 export type NodeState =
   'created' | 'starting' | 'serving' | 'lapsed' | 'unreachable' | 'fenced' | 'draining' | 'closed';
 
-/** What happens to a node of a living cluster. `inc` names one run of it. */
+/** What happens to a node of a dynamic cluster. `inc` names one run of it. */
 export type NodeEvent =
   | { readonly type: 'joined'; readonly inc: string }
   | { readonly type: 'acquired'; readonly shard: number; readonly epoch: number }
@@ -114,13 +114,13 @@ class ShardNode implements Node {
   readonly #subjects: NodeSubjects;
   readonly #reach: NodeReach;
   /** Resolved when messages do not reach this node any more; made anew when they do. */
-  #unreachable = createGate();
+  #unreachable = createDeferred();
   /** Resolved when the node begins to end. */
-  readonly #closed = createGate();
+  readonly #closed = createDeferred();
   #isGraceOver = false;
   #endGrace: (() => void) | undefined;
   /** How long handlers may still take when their shard moves. */
-  #vacateMs: number;
+  #handOverMs: number;
 
   constructor(options: ResolvedNodeOptions) {
     this.#options = options;
@@ -134,7 +134,7 @@ class ShardNode implements Node {
       checkKey(key, maxKeyBytes);
     });
     this.#announcer = new NodeAnnouncer(options.transport, options.clock);
-    this.#vacateMs = membership?.timing.drainMs ?? 0;
+    this.#handOverMs = membership?.timing.drainMs ?? 0;
     this.#reach = this.#createReach();
     this.#member =
       membership &&
@@ -268,8 +268,8 @@ class ShardNode implements Node {
     return {
       enter: (self) => this.#enter(self),
       serve: (shard) => this.#serveShard(shard),
-      vacate: (shard) => this.#vacate(shard),
-      abandon: (shard) => this.#abandon(shard),
+      handOver: (shard) => this.#handOver(shard),
+      drop: (shard) => this.#drop(shard),
       onJoined: (inc) => {
         if (this.#ending === undefined) this.#state = 'serving';
         this.#emit({ type: 'joined', inc });
@@ -287,8 +287,8 @@ class ShardNode implements Node {
         reportShards();
         this.#emit({ type: 'lost', shard });
       },
-      onLapse: () => {
-        void this.#dispatch.abortRuns(this.#fencedError('its lease is over'));
+      onLeaseExpired: () => {
+        void this.#dispatch.abortCalls(this.#fencedError('its lease is over'));
         this.#emit({ type: 'lapsed' });
       },
       onFenced: (inc, reason) => {
@@ -351,7 +351,7 @@ class ShardNode implements Node {
       logger.warn({ nodeId: id, reason }, `node ${id} cannot be reached: ${reason}`);
       this.#emit({ type: 'unreachable', reason });
     } else if (this.#unreachable.isResolved) {
-      this.#unreachable = createGate();
+      this.#unreachable = createDeferred();
       logger.info({ nodeId: id }, `node ${id} is reached again`);
       this.#emit({ type: 'reachable' });
     }
@@ -359,36 +359,36 @@ class ShardNode implements Node {
   }
 
   /** Nothing new is admitted any more: finishes what runs, leaves the subject, and saves what is in memory. */
-  async #vacate(shard: number): Promise<void> {
+  async #handOver(shard: number): Promise<void> {
     const { handler, clock, logger, id } = this.#options;
-    const limitMs = this.#vacateMs;
+    const limitMs = this.#handOverMs;
     const stopTimer = clock.timer(() => {
       const message = `node ${id} handed its shard over before the handler ended`;
-      void this.#dispatch.abortRuns(new ClstrError('ABORTED', message), shard);
+      void this.#dispatch.abortCalls(new ClstrError('ABORTED', message), shard);
     }, limitMs);
-    const release = async (): Promise<void> => {
+    const handOver = async (): Promise<void> => {
       try {
-        await detached(() => handler.release?.(shard, moved(id), limitMs));
+        await detached(() => handler.handOver?.(shard, moved(id), limitMs));
       } catch (err) {
         logger.error({ err, shard, nodeId: id }, `handing over shard ${shard} failed`);
       }
     };
-    const released = release();
+    const handedOver = handOver();
     await this.#dispatch.whenVacant(shard);
     const left = this.#subjects.leaveShard(shard);
     // Nothing that is still on its way will come.
     await Promise.race([left, this.#unreachable.promise]);
-    await released;
+    await handedOver;
     stopTimer();
   }
 
   /** The shard is not this node's any more, which what runs finds out by itself; here it ends, and what is in memory. */
-  async #abandon(shard: number): Promise<void> {
+  async #drop(shard: number): Promise<void> {
     const { handler, logger, id } = this.#options;
     inBackground(this.#subjects.leaveShard(shard), `leaving shard ${shard}`, logger);
-    await this.#dispatch.abortRuns(this.#fencedError(`it lost shard ${shard}`), shard);
+    await this.#dispatch.abortCalls(this.#fencedError(`it lost shard ${shard}`), shard);
     try {
-      await detached(() => handler.discard?.(shard, moved(id)));
+      await detached(() => handler.drop?.(shard, moved(id)));
     } catch (err) {
       logger.error({ err, shard, nodeId: id }, `discarding shard ${shard} failed`);
     }
@@ -424,7 +424,7 @@ class ShardNode implements Node {
     this.#closed.resolve();
     this.#subjects.end();
     const startedMs = clock.monoMs();
-    this.#vacateMs = this.#isGraceOver ? 0 : graceMs;
+    this.#handOverMs = this.#isGraceOver ? 0 : graceMs;
     if (this.#member !== undefined) await this.#member.leave(Math.max(graceMs, MIN_HANDLER_CLOSE_MS));
     this.#dispatch.stopAdmitting();
     const leftMs = (): number =>

@@ -46,7 +46,7 @@ export interface NodeOptions {
    * share. Give this or `membership`.
    */
   shards?: readonly number[] | undefined;
-  /** A living cluster: nodes come and go, and shards move with them. */
+  /** A dynamic cluster: nodes come and go, and shards move with them. */
   membership?: Membership | undefined;
   /**
    * With `membership`: how much of the shards this node gets, in proportion to the others; above 0, at most 1,000. It
@@ -54,7 +54,7 @@ export interface NodeOptions {
    */
   weight?: number | undefined;
   handler: Handler;
-  /** Run around every handler call; the first is outermost. */
+  /** HandlerCall around every handler call; the first is outermost. */
   interceptors?: readonly NodeInterceptor[] | undefined;
   /** Default JSON; the same at every node and client. */
   codec?: Codec | undefined;
@@ -85,7 +85,7 @@ export interface ResolvedNodeOptions {
   readonly handler: Handler;
   /** What clients compare themselves with. */
   readonly identity: ClusterIdentity;
-  /** What it publishes in a living cluster. */
+  /** What it publishes in a dynamic cluster. */
   readonly traits: MemberTraits;
   readonly interceptors: readonly NodeInterceptor[];
   readonly codec: Codec;

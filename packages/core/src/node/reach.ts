@@ -117,16 +117,16 @@ export class NodeReach {
     for (let round = 1; ; round++) {
       const errors = await Promise.all(open.map((address) => this.#askOnce(address, inc)));
       if (errors.some((error) => this.#mayNotAsk(error))) return;
-      const unheard = open.filter((_, i) => errors[i] !== undefined);
-      if (unheard.length === 0 || this.#isClosed) return;
+      const unproven = open.filter((_, i) => errors[i] !== undefined);
+      if (unproven.length === 0 || this.#isClosed) return;
       const error = errors.find((one) => one !== undefined)!;
       const isRefused = error.code === 'NO_SUBSCRIBER';
       if ((isRefused && round > 1) || clock.monoMs() >= untilMs || error.code === 'TRANSPORT_CLOSED') {
-        throw this.#unproven(unheard, addresses, error);
+        throw this.#unproven(unproven, addresses, error);
       }
-      if (isRefused) await Promise.all(unheard.map((address) => serveAgain(address)));
+      if (isRefused) await Promise.all(unproven.map((address) => serveAgain(address)));
       else await pause(clock, Math.min(PAUSE_MS, timing.heartbeatMs));
-      open = unheard;
+      open = unproven;
     }
   }
 
@@ -256,9 +256,9 @@ export class NodeReach {
     });
   }
 
-  #unproven(unheard: readonly Address[], all: readonly Address[], error: ClstrError): ClstrError {
+  #unproven(unproven: readonly Address[], all: readonly Address[], error: ClstrError): ClstrError {
     const { nodeId } = this.#options;
-    const shards = unheard.flatMap((address) => ('shard' in address ? [address.shard] : []));
+    const shards = unproven.flatMap((address) => ('shard' in address ? [address.shard] : []));
     const what =
       shards.length === 0
         ? 'on its own subject'

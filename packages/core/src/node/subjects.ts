@@ -2,7 +2,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { ClstrError } from '../base/errors.ts';
-import { createGate } from '../base/gate.ts';
+import { createDeferred } from '../base/deferred.ts';
 import { inBackground } from '../base/background.ts';
 import type { Logger } from '../base/logger.ts';
 import { createRareLog } from '../base/rare-log.ts';
@@ -34,7 +34,7 @@ export class NodeSubjects {
   readonly #options: NodeSubjectsOptions;
   readonly #serving = new Map<Slot, Serving>();
   readonly #rareLog: RareLog;
-  readonly #ended = createGate();
+  readonly #ended = createDeferred();
   #self: NodeAddress | undefined;
 
   constructor(options: NodeSubjectsOptions) {

@@ -130,9 +130,9 @@ class Walk {
   }
 
   #refusal(what: string, turnsInto: string | undefined, advice: string): TypeError {
-    const fate = turnsInto === undefined ? 'which JSON cannot carry' : `which JSON turns into ${turnsInto}`;
+    const effect = turnsInto === undefined ? 'which JSON cannot carry' : `which JSON turns into ${turnsInto}`;
     return new TypeError(
-      `${pathText(this.#path)} is ${what}, ${fate}: ${advice}, or use a codec that carries it`,
+      `${pathText(this.#path)} is ${what}, ${effect}: ${advice}, or use a codec that carries it`,
     );
   }
 }

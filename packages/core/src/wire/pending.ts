@@ -1,4 +1,4 @@
-/** The attempts of one link that wait for their fate, and a memory of those that were answered last. */
+/** The attempts of one link that wait for their effect, and a memory of those that were answered last. */
 import type { Address, NodeAddress, OutboundEntry, ReplySink } from './transport.ts';
 
 /** An entry between `send` and its last reply. A class, as no literal may make what waits: docs/decisions/0011. */

@@ -54,7 +54,7 @@ export interface InboundReply {
   readonly from: NodeAddress | undefined;
 }
 
-/** Where the fate of an entry is told. Calls come in the order sent, then any number of replies, or one error. */
+/** Where the effect of an entry is told. Calls come in the order sent, then any number of replies, or one error. */
 export interface ReplySink {
   /** The entry has left this process. Never called for an entry that failed before. */
   onSent(): void;

@@ -345,7 +345,7 @@ describe('a notify that was handed over', () => {
     return { ...started, failures };
   }
 
-  test('and whose fate is unknown is not repeated: it may have run', async () => {
+  test('and whose effect is unknown is not repeated: it may have run', async () => {
     const { transport, clock, failures } = await handedOver();
     transport.last.fail(new ClstrError('CONNECTION_LOST', 'gone'));
     await clock.advance(1_000);

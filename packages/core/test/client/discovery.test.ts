@@ -9,7 +9,7 @@ import { ScriptedTransport } from '../scripted-transport.ts';
 import type { Sent } from '../scripted-transport.ts';
 
 const NOBODY = new ClstrError('NO_SUBSCRIBER', 'nobody listens');
-const LIVING = { clusterId: 'c', owners: [[3, 1, 'a', 'i1']] };
+const DYNAMIC = { clusterId: 'c', owners: [[3, 1, 'a', 'i1']] };
 
 function start(options: Partial<ClientOptions> = {}) {
   const transport = new ScriptedTransport();
@@ -64,8 +64,8 @@ describe('a client with default routing', () => {
 
   test('follows the cluster once a node names it: a refused request is repeated', async () => {
     const { client, transport, clock, questions, calls } = start();
-    questions()[0]!.reply(LIVING);
-    questions()[1]!.reply(LIVING);
+    questions()[0]!.reply(DYNAMIC);
+    questions()[1]!.reply(DYNAMIC);
     expect(transport.announceTo).toBeDefined();
     const answer = client.requestShard(3, 'Get');
     expect(calls()[0]!.to).toEqual({ nodeId: 'a', inc: 'i1' });
@@ -84,7 +84,7 @@ describe('a client with default routing', () => {
       const answer = client.requestShard(3, 'Get');
       calls()[0]!.refuse(new ClstrError(code, 'not here'));
       expect([questions().length, calls().length]).toEqual([2, 1]);
-      questions()[1]!.reply(LIVING);
+      questions()[1]!.reply(DYNAMIC);
       await clock.advance(1_000);
       calls().at(-1)!.reply('found');
       expect(await answer).toBe('found');
@@ -94,7 +94,7 @@ describe('a client with default routing', () => {
   test.each([
     new ClstrError('MOVED', 'on its way'),
     new ClstrError('NOT_OWNER', 'b owns it', { details: { epoch: 7, nodeId: 'b', inc: 'i1' } }),
-  ])('takes a refusal that only a living cluster gives as the answer: $code', async (refusal) => {
+  ])('takes a refusal that only a dynamic cluster gives as the answer: $code', async (refusal) => {
     const { client, clock, questions, calls } = start();
     questions()[0]!.fail(NOBODY);
     const answer = client.requestShard(3, 'Get');
@@ -124,7 +124,7 @@ describe('a client with default routing', () => {
       calls()[0]!.refuse(NOBODY);
       questions()[0]!.refuse(new ClstrError(code, 'not now'));
       await clock.advance(100);
-      questions()[1]!.reply(LIVING);
+      questions()[1]!.reply(DYNAMIC);
       await clock.advance(1_000);
       calls().at(-1)!.reply('found');
       expect(await answer).toBe('found');

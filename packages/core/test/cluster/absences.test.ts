@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Absences } from '../../src/cluster/absences.ts';
-import { Session } from '../../src/cluster/session.ts';
+import { HeartbeatSession } from '../../src/cluster/heartbeat-session.ts';
 import { View } from '../../src/cluster/view.ts';
 import { Bucket, TestStore } from './bucket.ts';
 import { countingRandom, heartbeat, member, owned, timing } from './fixtures.ts';
@@ -13,7 +13,11 @@ function start(records: Readonly<Record<string, object>>) {
   const store = new TestStore(bucket, clock);
   const options = { nodeId: 'a', inc: 'i', store, timing, clock, random: countingRandom() };
   const ignore = (): void => undefined;
-  const session = new Session(options, { onLapse: ignore, onValid: ignore, onFenced: ignore });
+  const session = new HeartbeatSession(options, {
+    onLeaseExpired: ignore,
+    onValid: ignore,
+    onFenced: ignore,
+  });
   const view = new View({
     ...{ numShards: 64, highestEpochs: new Map(), clusterId: () => 'c' },
     listener: { onMember: ignore, onHeartbeat: ignore, onShard: ignore },

@@ -12,12 +12,12 @@ export interface Operation {
 }
 
 /**
- * `lost`: never done, no answer. `unheard`: done, no answer. `undecided`: refused. `{ until }`: done, and answered, when
+ * `lost`: never done, no answer. `answer lost`: done, no answer. `undecided`: refused. `{ until }`: done, and answered, when
  * the promise resolves. `{ told }`: an old answer to a read or a list. `{ refusal }`: not done, for that reason.
  */
-export type Fate =
+export type Effect =
   | 'lost'
-  | 'unheard'
+  | 'answer lost'
   | 'undecided'
   | { readonly until: Promise<unknown> }
   | { readonly told: readonly StoreEntry[] }
@@ -41,9 +41,9 @@ export class Bucket {
     return { kind: 'acked', revision: this.#write(key, value).revision };
   }
 
-  /** What somebody else writes, whatever was there. Told to all watches unless `isTold` is false. */
-  put(key: string, record: object | string | undefined, isTold = true): StoreEntry {
-    return this.#write(key, typeof record === 'object' ? JSON.stringify(record) : record, isTold);
+  /** What somebody else writes, whatever was there. Told to all watches unless `isAnnounced` is false. */
+  put(key: string, record: object | string | undefined, isAnnounced = true): StoreEntry {
+    return this.#write(key, typeof record === 'object' ? JSON.stringify(record) : record, isAnnounced);
   }
 
   get(key: string): StoreEntry | undefined {
@@ -72,12 +72,12 @@ export class Bucket {
     this.isThere = false;
   }
 
-  #write(key: string, value: string | undefined, isTold = true): StoreEntry {
+  #write(key: string, value: string | undefined, isAnnounced = true): StoreEntry {
     this.isThere = true;
     const entry = { key, revision: ++this.#revision, value };
     this.#newest.set(key, entry);
     this.writes.push(entry);
-    if (isTold) for (const store of this.stores) store.tell(entry);
+    if (isAnnounced) for (const store of this.stores) store.tell(entry);
     return entry;
   }
 }
@@ -89,7 +89,7 @@ export class TestStore implements ClusterStore {
   readonly #connectionListeners = new Set<(isConnected: boolean) => void>();
   readonly #watches = new Map<Watch, { pattern: string; listener: StoreListener }>();
   /** Decides each operation; undefined: done at once. */
-  fate: (operation: Operation) => Fate | undefined = () => undefined;
+  effect: (operation: Operation) => Effect | undefined = () => undefined;
   isConnected = true;
   /** While it is, watches tell nothing. */
   isDeaf = false;
@@ -151,24 +151,24 @@ export class TestStore implements ClusterStore {
     const isCreation = key === 'cfg' && revision === 0;
     const work = (): CasOutcome =>
       this.#bucket.isThere || isCreation ? this.#bucket.cas(key, revision, value) : { kind: 'unknown' };
-    const fate = this.#begin({ kind: 'cas', key, revision, value });
-    if (fate === 'undecided') return { kind: 'undecided' };
-    return this.#answer(fate, timeoutMs, work).catch((error: unknown) => {
+    const effect = this.#begin({ kind: 'cas', key, revision, value });
+    if (effect === 'undecided') return { kind: 'undecided' };
+    return this.#answer(effect, timeoutMs, work).catch((error: unknown) => {
       const refusal = refusalOf(error);
       return refusal === undefined ? { kind: 'unknown' } : { kind: 'unknown', refusal };
     });
   }
 
   read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
-    const fate = this.#begin({ kind: 'read', key, revision: 0, value: undefined });
-    if (typeof fate === 'object' && 'told' in fate) return Promise.resolve(fate.told[0]);
-    return this.#answer(fate, timeoutMs, () => this.#bucket.get(key));
+    const effect = this.#begin({ kind: 'read', key, revision: 0, value: undefined });
+    if (typeof effect === 'object' && 'told' in effect) return Promise.resolve(effect.told[0]);
+    return this.#answer(effect, timeoutMs, () => this.#bucket.get(key));
   }
 
   list(timeoutMs: number): Promise<readonly StoreEntry[]> {
-    const fate = this.#begin({ kind: 'list', key: '', revision: 0, value: undefined });
-    if (typeof fate === 'object' && 'told' in fate) return Promise.resolve(fate.told);
-    return this.#answer(fate, timeoutMs, () =>
+    const effect = this.#begin({ kind: 'list', key: '', revision: 0, value: undefined });
+    if (typeof effect === 'object' && 'told' in effect) return Promise.resolve(effect.told);
+    return this.#answer(effect, timeoutMs, () =>
       this.#bucket.entries().filter(({ value }) => value !== undefined),
     );
   }
@@ -190,26 +190,26 @@ export class TestStore implements ClusterStore {
     this.#bucket.stores.delete(this);
   }
 
-  #begin(operation: Operation): Fate | undefined {
+  #begin(operation: Operation): Effect | undefined {
     this.operations.push(operation);
-    return this.fate(operation);
+    return this.effect(operation);
   }
 
-  async #answer<T>(fate: Fate | undefined, timeoutMs: number, work: () => T): Promise<T> {
-    if (fate === undefined && this.isConnected) return work();
-    if (typeof fate === 'object' && 'refusal' in fate) throw fate.refusal;
+  async #answer<T>(effect: Effect | undefined, timeoutMs: number, work: () => T): Promise<T> {
+    if (effect === undefined && this.isConnected) return work();
+    if (typeof effect === 'object' && 'refusal' in effect) throw effect.refusal;
     let cancel = (): void => undefined;
     const overdue = new Promise<never>((_resolve, reject) => {
       cancel = this.#clock.timer(() => {
         reject(new ClstrError('TIMEOUT', 'no answer'));
       }, timeoutMs);
     });
-    if (typeof fate === 'object' && 'until' in fate) {
-      const late = fate.until.then(work);
+    if (typeof effect === 'object' && 'until' in effect) {
+      const late = effect.until.then(work);
       void late.then(cancel);
       return Promise.race([late, overdue]);
     }
-    if (fate === 'unheard') work();
+    if (effect === 'answer lost') work();
     return overdue;
   }
 }

@@ -73,7 +73,7 @@ describe('a node that joins', () => {
     expect(await check()).toBe('fits');
   });
 
-  test('is refused beside a living node of another service, and both lists are named', async () => {
+  test('is refused beside a node that is alive of another service, and both lists are named', async () => {
     const { up, beat, check, steps } = company();
     up('a', ORDERS);
     beat('a');
@@ -86,7 +86,7 @@ describe('a node that joins', () => {
   test.each([
     ['prefix', 'the subject prefix is "shop" at node a and "clstr" here'],
     ['codec', 'the codec is "shop" at node a and "clstr" here'],
-  ])('is refused beside a living node with another %s', async (name, message) => {
+  ])('is refused beside a node that is alive with another %s', async (name, message) => {
     const { up, beat, check, steps } = company({ [name]: 'clstr' });
     up('a', { [name]: 'shop' });
     steps.onList = () => beat('a');
@@ -161,7 +161,7 @@ describe('of two services that start at the same moment', () => {
   });
 });
 
-test('a cluster is mixed while a living member handles other types', () => {
+test('a cluster is mixed while a member that is alive handles other types', () => {
   const { up, subject } = company({ ...ORDERS, types: 'v1' });
   up('a', { ...ORDERS, types: 'v1' });
   up('b', undefined);

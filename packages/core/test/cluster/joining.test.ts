@@ -52,7 +52,7 @@ describe('the configuration', () => {
 
   test('is that of whoever wrote first, when two nodes start at a time', async () => {
     const { options, bucket, store } = start();
-    store.fate = ({ kind }) => {
+    store.effect = ({ kind }) => {
       if (kind === 'cas') bucket.put('cfg', { ...own, id: 'theirs' });
       return undefined;
     };
@@ -129,7 +129,7 @@ describe('a name', () => {
   test('that nobody holds is taken at once, and the lease counts from before the write', async () => {
     const { claim, clock, store, bucket } = start();
     const gate = deferred();
-    store.fate = ({ kind }) => (kind === 'cas' ? { until: gate.promise } : undefined);
+    store.effect = ({ kind }) => (kind === 'cas' ? { until: gate.promise } : undefined);
     const claimed = claim();
     await clock.advance(100);
     gate.resolve();
@@ -197,7 +197,7 @@ describe('a name', () => {
     const before = bucket.put('h.a', heartbeat('old'));
     bucket.put('h.a', heartbeat('old', { beat: 2 }));
     let reads = 0;
-    store.fate = ({ kind, key }) =>
+    store.effect = ({ kind, key }) =>
       kind === 'read' && key === 'h.a' && ++reads % 3 === 1 ? { told: [before] } : undefined;
     const claimed = watch(claim());
     // The wait begins with the newest that was read.
@@ -210,7 +210,7 @@ describe('a name', () => {
   test('that another process took first is watched, and in use when that one lives', async () => {
     const { claim, bucket, clock, store } = start();
     let others = 0;
-    store.fate = ({ kind }) => {
+    store.effect = ({ kind }) => {
       if (kind === 'cas' && others++ === 0) bucket.put('h.a', heartbeat('other'));
       return undefined;
     };
@@ -266,7 +266,7 @@ describe('a name', () => {
 
   test('is given up when the node is closed while the write is under way', async () => {
     const { claim, clock, wanted, store } = start();
-    store.fate = ({ kind }) => (kind === 'cas' ? 'lost' : undefined);
+    store.effect = ({ kind }) => (kind === 'cas' ? 'lost' : undefined);
     const claimed = claim();
     await clock.advance(10);
     wanted.isWanted = false;
@@ -277,7 +277,7 @@ describe('a name', () => {
 
 describe('a store that refuses', () => {
   const refuseWrites = (store: TestStore, key: string): void => {
-    store.fate = (operation) =>
+    store.effect = (operation) =>
       operation.kind === 'cas' && operation.key === key ? { refusal: FULL } : undefined;
   };
 
@@ -304,14 +304,14 @@ describe('a store that refuses', () => {
     refuseWrites(store, 'h.a');
     const claimed = watch(claim());
     await clock.advance(timing.expiryMs / 2);
-    store.fate = () => undefined;
+    store.effect = () => undefined;
     await clock.advance(timing.ackTimeoutMs);
     expect(claimed.value).toMatchObject({ entry: bucket.get('h.a') });
   });
 
   test.each(['read', 'list'])('a %s ends the start', async (kind) => {
     const { clock, store, claim } = start();
-    store.fate = (operation) => (operation.kind === kind ? { refusal: FULL } : undefined);
+    store.effect = (operation) => (operation.kind === kind ? { refusal: FULL } : undefined);
     const claimed = watch(claim());
     await clock.advance(timing.expiryMs + timing.heartbeatMs);
     expect(claimed.value).toMatchObject({ code: 'STORE_REFUSED', cause: FULL });
@@ -320,7 +320,7 @@ describe('a store that refuses', () => {
 
 test('a store that never answers ends the start after 30 s', async () => {
   const { clock, store, claim } = start();
-  store.fate = () => 'lost';
+  store.effect = () => 'lost';
   const claimed = watch(claim());
   await clock.advance(30_000 - timing.ackTimeoutMs);
   expect(claimed.value).toBeUndefined();

@@ -28,8 +28,8 @@ function cluster() {
     const steps = {
       open: async (): Promise<unknown> => undefined,
       enter: async (): Promise<unknown> => undefined,
-      vacate: async (_shard: number): Promise<unknown> => undefined,
-      abandon: async (_shard: number): Promise<unknown> => undefined,
+      handOver: async (_shard: number): Promise<unknown> => undefined,
+      drop: async (_shard: number): Promise<unknown> => undefined,
     };
     const reach: { now: 'reached' | 'doubted' | 'lost' } = { now: 'reached' };
     const member = new Member({
@@ -50,17 +50,17 @@ function cluster() {
           await steps.enter();
         },
         serve: async () => undefined,
-        vacate: async (shard) => {
-          await steps.vacate(shard);
+        handOver: async (shard) => {
+          await steps.handOver(shard);
         },
-        abandon: async (shard) => {
-          events.push(`abandon ${shard}`);
-          await steps.abandon(shard);
+        drop: async (shard) => {
+          events.push(`drop ${shard}`);
+          await steps.drop(shard);
         },
         onAcquired: (shard, epoch) => events.push(`acquired ${shard} in ${epoch}`),
         onReleased: (shard) => events.push(`released ${shard}`),
         onLost: (shard) => events.push(`lost ${shard}`),
-        onLapse: () => events.push('lapse'),
+        onLeaseExpired: () => events.push('expired'),
         onJoined: () => events.push('joined'),
         onFenced: (_inc, reason) => events.push(`fenced: ${reason}`),
       },
@@ -139,7 +139,7 @@ describe('a node that joins', () => {
     const gate = deferred();
     late.steps.enter = async () => {
       // It has checked by then, and finds nobody.
-      late.store.fate = ({ kind, key }) =>
+      late.store.effect = ({ kind, key }) =>
         kind === 'cas' && key === 'm.a' ? { until: gate.promise } : undefined;
     };
     const refused = endOf(late.member.join());
@@ -318,7 +318,7 @@ describe('a node that joins', () => {
     const joined = created.member.join();
     await Promise.resolve();
     await clock.advance(0);
-    created.store.fate = ({ kind }) => (kind === 'list' ? 'lost' : undefined);
+    created.store.effect = ({ kind }) => (kind === 'list' ? 'lost' : undefined);
     await clock.advance(5_000);
     await joined;
     expect(created.member.shards()).toHaveLength(NUM_SHARDS);
@@ -354,7 +354,7 @@ describe('several nodes', () => {
     const { join, clock, bucket } = cluster();
     const [a, b] = [await join('a'), await join('b')];
     await clock.advance(5_000);
-    b.store.fate = () => 'lost';
+    b.store.effect = () => 'lost';
     await clock.advance(timing.expiryMs - timing.heartbeatMs);
     expect(a.member.shards().length).toBeLessThan(NUM_SHARDS);
     await clock.advance(3 * timing.heartbeatMs);
@@ -370,7 +370,7 @@ describe('several nodes', () => {
     const before = [a.member.shards(), b.member.shards()];
     for (const { store } of [a, b]) store.become(false);
     await clock.advance(60_000);
-    expect([a, b].map(({ events }) => events.filter((event) => event === 'lapse').length)).toEqual([1, 1]);
+    expect([a, b].map(({ events }) => events.filter((event) => event === 'expired').length)).toEqual([1, 1]);
     for (const { store } of [a, b]) store.become(true);
     await clock.advance(2_000);
     expect([a.member.shards(), b.member.shards()]).toEqual(before);
@@ -403,7 +403,7 @@ describe('several nodes', () => {
 });
 
 describe('a node that is fenced', () => {
-  test('abandons all, and joins again as a new run in the same process', async () => {
+  test('drops all, and joins again as a new run in the same process', async () => {
     const { join, clock, bucket } = cluster();
     const { member, events, incs, store } = await join('a');
     await clock.advance(5_000);
@@ -411,7 +411,7 @@ describe('a node that is fenced', () => {
     bucket.put('h.a', heartbeat(incs[0]!, { isDead: true }));
     await clock.advance(timing.heartbeatMs + 50);
     expect(events.slice(0, 9)).toEqual([
-      ...[0, 1, 2, 3].flatMap((shard) => [`abandon ${shard}`, `lost ${shard}`]),
+      ...[0, 1, 2, 3].flatMap((shard) => [`drop ${shard}`, `lost ${shard}`]),
       'fenced: another wrote its heartbeat record',
     ]);
     await clock.advance(3_000);
@@ -426,7 +426,7 @@ describe('a node that is fenced', () => {
     const { member, incs, steps } = await join('a');
     await clock.advance(5_000);
     const gate = deferred();
-    steps.abandon = () => gate.promise;
+    steps.drop = () => gate.promise;
     bucket.put('h.a', heartbeat(incs[0]!, { isDead: true }));
     await clock.advance(3_000);
     expect(incs).toHaveLength(1);
@@ -475,12 +475,12 @@ describe('a node that is fenced', () => {
     bucket.lose();
     const b = create('b');
     const joined = b.member.join();
-    store.fate = ({ key }) =>
+    store.effect = ({ key }) =>
       key === 'h.a' && !events.some((event) => event.startsWith('fenced')) ? 'lost' : undefined;
     await clock.advance(2 * timing.listMs);
     await joined;
     expect(events).toContain('fenced: its cluster was made anew');
-    store.fate = () => undefined;
+    store.effect = () => undefined;
     await clock.advance(10_000);
     expect(member.topology().clusterId).not.toBe(id);
     const holder = member.epochOf(0) === undefined ? b.member : member;
@@ -504,9 +504,9 @@ describe('a node that is fenced', () => {
     const { member, store } = await join('a');
     await clock.advance(5_000);
     bucket.lose();
-    store.fate = ({ key }) => (key === 'cfg' ? 'lost' : undefined);
+    store.effect = ({ key }) => (key === 'cfg' ? 'lost' : undefined);
     await clock.advance(2 * timing.expiryMs);
-    store.fate = () => undefined;
+    store.effect = () => undefined;
     await clock.advance(timing.expiryMs - 500);
     expect(bucket.record('s.0')).toMatchObject({ epoch: 1, state: 'restored' });
     await clock.advance(1_500);
@@ -549,7 +549,7 @@ describe('a node that leaves', () => {
     const { join, clock, bucket } = cluster();
     const { member, steps, logger, events } = await join('a');
     await clock.advance(5_000);
-    steps.vacate = (shard) => (shard === 2 ? deferred().promise : Promise.resolve());
+    steps.handOver = (shard) => (shard === 2 ? deferred().promise : Promise.resolve());
     const left = member.leave(500);
     await clock.advance(500);
     await left;
@@ -685,7 +685,7 @@ describe('marks of a node that is gone', () => {
     const { clock, bucket, a } = await afterLeaving();
     await clock.advance(PURGE_MS - timing.listMs);
     a.store.isDeaf = true;
-    a.store.fate = ({ kind, key }) => {
+    a.store.effect = ({ kind, key }) => {
       if (kind === 'cas' && key === 'm.b') bucket.put('m.b', memberRecord('y'), false);
       return undefined;
     };
@@ -719,7 +719,7 @@ describe('a store that refuses', () => {
     const created = create('a');
     const { member, logger } = created;
     created.steps.enter = async () => {
-      created.store.fate = ({ kind }) => (kind === 'list' ? { refusal: FULL } : undefined);
+      created.store.effect = ({ kind }) => (kind === 'list' ? { refusal: FULL } : undefined);
     };
     const failed = endOf(member.join());
     await clock.advance(timing.expiryMs + timing.heartbeatMs);
@@ -733,13 +733,13 @@ describe('a store that refuses', () => {
     await join('a');
   });
 
-  test('a heartbeat makes a running node lapse with the reason in its log, and renew when there is room', async () => {
+  test('a heartbeat lets the lease of a running node expire with the reason in its log, and renew when there is room', async () => {
     const { join, clock } = cluster();
     const { store, events, logger } = await join('a');
     expect(messages(logger)).toEqual(['info: node a joined its cluster']);
-    store.fate = (operation) => (isWriteOf(operation, 'h.a') ? { refusal: FULL } : undefined);
+    store.effect = (operation) => (isWriteOf(operation, 'h.a') ? { refusal: FULL } : undefined);
     await clock.advance(10 * timing.leaseMs);
-    expect(events).toContain('lapse');
+    expect(events).toContain('expired');
     const refused = 'the membership store refuses to write h.a: the account is full';
     const lapsed = messages(logger).filter((message) => message.includes('lapsed'));
     expect(lapsed).toEqual([
@@ -749,7 +749,7 @@ describe('a store that refuses', () => {
       'warn: the membership store of node a refuses to write h.a: the account is full',
     );
     expect(messages(logger).length).toBeLessThan(6);
-    store.fate = () => undefined;
+    store.effect = () => undefined;
     await clock.advance(timing.leaseMs);
     expect(messages(logger).at(-1)).toMatch(/^info: node a has a lease again after \d+ ms$/);
   });
@@ -758,18 +758,18 @@ describe('a store that refuses', () => {
     const { join, clock, bucket } = cluster();
     const { store, events, logger } = await join('a');
     bucket.put('h.a', heartbeat('a', { isDead: true }));
-    store.fate = (operation) => (isWriteOf(operation, 'h.a') ? { refusal: FULL } : undefined);
+    store.effect = (operation) => (isWriteOf(operation, 'h.a') ? { refusal: FULL } : undefined);
     await clock.advance(20 * timing.expiryMs);
     expect(events.splice(0).at(-1)).toMatch(/^fenced/);
     expect(messages(logger).filter((message) => message.startsWith('error'))).toEqual([]);
-    store.fate = () => undefined;
+    store.effect = () => undefined;
     await clock.advance(timing.leaseMs);
     expect(events).toContain('joined');
     expect(messages(logger).at(-1)).toBe('info: node a joined its cluster again, as a new run');
   });
 });
 
-test('a lapse without trouble in the store says that no heartbeat was acknowledged', async () => {
+test('an expiry without trouble in the store says that no heartbeat was acknowledged', async () => {
   const { join, clock } = cluster();
   const { logger, member } = await join('a');
   clock.pause(2 * timing.leaseMs);

@@ -1,7 +1,7 @@
 import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { Monitor } from '../../src/cluster/monitor.ts';
-import { Session } from '../../src/cluster/session.ts';
+import { HeartbeatSession } from '../../src/cluster/heartbeat-session.ts';
 import { View } from '../../src/cluster/view.ts';
 import { Bucket, TestStore } from './bucket.ts';
 import { countingRandom, heartbeat, member, timing } from './fixtures.ts';
@@ -13,8 +13,8 @@ function start(nodeId = 'me') {
   const bucket = new Bucket();
   const store = new TestStore(bucket, clock);
   const options = { nodeId, inc: 'i', store, timing, clock, random: countingRandom() };
-  const session = new Session(options, {
-    onLapse: () => {
+  const session = new HeartbeatSession(options, {
+    onLeaseExpired: () => {
       monitor.suspend();
     },
     onValid: () => undefined,
@@ -154,7 +154,7 @@ describe('a node that is silent', () => {
     const { monitor, join, advance, bucket, store, view } = start();
     join('a');
     monitor.assign();
-    store.fate = ({ kind, key }) => (kind === 'cas' && key === 'h.a' ? 'lost' : undefined);
+    store.effect = ({ kind, key }) => (kind === 'cas' && key === 'h.a' ? 'lost' : undefined);
     await advance(timing.expiryMs + 900);
     expect(store.sent('h.a').length).toBeGreaterThan(1);
     expect(view.isAlive('a')).toBe(true);
@@ -165,10 +165,10 @@ describe('a node that is silent', () => {
     const { monitor, join, advance, bucket, store, view } = start();
     join('a');
     monitor.assign();
-    store.fate = ({ kind, key }) => (kind === 'cas' && key === 'h.a' ? 'lost' : undefined);
+    store.effect = ({ kind, key }) => (kind === 'cas' && key === 'h.a' ? 'lost' : undefined);
     await advance(timing.expiryMs);
     bucket.put('h.a', heartbeat('x', { beat: 2 }));
-    store.fate = () => undefined;
+    store.effect = () => undefined;
     await advance(900);
     expect(store.sent('h.a')).toHaveLength(1);
     expect(view.isAlive('a')).toBe(true);
@@ -224,13 +224,13 @@ describe('the timers start anew', () => {
   });
 
   test('when the monitor itself had no lease: it has to keep one for an expiry first', async () => {
-    const lapse = async ({ clock, session, advance }: ReturnType<typeof start>): Promise<void> => {
+    const expire = async ({ clock, session, advance }: ReturnType<typeof start>): Promise<void> => {
       clock.moveWall(10_000);
       expect(session.isValid()).toBe(false);
       await advance(300);
     };
-    expect(await silentFor(timing.expiryMs - 301, lapse)).toBe(false);
-    expect(await silentFor(timing.expiryMs + 600, lapse)).toBe(true);
+    expect(await silentFor(timing.expiryMs - 301, expire)).toBe(false);
+    expect(await silentFor(timing.expiryMs + 600, expire)).toBe(true);
   });
 
   test('and a lease that is young is no place to judge from, however long the others were silent', async () => {
@@ -332,7 +332,7 @@ describe('a death', () => {
     const gate = deferred();
     put('m.a', member('x'));
     put('h.a', heartbeat('x', { isDead: true }));
-    store.fate = ({ key }) => (key === 'm.a' ? { until: gate.promise } : undefined);
+    store.effect = ({ key }) => (key === 'm.a' ? { until: gate.promise } : undefined);
     await advance(200);
     expect(store.sent('m.a')).toHaveLength(1);
     put('m.a', member('next'));

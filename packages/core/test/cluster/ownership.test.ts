@@ -1,7 +1,7 @@
 import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { Ownership } from '../../src/cluster/ownership.ts';
-import { Session } from '../../src/cluster/session.ts';
+import { HeartbeatSession } from '../../src/cluster/heartbeat-session.ts';
 import type { Timing } from '../../src/cluster/timing.ts';
 import { View } from '../../src/cluster/view.ts';
 import { recordLog } from '../recorders.ts';
@@ -30,8 +30,8 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
   const logger = recordLog();
   const highestEpochs = new Map<number, number>();
   const options = { nodeId: 'a', inc: 'i', store, timing, clock, random: countingRandom() };
-  const session = new Session(options, {
-    onLapse: () => events.push('lapse'),
+  const session = new HeartbeatSession(options, {
+    onLeaseExpired: () => events.push('expired'),
     onValid: () => {
       ownership.reconcile();
     },
@@ -52,8 +52,8 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
   const state = { isPlaced: true };
   const steps = {
     serve: (_shard: number): Promise<unknown> => Promise.resolve(),
-    vacate: (_shard: number): Promise<unknown> => Promise.resolve(),
-    abandon: (_shard: number): Promise<unknown> => Promise.resolve(),
+    handOver: (_shard: number): Promise<unknown> => Promise.resolve(),
+    drop: (_shard: number): Promise<unknown> => Promise.resolve(),
   };
   const ownership: Ownership = new Ownership({
     ...{ ...options, numShards, view, session, logger, clusterId: () => 'c' },
@@ -62,13 +62,13 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
         events.push(`serve ${shard}`);
         await steps.serve(shard);
       },
-      vacate: async (shard) => {
-        events.push(`vacate ${shard}`);
-        await steps.vacate(shard);
+      handOver: async (shard) => {
+        events.push(`handOver ${shard}`);
+        await steps.handOver(shard);
       },
-      abandon: async (shard) => {
-        events.push(`abandon ${shard}`);
-        await steps.abandon(shard);
+      drop: async (shard) => {
+        events.push(`drop ${shard}`);
+        await steps.drop(shard);
       },
     },
     listener: {
@@ -186,7 +186,7 @@ describe('a shard is taken', () => {
 
   test('not by two: the loser learns whose it is', async () => {
     const { advance, ownership, store, bucket, view } = await start({ before: { 's.0': released } });
-    store.fate = ({ kind, key }) => {
+    store.effect = ({ kind, key }) => {
       if (kind === 'cas' && key === 's.0') bucket.put('s.0', owned(5, 'b', 'x'), false);
       return undefined;
     };
@@ -199,11 +199,11 @@ describe('a shard is taken', () => {
     const { advance, ownership, store, bucket, events, view, clock } = await start({
       before: { 's.0': released },
     });
-    store.fate = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? 'unheard' : undefined);
+    store.effect = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? 'answer lost' : undefined);
     await advance(300);
     const mine = bucket.get('s.0')!;
     const theirs = bucket.put('s.0', owned(6, 'b', 'x'), false);
-    store.fate = ({ kind, key }) => (kind === 'read' && key === 's.0' ? { told: [mine] } : undefined);
+    store.effect = ({ kind, key }) => (kind === 'read' && key === 's.0' ? { told: [mine] } : undefined);
     view.apply(theirs, clock.monoMs());
     await advance(300);
     expect(events).not.toContain('serve 0');
@@ -219,7 +219,7 @@ describe('a shard is taken', () => {
     bucket.put('s.0', owned(6, 'b', 'x'));
     gate.resolve();
     await clock.advance(0);
-    expect(events).toEqual(['serve 0', 'abandon 0', 'lost 0']);
+    expect(events).toEqual(['serve 0', 'drop 0', 'lost 0']);
   });
 
   test('at once from the dead, but nodes that start together let membership come to rest first', async () => {
@@ -248,7 +248,7 @@ describe('a shard without a record', () => {
   test('is served only after a heartbeat that was sent later is acknowledged', async () => {
     const { advance, ownership, store, timing, events, clock, session } = await start();
     const gate = deferred();
-    store.fate = ({ key }) =>
+    store.effect = ({ key }) =>
       key === 'h.a' && store.sent('s.0').length > 0 ? { until: gate.promise } : undefined;
     await advance(timing.expiryMs);
     expect(ownership.holds(0, 1)).toBe(true);
@@ -263,7 +263,7 @@ describe('a shard without a record', () => {
     const { advance, ownership, store, timing, clock, events } = await start();
     const gates = [deferred(), deferred()];
     let held = 0;
-    store.fate = ({ key, kind }) =>
+    store.effect = ({ key, kind }) =>
       kind === 'cas' && key === 'h.a' && store.sent('s.0').length === 1 && held < 2
         ? { until: gates[held++]!.promise }
         : undefined;
@@ -374,7 +374,7 @@ describe('a record in this run’s own name that it does not hold', () => {
 
   test('is left to whoever takes it first', async () => {
     const { ownership, bucket, clock, store, events } = await start();
-    store.fate = ({ kind, key }) => {
+    store.effect = ({ kind, key }) => {
       if (kind === 'cas' && key === 's.0') bucket.put('s.0', owned(8, 'b', 'x'), false);
       return undefined;
     };
@@ -384,14 +384,14 @@ describe('a record in this run’s own name that it does not hold', () => {
   });
 });
 
-describe('a lapse', () => {
+describe('an expired lease', () => {
   test('ends admission at once, and every shard is written again before it serves', async () => {
     const { ownership, clock, store, advance, bucket, events } = await holding();
     const sent = store.sent('s.0').length;
     clock.pause(LEASE_MS + 1);
     expect([ownership.admits(0), ownership.holds(0, 5), ownership.shards()]).toEqual([false, false, [0]]);
     const gate = deferred();
-    store.fate = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? { until: gate.promise } : undefined);
+    store.effect = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? { until: gate.promise } : undefined);
     await advance(300);
     expect(ownership.admits(0)).toBe(false);
     gate.resolve();
@@ -399,7 +399,7 @@ describe('a lapse', () => {
     expect(store.sent('s.0')).toHaveLength(sent + 1);
     expect([ownership.admits(0), ownership.epochOf(0)]).toEqual([true, 5]);
     expect(bucket.record('s.0')).toMatchObject({ epoch: 5, owner: 'a' });
-    expect(events).toEqual(['lapse']);
+    expect(events).toEqual(['expired']);
   });
 
   test('loses the shard that somebody took meanwhile', async () => {
@@ -408,7 +408,7 @@ describe('a lapse', () => {
     bucket.put('s.0', owned(6, 'b', 'x'), false);
     await advance(600);
     expect(ownership.shards()).toEqual([]);
-    expect(events).toEqual(['lapse', 'abandon 0', 'lost 0']);
+    expect(events).toEqual(['expired', 'drop 0', 'lost 0']);
   });
 
   test('loses the shard whose record is gone without a trace, and restores its epoch', async () => {
@@ -416,7 +416,7 @@ describe('a lapse', () => {
     clock.pause(LEASE_MS + 1);
     bucket.purge('s.0');
     await advance(600);
-    expect(events.slice(0, 3)).toEqual(['lapse', 'abandon 0', 'lost 0']);
+    expect(events.slice(0, 3)).toEqual(['expired', 'drop 0', 'lost 0']);
     const written = bucket.writes
       .filter(({ key }) => key === 's.0')
       .map(({ value }) => JSON.parse(value!) as object);
@@ -427,11 +427,11 @@ describe('a lapse', () => {
     expect(ownership.admits(0)).toBe(true);
   });
 
-  test('during which another lapse began is not over with the write sent between them', async () => {
+  test('during which the lease expired once more is not over with the write sent between them', async () => {
     const { ownership, clock, advance, store, session } = await holding();
     clock.pause(LEASE_MS + 1);
     const gate = deferred();
-    store.fate = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? { until: gate.promise } : undefined);
+    store.effect = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? { until: gate.promise } : undefined);
     await advance(300);
     clock.pause(LEASE_MS + 1);
     expect(session.isValid()).toBe(false);
@@ -448,7 +448,7 @@ describe('a shard that somebody else has written', () => {
     const { ownership, bucket, events } = await holding();
     bucket.put('s.0', owned(6, 'b', 'x'));
     expect(ownership.shards()).toEqual([]);
-    expect(events).toEqual(['abandon 0', 'lost 0']);
+    expect(events).toEqual(['drop 0', 'lost 0']);
   });
 
   test('is not lost for its own write, heard of once more', async () => {
@@ -461,7 +461,7 @@ describe('a shard that somebody else has written', () => {
   test('is lost when it was deleted', async () => {
     const { bucket, events } = await holding();
     bucket.put('s.0', undefined);
-    expect(events).toEqual(['abandon 0', 'lost 0']);
+    expect(events).toEqual(['drop 0', 'lost 0']);
   });
 });
 
@@ -469,24 +469,24 @@ describe('a hand-over', () => {
   test('refuses first, then lets the node finish, then writes released', async () => {
     const { ownership, desired, steps, bucket, events, advance, clock, store } = await holding();
     const gate = deferred();
-    steps.vacate = () => gate.promise;
+    steps.handOver = () => gate.promise;
     const sent = store.sent('s.0').length;
     desired.set(0, 'b');
     await advance(300);
-    expect(events).toEqual(['vacate 0']);
+    expect(events).toEqual(['handOver 0']);
     expect([ownership.admits(0), ownership.holds(0, 5)]).toEqual([false, true]);
     expect(store.sent('s.0')).toHaveLength(sent);
     gate.resolve();
     await clock.advance(0);
     expect(bucket.record('s.0')).toMatchObject({ epoch: 5, owner: 'a', state: 'released' });
-    expect(events).toEqual(['vacate 0', 'released 0']);
+    expect(events).toEqual(['handOver 0', 'released 0']);
     expect(ownership.shards()).toEqual([]);
   });
 
   test('of a shard that is lost meanwhile writes nothing', async () => {
     const { desired, steps, bucket, events, advance, clock, store } = await holding();
     const gate = deferred();
-    steps.vacate = () => gate.promise;
+    steps.handOver = () => gate.promise;
     const sent = store.sent('s.0').length;
     desired.set(0, 'b');
     await advance(300);
@@ -494,7 +494,7 @@ describe('a hand-over', () => {
     gate.resolve();
     await clock.advance(0);
     expect(store.sent('s.0')).toHaveLength(sent);
-    expect(events).toEqual(['vacate 0', 'abandon 0', 'lost 0']);
+    expect(events).toEqual(['handOver 0', 'drop 0', 'lost 0']);
   });
 
   test('begins only when membership has been the same for a while', async () => {
@@ -504,7 +504,7 @@ describe('a hand-over', () => {
     await advance(299);
     expect(events).toEqual([]);
     await clock.advance(2);
-    expect(events).toContain('vacate 0');
+    expect(events).toContain('handOver 0');
   });
 
   test('has maxMoving shards on their way at a time', async () => {
@@ -513,13 +513,13 @@ describe('a hand-over', () => {
       ...{ numShards: 5, before, timing: { maxMoving: 2 } },
     });
     const gates = [0, 1, 2, 3, 4].map(() => deferred());
-    steps.vacate = (shard) => gates[shard]!.promise;
+    steps.handOver = (shard) => gates[shard]!.promise;
     for (let shard = 0; shard < 5; shard++) desired.set(shard, 'b');
     await advance(300);
-    expect(events).toEqual(['vacate 0', 'vacate 1']);
+    expect(events).toEqual(['handOver 0', 'handOver 1']);
     gates[1]!.resolve();
     await clock.advance(0);
-    expect(events).toEqual(['vacate 0', 'vacate 1', 'released 1', 'vacate 2']);
+    expect(events).toEqual(['handOver 0', 'handOver 1', 'released 1', 'handOver 2']);
     for (const gate of gates) gate.resolve();
     await clock.advance(0);
     expect(events.filter((event) => event.startsWith('released'))).toHaveLength(5);
@@ -531,7 +531,7 @@ describe('drain', () => {
     const before = { 's.0': released, 's.1': released };
     const { ownership, steps, clock, changeMembers, bucket } = await holding({ numShards: 2, before });
     const gate = deferred();
-    steps.vacate = () => gate.promise;
+    steps.handOver = () => gate.promise;
     changeMembers();
     const state = { isDrained: false };
     const drained = ownership.drain().then(() => (state.isDrained = true));
@@ -553,7 +553,7 @@ describe('drain', () => {
   test('waits for a write that is under way, and hands its shard over too', async () => {
     const { ownership, advance, store, clock, bucket } = await start({ before: { 's.0': released } });
     const gate = deferred();
-    store.fate = ({ kind, key }) =>
+    store.effect = ({ kind, key }) =>
       kind === 'cas' && key === 's.0' && store.sent('s.0').length === 1 ? { until: gate.promise } : undefined;
     await advance(300);
     const drained = ownership.drain();
@@ -565,7 +565,7 @@ describe('drain', () => {
 
   test('resolves when the run ends before everything is handed over', async () => {
     const { ownership, steps } = await holding();
-    steps.vacate = () => deferred().promise;
+    steps.handOver = () => deferred().promise;
     const drained = ownership.drain();
     void ownership.end();
     await drained;
@@ -576,11 +576,11 @@ describe('drain', () => {
 test('a shard that was lost is not taken again before what is left of it is cleared away', async () => {
   const { advance, bucket, events, steps, ownership, timing } = await holding();
   const gate = deferred();
-  steps.abandon = () => gate.promise;
+  steps.drop = () => gate.promise;
   bucket.put('s.0', owned(6, 'b', 'x'));
   bucket.put('s.0', owned(6, 'b', 'x', 'released'));
   await advance(4 * timing.stableMs);
-  expect(events).toEqual(['abandon 0', 'lost 0']);
+  expect(events).toEqual(['drop 0', 'lost 0']);
   gate.resolve();
   await advance(4 * timing.stableMs);
   expect(events.slice(2)).toEqual(['serve 0', 'acquired 0 in 7']);
@@ -594,34 +594,34 @@ describe('the end', () => {
     const { ownership, events, clock, steps } = await holding({ numShards: 600, before });
     expect(all.every((shard) => ownership.admits(shard))).toBe(true);
     const gate = deferred();
-    steps.abandon = (shard) => (shard === 599 ? gate.promise : Promise.resolve());
+    steps.drop = (shard) => (shard === 599 ? gate.promise : Promise.resolve());
     let isOver = false;
     void ownership.end().then(() => (isOver = true));
     expect(ownership.shards()).toEqual([]);
     expect(all.some((shard) => ownership.admits(shard) || ownership.holds(shard, 5))).toBe(false);
     expect(events).toHaveLength(2 * 256);
     await clock.advance(0);
-    expect(events.filter((event) => event.startsWith('abandon'))).toHaveLength(600);
+    expect(events.filter((event) => event.startsWith('drop'))).toHaveLength(600);
     expect(isOver).toBe(false);
     gate.resolve();
     await clock.advance(0);
     expect(isOver).toBe(true);
   });
 
-  test('abandons what is held, once, and leaves no timer', async () => {
+  test('drops what is held, once, and leaves no timer', async () => {
     const { ownership, events, changeMembers, session, clock } = await holding();
     changeMembers();
     void ownership.end();
     void ownership.end();
     session.end();
-    expect(events).toEqual(['abandon 0', 'lost 0']);
+    expect(events).toEqual(['drop 0', 'lost 0']);
     expect(clock.timerCount).toBe(0);
   });
 
   test('gives up what is under way: a write that is done all the same is not served', async () => {
     const { ownership, advance, store, events, clock } = await start({ before: { 's.0': released } });
     const gate = deferred();
-    store.fate = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? { until: gate.promise } : undefined);
+    store.effect = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? { until: gate.promise } : undefined);
     await advance(300);
     void ownership.end();
     gate.resolve();
@@ -633,7 +633,7 @@ describe('the end', () => {
 test('a record that is gone, as after the loss of the bucket, is not tried again and again: a heartbeat finds out', async () => {
   const { ownership, store, bucket, session, clock } = await holding();
   const gate = deferred();
-  store.fate = ({ kind, key }) => (kind === 'cas' && key === 'h.a' ? { until: gate.promise } : undefined);
+  store.effect = ({ kind, key }) => (kind === 'cas' && key === 'h.a' ? { until: gate.promise } : undefined);
   const sent = store.sent('s.0').length;
   const mine = bucket.get('s.0')!;
   bucket.put('s.0', owned(6, 'b', 'x'));

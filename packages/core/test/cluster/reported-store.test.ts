@@ -45,7 +45,7 @@ describe('a reported store', () => {
 
   test('logs a refused write at once, with the reason, and equal ones rarely with a count', async () => {
     const { store, inner, logger, clock } = start();
-    inner.fate = () => ({ refusal: FULL });
+    inner.effect = () => ({ refusal: FULL });
     for (let i = 0; i < 108; i++) {
       expect(await store.cas(`h.${i}`, 0, 'v', TIMEOUT_MS)).toEqual({ kind: 'unknown', refusal: FULL });
       await clock.advance(23_000 / 108);
@@ -67,7 +67,7 @@ describe('a reported store', () => {
 
   test('says of a node that cannot go on that it waits for the store', async () => {
     const { store, inner, lines } = start({ isAwaited: true });
-    inner.fate = () => ({ refusal: FULL });
+    inner.effect = () => ({ refusal: FULL });
     await expect(store.read('cfg', TIMEOUT_MS)).rejects.toBe(FULL);
     await expect(store.list(TIMEOUT_MS)).rejects.toBe(FULL);
     expect(lines()).toEqual([
@@ -100,7 +100,7 @@ describe('a reported store', () => {
 
   test('logs silence once it has lasted for two answers, and its end', async () => {
     const { store, inner, lines, answered, clock } = start();
-    inner.fate = () => 'lost';
+    inner.effect = () => 'lost';
     await answered(store.cas('h.a', 0, 'v', TIMEOUT_MS));
     expect(lines()).toEqual([]);
     await answered(store.read('h.a', TIMEOUT_MS));
@@ -108,7 +108,7 @@ describe('a reported store', () => {
     expect(lines()).toEqual([
       'warn: the membership store of node a does not answer: it was asked to read h.a',
     ]);
-    inner.fate = () => undefined;
+    inner.effect = () => undefined;
     await clock.advance(1_000);
     await store.read('h.a', TIMEOUT_MS);
     await store.read('h.a', TIMEOUT_MS);
@@ -117,11 +117,11 @@ describe('a reported store', () => {
 
   test('says nothing of one answer that stayed away', async () => {
     const { store, inner, lines, answered } = start();
-    inner.fate = () => 'lost';
+    inner.effect = () => 'lost';
     await Promise.all([1, 2, 3].map(() => answered(store.read('h.a', TIMEOUT_MS))));
-    inner.fate = () => undefined;
+    inner.effect = () => undefined;
     await store.read('h.a', TIMEOUT_MS);
-    inner.fate = () => 'lost';
+    inner.effect = () => 'lost';
     await answered(store.read('h.a', TIMEOUT_MS));
     expect(lines()).toEqual([]);
   });
@@ -162,10 +162,10 @@ describe('a reported store', () => {
   test('knows what went wrong since the last acknowledged write', async () => {
     const { store, inner } = start();
     expect(store.trouble).toBeUndefined();
-    inner.fate = () => ({ refusal: FULL });
+    inner.effect = () => ({ refusal: FULL });
     await store.cas('h.a', 0, 'v', TIMEOUT_MS);
     expect(store.trouble).toBe('the membership store refuses to write h.a: the account is full');
-    inner.fate = () => undefined;
+    inner.effect = () => undefined;
     await store.cas('h.a', 0, 'v', TIMEOUT_MS);
     expect(store.trouble).toBeUndefined();
     inner.become(false);

@@ -55,7 +55,7 @@ describe('the epochs of a bucket that is lost', () => {
 
   test('are left to the next try when the list has no answer', async () => {
     const { clock, store, restore } = start([[0, 7]]);
-    store.fate = () => 'lost';
+    store.effect = () => 'lost';
     const restored = restore();
     await clock.advance(timing.ackTimeoutMs);
     await restored;
@@ -64,7 +64,7 @@ describe('the epochs of a bucket that is lost', () => {
 
   test('cost one round of unanswered writes at most, whatever the number of shards', async () => {
     const { clock, store, restore } = start(Array.from({ length: 500 }, (_, shard) => [shard, 1] as const));
-    store.fate = ({ kind }) => (kind === 'cas' ? 'lost' : undefined);
+    store.effect = ({ kind }) => (kind === 'cas' ? 'lost' : undefined);
     const restored = restore();
     await clock.advance(timing.ackTimeoutMs);
     await restored;

@@ -2,18 +2,18 @@ import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { writeUntilKnown } from '../../src/cluster/write.ts';
 import { Bucket, FULL, TestStore } from './bucket.ts';
-import type { Fate, Operation } from './bucket.ts';
+import type { Effect, Operation } from './bucket.ts';
 import { skewedClock } from './skewed-clock.ts';
 
 const ACK_MS = 100;
 const PAUSE_MS = 50;
 
-/** The fates of the operations in their order; what comes later is done at once. */
-function start(...fates: (Fate | undefined)[]) {
+/** The effects of the operations in their order; what comes later is done at once. */
+function start(...effects: (Effect | undefined)[]) {
   const clock = skewedClock();
   const bucket = new Bucket();
   const store = new TestStore(bucket, clock);
-  store.fate = () => fates.shift();
+  store.effect = () => effects.shift();
   const wanted = { isWanted: true };
   const write = (revision: number, value = 'mine') =>
     writeUntilKnown(
@@ -39,7 +39,7 @@ describe('a write', () => {
   });
 
   test('whose answer never came, and that was done, is recognised by its bytes', async () => {
-    const { write, clock, bucket, kinds } = start('unheard');
+    const { write, clock, bucket, kinds } = start('answer lost');
     const result = write(0);
     await clock.advance(ACK_MS);
     expect(await result).toEqual({ kind: 'acked', entry: { key: 'k', revision: 1, value: 'mine' } });
@@ -155,7 +155,7 @@ describe('a write that nobody wants any more', () => {
 
   test('that is refused is sent again after pauses that double up to the time an answer may take', async () => {
     const { clock, store, write, wanted } = start();
-    store.fate = ({ kind }) => (kind === 'cas' ? { refusal: FULL } : undefined);
+    store.effect = ({ kind }) => (kind === 'cas' ? { refusal: FULL } : undefined);
     const result = write(0);
     const sentAt: number[] = [];
     for (let ms = 0; ms <= 500; ms += 50) {
@@ -171,7 +171,7 @@ describe('a write that nobody wants any more', () => {
   test('tells of each try that decided nothing, with the refusal, and ends with what is thrown then', async () => {
     const { clock, store } = start();
     const told: unknown[] = [];
-    const fates: (Fate | undefined)[] = [
+    const effects: (Effect | undefined)[] = [
       { refusal: FULL },
       undefined,
       'lost',
@@ -179,7 +179,7 @@ describe('a write that nobody wants any more', () => {
       'lost',
       { refusal: FULL },
     ];
-    store.fate = () => fates.shift();
+    store.effect = () => effects.shift();
     const enough = new Error('enough');
     const result = writeUntilKnown(
       { store, clock, ackTimeoutMs: ACK_MS },

@@ -789,7 +789,7 @@ describe('what runs for many shards', () => {
   test('is aborted shard by shard in time that is in proportion', async () => {
     const growth = await processorGrowth(2_000, running, async ({ dispatch, shards }) => {
       const error = new ClstrError('FENCED', 'lost');
-      for (const shard of shards) await dispatch.abortRuns(error, shard);
+      for (const shard of shards) await dispatch.abortCalls(error, shard);
       expect(dispatch.inFlight).toBe(0);
     });
     expect(growth).toBeLessThan(3);
@@ -807,7 +807,7 @@ describe('what runs for many shards', () => {
 
   test('is aborted in slices: other work gets its turn in between', async () => {
     const { dispatch } = running(1_000);
-    const aborted = dispatch.abortRuns(new ClstrError('FENCED', 'its lease is over'));
+    const aborted = dispatch.abortCalls(new ClstrError('FENCED', 'its lease is over'));
     expect(dispatch.inFlight).toBe(1_000 - 256);
     await aborted;
     expect(dispatch.inFlight).toBe(0);

@@ -58,13 +58,13 @@ async function owning(options: Partial<NodeOptions> = {}) {
 function openHandler() {
   const gate = deferred<unknown>();
   const signals: AbortSignal[] = [];
-  const tenures: ({ epoch: number } | undefined)[] = [];
+  const ownerLog: ({ epoch: number } | undefined)[] = [];
   const handler: Handler = (_request, context) => {
     signals.push(context.signal);
-    tenures.push(context.tenure);
+    ownerLog.push(context.lease);
     return gate.promise;
   };
-  return { gate, signals, tenures, handler };
+  return { gate, signals, ownerLog, handler };
 }
 
 const typesOf = (events: readonly NodeEvent[]): string[] => events.map(({ type }) => type);
@@ -156,10 +156,10 @@ describe('a node with a membership', () => {
   });
 
   test('gives its handler the epoch, and the topology to whoever asks', async () => {
-    const { handler, tenures, gate } = openHandler();
+    const { handler, ownerLog, gate } = openHandler();
     const { shard, direct, port, inc } = await owning({ handler });
     shard.onEntry(entryOf(), port);
-    expect(tenures[0]).toMatchObject({ epoch: 1, isHeld: true, fencingToken: 1 });
+    expect(ownerLog[0]).toMatchObject({ epoch: 1, isHeld: true, fencingToken: 1 });
     gate.resolve('done');
     direct.onEntry(entryOf({ type: 'clstr.topology' }), port);
     expect(JSON.parse(port.last!.value as string)).toMatchObject({
@@ -224,7 +224,7 @@ describe('a message', () => {
 
   test('on the direct address is refused with the owner, as far as it is known', async () => {
     const { direct, bucket, port, store } = await owning();
-    store.fate = ({ key }) => (key === 's.1' ? 'lost' : undefined);
+    store.effect = ({ key }) => (key === 's.1' ? 'lost' : undefined);
     bucket.put('s.1', owned(2, 'b', 'x'));
     direct.onEntry(entryOf(), port);
     expect(port.last!.error).toMatchObject({
@@ -362,11 +362,11 @@ describe('a hand-over', () => {
     ],
     ['rejects', () => Promise.reject(new Error('boom'))],
   ])(
-    'whose release %s goes on all the same: what runs ends, and the subject is left',
-    async (_what, release) => {
+    'whose handler %s goes on all the same: what runs ends, and the subject is left',
+    async (_what, handOver) => {
       const { handler, gate } = openHandler();
       const { direct, port, bucket, clock, node, at, logger } = await owning({
-        handler: Object.assign(handler, { release }),
+        handler: Object.assign(handler, { handOver }),
       });
       direct.onEntry(entryOf({ shard: 1 }), port);
       const end = node.drain({ graceMs: 700 });
@@ -387,7 +387,7 @@ describe('a hand-over', () => {
     const handler: Handler = () => 'reply';
     const { node } = await handingOver({
       handler: Object.assign(handler, {
-        release: async (...args: unknown[]) => {
+        handOver: async (...args: unknown[]) => {
           released.push(args);
         },
       }),
@@ -438,7 +438,7 @@ describe('a shard that is lost', () => {
     const discarded: unknown[] = [];
     const { bucket, at, events, clock, node } = await owning({
       handler: Object.assign((() => 'reply') as Handler, {
-        discard: (...args: unknown[]) => void discarded.push(args),
+        drop: (...args: unknown[]) => void discarded.push(args),
       }),
     });
     bucket.put('s.1', owned(2, 'b', 'x'));
@@ -463,7 +463,7 @@ describe('a shard that is lost', () => {
   test('survives a handler that cannot drop it', async () => {
     const { bucket, logger, node, clock } = await owning({
       handler: Object.assign((() => 'reply') as Handler, {
-        discard: () => {
+        drop: () => {
           throw new Error('boom');
         },
       }),
@@ -506,10 +506,10 @@ describe('a node that is fenced', () => {
   test('is in the state fenced until it has joined again', async () => {
     const { bucket, inc, clock, node, store } = await owning();
     bucket.put('h.n1', heartbeat(inc, { isDead: true }));
-    store.fate = ({ kind }) => (kind === 'cas' && node.state === 'fenced' ? 'lost' : undefined);
+    store.effect = ({ kind }) => (kind === 'cas' && node.state === 'fenced' ? 'lost' : undefined);
     await clock.advance(timing.heartbeatMs);
     expect([node.state, node.owns(0)]).toEqual(['fenced', false]);
-    store.fate = () => undefined;
+    store.effect = () => undefined;
     await clock.advance(1_000);
     expect(node.state).toBe('serving');
   });

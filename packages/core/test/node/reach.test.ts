@@ -44,10 +44,10 @@ function create(more: Partial<ReachOptions> = {}) {
         const attempt = ++attempts;
         bus.asked.push(address);
         bus.open.set(attempt, { address, inc, listener });
-        const fate = bus.answer(address);
-        if (fate !== undefined) {
+        const effect = bus.answer(address);
+        if (effect !== undefined) {
           queueMicrotask(() => {
-            if (bus.open.delete(attempt)) listener(fate === 'answer' ? undefined : fate);
+            if (bus.open.delete(attempt)) listener(effect === 'answer' ? undefined : effect);
           });
         }
         return attempt;

@@ -200,10 +200,10 @@ describe('the state of a member', () => {
   test('is lapsed while its lease is over, and serving after it', async () => {
     const { join, clock } = cluster();
     const [a] = await join('a');
-    a!.store.fate = () => 'lost';
+    a!.store.effect = () => 'lost';
     await clock.advance(leaseMs);
     expect(a!.node.state).toBe('lapsed');
-    a!.store.fate = () => undefined;
+    a!.store.effect = () => undefined;
     await clock.advance(leaseMs);
     expect(a!.node.state).toBe('serving');
   });

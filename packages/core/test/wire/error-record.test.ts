@@ -21,7 +21,7 @@ describe('an error', () => {
         const read = overTheWire(error);
         expect([read.code, read.message, read.outcome, read.retryable]).toEqual([
           code,
-          message,
+          error.message,
           outcome,
           retryable,
         ]);

@@ -77,15 +77,15 @@ export const endings: Behaviours = {
 
   async 'says that it is connected, and tells each listener once that it has closed'(stage) {
     const transport = await stage.transport();
-    const [heard, unheard]: [ConnectionEvent[], ConnectionEvent[]] = [[], []];
+    const [heard, removed]: [ConnectionEvent[], ConnectionEvent[]] = [[], []];
     transport.onConnection((event) => heard.push(event));
-    transport.onConnection((event) => unheard.push(event))();
+    transport.onConnection((event) => removed.push(event))();
     expect(transport.state).toBe('connected');
     await transport.close();
     await transport.close();
     expect(transport.state).toBe('closed');
     expect(heard.map(({ state }) => state)).toEqual(['closed']);
-    expect(unheard).toEqual([]);
+    expect(removed).toEqual([]);
   },
 
   async 'answers what runs on a closing node as ABORTED, unknown, and fires its signal'(stage) {

@@ -30,7 +30,7 @@ export class CounterLoad {
   readonly #world: World;
   readonly #exclusion: Exclusion;
   readonly #values: FencedCounterStore;
-  /** Of each client, key and tenure: the last call that started without ever being repeated. */
+  /** Of each client, key and lease: the last call that started without ever being repeated. */
   readonly #lastStarted = new Map<string, number>();
 
   constructor(world: World, exclusion: Exclusion) {

@@ -1,5 +1,5 @@
 /** What currently stands between one node and the rest of its world. */
-import type { DeliveryFate, OperationFate } from '@clstr/transport-memory/internal';
+import type { DeliveryEffect, OperationEffect } from '@clstr/transport-memory/internal';
 import type { SeededRandom } from './seeded-random.ts';
 
 export class Disturbances {
@@ -35,7 +35,7 @@ export class Disturbances {
     return isBlackHole || breaksWatches || shares > 0;
   }
 
-  storeFate(random: SeededRandom, kind: 'cas' | 'read' | 'list'): OperationFate {
+  storeEffect(random: SeededRandom, kind: 'cas' | 'read' | 'list'): OperationEffect {
     const request = 0.1 + random.next() * 2 + random.next() * this.storeDelayMs;
     const answer = 0.1 + random.next() * 2 + random.next() * this.storeDelayMs;
     if (this.isBlackHole) return { request: 'lost' };
@@ -50,7 +50,7 @@ export class Disturbances {
     return { request, answer, isUndecided: random.chance(0.01) };
   }
 
-  deliveryFate(random: SeededRandom): DeliveryFate {
+  deliveryEffect(random: SeededRandom): DeliveryEffect {
     const delayMs = 0.1 + random.next() * 5 + this.deafMs;
     if (this.isBlackHole) return { brokenMs: 500 + random.next() * 1_500 };
     if (this.breaksWatches && random.chance(0.1)) return { brokenMs: 100 + random.next() * 3_000 };

@@ -1,7 +1,7 @@
 /** L3: while the store is gone for everybody, and when it comes back, nothing moves. */
 import type { Timing } from '@clstr/core';
 import type { Fault } from './faults.ts';
-import { OUTAGE_STAGGER_MS } from './inflict.ts';
+import { OUTAGE_STAGGER_MS } from './apply-fault.ts';
 import type { World } from './world.ts';
 
 /** How long a fault may be felt: a node that was lost is waited for, started again, and given its shards back. */

@@ -1,6 +1,6 @@
 /** Whether nodes judge rightly if messages reach them: L6 when their data path is cut, L7 when nothing cuts it. */
 import type { Fault, FaultKind } from './faults.ts';
-import { directionsOf, targetOf } from './inflict.ts';
+import { directionsOf, targetOf } from './apply-fault.ts';
 import { isAlone } from './outages.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import { NUM_SHARDS } from './world.ts';

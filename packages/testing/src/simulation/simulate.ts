@@ -10,7 +10,7 @@ import { CounterLoad } from './counter-load.ts';
 import { Exclusion } from './exclusion.ts';
 import { drawFaults } from './faults.ts';
 import type { Fault, FaultKind } from './faults.ts';
-import { heal, inflict, targetOf } from './inflict.ts';
+import { heal, applyFault, targetOf } from './apply-fault.ts';
 import type { BrokenInvariant } from './oracle.ts';
 import { ReachChecks } from './reach-checks.ts';
 import { quietOutages } from './outages.ts';
@@ -62,7 +62,7 @@ export interface SimulationReport {
   /** Changes of owner. */
   readonly moves: number;
   readonly fenced: number;
-  readonly lapses: number;
+  readonly leaseTerm: number;
   /** How often a node found that messages did not reach it. */
   readonly unreachable: number;
   /** Two processes that worked for one shard at the same time. */
@@ -91,7 +91,7 @@ class Simulation {
   #sends = 0;
   #moves = 0;
   #fenced = 0;
-  #lapses = 0;
+  #leaseTerm = 0;
 
   constructor(options: SimulationOptions) {
     const { seed, timing = 'fast', clockRateError = MAX_CLOCK_RATE_ERROR, logger, onTrace } = options;
@@ -152,7 +152,7 @@ class Simulation {
     this.#reach.schedule(this.#faults);
     for (const fault of this.#faults) {
       clock.timer(() => {
-        if (!inflict(this.#world, fault)) return;
+        if (!applyFault(this.#world, fault)) return;
         if (fault.kind === 'purge-marks') {
           this.#exclusion.onHeartbeatsLost(targetOf(this.#world, fault)!.id);
         } else if (fault.kind === 'delete-bucket') {
@@ -179,7 +179,7 @@ class Simulation {
   #onNodeEvent(process: SimulatedNode, event: NodeEvent): void {
     const { nowMs, oracle } = this.#world;
     if (event.type === 'fenced') this.#fenced++;
-    if (event.type === 'lapsed') this.#lapses++;
+    if (event.type === 'lapsed') this.#leaseTerm++;
     if (event.type === 'unreachable') this.#reach.onUnreachable(process, event.reason);
     if (event.type !== 'acquired') return;
     this.#moves++;
@@ -238,7 +238,7 @@ class Simulation {
       ok,
       notExecuted: this.#counters.count('not-executed'),
       unknown: this.#counters.count('unknown'),
-      ...{ moves: this.#moves, fenced: this.#fenced, lapses: this.#lapses },
+      ...{ moves: this.#moves, fenced: this.#fenced, leaseTerm: this.#leaseTerm },
       unreachable: this.#reach.unreachable,
       overlaps: this.#exclusion.overlaps,
     };

@@ -71,8 +71,8 @@ export class World {
       maxHistory: 100_000,
       policy: {
         onOperation: ({ member, kind }) =>
-          this.#byName.get(member)?.disturbances.storeFate(this.network, kind) ?? {},
-        onDelivery: ({ member }) => this.#byName.get(member)?.disturbances.deliveryFate(this.network) ?? 0,
+          this.#byName.get(member)?.disturbances.storeEffect(this.network, kind) ?? {},
+        onDelivery: ({ member }) => this.#byName.get(member)?.disturbances.deliveryEffect(this.network) ?? 0,
       },
     });
     const delays = new OrderedDelays(clock);

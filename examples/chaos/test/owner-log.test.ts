@@ -1,19 +1,19 @@
 /** The judge of the fault tests, tested itself: each of these must be noticed. */
 import { describe, expect, test } from 'vitest';
 import type { HandlerStep } from '../src/handler-log.ts';
-import { Tenures } from '../src/tenures.ts';
+import { OwnerLog } from '../src/owner-log.ts';
 
 const SHARD = 3;
 const [A, B] = [0, 1];
 
 class Story {
-  readonly tenures = new Tenures(() => SHARD);
+  readonly ownerLog = new OwnerLog(() => SHARD);
 
   acquires(run: number, epoch: number, at: number): this {
     return this.#event(run, at, { type: 'acquired', shard: SHARD, epoch });
   }
 
-  lapses(run: number, at: number): this {
+  leaseTerm(run: number, at: number): this {
     return this.#event(run, at, { type: 'lapsed' });
   }
 
@@ -21,21 +21,21 @@ class Story {
     const steps: HandlerStep[] = [['started', id, 'k', epoch, fromMs]];
     if (abortedMs !== undefined) steps.push(['aborted', id, 'k', epoch, abortedMs]);
     steps.push(['ended', id, 'k', epoch, toMs]);
-    this.tenures.hear(toMs, run, name(run), { kind: 'handlers', steps });
+    this.ownerLog.hear(toMs, run, name(run), { kind: 'handlers', steps });
     return this;
   }
 
   happens(kind: 'paused' | 'resumed' | 'exited', run: number, at: number): this {
-    this.tenures.hear(at, run, name(run), { kind });
+    this.ownerLog.hear(at, run, name(run), { kind });
     return this;
   }
 
   get problems(): readonly string[] {
-    return this.tenures.audit().problems;
+    return this.ownerLog.audit().problems;
   }
 
   #event(run: number, at: number, event: Parameters<typeof eventReport>[1]): this {
-    this.tenures.hear(at, run, name(run), eventReport(at, event));
+    this.ownerLog.hear(at, run, name(run), eventReport(at, event));
     return this;
   }
 }
@@ -53,9 +53,9 @@ function name(run: number): string {
 
 describe('the audit of a cluster', () => {
   test('accepts an owner that lapsed before the next one came', () => {
-    const story = new Story().acquires(A, 1, 10).handles(A, 1, 1, 11, 20).lapses(A, 30).acquires(B, 2, 40);
+    const story = new Story().acquires(A, 1, 10).handles(A, 1, 1, 11, 20).leaseTerm(A, 30).acquires(B, 2, 40);
     expect(story.handles(B, 1, 2, 41, 50).problems).toEqual([]);
-    expect(story.tenures.audit()).toMatchObject({ acquisitions: 2, handlers: 2 });
+    expect(story.ownerLog.audit()).toMatchObject({ acquisitions: 2, handlers: 2 });
   });
 
   test('names two owners at one instant', () => {
@@ -78,7 +78,7 @@ describe('the audit of a cluster', () => {
       new Story()
         .acquires(A, 1, 10)
         .handles(A, 1, 1, 15, 100, abortedMs)
-        .lapses(A, 20)
+        .leaseTerm(A, 20)
         .acquires(B, 2, 40)
         .handles(B, 1, 2, 45, 50);
     expect(story(21).problems).toEqual([]);

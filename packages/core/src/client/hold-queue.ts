@@ -6,8 +6,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Headers } from '../wire/envelope.ts';
 import { heldBytes } from '../wire/transport.ts';
 
-/** A call, as far as its redelivery is concerned. */
-export interface Redeliverable {
+/** A call, as far as its holdQueue is concerned. */
+export interface HeldCall {
   readonly shard: number;
   readonly key: string | undefined;
   /** Rises with each call of the client. */
@@ -18,7 +18,7 @@ export interface Redeliverable {
   resend(): void;
 }
 
-export interface RedeliveryOptions {
+export interface HoldQueueOptions {
   readonly clock: Clock;
   /** Waits longer with each repeat, with full jitter. */
   readonly backoffMs: (repeat: number) => number;
@@ -31,21 +31,21 @@ export const MAX_HELD_BYTES: number = 64 * 1024 * 1024;
 interface Line {
   readonly shard: number;
   /** In no order, as any of them may end; the one that is being tried is not among them. */
-  readonly calls: Set<Redeliverable>;
-  trying: Redeliverable | undefined;
+  readonly calls: Set<HeldCall>;
+  trying: HeldCall | undefined;
   repeats: number;
   cancelTimer: (() => void) | undefined;
 }
 
-export class Redelivery {
-  readonly #options: RedeliveryOptions;
-  readonly #lines = new Map<string | Redeliverable, Line>();
+export class HoldQueue {
+  readonly #options: HoldQueueOptions;
+  readonly #lines = new Map<string | HeldCall, Line>();
   /** The same lines: a shard that moves concerns few of them. */
   readonly #byShard = new Map<number, Set<Line>>();
   #calls = 0;
   #bytes = 0;
 
-  constructor(options: RedeliveryOptions) {
+  constructor(options: HoldQueueOptions) {
     this.#options = options;
   }
 
@@ -59,7 +59,7 @@ export class Redelivery {
   }
 
   /** Keeps a call that was refused, or that must not overtake one that was. */
-  hold(call: Redeliverable): void {
+  hold(call: HeldCall): void {
     const lineKey = call.key ?? call;
     let line = this.#lines.get(lineKey);
     if (line === undefined) {
@@ -74,7 +74,7 @@ export class Redelivery {
   }
 
   /** The call has ended, with an answer or without. */
-  ended(call: Redeliverable): void {
+  ended(call: HeldCall): void {
     if (this.#lines.size === 0) return;
     const lineKey = call.key ?? call;
     const line = this.#lines.get(lineKey);
@@ -106,14 +106,14 @@ export class Redelivery {
     }
   }
 
-  #open(lineKey: string | Redeliverable, line: Line): void {
+  #open(lineKey: string | HeldCall, line: Line): void {
     this.#lines.set(lineKey, line);
     const lines = this.#byShard.get(line.shard);
     if (lines === undefined) this.#byShard.set(line.shard, new Set([line]));
     else lines.add(line);
   }
 
-  #close(lineKey: string | Redeliverable, line: Line): void {
+  #close(lineKey: string | HeldCall, line: Line): void {
     line.cancelTimer?.();
     this.#lines.delete(lineKey);
     const lines = this.#byShard.get(line.shard);
@@ -136,14 +136,14 @@ export class Redelivery {
     call.resend();
   }
 
-  #letGo(call: Redeliverable): void {
+  #letGo(call: HeldCall): void {
     this.#calls--;
     this.#bytes -= heldBytes(call);
   }
 }
 
-function earliestOf(calls: Iterable<Redeliverable>): Redeliverable | undefined {
-  let earliest: Redeliverable | undefined;
+function earliestOf(calls: Iterable<HeldCall>): HeldCall | undefined {
+  let earliest: HeldCall | undefined;
   for (const call of calls) if (earliest === undefined || call.order < earliest.order) earliest = call;
   return earliest;
 }

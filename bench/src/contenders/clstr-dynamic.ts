@@ -1,4 +1,4 @@
-/** The product in a living cluster: what membership costs each request, what more nodes cost, and what they bring. */
+/** The product in a dynamic cluster: what membership costs each request, what more nodes cost, and what they bring. */
 import { performance } from 'node:perf_hooks';
 import { createClient, createNode, shardsForNode } from '@clstr/core';
 import type { Node } from '@clstr/core';
@@ -7,9 +7,9 @@ import type { ClientSide, Contender, Side, Site } from '../contender.ts';
 import type { Payload } from '../payload.ts';
 import { answer } from '../payload.ts';
 
-export const clstrLiving: Contender = {
-  name: 'clstr-living',
-  title: 'clstr, living',
+export const clstrDynamic: Contender = {
+  name: 'clstr-dynamic',
+  title: 'clstr, dynamic',
   isLeftOutOfQuick: true,
   startNode: (site) => startNodes(site, ['node-1'], ['node-1']),
   startClient,
@@ -17,9 +17,9 @@ export const clstrLiving: Contender = {
 
 const THREE = ['node-1', 'node-2', 'node-3'];
 
-export const clstrLiving3: Contender = {
-  name: 'clstr-living-3',
-  title: 'clstr, living, 3 nodes',
+export const clstrDynamic3: Contender = {
+  name: 'clstr-dynamic-3',
+  title: 'clstr, dynamic, 3 nodes',
   isLeftOutOfQuick: true,
   startNode: (site) => startNodes(site, THREE, THREE),
   startClient,
@@ -30,7 +30,7 @@ const WORK_MS = 0.02;
 
 export const clstrBusy: Contender = {
   name: 'clstr-busy',
-  title: 'clstr, living, 20 µs of work',
+  title: 'clstr, dynamic, 20 µs of work',
   isLeftOutOfQuick: true,
   startNode: (site) => startNodes(site, ['node-1'], ['node-1'], WORK_MS),
   startClient,

@@ -1,11 +1,11 @@
 /** A promise that somebody else resolves, once. */
-export interface Gate {
+export interface Deferred {
   readonly promise: Promise<void>;
   readonly isResolved: boolean;
   resolve(): void;
 }
 
-export function createGate(): Gate {
+export function createDeferred(): Deferred {
   let isResolved = false;
   let release: () => void = () => undefined;
   const promise = new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
-import { Session } from '../../src/cluster/session.ts';
+import { HeartbeatSession } from '../../src/cluster/heartbeat-session.ts';
 import { Bucket, TestStore } from './bucket.ts';
 import { countingRandom, heartbeat, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
@@ -13,10 +13,10 @@ function create() {
   const bucket = new Bucket();
   const store = new TestStore(bucket, clock);
   const events: string[] = [];
-  const session = new Session(
+  const session = new HeartbeatSession(
     { nodeId: 'a', inc: 'i', store, timing, clock, random: countingRandom() },
     {
-      onLapse: () => events.push('lapse'),
+      onLeaseExpired: () => events.push('expired'),
       onValid: () => events.push('valid'),
       onFenced: (reason) => events.push(`fenced: ${reason}`),
     },
@@ -66,7 +66,7 @@ describe('a session', () => {
   test('counts its lease from when a heartbeat was first sent: repeats do not move it', async () => {
     const { session, store, clock, events } = start();
     // Sent at 300, four times in vain, acknowledged at 300 + 4 × (250 + 50); no later one is.
-    store.fate = ({ kind }) => (kind === 'cas' && store.sent('h.a').length !== 5 ? 'lost' : undefined);
+    store.effect = ({ kind }) => (kind === 'cas' && store.sent('h.a').length !== 5 ? 'lost' : undefined);
     await clock.advance(timing.heartbeatMs + 4 * (timing.ackTimeoutMs + 50));
     const sent = store.sent('h.a').slice(0, 5);
     expect(new Set(sent.map(({ value }) => value)).size).toBe(1);
@@ -74,10 +74,10 @@ describe('a session', () => {
     expect(session.isValid()).toBe(true);
     await clock.advance(1);
     expect(session.isValid()).toBe(false);
-    expect(events).toEqual(['valid', 'lapse']);
+    expect(events).toEqual(['valid', 'expired']);
   });
 
-  test('tells how long it has been valid without a lapse', async () => {
+  test('tells how long it has been valid without a break', async () => {
     const { session, clock, store } = start();
     await clock.advance(1_000);
     expect(session.validForMs).toBe(1_000);
@@ -91,15 +91,15 @@ describe('a session', () => {
   });
 });
 
-describe('a lapse', () => {
+describe('an expired lease', () => {
   test('is told when the lease is over, also when nobody asks', async () => {
     const { clock, store, events, session } = start();
-    store.fate = () => 'lost';
+    store.effect = () => 'lost';
     await clock.advance(LEASE_MS);
     expect(events).toEqual(['valid']);
     await clock.advance(2);
-    expect(events).toEqual(['valid', 'lapse']);
-    expect(session.lapses).toBe(1);
+    expect(events).toEqual(['valid', 'expired']);
+    expect(session.leaseTerm).toBe(1);
   });
 
   test('shows at the first question after a pause, before any timer has run', () => {
@@ -107,7 +107,7 @@ describe('a lapse', () => {
     clock.pause(LEASE_MS + 1);
     expect(events).toEqual(['valid']);
     expect(session.isValid()).toBe(false);
-    expect(events).toEqual(['valid', 'lapse']);
+    expect(events).toEqual(['valid', 'expired']);
   });
 
   test('shows when the machine was suspended: the wall clock went on alone', () => {
@@ -122,13 +122,13 @@ describe('a lapse', () => {
     expect(session.isValid()).toBe(false);
     await clock.advance(timing.heartbeatMs);
     expect(session.isValid()).toBe(true);
-    expect(events).toEqual(['valid', 'lapse', 'valid']);
+    expect(events).toEqual(['valid', 'expired', 'valid']);
   });
 
   test('does not end with the acknowledgement of a heartbeat sent before it', async () => {
     const { clock, session, store, events } = start();
     const gate = deferred();
-    store.fate = () => ({ until: gate.promise });
+    store.effect = () => ({ until: gate.promise });
     await clock.advance(timing.heartbeatMs);
     clock.moveWall(10_000);
     expect(session.isValid()).toBe(false);
@@ -139,19 +139,19 @@ describe('a lapse', () => {
     expect(session.isValid()).toBe(false);
     await clock.advance(timing.heartbeatMs);
     expect(session.isValid()).toBe(true);
-    expect(events).toEqual(['valid', 'lapse', 'valid']);
+    expect(events).toEqual(['valid', 'expired', 'valid']);
   });
 
   test('that nobody noticed while a heartbeat was under way counts all the same', async () => {
     const { clock, session, store, events } = start();
     const gate = deferred();
-    store.fate = () => (store.sent('h.a').length === 1 ? { until: gate.promise } : 'lost');
+    store.effect = () => (store.sent('h.a').length === 1 ? { until: gate.promise } : 'lost');
     await clock.advance(timing.heartbeatMs);
     clock.pause(LEASE_MS + 1);
     gate.resolve();
     await clock.advance(0);
-    expect(events).toEqual(['valid', 'lapse']);
-    expect(session.lapses).toBe(1);
+    expect(events).toEqual(['valid', 'expired']);
+    expect(session.leaseTerm).toBe(1);
   });
 });
 
@@ -201,7 +201,7 @@ describe('confirm', () => {
     const { session, store, clock } = start();
     const gates = [deferred(), deferred()];
     let sent = 0;
-    store.fate = ({ kind }) => (kind === 'cas' ? { until: gates[sent++]!.promise } : undefined);
+    store.effect = ({ kind }) => (kind === 'cas' ? { until: gates[sent++]!.promise } : undefined);
     await clock.advance(timing.heartbeatMs);
     const answers: boolean[] = [];
     void session.confirm().then((is) => answers.push(is));
@@ -222,7 +222,7 @@ describe('confirm', () => {
   test('is false when the lease was over in between', async () => {
     const { session, clock, store } = start();
     const gate = deferred();
-    store.fate = () => ({ until: gate.promise });
+    store.effect = () => ({ until: gate.promise });
     const confirmed = session.confirm();
     await clock.advance(0);
     clock.pause(LEASE_MS + 1);
@@ -240,7 +240,7 @@ describe('confirm', () => {
 
   test('is false when the session ends', async () => {
     const { session, store } = start();
-    store.fate = () => 'lost';
+    store.effect = () => 'lost';
     const confirmed = session.confirm();
     const another = session.confirm();
     session.end();
@@ -252,7 +252,7 @@ describe('confirm', () => {
 test('a session that ended says nothing, even when it ended while a heartbeat was under way', async () => {
   const { session, store, clock, events, bucket } = start();
   const gate = deferred();
-  store.fate = () => ({ until: gate.promise });
+  store.effect = () => ({ until: gate.promise });
   await clock.advance(timing.heartbeatMs);
   session.end();
   session.end();

@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import { ClstrError, asRefusal, dispositionOf, forCaller, isClstrError } from '../base/errors.ts';
 import type { ErrorCode } from '../base/errors.ts';
-import type { HandlerContext, ShardTenure } from './handler.ts';
+import type { HandlerContext, ShardLease } from './handler.ts';
 import { abortDetached } from '../base/async-context.ts';
 import { Deadline } from '../base/deadline-wheel.ts';
 import type { DeadlineWheel } from '../base/deadline-wheel.ts';
@@ -18,7 +18,7 @@ import type { ShardGate } from '../cluster/shard-gate.ts';
 import { heldBytes } from '../wire/transport.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 
-export interface RunOptions {
+export interface HandlerCallOptions {
   readonly nodeId: string;
   readonly gate: ShardGate;
   readonly codec: Codec;
@@ -29,22 +29,22 @@ export interface RunOptions {
 }
 
 /** What all runs of a node share. */
-export interface RunHost {
-  readonly options: RunOptions;
-  readonly deadlines: DeadlineWheel<Run>;
+export interface HandlerCallHost {
+  readonly options: HandlerCallOptions;
+  readonly deadlines: DeadlineWheel<HandlerCall>;
   /** For what each message may cause. */
   readonly floodLog: FloodLog;
   /** The caller has its answer, but the handler runs on. */
-  onOutlived(run: Run): void;
+  onOutlived(run: HandlerCall): void;
   /** The handler has ended after {@link onOutlived}. */
-  onLateEnd(run: Run): void;
+  onLateEnd(run: HandlerCall): void;
   /** Called once for each. */
-  onRunEnd(run: Run, isSuccess: boolean): void;
+  onCallEnd(call: HandlerCall, isSuccess: boolean): void;
 }
 
 /** Hot path: the same object is the handler's context and the item in the deadline wheel. */
-export class Run extends Deadline implements HandlerContext {
-  readonly #host: RunHost;
+export class HandlerCall extends Deadline implements HandlerContext {
+  readonly #host: HandlerCallHost;
   readonly entry: InboundEntry;
   readonly #port: ReplyPort;
   readonly bytes: number;
@@ -61,14 +61,14 @@ export class Run extends Deadline implements HandlerContext {
   refusal: ErrorCode | undefined = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
   /** In the list of those of its shard, which the dispatch keeps while they are asynchronous. */
-  nextOfShard: Run | undefined = undefined;
-  previousOfShard: Run | undefined = undefined;
+  nextOfShard: HandlerCall | undefined = undefined;
+  previousOfShard: HandlerCall | undefined = undefined;
   #isDone = false;
   /** Made when the handler first asks: an AbortController costs more than the rest of a call. */
   #controller: AbortController | undefined;
   #abortReason: ClstrError | undefined;
 
-  constructor(host: RunHost, entry: InboundEntry, port: ReplyPort, startedMs: number) {
+  constructor(host: HandlerCallHost, entry: InboundEntry, port: ReplyPort, startedMs: number) {
     super();
     const { gate, handlerTimeoutMs } = host.options;
     this.#host = host;
@@ -91,8 +91,8 @@ export class Run extends Deadline implements HandlerContext {
     return this.#controller.signal;
   }
 
-  get tenure(): ShardTenure | undefined {
-    return this.epoch === undefined ? undefined : new Tenure(this.#host, this.entry.shard, this.epoch);
+  get lease(): ShardLease | undefined {
+    return this.epoch === undefined ? undefined : new CallLease(this.#host, this.entry.shard, this.epoch);
   }
 
   get nodeId(): string {
@@ -152,7 +152,7 @@ export class Run extends Deadline implements HandlerContext {
     if (error.outcome === 'not-executed') this.refusal = error.code;
     // The sender of a notify hears only of what did not run, so that it may send it again.
     if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
-    else if (error.code !== 'INTERNAL') this.#logUnheard(error);
+    else if (error.code !== 'INTERNAL') this.#logUndelivered(error);
     this.#end(false);
   }
 
@@ -195,7 +195,7 @@ export class Run extends Deadline implements HandlerContext {
   #answerAborted(error: ClstrError): void {
     if (this.#isDone) return;
     if (!this.entry.isNotify) this.#port.fail(this.entry, error);
-    else this.#logUnheard(error);
+    else this.#logUndelivered(error);
     this.#outlive();
   }
 
@@ -207,7 +207,7 @@ export class Run extends Deadline implements HandlerContext {
   }
 
   /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
-  #logUnheard({ code, message }: ClstrError): void {
+  #logUndelivered({ code, message }: ClstrError): void {
     const { type, shard, key } = this.entry;
     const fields = { type, shard, key, code, nodeId: this.nodeId };
     this.#host.floodLog.warn('the handler of a notify failed', fields, message);
@@ -216,7 +216,7 @@ export class Run extends Deadline implements HandlerContext {
   #end(isSuccess: boolean): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    this.#host.onRunEnd(this, isSuccess);
+    this.#host.onCallEnd(this, isSuccess);
   }
 
   /** While the nodes are being changed one by one, the next owner may know what this one does not. */
@@ -268,12 +268,12 @@ export class Run extends Deadline implements HandlerContext {
  */
 const WAIT_MARGIN_MS = 50;
 
-class Tenure implements ShardTenure {
-  readonly #host: RunHost;
+class CallLease implements ShardLease {
+  readonly #host: HandlerCallHost;
   readonly #shard: number;
   readonly epoch: number;
 
-  constructor(host: RunHost, shard: number, epoch: number) {
+  constructor(host: HandlerCallHost, shard: number, epoch: number) {
     this.#host = host;
     this.#shard = shard;
     this.epoch = epoch;

@@ -15,7 +15,7 @@ import type { Heartbeat } from './records.ts';
 import type { Timing } from './timing.ts';
 import { writeUntilKnown } from './write.ts';
 
-export interface SessionOptions {
+export interface HeartbeatSessionOptions {
   readonly nodeId: string;
   readonly inc: string;
   readonly store: ClusterStore;
@@ -24,32 +24,32 @@ export interface SessionOptions {
   readonly random: Random;
 }
 
-export interface SessionListener {
+export interface HeartbeatSessionListener {
   /** The lease is over: what runs has to stop. */
-  onLapse(): void;
+  onLeaseExpired(): void;
   /** The lease holds, for the first time or again. */
   onValid(): void;
   /** This run is over for good. Called once. */
   onFenced(reason: string): void;
 }
 
-export class Session {
-  readonly #options: SessionOptions;
-  readonly #listener: SessionListener;
+export class HeartbeatSession {
+  readonly #options: HeartbeatSessionOptions;
+  readonly #listener: HeartbeatSessionListener;
   readonly #lease: Lease;
-  /** Counts the lapses: what was sent before the last one proves nothing after it. */
-  lapses = 0;
-  #isLapsed = true;
+  /** Counts the leaseTerm: what was sent before the last one proves nothing after it. */
+  leaseTerm = 0;
+  #isExpired = true;
   #isEnded = false;
   #validSinceMs = 0;
   #revision = 0;
   #beat = 0;
   #wake: (() => void) | undefined;
-  #cancelLapseTimer: (() => void) | undefined;
+  #cancelExpiryTimer: (() => void) | undefined;
   /** Heartbeats whose end somebody waits for. */
   #waiting: ((isConfirmed: boolean) => void)[] = [];
 
-  constructor(options: SessionOptions, listener: SessionListener) {
+  constructor(options: HeartbeatSessionOptions, listener: HeartbeatSessionListener) {
     this.#options = options;
     this.#listener = listener;
     const { leaseMs, guardMs } = options.timing;
@@ -58,13 +58,13 @@ export class Session {
 
   /** Hot path: tested at each admission, not by a timer, as timers run late after a pause. */
   isValid(nowMs?: number): boolean {
-    if (this.#isLapsed || this.#isEnded) return false;
+    if (this.#isExpired || this.#isEnded) return false;
     if (this.#lease.isValid(nowMs)) return true;
-    this.#lapse();
+    this.#expire();
     return false;
   }
 
-  /** For how long it has been valid without a lapse. */
+  /** For how long it has been valid without a break. */
   get validForMs(): number {
     return this.isValid() ? this.#options.clock.monoMs() - this.#validSinceMs : 0;
   }
@@ -98,7 +98,7 @@ export class Session {
   /** The first heartbeat, sent at `from`, was written as `revision`; the others follow. */
   begin(revision: number, from: Instant): void {
     this.#revision = revision;
-    this.#renew(from, this.lapses);
+    this.#renew(from, this.leaseTerm);
     void this.#beatOn();
   }
 
@@ -114,7 +114,7 @@ export class Session {
   /** Ends it without a word to the others. Idempotent. */
   end(): void {
     this.#isEnded = true;
-    this.#cancelLapseTimer?.();
+    this.#cancelExpiryTimer?.();
     this.#wake?.();
     settle(this.#waiting, false);
   }
@@ -132,7 +132,7 @@ export class Session {
 
   async #sendBeat(): Promise<void> {
     const { store, clock, timing, nodeId } = this.#options;
-    const { lapses } = this;
+    const { leaseTerm } = this;
     const waiting = this.#waiting;
     this.#waiting = [];
     const from = this.now();
@@ -147,9 +147,9 @@ export class Session {
     );
     if (result.kind === 'acked') {
       this.#revision = result.entry.revision;
-      this.#renew(from, lapses);
+      this.#renew(from, leaseTerm);
     }
-    settle(waiting, result.kind === 'acked' && lapses === this.lapses && this.isValid());
+    settle(waiting, result.kind === 'acked' && leaseTerm === this.leaseTerm && this.isValid());
     if (result.kind === 'lost') {
       this.fence(
         result.newest === undefined ? 'its heartbeat record is gone' : 'another wrote its heartbeat record',
@@ -163,32 +163,32 @@ export class Session {
     this.#listener.onFenced(reason);
   }
 
-  /** What was first sent before a lapse proves nothing after it. */
-  #renew(from: Instant, lapsesAtSending: number): void {
+  /** What was first sent before the lease expired proves nothing after it. */
+  #renew(from: Instant, termAtSending: number): void {
     if (this.#isEnded) return;
     this.isValid();
-    if (lapsesAtSending !== this.lapses) return;
+    if (termAtSending !== this.leaseTerm) return;
     this.#lease.extend(from);
     if (!this.#lease.isValid()) return;
-    this.#armLapseTimer();
-    if (!this.#isLapsed) return;
-    this.#isLapsed = false;
+    this.#armExpiryTimer();
+    if (!this.#isExpired) return;
+    this.#isExpired = false;
     this.#validSinceMs = this.#options.clock.monoMs();
     this.#listener.onValid();
   }
 
-  #lapse(): void {
-    this.#isLapsed = true;
-    this.lapses++;
-    this.#cancelLapseTimer?.();
-    this.#listener.onLapse();
+  #expire(): void {
+    this.#isExpired = true;
+    this.leaseTerm++;
+    this.#cancelExpiryTimer?.();
+    this.#listener.onLeaseExpired();
   }
 
   /** So that what runs hears of the end even when no message comes. */
-  #armLapseTimer(): void {
-    this.#cancelLapseTimer?.();
-    this.#cancelLapseTimer = this.#options.clock.timer(() => {
-      if (this.isValid()) this.#armLapseTimer();
+  #armExpiryTimer(): void {
+    this.#cancelExpiryTimer?.();
+    this.#cancelExpiryTimer = this.#options.clock.timer(() => {
+      if (this.isValid()) this.#armExpiryTimer();
     }, this.#lease.remainingMs + 1);
   }
 

@@ -29,7 +29,7 @@ export interface Audit {
   readonly handlers: number;
 }
 
-export class Tenures {
+export class OwnerLog {
   readonly #facts: Fact[] = [];
   readonly #shardOf: (key: string) => number;
   /** Every taking of a shard, in the order in which it was heard of. */
@@ -244,7 +244,7 @@ class Judge {
       );
     }
     const owner = { shard, nodeId: id, inc: `${run}`, epoch };
-    // An instant only: after a lapse nobody says which shards are served again.
+    // An instant only: after the lease expired nobody says which shards are served again.
     if (this.#admitting.get(run)?.get(shard) === undefined) this.#oracle.admitted(owner, at, at);
     this.#oracle.handlerStarted(owner, handler, at);
   }

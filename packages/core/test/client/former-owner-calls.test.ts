@@ -1,8 +1,8 @@
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
-import { Redelivery } from '../../src/client/redelivery.ts';
-import { StrandedCalls } from '../../src/client/stranded.ts';
-import type { Strandable } from '../../src/client/stranded.ts';
+import { HoldQueue } from '../../src/client/hold-queue.ts';
+import { FormerOwnerCalls } from '../../src/client/former-owner-calls.ts';
+import type { OwnedCall } from '../../src/client/former-owner-calls.ts';
 import { createClient } from '../../src/client/client.ts';
 import { ClstrError } from '../../src/base/errors.ts';
 import type { CallOptions } from '../../src/index.ts';
@@ -20,24 +20,24 @@ describe('the calls of a shard that moved', () => {
     const clock = fakeClock();
     const left: number[] = [];
     let looks = 0;
-    const calls: Strandable[] = [3, 4, 3, 5].map((shard, index) => ({
+    const calls: OwnedCall[] = [3, 4, 3, 5].map((shard, index) => ({
       shard,
       leaveFormerOwner: () => left.push(index),
     }));
-    const redelivery = new Redelivery({ clock, backoffMs: () => 1_000 });
-    const stranded = new StrandedCalls({
-      ...{ clock, redelivery },
+    const holdQueue = new HoldQueue({ clock, backoffMs: () => 1_000 });
+    const formerOwnerCalls = new FormerOwnerCalls({
+      ...{ clock, holdQueue },
       calls: () => {
         looks++;
         return calls;
       },
     });
-    return { clock, left, stranded, looks: () => looks };
+    return { clock, left, formerOwnerCalls, looks: () => looks };
   }
 
   test('are looked at after a moment, those of other shards left alone', async () => {
-    const { clock, left, stranded } = start();
-    stranded.onMoved(3);
+    const { clock, left, formerOwnerCalls } = start();
+    formerOwnerCalls.onMoved(3);
     await clock.advance(GRACE_MS - 1);
     expect(left).toEqual([]);
     await clock.advance(1);
@@ -47,19 +47,19 @@ describe('the calls of a shard that moved', () => {
   });
 
   test('are looked through once for many shards', async () => {
-    const { clock, left, stranded, looks } = start();
-    for (let shard = 0; shard < 300; shard++) stranded.onMoved(shard);
+    const { clock, left, formerOwnerCalls, looks } = start();
+    for (let shard = 0; shard < 300; shard++) formerOwnerCalls.onMoved(shard);
     await clock.advance(GRACE_MS);
     expect([left, looks()]).toEqual([[0, 1, 2, 3], 1]);
   });
 
   test('each have their moment when another shard moves meanwhile, or theirs moves again', async () => {
-    const { clock, left, stranded } = start();
-    stranded.onMoved(3);
-    stranded.onMoved(4);
+    const { clock, left, formerOwnerCalls } = start();
+    formerOwnerCalls.onMoved(3);
+    formerOwnerCalls.onMoved(4);
     await clock.advance(60);
-    stranded.onMoved(5);
-    stranded.onMoved(4);
+    formerOwnerCalls.onMoved(5);
+    formerOwnerCalls.onMoved(4);
     await clock.advance(40);
     expect(left).toEqual([0, 2]);
     await clock.advance(GRACE_MS);
@@ -67,9 +67,9 @@ describe('the calls of a shard that moved', () => {
   });
 
   test('are not looked at by a client that closed', async () => {
-    const { clock, left, stranded } = start();
-    stranded.onMoved(3);
-    stranded.close();
+    const { clock, left, formerOwnerCalls } = start();
+    formerOwnerCalls.onMoved(3);
+    formerOwnerCalls.close();
     await clock.advance(GRACE_MS);
     expect([left, clock.timerCount]).toEqual([[], 0]);
   });

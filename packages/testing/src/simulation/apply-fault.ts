@@ -4,7 +4,7 @@ import type { SimulatedNode } from './simulated-node.ts';
 import type { World } from './world.ts';
 
 /** False when it is too late for it, or there is no process left. */
-export function inflict(world: World, fault: Fault): boolean {
+export function applyFault(world: World, fault: Fault): boolean {
   if (world.isHealed) return false;
   const node = targetOf(world, fault);
   if (node === undefined) return false;

@@ -1,8 +1,8 @@
 import { fakeClock } from '@clstr/testing';
 import { processorGrowth } from '@clstr/testing/internal';
 import { describe, expect, test } from 'vitest';
-import { Redelivery } from '../../src/client/redelivery.ts';
-import type { Redeliverable } from '../../src/client/redelivery.ts';
+import { HoldQueue } from '../../src/client/hold-queue.ts';
+import type { HeldCall } from '../../src/client/hold-queue.ts';
 import { createClient } from '../../src/client/client.ts';
 import type { CallOptions, ClientOptions, NotifyFailure } from '../../src/index.ts';
 import { ActorError, ClstrError } from '../../src/base/errors.ts';
@@ -14,7 +14,7 @@ const BACKOFF_MS = 100;
 function start() {
   const clock = fakeClock();
   const repeats: number[] = [];
-  const redelivery = new Redelivery({
+  const holdQueue = new HoldQueue({
     clock,
     backoffMs: (repeat) => {
       repeats.push(repeat);
@@ -23,90 +23,90 @@ function start() {
   });
   const sent: string[] = [];
   let order = 0;
-  const call = (name: string, key: string | undefined = 'k', length = 1): Redeliverable => ({
+  const call = (name: string, key: string | undefined = 'k', length = 1): HeldCall => ({
     ...{ shard: 3, key, order: ++order, payload: 'x'.repeat(length), headers: undefined },
     resend: () => sent.push(name),
   });
-  return { clock, redelivery, sent, call, repeats };
+  return { clock, holdQueue, sent, call, repeats };
 }
 
 describe('calls of one key', () => {
   test('that were refused wait: the first is tried alone, the others follow when it is answered, in order', async () => {
-    const { clock, redelivery, sent, call } = start();
+    const { clock, holdQueue, sent, call } = start();
     const [a, b, c] = [call('a'), call('b'), call('c')];
-    for (const one of [a, c, b]) redelivery.hold(one);
-    expect(redelivery.isHeld('k')).toBe(true);
+    for (const one of [a, c, b]) holdQueue.hold(one);
+    expect(holdQueue.isHeld('k')).toBe(true);
     await clock.advance(BACKOFF_MS - 1);
     expect(sent).toEqual([]);
     await clock.advance(10 * BACKOFF_MS);
     expect(sent).toEqual(['a']);
-    redelivery.ended(a);
+    holdQueue.ended(a);
     expect(sent).toEqual(['a', 'b', 'c']);
-    expect(redelivery.isHeld('k')).toBe(false);
+    expect(holdQueue.isHeld('k')).toBe(false);
     expect(clock.timerCount).toBe(0);
   });
 
   test('are tried again, more and more rarely, while the first is refused', async () => {
-    const { clock, redelivery, sent, call, repeats } = start();
+    const { clock, holdQueue, sent, call, repeats } = start();
     const [a, b] = [call('a'), call('b')];
-    redelivery.hold(a);
-    redelivery.hold(b);
+    holdQueue.hold(a);
+    holdQueue.hold(b);
     for (let i = 0; i < 3; i++) {
       await clock.advance(BACKOFF_MS);
-      redelivery.hold(a);
+      holdQueue.hold(a);
     }
     expect(sent).toEqual(['a', 'a', 'a']);
     expect(repeats).toEqual([0, 1, 2, 3]);
   });
 
   test('that come while the first is being tried wait behind it', async () => {
-    const { clock, redelivery, sent, call } = start();
+    const { clock, holdQueue, sent, call } = start();
     const a = call('a');
-    redelivery.hold(a);
+    holdQueue.hold(a);
     await clock.advance(BACKOFF_MS);
-    expect(redelivery.isHeld('k')).toBe(true);
-    redelivery.hold(call('b'));
+    expect(holdQueue.isHeld('k')).toBe(true);
+    holdQueue.hold(call('b'));
     await clock.advance(BACKOFF_MS);
     expect(sent).toEqual(['a']);
-    redelivery.ended(a);
+    holdQueue.ended(a);
     expect(sent).toEqual(['a', 'b']);
   });
 
   test('do not hold up those of another key, nor calls without one', async () => {
-    const { clock, redelivery, sent, call } = start();
-    redelivery.hold(call('a'));
-    expect([redelivery.isHeld('other'), redelivery.isHeld(undefined)]).toEqual([false, false]);
-    redelivery.hold(call('x', 'other'));
-    redelivery.hold({ ...call('1'), key: undefined });
-    redelivery.hold({ ...call('2'), key: undefined });
+    const { clock, holdQueue, sent, call } = start();
+    holdQueue.hold(call('a'));
+    expect([holdQueue.isHeld('other'), holdQueue.isHeld(undefined)]).toEqual([false, false]);
+    holdQueue.hold(call('x', 'other'));
+    holdQueue.hold({ ...call('1'), key: undefined });
+    holdQueue.hold({ ...call('2'), key: undefined });
     await clock.advance(BACKOFF_MS);
     expect(sent.sort()).toEqual(['1', '2', 'a', 'x']);
   });
 
   test('go on with the next one when the first ends before it was tried', async () => {
-    const { clock, redelivery, sent, call } = start();
+    const { clock, holdQueue, sent, call } = start();
     const [a, b] = [call('a'), call('b')];
-    redelivery.hold(a);
-    redelivery.hold(b);
-    redelivery.ended(a);
+    holdQueue.hold(a);
+    holdQueue.hold(b);
+    holdQueue.ended(a);
     await clock.advance(BACKOFF_MS);
     expect(sent).toEqual(['b']);
   });
 
   test('leave no timer when the last one ends', () => {
-    const { clock, redelivery, call } = start();
+    const { clock, holdQueue, call } = start();
     const a = call('a');
-    redelivery.hold(a);
-    redelivery.ended(a);
-    expect([clock.timerCount, redelivery.isHeld('k')]).toEqual([0, false]);
+    holdQueue.hold(a);
+    holdQueue.ended(a);
+    expect([clock.timerCount, holdQueue.isHeld('k')]).toEqual([0, false]);
   });
 
   test('are not disturbed by the end of a call that never waited', async () => {
-    const { redelivery, sent, call, clock } = start();
-    redelivery.ended(call('before'));
-    redelivery.hold(call('a'));
-    redelivery.ended(call('other'));
-    redelivery.ended(call('x', 'another key'));
+    const { holdQueue, sent, call, clock } = start();
+    holdQueue.ended(call('before'));
+    holdQueue.hold(call('a'));
+    holdQueue.ended(call('other'));
+    holdQueue.ended(call('x', 'another key'));
     await clock.advance(BACKOFF_MS);
     expect(sent).toEqual(['a']);
   });
@@ -114,43 +114,43 @@ describe('calls of one key', () => {
 
 describe('a new owner', () => {
   test('of the shard is tried at once', () => {
-    const { redelivery, sent, call } = start();
-    redelivery.hold(call('a'));
-    redelivery.onMoved(4);
+    const { holdQueue, sent, call } = start();
+    holdQueue.hold(call('a'));
+    holdQueue.onMoved(4);
     expect(sent).toEqual([]);
-    redelivery.onMoved(3);
+    holdQueue.onMoved(3);
     expect(sent).toEqual(['a']);
-    redelivery.onMoved(3);
+    holdQueue.onMoved(3);
     expect(sent).toEqual(['a']);
   });
 });
 
 describe('thousands of calls of one key', () => {
   const held = (count: number) => {
-    const { redelivery, call } = start();
+    const { holdQueue, call } = start();
     const calls = Array.from({ length: count }, (_, i) => call(`${i}`));
     return {
-      redelivery,
+      holdQueue,
       calls: calls.toSorted((a, b) => ((a.order * 7_919) % count) - ((b.order * 7_919) % count)),
     };
   };
 
   test('are kept in time that is in proportion, in whatever order they were refused', async () => {
-    const growth = await processorGrowth(4_000, held, ({ redelivery, calls }) => {
-      for (const call of calls) redelivery.hold(call);
+    const growth = await processorGrowth(4_000, held, ({ holdQueue, calls }) => {
+      for (const call of calls) holdQueue.hold(call);
     });
     expect(growth).toBeLessThan(3);
   });
 
   test('end in time that is in proportion, in whatever order that is', async () => {
     const prepare = (count: number) => {
-      const { redelivery, calls } = held(count);
-      for (const call of calls) redelivery.hold(call);
-      return { redelivery, calls: calls.toReversed() };
+      const { holdQueue, calls } = held(count);
+      for (const call of calls) holdQueue.hold(call);
+      return { holdQueue, calls: calls.toReversed() };
     };
-    const growth = await processorGrowth(4_000, prepare, ({ redelivery, calls }) => {
-      for (const call of calls) redelivery.ended(call);
-      expect(redelivery.isHeld('k')).toBe(false);
+    const growth = await processorGrowth(4_000, prepare, ({ holdQueue, calls }) => {
+      for (const call of calls) holdQueue.ended(call);
+      expect(holdQueue.isHeld('k')).toBe(false);
     });
     expect(growth).toBeLessThan(3);
   });
@@ -158,32 +158,32 @@ describe('thousands of calls of one key', () => {
 
 describe('what is kept back is bounded', () => {
   test('at 65,536 calls', () => {
-    const { redelivery, call } = start();
+    const { holdQueue, call } = start();
     const calls = Array.from({ length: 65_536 }, (_, i) => call(`${i}`, `key-${i % 10}`));
-    for (const one of calls.slice(1)) redelivery.hold(one);
-    expect(redelivery.isFull).toBe(false);
-    redelivery.hold(calls[0]!);
-    expect(redelivery.isFull).toBe(true);
-    redelivery.ended(calls[5]!);
-    expect(redelivery.isFull).toBe(false);
+    for (const one of calls.slice(1)) holdQueue.hold(one);
+    expect(holdQueue.isFull).toBe(false);
+    holdQueue.hold(calls[0]!);
+    expect(holdQueue.isFull).toBe(true);
+    holdQueue.ended(calls[5]!);
+    expect(holdQueue.isFull).toBe(false);
   });
 
   test('at 64 MiB of payload, key and headers', () => {
-    const { redelivery, call } = start();
-    redelivery.hold(call('a', 'k', 64 * 1024 * 1024 - 2));
-    expect(redelivery.isFull).toBe(false);
+    const { holdQueue, call } = start();
+    holdQueue.hold(call('a', 'k', 64 * 1024 * 1024 - 2));
+    expect(holdQueue.isFull).toBe(false);
     const last = call('b', 'k', 1);
-    redelivery.hold(last);
-    expect(redelivery.isFull).toBe(true);
-    redelivery.ended(last);
-    expect(redelivery.isFull).toBe(false);
+    holdQueue.hold(last);
+    expect(holdQueue.isFull).toBe(true);
+    holdQueue.ended(last);
+    expect(holdQueue.isFull).toBe(false);
   });
 
   test('and free again once it was sent', async () => {
-    const { redelivery, call, clock } = start();
-    redelivery.hold(call('a', 'k', 64 * 1024 * 1024));
+    const { holdQueue, call, clock } = start();
+    holdQueue.hold(call('a', 'k', 64 * 1024 * 1024));
     await clock.advance(BACKOFF_MS);
-    expect(redelivery.isFull).toBe(false);
+    expect(holdQueue.isFull).toBe(false);
   });
 });
 

@@ -4,21 +4,21 @@
  * A newer owner is proof that they wait in vain: it takes a shard only when the one before it has answered what it began,
  * or may answer no more. Those that may run twice are sent again; the others cannot be told from calls that were done.
  */
-import type { Redelivery } from './redelivery.ts';
+import type { HoldQueue } from './hold-queue.ts';
 import type { Clock } from '../base/clock.ts';
 
-/** A call, as far as it may be stranded. */
-export interface Strandable {
+/** A call, as far as it may be formerOwnerCalls. */
+export interface OwnedCall {
   readonly shard: number;
   /** Its shard has another owner by now: if it waits for the one before, and may, it is held to be sent again. */
   leaveFormerOwner(): void;
 }
 
-export interface StrandedCallsOptions {
+export interface FormerOwnerCallsOptions {
   readonly clock: Clock;
-  readonly redelivery: Redelivery;
+  readonly holdQueue: HoldQueue;
   /** All calls of the client that have not ended. */
-  readonly calls: () => readonly Strandable[];
+  readonly calls: () => readonly OwnedCall[];
 }
 
 /**
@@ -27,13 +27,13 @@ export interface StrandedCallsOptions {
  */
 const GRACE_MS = 100;
 
-export class StrandedCalls {
-  readonly #options: StrandedCallsOptions;
+export class FormerOwnerCalls {
+  readonly #options: FormerOwnerCallsOptions;
   /** When a new owner of the shard became known. */
   readonly #movedMs = new Map<number, number>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(options: StrandedCallsOptions) {
+  constructor(options: FormerOwnerCallsOptions) {
     this.#options = options;
   }
 
@@ -52,7 +52,7 @@ export class StrandedCalls {
 
   /** Goes through all calls once, however many shards have moved. */
   #look(): void {
-    const { clock, redelivery, calls } = this.#options;
+    const { clock, holdQueue, calls } = this.#options;
     const nowMs = clock.monoMs();
     const due = new Set<number>();
     for (const [shard, movedMs] of this.#movedMs) if (nowMs - movedMs >= GRACE_MS) due.add(shard);
@@ -61,6 +61,6 @@ export class StrandedCalls {
     if (this.#movedMs.size > 0) this.#lookLater();
     for (const call of calls()) if (due.has(call.shard)) call.leaveFormerOwner();
     // Only now: the first call of each key is tried, whichever was found first.
-    for (const shard of due) redelivery.onMoved(shard);
+    for (const shard of due) holdQueue.onMoved(shard);
   }
 }

@@ -1,5 +1,5 @@
 /** What the parts of one actor in memory know of each other, and of the host they live in. */
-import type { Clock, HandlerContext, HandlerRequest, Logger, ShardTenure } from '@clstr/core';
+import type { Clock, HandlerContext, HandlerRequest, Logger, ShardLease } from '@clstr/core';
 import type { CallChain, OverdueTurns } from '@clstr/core/handler';
 import type { FloodLog } from '@clstr/core/internal';
 import type { Services, TimerHandler } from './actor-context.ts';
@@ -11,7 +11,7 @@ import type { Blocker } from './running-turns.ts';
 import type { SetupFailures } from './setup-failures.ts';
 
 /** What all actors of one node share. */
-export interface Host {
+export interface NodeScope {
   /** Known from the first message on. */
   nodeId: string;
   readonly services: Services;
@@ -26,8 +26,8 @@ export interface Host {
 }
 
 /** What all actors of one type share. */
-export interface Home {
-  readonly host: Host;
+export interface ActorTypeScope {
+  readonly host: NodeScope;
   readonly actor: Actor;
   readonly setupFailures: SetupFailures;
   /** Counts the looks for idle actors: what was used before the last few of them is idle. */
@@ -43,19 +43,12 @@ export interface Home {
   /** Timers set by `after` that will not run, as their actor leaves memory. */
   timersLost(count: number): void;
   /** The actor has left memory. */
-  remove(activation: Resident): void;
+  remove(activation: Swept): void;
 }
 
 export interface Swept {
   readonly key: string;
   usedAtSweep: number;
-}
-
-/** An actor in memory, in the list of those of its shard; the links belong to the list. */
-export interface Resident extends Swept {
-  readonly shard: number;
-  nextOfShard: Resident | undefined;
-  previousOfShard: Resident | undefined;
 }
 
 export interface Method {
@@ -65,11 +58,11 @@ export interface Method {
 }
 
 /** One actor, as its contexts and jobs see it. */
-export interface Inhabitant {
-  readonly home: Home;
+export interface ActorCore {
+  readonly home: ActorTypeScope;
   readonly key: string;
   /** Of the message the actor was set up for; undefined in a static cluster. */
-  readonly tenure: ShardTenure | undefined;
+  readonly lease: ShardLease | undefined;
   /** Fires when the actor leaves memory. */
   readonly signal: AbortSignal;
   /** Runs a message whose turn it is. */
@@ -100,9 +93,9 @@ export type TimerKind = 'every' | 'after' | 'retry';
 export interface Job extends Turn<Job> {
   /** The actors this came through; empty when it came from outside. */
   readonly callChain: CallChain;
-  readonly tenure: ShardTenure | undefined;
+  readonly lease: ShardLease | undefined;
   /** Its turn has come. Never throws. */
   run(): void;
   /** Its turn will never come. */
-  abandon(error: unknown): void;
+  refuse(error: unknown): void;
 }
