@@ -63,14 +63,26 @@ describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
     return nats;
   }
 
-  /** Another stream takes all that the account may store. */
-  async function fill(nats: NatsConnection): Promise<void> {
+  /** Another stream takes all that the account may store, and what becomes free again. Resolves when it is full. */
+  async function keepFull(nats: NatsConnection): Promise<() => Promise<void>> {
     const manager = await nats.jetstreamManager();
     await manager.streams.add({ name: 'LOGS', subjects: ['logs'] });
-    for (let bytes = 1_000; bytes >= 1;) {
-      const answer = await nats.request('logs', new Uint8Array(bytes), { timeout: 5_000 });
-      if ('error' in answer.json<object>()) bytes >>= 1;
-    }
+    const end = new AbortController();
+    const fill = async (): Promise<void> => {
+      for (let bytes = 1_000; bytes >= 1;) {
+        const answer = await nats.request('logs', new Uint8Array(bytes), { timeout: 5_000 });
+        if ('error' in answer.json<object>()) bytes >>= 1;
+      }
+    };
+    await fill();
+    const filling = (async () => {
+      while (!end.signal.aborted) await fill();
+    })();
+    return async () => {
+      end.abort();
+      await filling;
+      await manager.streams.delete('LOGS');
+    };
   }
 
   /** A full account may lose the very record whose replacement it refuses; then the node joins again, once there is room. */
@@ -79,7 +91,7 @@ describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
     await provision();
     const first = await join('n1');
     const nats = await admin(server);
-    await fill(nats);
+    const empty = await keepFull(nats);
     const reason = 'resource limits exceeded for account';
     await expect(join('n2')).rejects.toMatchObject({
       code: 'STORE_REFUSED',
@@ -95,7 +107,7 @@ describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
       code: 'STORE_REFUSED',
       message: expect.stringContaining(reason),
     });
-    await (await nats.jetstreamManager()).streams.delete('LOGS');
+    await empty();
     await serving(first);
   }, 60_000);
 
