@@ -40,8 +40,8 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: CALL,
-        find: 'if (!this.isIdempotent || this.isNotify || this.attempt === 0) return;',
-        replace: 'if (this.isNotify || this.attempt === 0) return;',
+        find: 'if (!this.isIdempotent || this.isNotify || this.attempt === 0) return false;',
+        replace: 'if (this.isNotify || this.attempt === 0) return false;',
       },
     ],
   },
@@ -53,8 +53,8 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/core/src/client/topology.ts',
-        find: 'if (epoch <= this.epochOf(shard)) return false;',
-        replace: 'if (epoch === (this.#epochs.get(shard) ?? 0)) return false;',
+        find: 'if (epoch <= routes.epochOf(shard)) return;',
+        replace: 'if (epoch === routes.epochOf(shard)) return;',
       },
     ],
   },

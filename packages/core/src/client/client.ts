@@ -1,42 +1,30 @@
 /** The client: routes a message by key or shard to the node that owns it, and brings the reply back. */
-import { CALL_CHAIN_HEADER, encodeCallChain } from '../wire/call-chain.ts';
-import type { CallChain } from '../wire/call-chain.ts';
 import { CallerStacks } from './stacks.ts';
 import { Call } from './call.ts';
-import type { CallHost, DynamicCluster } from './call.ts';
+import type { CallHost } from './call.ts';
+import { mergeHeaders, withCallChain } from './call-headers.ts';
+import { CallMetrics } from './call-metrics.ts';
 import { checkCallOptions, resolveClientOptions } from './options.ts';
-import type {
-  CallOptions,
-  ClientCall,
-  ClientOptions,
-  NotifyFailure,
-  ResolvedClientOptions,
-} from './options.ts';
+import type { CallOptions, ClientCall, ClientOptions, ResolvedClientOptions } from './options.ts';
+import { StaticDelivery } from './delivery.ts';
 import { Discovery } from './discovery.ts';
-import { HoldQueue } from './hold-queue.ts';
+import { FollowingDelivery } from './following.ts';
+import { Notifies } from './notifies.ts';
+import { Routes } from './routes.ts';
 import { scopedClient } from './scope.ts';
 import type { NodeInfo, Scope, ScopedClient } from './scope.ts';
-import { FormerOwnerCalls } from './former-owner-calls.ts';
-import { ClientTopology } from './topology.ts';
-import type { ClientTopologyOptions } from './topology.ts';
 import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
 import type { ClusterIdentity } from '../wire/cluster-identity.ts';
 import { encodePayload, isRawPayload, jsonCodec } from '../wire/codec.ts';
 import { describe } from '../base/describe.ts';
-import type { Headers } from '../wire/envelope.ts';
 import { isAddressToken } from '../wire/address.ts';
-import { NODE_INFO_TYPE, NO_HEADERS, checkCallerType, checkKey, copyHeaders } from '../wire/envelope.ts';
+import { NODE_INFO_TYPE, checkCallerType, checkKey } from '../wire/envelope.ts';
 import { ClstrError, isClstrError } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
-import { detached } from '../base/async-context.ts';
 import { DeadlineWheel } from '../base/deadline-wheel.ts';
-import { noMetrics } from '../base/metrics.ts';
 import { MAX_DELAY_MS, checkInteger, invalidOption } from '../base/options.ts';
 import { randomSafeInteger } from '../base/random.ts';
 import { createKeyRouter, isShard } from '../placement/shard.ts';
-import { heldBytes } from '../wire/transport.ts';
-import type { NodeAddress } from '../wire/transport.ts';
-import { TypeLabels } from '../base/type-labels.ts';
 
 /** Every failure is a `ClstrError`; `outcome` says whether the handler ran. */
 export interface Client {
@@ -79,9 +67,6 @@ export function createClient(options: ClientOptions): Client {
   return new RoutingClient(resolveClientOptions(options));
 }
 
-/** Bounds of the notifies that can still be refused; beyond them the oldest counts as delivered. */
-const MAX_TRACKED_NOTIFIES = 16_384;
-const MAX_TRACKED_NOTIFY_BYTES = 64 * 1024 * 1024;
 const MAX_KNOWN_TYPES = 1_024;
 const FIRST_BACKOFF_MS = 25;
 const MAX_BACKOFF_MS = 1_000;
@@ -96,14 +81,12 @@ class RoutingClient implements Client {
   /** As `#host`, for the framework's own messages, which are JSON whatever the codec. */
   readonly #infoHost: CallHost;
   readonly #knownTypes = new Set<string>();
-  readonly #labels = new TypeLabels();
-  readonly #trackedNotifies = new Set<Call>();
+  readonly #metrics: CallMetrics;
+  readonly #notifies: Notifies;
   readonly #stopListening: () => void;
-  #trackedNotifyBytes = 0;
   #pending = 0;
   #attempts = 0;
   #settlingUntilMs = -Infinity;
-  readonly #floodLog: FloodLog;
   /** Why no call is accepted: the client is closed, or does not fit its cluster. */
   #refusal: ClstrError | undefined;
   #isClosed = false;
@@ -112,20 +95,22 @@ class RoutingClient implements Client {
   constructor(options: ResolvedClientOptions) {
     const { transport, clock, random, numShards, seed, maxKeyBytes, logger } = options;
     this.#options = options;
-    this.#floodLog = new FloodLog(logger, clock);
+    const floodLog = new FloodLog(logger, clock);
+    this.#notifies = new Notifies(options.onNotifyFailed, floodLog);
+    this.#metrics = new CallMetrics(options.metrics, clock);
     this.#identity = identityOf(options, transport.cluster);
     this.#router = createKeyRouter(numShards, seed, (key) => {
       checkKey(key, maxKeyBytes);
     });
     const link = transport.openLink({ session: randomSafeInteger(random) });
     link.onDuplicateReply = (shard, from) => {
-      this.#floodLog.warn(
+      floodLog.warn(
         'a shard was answered twice',
         { shard, nodeId: from?.nodeId },
         `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
       );
     };
-    const routes = new Map<number, NodeAddress>();
+    const routes = new Routes();
     const deadlines = new DeadlineWheel<Call>(clock);
     const nextAttempt = (): number => ++this.#attempts;
     const backoffMs = (repeat: number): number => {
@@ -135,48 +120,49 @@ class RoutingClient implements Client {
     const onIdentity = (cluster: unknown): void => {
       this.#compare(cluster);
     };
-    const follow = (): void => {
-      const found = { link, clock, random, routes, numShards, nextAttempt, onIdentity };
-      this.#host.dynamic = followCluster(found, backoffMs, () => deadlines.items());
-      this.#host.dynamic.topology.refresh();
+    const found = { link, clock, random, routes, numShards, nextAttempt, onIdentity, backoffMs };
+    const follow = (): FollowingDelivery =>
+      new FollowingDelivery({ ...found, calls: () => deadlines.items() });
+    const onFound = (): void => {
+      this.#host.delivery = follow();
     };
+    const discovery =
+      options.routing === 'auto'
+        ? new Discovery({ link, clock, nextAttempt, onIdentity, onFound })
+        : undefined;
+    const isSettling = (): boolean => clock.monoMs() < this.#settlingUntilMs;
     this.#host = {
       link,
       codec: options.codec,
       clock,
       deadlines,
       routes,
-      dynamic: undefined,
-      discovery:
-        options.routing === 'auto'
-          ? new Discovery({ link, clock, nextAttempt, onIdentity, onFound: follow })
-          : undefined,
+      delivery:
+        options.routing === 'topology'
+          ? follow()
+          : new StaticDelivery({ routes, clock, discovery, backoffMs, isSettling }),
       stacks: new CallerStacks(clock),
-      mayRouteDirectly: true,
       nextAttempt,
-      backoffMs,
-      isSettling: () => clock.monoMs() < this.#settlingUntilMs,
       onEnd: (call, error) => {
         this.#onEnd(call, error);
       },
       onNotifyHandedOver: (call) => {
-        this.#track(call);
+        this.#metrics.notifyHandedOver(call);
+        this.#pending--;
+        this.#notifies.track(call);
       },
       onNotifyFailed: (call, error) => {
-        this.#onNotifyFailed(call, error);
+        this.#notifies.failed(call, error);
       },
     };
     this.#infoHost = Object.create(this.#host, { codec: { value: jsonCodec } }) as CallHost;
-    if (options.routing === 'topology') follow();
-    this.#host.discovery?.ask();
+    discovery?.ask();
     let wasLost = transport.state === 'disconnected';
     this.#stopListening = transport.onConnection(({ state }) => {
       if (state === 'disconnected') wasLost = true;
       else if (state === 'connected' && wasLost) {
         this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
-        // What was announced meanwhile was not heard.
-        this.#host.dynamic?.topology.onAnnouncement(undefined);
-        this.#host.discovery?.ask();
+        this.#host.delivery.onReconnect();
       }
     });
   }
@@ -186,7 +172,8 @@ class RoutingClient implements Client {
   }
 
   notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
-    return this.#reported(this.#routed(true, key, type, payload, options), key, undefined, type);
+    const sent = this.#routed(true, key, type, payload, options);
+    return this.#notifies.watch(sent, () => ({ key, shard: this.#shardIfAny(key), type }));
   }
 
   requestShard<T>(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
@@ -195,7 +182,7 @@ class RoutingClient implements Client {
 
   notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
     const sent = this.#checked(true, undefined, shard, type, payload, options);
-    return this.#reported(sent, undefined, shard, type);
+    return this.#notifies.watch(sent, () => ({ key: undefined, shard, type }));
   }
 
   key(key: string, options?: CallOptions): ScopedClient {
@@ -225,9 +212,7 @@ class RoutingClient implements Client {
     this.#isClosed = true;
     this.#refusal = new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
     this.#stopListening();
-    this.#host.discovery?.close();
-    this.#host.dynamic?.topology.close();
-    this.#host.dynamic?.formerOwnerCalls.close();
+    this.#host.delivery.close();
     for (const call of this.#host.deadlines.items()) call.close();
     return this.#host.link.close();
   }
@@ -245,44 +230,25 @@ class RoutingClient implements Client {
 
   /** An error of its own for each call; the cluster may be another one by now, so it is asked again. */
   #refuse({ code, message, details }: ClstrError): ClstrError {
-    if (!this.#isClosed) {
-      this.#host.dynamic?.topology.refresh();
-      this.#host.discovery?.ask();
-    }
+    if (!this.#isClosed) this.#host.delivery.refresh();
     return new ClstrError(code, message, { details });
   }
 
   #scoped(key: string | undefined, shard: number, options: CallOptions | undefined): ScopedClient {
     const scope: Scope = {
       request: (type, payload, own) => this.#checked(false, key, shard, type, payload, own),
-      notify: (type, payload, own) =>
-        this.#reported(this.#checked(true, key, shard, type, payload, own), key, shard, type),
+      notify: (type, payload, own) => {
+        const sent = this.#checked(true, key, shard, type, payload, own);
+        return this.#notifies.watch(sent, () => ({ key, shard, type }));
+      },
       nodeInfo: (own) => this.#nodeInfo(shard, own),
     };
     return scopedClient(scope, options);
   }
 
-  /** With a listener for failed notifies, nobody needs to await one: its promise still rejects, but never unhandled. */
-  #reported(
-    sent: Promise<unknown>,
-    key: string | undefined,
-    shard: number | undefined,
-    type: string,
-  ): Promise<void> {
-    if (this.#options.onNotifyFailed !== undefined) {
-      sent.catch((cause: unknown) => {
-        const error = isClstrError(cause)
-          ? cause
-          : new ClstrError('INTERNAL', `an interceptor failed: ${String(cause)}`, { cause });
-        this.#tellNotifyFailed({ key, shard: shard ?? this.#shardIfAny(key), type, error });
-      });
-    }
-    return sent as Promise<void>;
-  }
-
-  #shardIfAny(key: string | undefined): number | undefined {
+  #shardIfAny(key: string): number | undefined {
     try {
-      return this.#router.shardOf(key!);
+      return this.#router.shardOf(key);
     } catch {
       return undefined;
     }
@@ -427,91 +393,9 @@ class RoutingClient implements Client {
     }
   }
 
-  /** A notify that was handed over waits for nobody: it counts here, no longer as pending. */
-  #track(call: Call): void {
-    const { metrics } = this.#options;
-    if (metrics !== noMetrics) metrics.notifyEnded(this.#labels.of(call.type, true), true);
-    this.#pending--;
-    this.#trackedNotifies.add(call);
-    this.#trackedNotifyBytes += heldBytes(call);
-    while (
-      this.#trackedNotifies.size > MAX_TRACKED_NOTIFIES ||
-      this.#trackedNotifyBytes > MAX_TRACKED_NOTIFY_BYTES
-    ) {
-      const [oldest] = this.#trackedNotifies;
-      oldest!.release();
-    }
-  }
-
   #onEnd(call: Call, error: ClstrError | undefined): void {
-    if (!call.wasHandedOver) this.#pending--;
-    else if (this.#trackedNotifies.delete(call)) this.#trackedNotifyBytes -= heldBytes(call);
-    const { metrics, clock } = this.#options;
-    if (metrics === noMetrics) return;
-    const label = this.#labels.of(call.type, error?.code !== 'UNKNOWN_TYPE');
-    if (!call.isNotify) {
-      const durationMs = clock.monoMs() - call.deadlineMs + call.timeoutMs;
-      metrics.requestEnded(label, error === undefined, durationMs);
-    } else if (error !== undefined) metrics.notifyEnded(label, false);
-    const kind = error === undefined ? undefined : TRANSPORT_ERROR_KINDS.get(error.code);
-    if (kind !== undefined) metrics.transportError(kind);
+    if (call.wasHandedOver) this.#notifies.ended(call);
+    else this.#pending--;
+    this.#metrics.ended(call, error);
   }
-
-  #onNotifyFailed(call: Call, error: ClstrError): void {
-    const { key, shard, type } = call;
-    if (this.#options.onNotifyFailed === undefined) {
-      this.#floodLog.warn(
-        'a notify was refused until its deadline',
-        { shard, type, code: error.code },
-        `a notify was refused until its deadline: ${error.message}`,
-      );
-      return;
-    }
-    this.#tellNotifyFailed({ key, shard, type, error });
-  }
-
-  #tellNotifyFailed(failure: NotifyFailure): void {
-    const { onNotifyFailed } = this.#options;
-    try {
-      detached(onNotifyFailed!, failure);
-    } catch (err) {
-      this.#floodLog.error('onNotifyFailed threw', { err });
-    }
-  }
-}
-
-function followCluster(
-  options: Omit<ClientTopologyOptions, 'onMoved'>,
-  backoffMs: (repeat: number) => number,
-  calls: () => readonly Call[],
-): DynamicCluster {
-  const { clock, link } = options;
-  const holdQueue = new HoldQueue({ clock, backoffMs });
-  const formerOwnerCalls = new FormerOwnerCalls({ clock, holdQueue, calls });
-  const onMoved = (shard: number): void => {
-    holdQueue.onMoved(shard);
-    formerOwnerCalls.onMoved(shard);
-  };
-  const topology = new ClientTopology({ ...options, onMoved });
-  link.onAnnouncement((from) => topology.onAnnouncement(from));
-  return { topology, holdQueue, formerOwnerCalls };
-}
-
-const TRANSPORT_ERROR_KINDS = new Map([
-  ['NO_SUBSCRIBER', 'no_subscriber'],
-  ['TIMEOUT', 'timeout'],
-  ['ENVELOPE_EXPIRED', 'ttl_expired'],
-  ['TRANSPORT_CLOSED', 'closed'],
-] as const) as ReadonlyMap<string, 'no_subscriber' | 'timeout' | 'ttl_expired' | 'closed'>;
-
-function mergeHeaders(base: Headers | undefined, own: Headers): Headers | undefined {
-  const checked = copyHeaders(own);
-  if (base === undefined || checked === undefined) return checked ?? base;
-  return copyHeaders(Object.assign(Object.create(null) as object, base, checked)) ?? NO_HEADERS;
-}
-
-function withCallChain(headers: Headers | undefined, chain: CallChain): Headers {
-  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
-  copy[CALL_CHAIN_HEADER] = encodeCallChain(chain);
-  return copy;
 }

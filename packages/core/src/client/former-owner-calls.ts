@@ -7,18 +7,13 @@
 import type { HoldQueue } from './hold-queue.ts';
 import type { Clock } from '../base/clock.ts';
 
-/** A call, as far as it may be formerOwnerCalls. */
-export interface OwnedCall {
-  readonly shard: number;
-  /** Its shard has another owner by now: if it waits for the one before, and may, it is held to be sent again. */
-  leaveFormerOwner(): void;
-}
-
-export interface FormerOwnerCallsOptions {
+export interface FormerOwnerCallsOptions<C> {
   readonly clock: Clock;
   readonly holdQueue: HoldQueue;
   /** All calls of the client that have not ended. */
-  readonly calls: () => readonly OwnedCall[];
+  readonly calls: () => readonly C[];
+  /** The shard of the call has another owner by now: if the call waits for the one before, and may, it is held. */
+  readonly leave: (call: C) => void;
 }
 
 /**
@@ -27,13 +22,13 @@ export interface FormerOwnerCallsOptions {
  */
 const GRACE_MS = 100;
 
-export class FormerOwnerCalls {
-  readonly #options: FormerOwnerCallsOptions;
+export class FormerOwnerCalls<C extends { readonly shard: number }> {
+  readonly #options: FormerOwnerCallsOptions<C>;
   /** When a new owner of the shard became known. */
   readonly #movedMs = new Map<number, number>();
   #cancelTimer: (() => void) | undefined;
 
-  constructor(options: FormerOwnerCallsOptions) {
+  constructor(options: FormerOwnerCallsOptions<C>) {
     this.#options = options;
   }
 
@@ -52,14 +47,14 @@ export class FormerOwnerCalls {
 
   /** Goes through all calls once, however many shards have moved. */
   #look(): void {
-    const { clock, holdQueue, calls } = this.#options;
+    const { clock, holdQueue, calls, leave } = this.#options;
     const nowMs = clock.monoMs();
     const due = new Set<number>();
     for (const [shard, movedMs] of this.#movedMs) if (nowMs - movedMs >= GRACE_MS) due.add(shard);
     for (const shard of due) this.#movedMs.delete(shard);
     this.#cancelTimer = undefined;
     if (this.#movedMs.size > 0) this.#lookLater();
-    for (const call of calls()) if (due.has(call.shard)) call.leaveFormerOwner();
+    for (const call of calls()) if (due.has(call.shard)) leave(call);
     // Only now: the first call of each key is tried, whichever was found first.
     for (const shard of due) holdQueue.onMoved(shard);
   }

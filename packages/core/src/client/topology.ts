@@ -5,6 +5,7 @@ import { TOPOLOGY_TYPE } from '../wire/envelope.ts';
 import type { ClstrError } from '../base/errors.ts';
 import { nodeAddress } from '../wire/address.ts';
 import type { Random } from '../base/random.ts';
+import type { Routes } from './routes.ts';
 import { isShard } from '../placement/shard.ts';
 import type { ClientLink, InboundReply, NodeAddress, OutboundEntry, ReplySink } from '../wire/transport.ts';
 import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
@@ -13,7 +14,7 @@ export interface ClientTopologyOptions {
   readonly link: ClientLink;
   readonly clock: Clock;
   readonly random: Random;
-  readonly routes: Map<number, NodeAddress>;
+  readonly routes: Routes;
   readonly numShards: number;
   readonly nextAttempt: () => number;
   /** Which cluster the node that answered belongs to; undefined from an earlier build. */
@@ -33,7 +34,6 @@ const ANNOUNCED_PAUSE_MS = 200;
 
 export class ClientTopology {
   readonly #options: ClientTopologyOptions;
-  readonly #epochs = new Map<number, number>();
   /** One object per run of a node, so that entries for it share a batch. */
   readonly #addresses = new Map<string, NodeAddress>();
   #clusterId = '';
@@ -81,21 +81,10 @@ export class ClientTopology {
     );
   }
 
-  /** What a refusal says about the shard's owner. True when it is one this client did not know. */
-  learnFrom(shard: number, { details }: ClstrError): boolean {
+  /** What a refusal says about the shard's owner. */
+  learnFrom(shard: number, { details }: ClstrError): void {
     const { epoch, nodeId, inc } = details ?? {};
-    return isEpoch(epoch) && this.#learn(shard, epoch, nodeId, inc);
-  }
-
-  /** The highest known of the shard; 0 when none is. */
-  epochOf(shard: number): number {
-    return this.#epochs.get(shard) ?? 0;
-  }
-
-  /** The route led to nobody, or to somebody else. */
-  forget(shard: number, address: NodeAddress): void {
-    const { routes } = this.#options;
-    if (routes.get(shard) === address) routes.delete(shard);
+    if (isEpoch(epoch)) this.#learn(shard, epoch, nodeId, inc);
   }
 
   close(): void {
@@ -156,7 +145,7 @@ export class ClientTopology {
     this.#options.onIdentity(cluster);
     // Empty where a node of a static cluster answers: it knows no owners. Left out when there is nothing new.
     if (typeof clusterId !== 'string' || clusterId === '' || !Array.isArray(owners)) return;
-    if (clusterId !== this.#clusterId) this.#epochs.clear();
+    if (clusterId !== this.#clusterId) this.#options.routes.forgetEpochs();
     this.#clusterId = clusterId;
     for (const owner of owners as unknown[]) {
       const [shard, epoch, nodeId, inc] = Array.isArray(owner) ? (owner as unknown[]) : [];
@@ -165,14 +154,13 @@ export class ClientTopology {
     this.#version = typeof version === 'string' && version.length <= MAX_VERSION ? version : undefined;
   }
 
-  #learn(shard: number, epoch: number, nodeId: unknown, inc: unknown): boolean {
-    if (epoch <= this.epochOf(shard)) return false;
+  #learn(shard: number, epoch: number, nodeId: unknown, inc: unknown): void {
+    const { routes, onMoved } = this.#options;
+    if (epoch <= routes.epochOf(shard)) return;
     const address = this.#addressOf(nodeId, inc);
-    if (address === undefined) return false;
-    this.#epochs.set(shard, epoch);
-    this.#options.routes.set(shard, address);
-    this.#options.onMoved(shard);
-    return true;
+    if (address === undefined) return;
+    routes.learn(shard, epoch, address);
+    onMoved(shard);
   }
 
   #addressOf(nodeId: unknown, inc: unknown): NodeAddress | undefined {

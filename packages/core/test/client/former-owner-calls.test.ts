@@ -2,7 +2,6 @@ import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { HoldQueue } from '../../src/client/hold-queue.ts';
 import { FormerOwnerCalls } from '../../src/client/former-owner-calls.ts';
-import type { OwnedCall } from '../../src/client/former-owner-calls.ts';
 import { createClient } from '../../src/client/client.ts';
 import { ClstrError } from '../../src/base/errors.ts';
 import type { CallOptions } from '../../src/index.ts';
@@ -20,13 +19,10 @@ describe('the calls of a shard that moved', () => {
     const clock = fakeClock();
     const left: number[] = [];
     let looks = 0;
-    const calls: OwnedCall[] = [3, 4, 3, 5].map((shard, index) => ({
-      shard,
-      leaveFormerOwner: () => left.push(index),
-    }));
+    const calls = [3, 4, 3, 5].map((shard, index) => ({ shard, index }));
     const holdQueue = new HoldQueue({ clock, backoffMs: () => 1_000 });
     const formerOwnerCalls = new FormerOwnerCalls({
-      ...{ clock, holdQueue },
+      ...{ clock, holdQueue, leave: ({ index }: { index: number }) => left.push(index) },
       calls: () => {
         looks++;
         return calls;

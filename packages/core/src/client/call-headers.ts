@@ -1,0 +1,18 @@
+/** The headers of one call: its client's, its own, and the chain of calls that led to it. */
+import { CALL_CHAIN_HEADER, encodeCallChain } from '../wire/call-chain.ts';
+import type { CallChain } from '../wire/call-chain.ts';
+import type { Headers } from '../wire/envelope.ts';
+import { NO_HEADERS, copyHeaders } from '../wire/envelope.ts';
+
+/** @throws RESERVED_HEADER, INVALID_ENVELOPE */
+export function mergeHeaders(base: Headers | undefined, own: Headers): Headers | undefined {
+  const checked = copyHeaders(own);
+  if (base === undefined || checked === undefined) return checked ?? base;
+  return copyHeaders(Object.assign(Object.create(null) as object, base, checked)) ?? NO_HEADERS;
+}
+
+export function withCallChain(headers: Headers | undefined, chain: CallChain): Headers {
+  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
+  copy[CALL_CHAIN_HEADER] = encodeCallChain(chain);
+  return copy;
+}

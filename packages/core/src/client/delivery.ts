@@ -1,0 +1,131 @@
+/** How calls find their node, and what they do about a refusal. A client begins with one way and may change to the other. */
+import type { Clock } from '../base/clock.ts';
+import type { ClstrError } from '../base/errors.ts';
+import type { Address, NodeAddress } from '../wire/transport.ts';
+import { isNodeAddress } from '../wire/transport.ts';
+import type { Discovery, Undecided } from './discovery.ts';
+import type { HeldCall } from './hold-queue.ts';
+import type { Routes } from './routes.ts';
+
+/** A call, as far as its delivery is concerned. */
+export interface Delivered extends HeldCall, Undecided {
+  readonly isNotify: boolean;
+  readonly deadlineMs: number;
+  order: number;
+  repeats: number;
+  /** Where the last attempt went. */
+  readonly to: Address;
+  /** The highest known of its shard when it was last sent to the shard's own subject. */
+  readonly epoch: number;
+  /** How it is delivered now. */
+  readonly delivery: Delivery;
+  sendTo(to: Address): void;
+  resendAfter(delayMs: number): void;
+  /** It was refused, and waits to be sent again. */
+  keep(refusal: ClstrError): void;
+  /** Gives up the attempt that waits for an answer; false when the call has none that may run twice. */
+  leaveAttempt(): boolean;
+  end(error: ClstrError): void;
+}
+
+export interface Delivery {
+  /** Sends a new call, or keeps it back behind others of its key. */
+  start(call: Delivered): void;
+  /** Hot path: the node `from` has answered the call. */
+  answered(call: Delivered, from: NodeAddress): void;
+  /** Whether the call goes on after `error`, sent again now or later. It may, as far as its outcome is concerned. */
+  goesOn(call: Delivered, error: ClstrError): boolean;
+  /** The call is over. */
+  ended(call: Delivered): void;
+  /** What is known of the cluster may be out of date. */
+  refresh(): void;
+  /** The connection is back: announcements may have been missed. */
+  onReconnect(): void;
+  close(): void;
+}
+
+export interface StaticDeliveryOptions {
+  readonly routes: Routes;
+  readonly clock: Clock;
+  /** Finds out whether the cluster is dynamic; undefined where the client was told. */
+  readonly discovery: Discovery | undefined;
+  /** Waits longer with each repeat, with full jitter. */
+  readonly backoffMs: (repeat: number) => number;
+  /** Whether nodes may still be coming back after a lost connection. */
+  readonly isSettling: () => boolean;
+}
+
+/** In a static cluster a shard without a node stays without one. Routes are learned from answers. */
+export class StaticDelivery implements Delivery {
+  readonly #options: StaticDeliveryOptions;
+
+  constructor(options: StaticDeliveryOptions) {
+    this.#options = options;
+  }
+
+  start(call: Delivered): void {
+    call.resend();
+  }
+
+  answered(call: Delivered, from: NodeAddress): void {
+    const { routes } = this.#options;
+    if (routes.get(call.shard) !== from) routes.set(call.shard, from);
+  }
+
+  goesOn(call: Delivered, error: ClstrError): boolean {
+    if (forbidsRoute(call, error, this.#options.routes) || this.#isWrongRoute(call, error)) {
+      call.sendTo({ shard: call.shard });
+      return true;
+    }
+    if (!error.retryable && error.outcome === 'not-executed') return false;
+    if (this.#options.discovery?.holds(call, error) === true) {
+      call.keep(error);
+      return true;
+    }
+    // The refusal itself may have shown that the cluster is dynamic.
+    const { delivery } = call;
+    return delivery === this ? this.#repeats(call, error) : delivery.goesOn(call, error);
+  }
+
+  /** Requests are repeated only while nodes come back after a lost connection, or when they may run twice. */
+  #repeats(call: Delivered, error: ClstrError): boolean {
+    const { clock, backoffMs, isSettling } = this.#options;
+    const isComingBack = error.code === 'NO_SUBSCRIBER' && isSettling();
+    if (!call.isNotify && error.outcome !== 'unknown' && !isComingBack) return false;
+    const delayMs = backoffMs(call.repeats++);
+    if (clock.monoMs() + delayMs >= call.deadlineMs) return false;
+    call.keep(error);
+    call.resendAfter(delayMs);
+    return true;
+  }
+
+  /** A learned route that turns out wrong is forgotten. */
+  #isWrongRoute({ to, shard }: Delivered, { code }: ClstrError): boolean {
+    if (!isNodeAddress(to) || (code !== 'NO_SUBSCRIBER' && code !== 'NOT_OWNER')) return false;
+    this.#options.routes.forget(shard, to);
+    return true;
+  }
+
+  ended(): void {
+    /* no call waits for another */
+  }
+
+  refresh(): void {
+    this.#options.discovery?.ask();
+  }
+
+  onReconnect(): void {
+    this.refresh();
+  }
+
+  close(): void {
+    this.#options.discovery?.close();
+  }
+}
+
+/** The server forbids this client the direct subjects of nodes; then none is used any more. */
+export function forbidsRoute({ to }: Delivered, error: ClstrError, routes: Routes): boolean {
+  if (error.code !== 'NO_PERMISSION' || !isNodeAddress(to)) return false;
+  routes.forbid();
+  return true;
+}

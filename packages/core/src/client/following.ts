@@ -1,0 +1,120 @@
+/** Delivery in a dynamic cluster: calls follow their shard from node to node, those of one key in order. */
+import type { ClstrError } from '../base/errors.ts';
+import type { NodeAddress } from '../wire/transport.ts';
+import { isNodeAddress } from '../wire/transport.ts';
+import { tooManyHeld } from './call-errors.ts';
+import { forbidsRoute } from './delivery.ts';
+import type { Delivered, Delivery } from './delivery.ts';
+import { FormerOwnerCalls } from './former-owner-calls.ts';
+import { HoldQueue } from './hold-queue.ts';
+import type { Routes } from './routes.ts';
+import { ClientTopology } from './topology.ts';
+import type { ClientTopologyOptions } from './topology.ts';
+
+export interface FollowingDeliveryOptions extends Omit<ClientTopologyOptions, 'onMoved'> {
+  /** Waits longer with each repeat, with full jitter. */
+  readonly backoffMs: (repeat: number) => number;
+  /** All calls of the client that have not ended. */
+  readonly calls: () => readonly Delivered[];
+}
+
+export class FollowingDelivery implements Delivery {
+  readonly #nextOrder: () => number;
+  readonly #routes: Routes;
+  readonly #topology: ClientTopology;
+  readonly #holdQueue: HoldQueue;
+  readonly #formerOwnerCalls: FormerOwnerCalls<Delivered>;
+
+  constructor(options: FollowingDeliveryOptions) {
+    const { clock, routes, link, backoffMs, calls } = options;
+    this.#nextOrder = options.nextAttempt;
+    this.#routes = routes;
+    const holdQueue = (this.#holdQueue = new HoldQueue({ clock, backoffMs }));
+    const leave = (call: Delivered): void => this.#leaveFormerOwner(call);
+    this.#formerOwnerCalls = new FormerOwnerCalls({ clock, holdQueue, calls, leave });
+    const onMoved = (shard: number): void => {
+      holdQueue.onMoved(shard);
+      this.#formerOwnerCalls.onMoved(shard);
+    };
+    this.#topology = new ClientTopology({ ...options, onMoved });
+    link.onAnnouncement((from) => this.#topology.onAnnouncement(from));
+    this.#topology.refresh();
+  }
+
+  start(call: Delivered): void {
+    call.order = this.#nextOrder();
+    if (!this.#holdQueue.isHeld(call.key)) call.resend();
+    else if (this.#holdQueue.isFull) call.end(tooManyHeld());
+    else this.#holdQueue.hold(call);
+  }
+
+  /**
+   * An answer may come late, from an owner before the one that is known. A node that answers on the shard's own subject
+   * owns it, or owned it when no newer owner was known.
+   */
+  answered({ shard, to, epoch }: Delivered, from: NodeAddress): void {
+    const routes = this.#routes;
+    if (routes.get(shard) !== undefined || isNodeAddress(to) || routes.epochOf(shard) !== epoch) return;
+    routes.set(shard, from);
+  }
+
+  /** All that did not run is sent again within its deadline. */
+  goesOn(call: Delivered, error: ClstrError): boolean {
+    if (forbidsRoute(call, error, this.#routes)) {
+      call.sendTo({ shard: call.shard });
+      return true;
+    }
+    if ((!error.retryable && error.outcome === 'not-executed') || this.#holdQueue.isFull) return false;
+    const from = call.to;
+    call.keep(error);
+    this.#holdQueue.hold(call);
+    if (error.code !== 'OVERLOADED') this.#learnFrom(call.shard, error, from);
+    return true;
+  }
+
+  #learnFrom(shard: number, error: ClstrError, from: Delivered['to']): void {
+    this.#topology.learnFrom(shard, error);
+    // A node that names its own incarnation has yet to prove that the shard is still its own: on the shard's subject it
+    // would not answer. It may come back, or another takes over.
+    if (!isNodeAddress(from) || isNamedBy(error, from)) this.#topology.refresh();
+    else {
+      this.#routes.forget(shard, from);
+      // Elsewhere it may be there already; while it moves, no node has it.
+      if (error.code === 'MOVED') this.#topology.refresh();
+      else this.#holdQueue.onMoved(shard);
+    }
+  }
+
+  /** On the shard's own subject it may be the new owner that works on the call. */
+  #leaveFormerOwner(call: Delivered): void {
+    const owner = this.#routes.get(call.shard);
+    if (owner === undefined || !isNodeAddress(call.to) || isSameIncarnation(call.to, owner)) return;
+    if (!this.#holdQueue.isFull && call.leaveAttempt()) this.#holdQueue.hold(call);
+  }
+
+  ended(call: Delivered): void {
+    this.#holdQueue.ended(call);
+  }
+
+  refresh(): void {
+    this.#topology.refresh();
+  }
+
+  onReconnect(): void {
+    this.#topology.onAnnouncement(undefined);
+  }
+
+  close(): void {
+    this.#topology.close();
+    this.#formerOwnerCalls.close();
+  }
+}
+
+function isNamedBy({ details }: ClstrError, { nodeId, inc }: NodeAddress): boolean {
+  return details?.['nodeId'] === nodeId && details['inc'] === inc;
+}
+
+/** Addresses of one incarnation may be two objects: read from a reply, and learned from the topology. */
+function isSameIncarnation(a: NodeAddress, b: NodeAddress): boolean {
+  return a.nodeId === b.nodeId && a.inc === b.inc;
+}

@@ -1,0 +1,69 @@
+/** Notifies that were handed to the bus and can still be refused, and where their failures are reported. */
+import { detached } from '../base/async-context.ts';
+import { ClstrError, isClstrError } from '../base/errors.ts';
+import type { FloodLog } from '../base/flood-log.ts';
+import { heldBytes } from '../wire/transport.ts';
+import type { Call } from './call.ts';
+import type { NotifyFailure } from './options.ts';
+
+/** Beyond these bounds the oldest counts as delivered. */
+const MAX_TRACKED = 16_384;
+const MAX_TRACKED_BYTES = 64 * 1024 * 1024;
+
+export class Notifies {
+  readonly #tracked = new Set<Call>();
+  readonly #onFailed: ((failure: NotifyFailure) => void) | undefined;
+  readonly #floodLog: FloodLog;
+  #bytes = 0;
+
+  constructor(onFailed: ((failure: NotifyFailure) => void) | undefined, floodLog: FloodLog) {
+    this.#onFailed = onFailed;
+    this.#floodLog = floodLog;
+  }
+
+  /** From now on the call counts here, no longer as pending. */
+  track(call: Call): void {
+    this.#tracked.add(call);
+    this.#bytes += heldBytes(call);
+    while (this.#tracked.size > MAX_TRACKED || this.#bytes > MAX_TRACKED_BYTES) {
+      const [oldest] = this.#tracked;
+      oldest!.release();
+    }
+  }
+
+  ended(call: Call): void {
+    if (this.#tracked.delete(call)) this.#bytes -= heldBytes(call);
+  }
+
+  /** A notify that was handed over was refused until its deadline. */
+  failed({ key, shard, type }: Call, error: ClstrError): void {
+    if (this.#onFailed === undefined) {
+      this.#floodLog.warn(
+        'a notify was refused until its deadline',
+        { shard, type, code: error.code },
+        `a notify was refused until its deadline: ${error.message}`,
+      );
+    } else this.#report({ key, shard, type, error });
+  }
+
+  /** With a listener for failures, a notify need not be awaited: its promise still rejects, but never unhandled. */
+  watch(sent: Promise<unknown>, notify: () => Omit<NotifyFailure, 'error'>): Promise<void> {
+    if (this.#onFailed !== undefined) {
+      sent.catch((cause: unknown) => {
+        const error = isClstrError(cause)
+          ? cause
+          : new ClstrError('INTERNAL', `an interceptor failed: ${String(cause)}`, { cause });
+        this.#report({ ...notify(), error });
+      });
+    }
+    return sent as Promise<void>;
+  }
+
+  #report(failure: NotifyFailure): void {
+    try {
+      detached(this.#onFailed!, failure);
+    } catch (err) {
+      this.#floodLog.error('onNotifyFailed threw', { err });
+    }
+  }
+}

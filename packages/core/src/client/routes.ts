@@ -1,0 +1,54 @@
+/** What a client knows of each shard: the node that owns it, to be reached directly, and the highest epoch seen. */
+import type { Address, NodeAddress } from '../wire/transport.ts';
+
+interface Route {
+  address: NodeAddress | undefined;
+  epoch: number;
+}
+
+export class Routes {
+  readonly #routes = new Map<number, Route>();
+  /** The server has forbidden this client the direct subjects of nodes. */
+  #isForbidden = false;
+
+  get(shard: number): NodeAddress | undefined {
+    return this.#isForbidden ? undefined : this.#routes.get(shard)?.address;
+  }
+
+  /** Hot path: where a message for the shard goes. The shard's own subject finds the owner. */
+  addressOf(shard: number): Address {
+    return this.get(shard) ?? { shard };
+  }
+
+  /** 0 when none is known. */
+  epochOf(shard: number): number {
+    return this.#routes.get(shard)?.epoch ?? 0;
+  }
+
+  set(shard: number, address: NodeAddress): void {
+    const route = this.#routes.get(shard);
+    if (route === undefined) this.#routes.set(shard, { address, epoch: 0 });
+    else route.address = address;
+  }
+
+  /** The owner of the shard in `epoch`. The caller has checked that the epoch is newer than the one known. */
+  learn(shard: number, epoch: number, address: NodeAddress): void {
+    this.#routes.set(shard, { address, epoch });
+  }
+
+  /** The route led to no node, or to another. */
+  forget(shard: number, address: NodeAddress): void {
+    const route = this.#routes.get(shard);
+    if (route?.address === address) route.address = undefined;
+  }
+
+  /** From now on all messages go to the shards' own subjects. */
+  forbid(): void {
+    this.#isForbidden = true;
+  }
+
+  /** The cluster was made anew: its epochs begin again. */
+  forgetEpochs(): void {
+    for (const route of this.#routes.values()) route.epoch = 0;
+  }
+}
