@@ -2,10 +2,9 @@
  * One actor in memory: what it does with a message, and its way from `setup` to its end.
  *
  *   starting ── setup ──▶ active ── idle, evicted, drain, failed ──▶ stopping ──▶ gone
- *      ╰─ setup failed: every waiter is told ─▶ gone        messages came meanwhile ─▶ starting again
+ *      ╰─ setup failed: every waiter is refused ─▶ gone        messages came meanwhile ─▶ starting again
  */
 import type { HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
-import type { WatchedTurn } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
 import { abortDetached, within } from '@clstr/core/internal';
 import type { OfShard } from '@clstr/core/internal';
@@ -21,6 +20,7 @@ import { draining, mailboxFull, spoilsState } from './errors.ts';
 import type { DiscardReason, PassivateReason } from './implementation.ts';
 import { Mailbox } from './mailbox.ts';
 import { MessageJob } from './message-job.ts';
+import { OwnTurn } from './own-turn.ts';
 import type { Blocker } from './running-turns.ts';
 import { RunningTurns, behind } from './running-turns.ts';
 import { Setup } from './setup.ts';
@@ -60,15 +60,12 @@ export class Activation implements ActorCore, OfShard<Activation> {
   #fullError: ClstrError | undefined;
   #fullErrorMs = 0;
   #turns: RunningTurns | undefined;
-  /** What runs for no message: a phase of its life, or a timer; and since when. */
-  #ownTurn: string | undefined;
-  #ownTurnMs = 0;
-  /** Of the last own turn, once a message expired behind it. */
-  #overdue: WatchedTurn | undefined;
+  /** A phase of its life, or a timer. */
+  #ownTurn: OwnTurn | undefined;
   #setup: Setup | undefined;
   #timers: ActorTimers | undefined;
   #life: AbortController | undefined;
-  /** Told when it comes to rest, or is gone, once its node closes. */
+  /** Called when the actor comes to rest, or is gone, once its node closes. */
   #onRest: (() => void) | undefined;
 
   constructor(home: ActorTypeScope, key: string, shard: number) {
@@ -216,30 +213,21 @@ export class Activation implements ActorCore, OfShard<Activation> {
   }
 
   get blocker(): Blocker | undefined {
-    if (this.#ownTurn !== undefined) return { what: this.#ownTurn, verb: 'began', sinceMs: this.#ownTurnMs };
-    return this.#turns?.oldest;
+    return this.#ownTurn?.blocker ?? this.#turns?.oldest;
   }
 
-  /** Nobody sets a time to what runs for no message: it is over when a message has waited behind it in vain. */
   messageExpired(): void {
-    if (this.#ownTurn === undefined || this.#overdue !== undefined) return;
-    const { host, actor } = this.home;
-    const type = `${this.#ownTurn} of ${actor.name}`;
-    this.#overdue = { type, key: this.key, shard: this.shard, sinceMs: this.#ownTurnMs };
-    host.overdue.watch(this.#overdue, host.clock.monoMs());
+    this.#ownTurn?.messageExpired(this, this.shard);
   }
 
   #beginOwnTurn(what: string): void {
     this.#endOwnTurn();
-    this.#ownTurn = what;
-    this.#ownTurnMs = this.home.host.clock.monoMs();
+    this.#ownTurn = new OwnTurn(what, this);
   }
 
   #endOwnTurn(): void {
+    this.#ownTurn?.end();
     this.#ownTurn = undefined;
-    if (this.#overdue === undefined) return;
-    this.home.host.overdue.ended(this.#overdue);
-    this.#overdue = undefined;
   }
 
   /** One for all of a second: under a flood, taking a stack for each would cost more than all the rest. */

@@ -61,7 +61,7 @@ export interface Method {
 export interface ActorCore {
   readonly home: ActorTypeScope;
   readonly key: string;
-  /** Of the message the actor was set up for; undefined in a static cluster. */
+  /** The shard lease of the message that the actor was set up for; undefined in a static cluster. */
   readonly lease: ShardLease | undefined;
   /** Fires when the actor leaves memory. */
   readonly signal: AbortSignal;

@@ -13,7 +13,7 @@ const EXPIRY_PAUSE_MS = 100;
 export class ActorTimers {
   readonly #self: ActorCore;
   readonly #timers = new Set<TimerJob>();
-  /** Of those set by `after`, the ones that have not run. */
+  /** How many timers set by `after` have not run. */
   pending = 0;
 
   constructor(self: ActorCore) {
@@ -112,10 +112,10 @@ class TimerJob implements Job {
   }
 
   refuse(): void {
-    /* nobody waits for it */
+    /* a timer has no caller */
   }
 
-  /** Nobody is told, so it is logged and counted; and it kills nothing else. */
+  /** A timer has no caller, so its failure is logged and counted; nothing else fails with it. */
   #failed(err: unknown): void {
     const { home, key } = this.#self;
     const { host, actor } = home;

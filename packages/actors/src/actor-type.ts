@@ -1,4 +1,4 @@
-/** All actors of one type on one node: who is in memory, who makes room, who has been idle for too long. */
+/** All actors of one type on one node: which are in memory, which make room, which have been idle for too long. */
 import { ClstrError } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
 import { ByShard, Slices } from '@clstr/core/internal';
@@ -136,7 +136,7 @@ export class ActorType implements ActorTypeScope {
 
   /**
    * The idle actors used longest ago leave: one, or more when some that were to leave have stayed. Busy ones before
-   * them are moved up, so that nobody looks at them in vain again.
+   * them are moved up, so that the next search does not meet them again.
    */
   #evict(count: number): void {
     const idle: Activation[] = [];

@@ -23,7 +23,7 @@ abstract class BaseContext implements LifecycleContext {
   }
 
   abstract readonly signal: AbortSignal;
-  /** Of when this context was made: what outlives its lease must not be given the next one's token. */
+  /** The shard lease from when this context was made: what outlives it must not get the token of the next one. */
   protected abstract readonly lease: ShardLease | undefined;
   abstract remainingMs(): number;
 
@@ -177,7 +177,7 @@ export class EndContext<Reason extends string> extends BaseContext {
   /** Part of the end itself, which is what would otherwise wait for it. */
   override waitUntil(work: Promise<unknown>): void {
     this.#work.push(work);
-    // It may fail before anybody waits for it; whoever does then hears of it all the same.
+    // It may fail before anyone awaits it; a later await still rejects.
     Promise.resolve(work).catch(() => undefined);
   }
 

@@ -22,7 +22,7 @@ export interface Implementation<M extends Methods, State> {
   handlers: Handlers<M, State>;
   /**
    * The actor leaves memory: save what must stay, within 2 s. Rejecting keeps it, unless the node drains. Calls to actors
-   * of the same node find nobody then, so save to a store, not to another actor.
+   * of the same node find no actor then, so save to a store, not to another actor.
    */
   passivate?: ((state: State, context: PassivateContext) => unknown) | undefined;
   /** The state is dropped: release handles, save nothing. */

@@ -20,7 +20,7 @@ export interface KeyedHandlerFunction {
 /** Messages of one key may run concurrently: nothing here queues them. */
 export type KeyedHandler = KeyedHandlerObject | KeyedHandlerFunction;
 
-/** @throws INVALID_OPTION when `value`, returned by the user's `create`, is no handler. */
+/** @throws INVALID_OPTION when `value`, returned by the user's `create`, is not a handler. */
 export function checkKeyedHandler(owner: string, value: unknown): KeyedHandler {
   const isHandler =
     typeof value === 'function' ||

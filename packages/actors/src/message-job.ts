@@ -17,7 +17,7 @@ export class MessageJob implements Job {
   readonly #method: Method;
   readonly #request: HandlerRequest;
   readonly #context: HandlerContext;
-  /** Of its arrival, with what interceptors put there: its turn comes in the context of the one before it. */
+  /** The async context of its arrival, with what interceptors put there; its turn would run in that of the turn before. */
   readonly #asyncContext: AsyncContext = captureContext();
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;

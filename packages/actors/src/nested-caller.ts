@@ -74,17 +74,17 @@ export class NestedCaller implements Caller {
     return error.code === 'CALL_CYCLE' ? forCaller(error) : error;
   }
 
-  /** A notify waits for nobody, so it cannot close a cycle: it starts a chain of its own. */
+  /** A notify waits for no answer, so it cannot close a cycle: it starts a chain of its own. */
   notifyKey(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<void> {
     try {
-      // The client's own promise: one derived from it would end the process when nobody awaits it.
+      // The client's own promise: one derived from it would end the process if it were never awaited.
       return this.#client().notifyKey(key, type, payload, this.#passedOn(options));
     } catch (error) {
       return this.#notSent(key, type, error);
     }
   }
 
-  /** Nobody may await this either, and the client does not know of it: the log does. */
+  /** This may never be awaited either, and the client does not see it; so it is logged. */
   #notSent(key: string, type: string, error: unknown): Promise<never> {
     const failed = Promise.reject<never>(error);
     failed.catch((err: unknown) => {

@@ -5,7 +5,7 @@ import { checkInteger, checkKnownOptions, invalidOption } from '@clstr/core/inte
 import { defaults } from './defaults.ts';
 import type { KeyedHandler } from './keyed-handler.ts';
 
-/** What `create` is told about where its handler will live. Not about the message: 100 of them may wait for it. */
+/** Where the handler that `create` makes will live. Nothing about a message: 100 of them may wait for it. */
 export interface CreateContext {
   readonly nodeId: string;
   readonly log: Logger;

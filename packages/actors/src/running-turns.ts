@@ -1,4 +1,4 @@
-/** What runs in one actor, so that those who wait behind it can be told what it is. */
+/** What runs in one actor, so that errors of messages behind it can name it. */
 import type { Clock, HandlerContext, HandlerRequest } from '@clstr/core';
 import { describe } from '@clstr/core/internal';
 

@@ -81,7 +81,7 @@ export class ScopeCache {
   }
 
   /**
-   * Fails only when every message that waited has given up: their callers would hear of it. A failed creation never
+   * Fails only when every message that waited has given up: their callers would get the error. A failed creation never
    * stops being a user, so that its instance cannot become idle.
    */
   async #create(instance: Instance, nodeId: string): Promise<void> {

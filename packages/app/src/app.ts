@@ -23,7 +23,7 @@ export interface App {
 
 /**
  * Starts an app; resolves when its node serves and, in a dynamic cluster, every shard has an owner: a first call finds its
- * actor. A new cluster that nobody provisioned needs an expiry for that. On a signal it closes itself and leaves no handle behind, so that the
+ * actor. A cluster that was not provisioned needs an expiry for that. On a signal it closes itself and leaves no handle behind, so that the
  * process ends once nothing else keeps it.
  *
  * @throws INVALID_OPTION, what the transport and the node throw when they start, and ABORTED when a signal came

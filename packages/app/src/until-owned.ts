@@ -1,4 +1,4 @@
-/** The last part of a start in a dynamic cluster: until every shard has an owner, a first call could find nobody. */
+/** The last part of a start in a dynamic cluster: until every shard has an owner, a first call could find no node. */
 import { pause } from '@clstr/core/internal';
 import type { Clock, Logger, Node, Timing } from '@clstr/core';
 
