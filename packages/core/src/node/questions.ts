@@ -19,10 +19,10 @@ export interface QuestionsOptions {
   readonly clock: Clock;
 }
 
-/** About 600 answers of 1,024 shards. */
-const BYTES_PER_SECOND = 16_777_216;
-/** In one go: what is due to others waits no longer for it than about 50 ms. */
-const MOST_BYTES = 4_194_304;
+/** About 300 answers of 1,024 shards, which take a tenth of a second. */
+const BYTES_PER_SECOND = 8_388_608;
+/** In one go: other work waits no longer for it than about 25 ms. */
+const MOST_BYTES = 2_097_152;
 /** What an answer costs beside its bytes. */
 const ANSWER_BYTES = 1_024;
 /** To make an answer takes about as long as to send it so many times. */

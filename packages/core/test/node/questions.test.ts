@@ -145,13 +145,13 @@ describe('a question for the owners', () => {
     },
   );
 
-  test('is refused after 4 MiB of answers in one go, and answered again later', async () => {
+  test('is refused after 2 MiB of answers in one go, and answered again later', async () => {
     const { ask, clock, view } = start(1_024, { maxInFlightBytes: 1_000_000 });
     const { length } = ask()!.value as string;
     let answered = 1;
     while (answered < 10_000 && ask()?.error === undefined) answered++;
-    expect(answered * length).toBeLessThan(4_300_000);
-    expect(answered * length).toBeGreaterThan(3_000_000);
+    expect(answered * length).toBeLessThan(2_150_000);
+    expect(answered * length).toBeGreaterThan(1_500_000);
     expect(ask()?.error).toMatchObject({ code: 'OVERLOADED', retryable: true });
     await clock.advance(500);
     expect(ask()?.error).toBeUndefined();
@@ -159,7 +159,7 @@ describe('a question for the owners', () => {
     let made = 0;
     do view.topology = topologyOf(1_024, ++made);
     while (made < 10_000 && ask()?.error === undefined);
-    expect(made * length * 8).toBeLessThan(4_300_000);
+    expect(made * length * 8).toBeLessThan(2_400_000);
   });
 });
 
