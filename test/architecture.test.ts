@@ -85,6 +85,7 @@ describe('the checker', () => {
     ['packages/actors/src/a.ts', `import '../test/a.ts';`, /leaves packages\/actors\/src/],
     ['packages/actors/test/a.test.ts', `import '../../core/src/shard.ts';`, /leaves packages\/actors/],
     ['test/a.test.ts', `import '../packages/core/src/placement/shard.ts';`, /leaves test/],
+    ['test/docs/option-tables.ts', `import '../../packages/core/test/vectors.ts';`, /leaves test/],
     [
       'examples/counter/src/a.ts',
       `import '../../../packages/core/src/placement/shard.ts';`,

@@ -2,7 +2,7 @@
  * Holds the documents against the code. `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` rewrites what is made from it:
  * docs/reference/defaults.md, docs/nats-server.conf, the hex blocks of docs/protocol/v1.md, and parts of docs/operations.md.
  */
-import { ERROR_CODES, shardFromString } from '@clstr/core';
+import { ERROR_CODES, TIMINGS, shardFromString } from '@clstr/core';
 import type { ErrorCodeInfo } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import { codeBlockProblems } from './docs/code-blocks.ts';
@@ -16,6 +16,13 @@ import { brokenLinks } from './docs/links.ts';
 import { anchorsOf, codeBlocksOf, linksOf, tablesOf } from './docs/markdown.ts';
 import { renderServerConfig } from './docs/nats-server-config.ts';
 import { unknownLogMessages, withOperationsParts } from './docs/operations-parts.ts';
+import {
+  defaultProblem,
+  documentedFactories,
+  forgottenTables,
+  purposeOf,
+  valueText,
+} from './docs/option-tables.ts';
 import { privateNames } from './docs/private-names.ts';
 import { listFiles, readText, writeText } from './docs/repository.ts';
 
@@ -207,6 +214,57 @@ describe('the check of the errors table', () => {
 describe('docs/reference/defaults.md', () => {
   test('is what the packages say', () => {
     expect(readText(DEFAULTS), `${DEFAULTS} is ${HOW_TO_UPDATE}`).toBe(renderDefaults());
+  });
+});
+
+describe('the options', () => {
+  test('are those of every factory that has a table of them', () => {
+    expect(forgottenTables()).toEqual([]);
+  });
+
+  test.each(documentedFactories())('of $name have the defaults that their comments name', ({ options }) => {
+    expect(options.length).toBeGreaterThan(0);
+    expect(options.map(defaultProblem).filter((problem) => problem !== undefined)).toEqual([]);
+  });
+});
+
+describe('the check of the options', () => {
+  test.each([
+    [1_024, '1,024'],
+    [67_108_864, '64 MiB'],
+    [0, '0'],
+    [false, 'false'],
+    ['', "''"],
+    ['auto', '`auto`'],
+    [['SIGTERM', 'SIGINT'], "`['SIGTERM', 'SIGINT']`"],
+    [TIMINGS.fast, '`fast`'],
+    [[], undefined],
+    [{}, undefined],
+    [undefined, undefined],
+  ])('spells the default %j as a comment does', (value, text) => {
+    expect(valueText(value)).toBe(text);
+  });
+
+  test.each([
+    ['the default', '5', 'Some time. Default 5.', undefined],
+    ['the default, explained', '5', 'Default 5: as long as a beat.', undefined],
+    ['another default', '5', 'Default 50.', 'the comment of name must say: Default 5'],
+    ['no default', '5', 'Some time.', 'the comment of name must say: Default 5'],
+    ['no comment', '5', '', 'the comment of name must say: Default 5'],
+    ['words', undefined, 'Default: a new one.', undefined],
+    ['a default that is none', undefined, 'Default 5.', /no plain default, but its comment names 5/],
+  ])('finds whether a comment names %s', (_, value, comment, problem) => {
+    const found = defaultProblem({ name: 'name', value, comment });
+    if (problem instanceof RegExp) expect(found).toMatch(problem);
+    else expect(found).toBe(problem);
+  });
+
+  test.each([
+    ['Some time. Default 5.', 'Some time.'],
+    ['Some time. Default 5: as long as a beat. It ends.', 'Some time. It ends.'],
+    ['As {@link X.y}, or less. Default 5.', 'As `X.y`, or less.'],
+  ])('takes the default out of %j', (comment, meaning) => {
+    expect(purposeOf({ name: 'name', value: '5', comment })).toBe(meaning);
   });
 });
 

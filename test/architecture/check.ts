@@ -3,7 +3,15 @@ import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
 import type { Import } from './imports.ts';
 import { importsOf } from './imports.ts';
-import { CORE_DOORS, CORE_FLOORS, PACKAGES, TEST_LIBRARIES, TEST_SIBLINGS, TOOL_DOORS } from './rules.ts';
+import {
+  CORE_DOORS,
+  CORE_FLOORS,
+  PACKAGES,
+  SOURCE_READERS,
+  TEST_LIBRARIES,
+  TEST_SIBLINGS,
+  TOOL_DOORS,
+} from './rules.ts';
 
 /** Files by their path from the repository root, `/` between folders; manifests (package.json) among them. */
 export type Files = ReadonlyMap<string, string>;
@@ -50,6 +58,7 @@ function problemsOf(files: Files, path: string, { specifier, line }: Import): st
 
 function relativeProblems(files: Files, path: string, home: Home, specifier: string, at: string): string[] {
   const target = posix.join(posix.dirname(path), specifier);
+  if (SOURCE_READERS.includes(path) && /^packages\/[^/]+\/src\//.test(target)) return [];
   if (!target.startsWith(`${home.root}/`)) return [`${at} leaves ${home.root} with ${specifier}`];
   if (home.pkg !== undefined && !home.isTest && !target.startsWith(`${home.root}/src/`)) {
     return [`${at} leaves ${home.root}/src with ${specifier}`];

@@ -40,6 +40,9 @@ export const TOOL_DOORS: Readonly<Record<string, readonly string[]>> = {
 export const TEST_SIBLINGS: readonly string[] = ['testing'];
 export const TEST_LIBRARIES: readonly string[] = ['vitest', 'fast-check', 'typescript'];
 
+/** Files below `test` that read the sources of packages for the documents: no door has what they compare. */
+export const SOURCE_READERS: readonly string[] = ['test/docs/option-tables.ts'];
+
 /** The files of core that other packages may import, each a list of names: users, transports, stores, layers, siblings. */
 export const CORE_DOORS: readonly string[] = ['index', 'wire', 'store', 'handler', 'internal'];
 

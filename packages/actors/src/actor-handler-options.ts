@@ -1,15 +1,16 @@
 /** The options of `actorHandler`, checked once, and what all its actors share. */
 import type { Clock, Logger } from '@clstr/core';
-import { systemClock } from '@clstr/core';
 import { OverdueTurns } from '@clstr/core/handler';
+import type { Resolved, Spec } from '@clstr/core/internal';
 import {
   FloodLog,
-  checkInteger,
-  checkKnownOptions,
-  checkMethods,
+  clockOption,
+  integer,
   invalidOption,
-  safeLogger,
-  silentLogger,
+  loggerOption,
+  methods,
+  optional,
+  resolve,
 } from '@clstr/core/internal';
 import type { Services, ServicesOption } from './actor-context.ts';
 import type { NodeScope } from './actor-core.ts';
@@ -23,7 +24,7 @@ import type { Caller } from './ref.ts';
 export interface ActorHandlerOptions extends ServicesOption {
   /**
    * Actors kept in memory per type, from 1 to 8,388,607. As many again may be on their way out. When all are busy,
-   * messages for other keys are `OVERLOADED`. Default 1024.
+   * messages for other keys are `OVERLOADED`. Default 1,024.
    */
   cacheSize?: number | undefined;
   /** What `ctx.ref` calls through. Borrowed. */
@@ -39,17 +40,17 @@ export type ActorHandlerArguments =
     ? [options?: ActorHandlerOptions]
     : [options: ActorHandlerOptions];
 
-const KNOWN = [
-  'cacheSize',
-  'services',
-  'client',
-  'clock',
-  'metrics',
-  'logger',
-] as const satisfies readonly (keyof ActorHandlerOptions)[];
-
 /** Twice as many and one more have to fit into a Map of V8, which holds 2^24. */
 const MAX_CACHE_SIZE = 0x7f_ffff;
+
+export const actorHandlerSpec: Spec<Resolved<ActorHandlerOptions, 'client'>> = {
+  cacheSize: integer(1, MAX_CACHE_SIZE, defaults.cacheSize),
+  services: { check: checkServices, fallback: () => ({}) },
+  client: optional(methods(['requestKey', 'notifyKey'])),
+  clock: clockOption,
+  metrics: methods(['active', 'panicked'], noActorMetrics),
+  logger: loggerOption,
+};
 
 /** @throws INVALID_OPTION */
 export function resolveActorHandlerOptions(
@@ -58,22 +59,15 @@ export function resolveActorHandlerOptions(
 ): { host: NodeScope; cacheSize: number } {
   const owner = 'actorHandler';
   checkActors(owner, actors);
-  checkKnownOptions(owner, given, KNOWN);
-  const { cacheSize = defaults.cacheSize, services = {}, client, clock = systemClock } = given;
-  const { metrics = noActorMetrics } = given;
-  checkMethods(owner, 'clock', clock, ['monoMs', 'timer', 'macrotask']);
-  const logger = safeLogger(
-    checkMethods(owner, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
-  );
+  const { cacheSize, services, client, clock, metrics, logger } = resolve(owner, actorHandlerSpec, given);
   return {
-    cacheSize: checkInteger(owner, 'cacheSize', cacheSize, 1, MAX_CACHE_SIZE),
+    cacheSize,
     host: {
       nodeId: '',
-      services: checkServices(owner, services),
-      client:
-        client === undefined ? undefined : checkMethods(owner, 'client', client, ['requestKey', 'notifyKey']),
+      services,
+      client,
       clock,
-      metrics: checkMethods(owner, 'metrics', metrics, ['active', 'panicked']),
+      metrics,
       logger,
       floodLog: new FloodLog(logger, clock),
       overdue: new OverdueTurns(clock, logger),
@@ -81,9 +75,9 @@ export function resolveActorHandlerOptions(
   };
 }
 
-function checkServices(owner: string, services: unknown): Services {
+function checkServices(owner: string, name: string, services: unknown): Services {
   if (typeof services === 'object' && services !== null) return services;
-  throw invalidOption(owner, 'services', services, 'an object');
+  throw invalidOption(owner, name, services, 'an object');
 }
 
 function checkActors(owner: string, actors: unknown): void {

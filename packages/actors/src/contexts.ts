@@ -2,7 +2,7 @@
 import type { HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
-import { abortDetached, checkInteger, detached } from '@clstr/core/internal';
+import { MAX_DELAY_MS, abortDetached, checkInteger, detached } from '@clstr/core/internal';
 import type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
 import type { ActorCore } from './actor-core.ts';
 import { defaults } from './defaults.ts';
@@ -10,8 +10,6 @@ import type { Methods } from './method.ts';
 import { NestedCaller } from './nested-caller.ts';
 import type { Ref, Referable } from './ref.ts';
 import { isThenable } from './thenable.ts';
-
-const MAX_DELAY_MS = 0x7fff_ffff;
 
 /** What all contexts share. */
 abstract class BaseContext implements LifecycleContext {

@@ -1,5 +1,15 @@
 /** The code of an actor: plain functions over a state, joined to a contract as data. */
-import { checkInteger, checkKnownOptions, checkOptionalFunction, invalidOption } from '@clstr/core/internal';
+import type { Spec } from '@clstr/core/internal';
+import {
+  callback,
+  handedOn,
+  integer,
+  invalidOption,
+  milliseconds,
+  oneOf,
+  optional,
+  resolve,
+} from '@clstr/core/internal';
 import type { ActorContext, LifecycleContext } from './actor-context.ts';
 import { defaults } from './defaults.ts';
 import type { AnyMethod, HandlerInputOf, HandlerOutputOf, Methods } from './method.ts';
@@ -27,9 +37,9 @@ export interface Implementation<M extends Methods, State> {
   passivate?: ((state: State, context: PassivateContext) => unknown) | undefined;
   /** The state is dropped: release handles, save nothing. */
   discard?: ((state: State, context: DiscardContext) => unknown) | undefined;
-  /** Time without a message after which the actor passivates, in milliseconds. Default 60,000. */
+  /** Time without a message after which the actor passivates, in milliseconds; at most a quarter later. Default 60,000. */
   idleMs?: number | undefined;
-  /** Messages that may wait for one key; more are `OVERLOADED`. Default 1024. */
+  /** Messages that may wait for one key; more are `OVERLOADED`. Default 1,024. */
   mailbox?: number | undefined;
   /** After a handler failed: keep the state, or discard it and run `setup` for the next message. Default `keep`. */
   onError?: 'keep' | 'restart' | undefined;
@@ -60,31 +70,28 @@ export interface Actor<State = unknown> {
 
 export type ErasedHandler = (state: unknown, input: unknown, context: ActorContext) => unknown;
 
-const KNOWN = ['setup', 'handlers', 'passivate', 'discard', 'idleMs', 'mailbox', 'onError'];
+export const implementationSpec: Spec<Omit<Actor, 'name' | 'methods' | '~state'>> = {
+  setup: callback(),
+  handlers: handedOn(),
+  passivate: optional(callback()),
+  discard: optional(callback()),
+  idleMs: milliseconds(1, defaults.idleMs),
+  mailbox: integer(1, 2 ** 31, defaults.mailbox),
+  onError: oneOf(['keep', 'restart'], defaults.onError),
+};
 
 /** @throws INVALID_OPTION */
 export function checkImplementation<M extends Methods, State>(
-  contract: { readonly name: string; readonly methods: M },
+  { name, methods }: { readonly name: string; readonly methods: M },
   given: Implementation<M, State>,
 ): Actor<State> {
-  const owner = `actor ${contract.name}`;
-  checkKnownOptions(owner, given, KNOWN);
-  if (typeof given.setup !== 'function') throw invalidOption(owner, 'setup', given.setup, 'a function');
-  const { idleMs = defaults.idleMs, mailbox = defaults.mailbox } = given;
-  const { onError = defaults.onError }: { onError?: unknown } = given;
-  if (onError !== 'keep' && onError !== 'restart') {
-    throw invalidOption(owner, 'onError', onError, "'keep' or 'restart'");
-  }
+  const owner = `actor ${name}`;
+  const options = resolve(owner, implementationSpec, given);
   return Object.freeze({
-    name: contract.name,
-    methods: contract.methods,
-    setup: given.setup,
-    handlers: checkHandlers(owner, contract.methods, given.handlers),
-    passivate: checkOptionalFunction(owner, 'passivate', given.passivate) as Actor['passivate'],
-    discard: checkOptionalFunction(owner, 'discard', given.discard) as Actor['discard'],
-    idleMs: checkInteger(owner, 'idleMs', idleMs, 1, 2 ** 31 - 1),
-    mailbox: checkInteger(owner, 'mailbox', mailbox, 1, 2 ** 31),
-    onError,
+    name,
+    methods,
+    ...options,
+    handlers: checkHandlers(owner, methods, options.handlers),
   });
 }
 

@@ -1,7 +1,8 @@
 /** The methods of a contract: what they take and give, by types alone or by validators. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkCallerType } from '@clstr/core/wire';
-import { checkKnownOptions, invalidOption } from '@clstr/core/internal';
+import type { Option, Spec } from '@clstr/core/internal';
+import { flag, invalidOption, option, optional, resolve } from '@clstr/core/internal';
 
 /** A method that answers. `In` and `Out` are the caller's view; validators may give the handler another one. */
 export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {
@@ -41,7 +42,7 @@ export type OutputOf<M extends AnyMethod> = TypesOf<M>['out'];
 export interface NotifyFlags {
   /**
    * The type of its messages, for an actor of another implementation that has its own names, such as
-   * `github.com/acme/app.Increment`: 1 to 255 bytes without control characters. Default `<actor>.<method>`.
+   * `github.com/acme/app.Increment`: 1 to 255 bytes without control characters. Default: `<actor>.<method>`.
    */
   type?: string | undefined;
 }
@@ -76,13 +77,8 @@ export function request(
     output?: StandardSchemaV1 | undefined;
   } = {},
 ): RequestMethod<unknown, unknown, unknown, unknown> {
-  checkKnownOptions('request', options, ['type', 'readonly', 'input', 'output']);
-  const { type: wireType, readonly: isReadonly = false, input, output } = options;
-  checkWireType('request', wireType);
-  if (typeof isReadonly !== 'boolean') throw invalidOption('request', 'readonly', isReadonly, 'a boolean');
-  checkSchema('request', 'input', input);
-  checkSchema('request', 'output', output);
-  return Object.freeze({ kind: 'request', isReadonly, type: wireType, input, output });
+  const { readonly: isReadonly, ...rest } = resolve('request', requestSpec, options);
+  return Object.freeze({ kind: 'request', isReadonly, ...rest });
 }
 
 /**
@@ -97,10 +93,7 @@ export function notify<I extends StandardSchemaV1>(
 export function notify(
   options: NotifyFlags & { input?: StandardSchemaV1 | undefined } = {},
 ): NotifyMethod<unknown, unknown> {
-  checkKnownOptions('notify', options, ['type', 'input']);
-  checkWireType('notify', options.type);
-  checkSchema('notify', 'input', options.input);
-  const { type: wireType, input } = options;
+  const { type: wireType, input } = resolve('notify', notifySpec, options);
   return Object.freeze({ kind: 'notify', isReadonly: false, type: wireType, input, output: undefined });
 }
 
@@ -114,18 +107,36 @@ export function messageType(actor: string, name: string, method: AnyMethod): str
   return method.type ?? `${actor}.${name}`;
 }
 
-function checkWireType(owner: string, wireType: unknown): void {
-  if (wireType === undefined) return;
-  try {
-    checkCallerType(wireType as string);
-  } catch {
-    const expected = '1 to 255 bytes of text without control characters, not starting with "clstr."';
-    throw invalidOption(owner, 'type', wireType, expected);
-  }
-}
+const typeOption: Option<string | undefined> = optional(
+  option((owner, name, value) => {
+    try {
+      checkCallerType(value as string);
+      return value as string;
+    } catch {
+      const expected = '1 to 255 bytes of text without control characters, not starting with "clstr."';
+      throw invalidOption(owner, name, value, expected);
+    }
+  }),
+);
 
-function checkSchema(owner: string, name: string, schema: StandardSchemaV1 | undefined): void {
-  if (schema === undefined) return;
-  const { validate } = (schema as Partial<StandardSchemaV1> | null)?.['~standard'] ?? {};
-  if (typeof validate !== 'function') throw invalidOption(owner, name, schema, 'a Standard Schema validator');
-}
+const schemaOption: Option<StandardSchemaV1 | undefined> = optional(
+  option((owner, name, value) => {
+    const { validate } = (value as Partial<StandardSchemaV1> | null)?.['~standard'] ?? {};
+    if (typeof validate === 'function') return value as StandardSchemaV1;
+    throw invalidOption(owner, name, value, 'a Standard Schema validator');
+  }),
+);
+
+const notifySpec: Spec<Pick<NotifyMethod<unknown, unknown>, 'type' | 'input'>> = {
+  type: typeOption,
+  input: schemaOption,
+};
+
+export const requestSpec: Spec<Schemas & { readonly: boolean }> = {
+  type: typeOption,
+  readonly: flag(false, 'a boolean'),
+  input: schemaOption,
+  output: schemaOption,
+};
+
+type Schemas = Pick<RequestMethod<unknown, unknown, unknown, unknown>, 'type' | 'input' | 'output'>;

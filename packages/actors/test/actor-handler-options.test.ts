@@ -48,8 +48,12 @@ test.each([0, -1, 1.5, NaN, Infinity, '8', null, 2 ** 23])('refuses the cacheSiz
 test.each<[name: string, value: unknown, message: RegExp]>([
   ['client', { requestKey: () => 1 }, /client must be an object with a method notifyKey\(\)/],
   ['client', null, /client must be an object with a method requestKey\(\)/],
-  ['clock', { monoMs: () => 1 }, /clock must be an object with a method timer\(\)/],
-  ['clock', { monoMs: () => 1, timer: () => 1 }, /clock must be an object with a method macrotask\(\)/],
+  ['clock', { monoMs: () => 1, wallMs: () => 1 }, /clock must be an object with a method timer\(\)/],
+  [
+    'clock',
+    { monoMs: () => 1, wallMs: () => 1, timer: () => 1 },
+    /clock must be an object with a method macrotask\(\)/,
+  ],
   ['clock', null, /clock must be an object with a method monoMs\(\)/],
   ['metrics', { active: () => 1 }, /metrics must be an object with a method panicked\(\)/],
   ['logger', console.log, /logger must be an object with a method debug\(\)/],

@@ -1,15 +1,23 @@
 /** The options of an app, checked before anything is started; the rest is checked by the parts it belongs to. */
 import { constants } from 'node:os';
-import type { Actor, ActorMetrics, Services } from '@clstr/actors';
+import { defaults as actorDefaults } from '@clstr/actors';
+import type { Actor, ActorMetrics } from '@clstr/actors';
 import type { ServicesOption } from '@clstr/actors/internal';
 import { ClstrError, defaults as coreDefaults, shardsForNode, systemClock } from '@clstr/core';
+import type { Check, Option, Resolved, Spec } from '@clstr/core/internal';
 import {
-  checkInteger,
-  checkKnownOptions,
-  checkMethods,
-  checkString,
+  callback,
+  handedOn,
+  integer,
   invalidOption,
+  loggerOption,
+  milliseconds,
+  option,
+  optional,
+  orMade,
+  resolve,
   silentLogger,
+  text,
 } from '@clstr/core/internal';
 import type {
   ClientOptions,
@@ -25,9 +33,7 @@ import type {
 import { stderrLogger } from './stderr-logger.ts';
 
 export const defaults = {
-  /** Signals on which the app drains. */
   signals: ['SIGTERM', 'SIGINT'],
-  /** How long running handlers may still take when it does, in milliseconds. */
   drainMs: 10_000,
 } as const;
 Object.freeze(defaults.signals);
@@ -45,21 +51,21 @@ export interface AppOptions extends ServicesOption {
    * A dynamic cluster: nodes come and go, and shards move with them. Default: a static cluster, as `nodeIds` says.
    */
   membership?: Membership | undefined;
-  /** This process in the cluster. Needed with `nodeIds`; default `node-<6 random characters>`. */
+  /** This process in the cluster. Needed with `nodeIds`. Default: `node-<6 random characters>`. */
   nodeId?: string | undefined;
   /**
    * All nodes of a static cluster, this one included. Default: this one alone, which then serves every shard.
    */
   nodeIds?: readonly string[] | undefined;
-  /** Default 1024; the same in every process, for ever. */
+  /** Shards of the cluster; the same in every process, for ever. Default 1,024. */
   numShards?: number | undefined;
-  /** Default ''; the same in every process, for ever. */
+  /** Mixed into every hash; the same in every process, for ever. Default ''. */
   seed?: string | undefined;
-  /** Actors kept in memory per type. Default 1024. */
+  /** Actors kept in memory per type. Default 1,024. */
   cacheSize?: number | undefined;
   /** How long running handlers may still take when the app closes, in milliseconds. Default 10,000. */
   drainMs?: number | undefined;
-  /** Signals on which the app drains; the process then ends by itself. `[]` for none. Default SIGTERM and SIGINT. */
+  /** Signals on which the app drains; the process then ends by itself. `[]` for none. Default `['SIGTERM', 'SIGINT']`. */
   signals?: readonly NodeJS.Signals[] | undefined;
   /** Further options of the client, as {@link ClientOptions} has them. */
   client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
@@ -75,96 +81,63 @@ export interface AppOptions extends ServicesOption {
   logger?: Logger | false | undefined;
 }
 
-export interface ResolvedAppOptions {
-  readonly transport: () => Transport | Promise<Transport>;
-  readonly actors: readonly Actor[];
-  readonly nodeId: string | undefined;
+/** Where nothing but undefined could stand for what is not given; the parts check what they are handed. */
+type Maybe = 'membership' | 'nodeId' | 'nodeIds' | 'services' | 'metrics' | 'logger';
+type AppTable = Resolved<AppOptions, Maybe>;
+
+export interface ResolvedAppOptions extends Omit<AppTable, 'membership' | 'nodeIds' | 'logger'> {
   readonly ownership: Pick<NodeOptions, 'shards' | 'membership'>;
   readonly routing: Routing;
-  readonly numShards: number;
-  readonly seed: string;
-  readonly services: Services | undefined;
-  readonly cacheSize: number | undefined;
-  readonly drainMs: number;
-  readonly signals: readonly NodeJS.Signals[];
-  readonly client: object;
-  readonly node: object;
-  readonly clock: Clock;
-  readonly metrics: (Metrics & ActorMetrics) | undefined;
   readonly logger: Logger;
 }
 
 const OWNER = 'createApp';
-const KNOWN = [
-  'transport',
-  'actors',
-  'membership',
-  'nodeId',
-  'nodeIds',
-  'numShards',
-  'seed',
-  'services',
-  'cacheSize',
-  'drainMs',
-  'signals',
-  'client',
-  'node',
-  'clock',
-  'metrics',
-  'logger',
-] as const satisfies readonly (keyof AppOptions)[];
-
 /** The most shards whose list one process is willing to make; far beyond what a bus can subscribe to. */
 const MAX_SHARDS = 2 ** 24;
-const MAX_DELAY_MS = 2 ** 31 - 1;
+const SHARED: readonly Shared[] = ['transport', 'numShards', 'seed', 'clock', 'metrics', 'logger'];
+
+export const appSpec: Spec<AppTable> = {
+  transport: callback('a function that makes one'),
+  actors: option(checkActors),
+  membership: handedOn(),
+  nodeId: handedOn(),
+  nodeIds: handedOn(),
+  numShards: integer(1, MAX_SHARDS, coreDefaults.numShards),
+  seed: text(coreDefaults.seed),
+  services: handedOn(),
+  cacheSize: orMade(handedOn(), () => actorDefaults.cacheSize),
+  drainMs: milliseconds(0, defaults.drainMs),
+  signals: option(checkSignals, defaults.signals),
+  client: partOption([...SHARED, 'routing']),
+  node: partOption([...SHARED, 'id', 'shards', 'membership', 'handler']),
+  clock: orMade(handedOn(), () => systemClock),
+  metrics: handedOn(),
+  logger: optional(
+    option((owner, name, value) => (value === false ? silentLogger : loggerOption.check(owner, name, value))),
+  ),
+};
 
 /** @throws INVALID_OPTION */
 export function resolveAppOptions(given: AppOptions): ResolvedAppOptions {
-  checkKnownOptions(OWNER, given, KNOWN);
-  const { transport, actors, nodeId, nodeIds, membership } = given;
-  if (typeof transport !== 'function') {
-    throw invalidOption(OWNER, 'transport', transport, 'a function that makes one');
-  }
-  const list: unknown = actors;
-  if (!Array.isArray(list) || list.length === 0) {
-    throw invalidOption(OWNER, 'actors', list, 'a list of at least one actor');
-  }
-  if (membership !== undefined && nodeIds !== undefined) {
-    throw invalidOption(OWNER, 'nodeIds', nodeIds, 'left out with membership');
-  }
-  const numShards = checkInteger(
-    OWNER,
-    'numShards',
-    given.numShards ?? coreDefaults.numShards,
-    1,
-    MAX_SHARDS,
-  );
-  const seed = checkString(OWNER, 'seed', given.seed ?? coreDefaults.seed);
+  const { membership, nodeIds, ...options } = resolve(OWNER, appSpec, given, checkOwnership);
+  const { nodeId, numShards, seed, logger, clock } = options;
   return Object.freeze({
-    transport,
-    actors,
-    nodeId,
+    ...options,
     ownership:
       membership === undefined ? { shards: ownShards(nodeId, nodeIds, numShards, seed) } : { membership },
     routing: membership === undefined ? 'static' : 'topology',
-    numShards,
-    seed,
-    services: given.services,
-    cacheSize: given.cacheSize,
-    drainMs: checkInteger(OWNER, 'drainMs', given.drainMs ?? defaults.drainMs, 0, MAX_DELAY_MS),
-    signals: checkSignals(given.signals ?? defaults.signals),
-    client: checkPart('client', given.client ?? {}, [...SHARED, 'routing']),
-    node: checkPart('node', given.node ?? {}, [...SHARED, 'id', 'shards', 'membership', 'handler']),
-    clock: given.clock ?? systemClock,
-    metrics: given.metrics,
-    logger: resolveLogger(given),
+    logger: logger || stderrLogger({ clock }),
   });
 }
 
-function resolveLogger({ logger, clock }: AppOptions): Logger {
-  if (logger === undefined) return stderrLogger({ clock });
-  if (logger === false) return silentLogger;
-  return checkMethods(OWNER, 'logger', logger, ['debug', 'info', 'warn', 'error']);
+function checkOwnership({ membership, nodeIds }: AppOptions): void {
+  if (membership === undefined || nodeIds === undefined) return;
+  throw invalidOption(OWNER, 'nodeIds', nodeIds, 'left out with membership');
+}
+
+function checkActors(owner: string, name: string, actors: unknown): readonly Actor[] {
+  if (Array.isArray(actors) && actors.length > 0) return actors as Actor[];
+  throw invalidOption(owner, name, actors, 'a list of at least one actor');
 }
 
 function ownShards(
@@ -178,35 +151,28 @@ function ownShards(
   return shardsForNode(nodeId, nodeIds, numShards, seed);
 }
 
-function checkSignals(signals: readonly NodeJS.Signals[]): readonly NodeJS.Signals[] {
-  const list: unknown = signals;
-  if (!Array.isArray(list)) throw invalidOption(OWNER, 'signals', list, 'a list of signal names');
-  for (const name of list as unknown[]) {
-    if (typeof name !== 'string' || !Object.hasOwn(constants.signals, name) || UNCATCHABLE.has(name)) {
-      throw invalidOption(OWNER, 'signals', name, 'the name of a signal that a process may catch');
+function checkSignals(owner: string, name: string, signals: unknown): readonly NodeJS.Signals[] {
+  if (!Array.isArray(signals)) throw invalidOption(owner, name, signals, 'a list of signal names');
+  for (const signal of signals as unknown[]) {
+    if (typeof signal !== 'string' || !Object.hasOwn(constants.signals, signal) || UNCATCHABLE.has(signal)) {
+      throw invalidOption(owner, name, signal, 'the name of a signal that a process may catch');
     }
   }
-  return [...new Set(signals)];
+  return [...new Set(signals as NodeJS.Signals[])];
 }
 
 const UNCATCHABLE: ReadonlySet<string> = new Set(['SIGKILL', 'SIGSTOP']);
 
-const SHARED = [
-  'transport',
-  'numShards',
-  'seed',
-  'clock',
-  'metrics',
-  'logger',
-] as const satisfies readonly Shared[];
-
 /** Options in here that the app sets itself would be lost without a word. */
-function checkPart(part: 'client' | 'node', options: object, taken: readonly string[]): object {
-  if (typeof options !== 'object') throw invalidOption(OWNER, part, options, 'an object');
-  const lost = taken.find((name) => name in options);
-  if (lost === undefined) return options;
-  throw new ClstrError(
-    'INVALID_OPTION',
-    `${OWNER}: ${part}.${lost} has no effect: the app gives it to all its parts`,
-  );
+function partOption<T extends object>(taken: readonly string[]): Option<T> {
+  const check: Check<T> = (owner, name, value) => {
+    if (typeof value !== 'object' || value === null) throw invalidOption(owner, name, value, 'an object');
+    const lost = taken.find((key) => key in value);
+    if (lost === undefined) return value as T;
+    throw new ClstrError(
+      'INVALID_OPTION',
+      `${owner}: ${name}.${lost} has no effect: the app gives it to all its parts`,
+    );
+  };
+  return { check, fallback: () => ({}) as T };
 }

@@ -3,8 +3,8 @@ import { Console } from 'node:console';
 import process from 'node:process';
 import { inspect } from 'node:util';
 import type { Clock, Logger } from '@clstr/core';
-import { systemClock } from '@clstr/core';
-import { checkKnownOptions, invalidOption, printable } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { clockOption, oneOf, printable, resolve } from '@clstr/core/internal';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
@@ -16,6 +16,10 @@ export interface StderrLoggerOptions {
 }
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+export const stderrLoggerSpec: Spec<Resolved<StderrLoggerOptions>> = {
+  level: oneOf(LEVELS, 'warn', `one of ${LEVELS.join(', ')}`),
+  clock: clockOption,
+};
 const ignore = (): void => undefined;
 
 /**
@@ -24,10 +28,7 @@ const ignore = (): void => undefined;
  * @throws INVALID_OPTION
  */
 export function stderrLogger(options: StderrLoggerOptions = {}): Logger {
-  checkKnownOptions('stderrLogger', options, ['level', 'clock']);
-  const { level = 'warn', clock = systemClock } = options;
-  if (!LEVELS.includes(level))
-    throw invalidOption('stderrLogger', 'level', level, `one of ${LEVELS.join(', ')}`);
+  const { level, clock } = resolve('stderrLogger', stderrLoggerSpec, options);
   // Not process.stderr.write(): a pipe that is closed must not end the process.
   const output = new Console(process.stderr);
   const writer = (of: LogLevel): Logger[LogLevel] => {

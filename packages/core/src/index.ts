@@ -11,8 +11,8 @@ export type {
   Routing,
 } from './client/options.ts';
 export { createNode } from './node/node.ts';
-export type { DrainOptions, Node, NodeEvent, NodeState } from './node/node.ts';
-export type { NodeOptions } from './node/options.ts';
+export type { Node, NodeEvent, NodeState } from './node/node.ts';
+export type { DrainOptions, NodeOptions } from './node/options.ts';
 export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor, ShardLease } from './node/handler.ts';
 export { shardFromString } from './placement/shard.ts';
 export { createPlacement, shardsForNode } from './placement/placement.ts';
@@ -27,7 +27,7 @@ export type { Membership } from './cluster/membership.ts';
 export type { PlacementKind } from './placement/kind.ts';
 export { TIMINGS } from './cluster/timing.ts';
 export type { Timing, TimingProfile } from './cluster/timing.ts';
-export { defaults } from './base/options.ts';
+export { defaults } from './base/defaults.ts';
 export type { OverdueTurn } from './base/overdue-turns.ts';
 export { systemClock } from './base/clock.ts';
 export type { Clock } from './base/clock.ts';

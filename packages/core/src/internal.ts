@@ -3,14 +3,24 @@ export { isErrorCode } from './base/errors.ts';
 export { chainTo, isOfChain } from './wire/call-chain.ts';
 export { NOWHERE, heldBytes } from './wire/transport.ts';
 export { describe, printable } from './base/describe.ts';
+export { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOption } from './base/options.ts';
 export {
-  checkInteger,
-  checkMethods,
-  checkOptionalFunction,
-  checkKnownOptions,
-  checkString,
-  invalidOption,
-} from './base/options.ts';
+  callback,
+  flag,
+  handedOn,
+  integer,
+  methods,
+  milliseconds,
+  oneOf,
+  option,
+  optional,
+  orMade,
+  resolve,
+  text,
+} from './base/spec.ts';
+export type { Check, Option, Resolved, Spec } from './base/spec.ts';
+export { timingOption } from './cluster/timing.ts';
+export { placementOption } from './placement/kind.ts';
 export { abortDetached, captureContext, detached } from './base/async-context.ts';
 export type { AsyncContext } from './base/async-context.ts';
 export { anySignal, listenForAbort, stopListening } from './base/abort-listeners.ts';
@@ -18,9 +28,9 @@ export { inBackground } from './base/background.ts';
 export { ByShard } from './base/by-shard.ts';
 export type { OfShard } from './base/by-shard.ts';
 export { Slices } from './base/slices.ts';
-export { pause, within } from './base/clock.ts';
+export { clockOption, pause, within } from './base/clock.ts';
 export { randomId, systemRandom } from './base/random.ts';
-export { safeLogger } from './base/observers.ts';
+export { loggerOption, safeLogger } from './base/observers.ts';
 export { LateLogger } from './base/late-logger.ts';
 export { silentLogger } from './base/logger.ts';
 export { FloodLog } from './base/flood-log.ts';

@@ -3,6 +3,7 @@ import { actorHandler, request } from '@clstr/actors';
 import type { Actor, ActorHandler, Caller, PassivateReason, Services } from '@clstr/actors';
 import type { Clock, Logger } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
+import { MAX_DELAY_MS } from '@clstr/core/internal';
 import { deferred } from './deferred.ts';
 import type { Deferred } from './deferred.ts';
 import { TestMessage } from './test-message.ts';
@@ -18,7 +19,6 @@ export interface ActorLifeHost {
 
 /** A method that only the test kit calls: it passivates the actor it reaches. */
 const LEAVE = '~leave';
-const FOR_EVER_MS = 2 ** 31 - 1;
 
 export class ActorLife {
   /** Undefined while the actor is not in memory. */
@@ -101,7 +101,7 @@ export class ActorLife {
       type: `${this.#actor.name}.${LEAVE}`,
       input: undefined,
       isNotify: false,
-      options: { timeoutMs: FOR_EVER_MS },
+      options: { timeoutMs: MAX_DELAY_MS },
       nodeId,
       clock,
       log: logger,

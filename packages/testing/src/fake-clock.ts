@@ -1,12 +1,13 @@
 /** A clock that a test moves by hand: timers fire when `advance` reaches them, and never on their own. */
 import type { Clock } from '@clstr/core';
-import { invalidOption } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { invalidOption, option, resolve } from '@clstr/core/internal';
 import { turn } from './turn.ts';
 
 export interface FakeClockOptions {
   /** What `monoMs` reads first. Default 0. */
   monoMs?: number | undefined;
-  /** What `wallMs` reads first. Default 2026-01-01T00:00:00Z. */
+  /** What `wallMs` reads first. Default 1,767,225,600,000, which is 2026-01-01T00:00:00Z. */
   wallMs?: number | undefined;
 }
 
@@ -24,15 +25,19 @@ export interface FakeClock extends Clock {
   advance(ms: number): Promise<void>;
 }
 
+/** 2026-01-01T00:00:00Z. */
+const START_OF_2026 = 1_767_225_600_000;
+
+export const fakeClockSpec: Spec<Resolved<FakeClockOptions>> = {
+  monoMs: option(checkTime, 0),
+  wallMs: option(checkTime, START_OF_2026),
+};
+
 /** @throws INVALID_OPTION */
 export function fakeClock(options: FakeClockOptions = {}): FakeClock {
-  const { monoMs = 0, wallMs = START_OF_2026 } = options;
-  checkTime('fakeClock', 'monoMs', monoMs);
-  checkTime('fakeClock', 'wallMs', wallMs);
+  const { monoMs, wallMs } = resolve('fakeClock', fakeClockSpec, options);
   return new ManualClock(monoMs, wallMs);
 }
-
-const START_OF_2026 = Date.UTC(2026, 0, 1);
 
 /** Turns of the event loop without a timer, after which time goes on all the same. */
 const MAX_TURNS = 1_000;
@@ -108,8 +113,7 @@ class ManualClock implements FakeClock {
   }
 }
 
-function checkTime(owner: string, name: string, value: unknown): void {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    throw invalidOption(owner, name, value, 'a time in milliseconds');
-  }
+function checkTime(owner: string, name: string, value: unknown): number {
+  if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+  throw invalidOption(owner, name, value, 'a time in milliseconds');
 }

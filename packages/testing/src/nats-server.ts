@@ -6,7 +6,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClstrError } from '@clstr/core';
-import { checkInteger, checkKnownOptions, checkString } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { checkString, integer, milliseconds, option, optional, resolve, text } from '@clstr/core/internal';
 import { defaults } from './defaults.ts';
 import { findNatsServer } from './nats-binary.ts';
 import { reapLater } from './reaper.ts';
@@ -46,7 +47,7 @@ export interface NatsServer {
  * @throws INVALID_OPTION; CONNECT_FAILED when there is no program, or it does not start, with what it printed.
  */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
-  const server = new LaunchedServer(resolveOptions(options));
+  const server = new LaunchedServer(findNatsServer(), resolve('startNatsServer', natsServerSpec, options));
   try {
     await server.start();
   } catch (error) {
@@ -56,20 +57,12 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   return server;
 }
 
-type ResolvedOptions = ReturnType<typeof resolveOptions>;
-
-function resolveOptions(given: NatsServerOptions) {
-  const owner = 'startNatsServer';
-  checkKnownOptions(owner, given, ['config', 'args', 'port', 'startTimeoutMs']);
-  const { config, args = [], port, startTimeoutMs = defaults.startTimeoutMs } = given;
-  return Object.freeze({
-    program: findNatsServer(),
-    config: config === undefined ? undefined : checkString(owner, 'config', config),
-    args: args.map((arg) => checkString(owner, 'args', arg)),
-    port: port === undefined ? ANY_PORT : checkInteger(owner, 'port', port, 1, 65_535),
-    startTimeoutMs: checkInteger(owner, 'startTimeoutMs', startTimeoutMs, 1, 0x7fff_ffff),
-  });
-}
+export const natsServerSpec: Spec<Resolved<NatsServerOptions, 'config' | 'port'>> = {
+  config: optional(text()),
+  args: option((owner, name, value) => (value as unknown[]).map((arg) => checkString(owner, name, arg)), []),
+  port: optional(integer(1, 65_535)),
+  startTimeoutMs: milliseconds(1, defaults.startTimeoutMs),
+};
 
 const HOST = '127.0.0.1';
 /** The server picks a free port itself: asking the system first would leave a gap for somebody else. */
@@ -83,15 +76,17 @@ const MAX_LOG = 16_384;
 class LaunchedServer implements NatsServer {
   readonly host = HOST;
   readonly folder: string;
-  readonly #options: ResolvedOptions;
+  readonly #program: string;
+  readonly #options: Resolved<NatsServerOptions, 'config' | 'port'>;
   #port: number;
   #child: ChildProcess | undefined;
   /** Those that were told to end: their end is no surprise. */
   readonly #ending = new WeakSet<ChildProcess>();
 
-  constructor(options: ResolvedOptions) {
+  constructor(program: string, options: Resolved<NatsServerOptions, 'config' | 'port'>) {
+    this.#program = program;
     this.#options = options;
-    this.#port = options.port;
+    this.#port = options.port ?? ANY_PORT;
     this.folder = mkdtempSync(join(tmpdir(), 'clstr-nats-'));
     if (options.config !== undefined) writeFileSync(join(this.folder, 'server.conf'), options.config);
   }
@@ -109,10 +104,10 @@ class LaunchedServer implements NatsServer {
   }
 
   async start(): Promise<void> {
-    const { program, args, config, startTimeoutMs } = this.#options;
+    const { args, config, startTimeoutMs } = this.#options;
     const all = ['-a', HOST, '-p', String(this.#port), '-sd', this.folder, ...args];
     if (config !== undefined) all.push('-c', join(this.folder, 'server.conf'));
-    const child = spawn(program, all, { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(this.#program, all, { cwd: this.folder, stdio: ['ignore', 'ignore', 'pipe'] });
     this.#child = child;
     const stopReaper = child.pid === undefined ? undefined : reapLater(child.pid, this.folder);
     const forget = (): void => {

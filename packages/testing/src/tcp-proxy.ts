@@ -1,7 +1,8 @@
 /** A TCP proxy between a client and a server of a test: what it does to the bytes is a fault of the network. */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
-import { checkInteger, checkKnownOptions, checkString } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { integer, resolve, text } from '@clstr/core/internal';
 import { ProxiedConnection } from './proxied-connection.ts';
 import { checkMode } from './proxy-mode.ts';
 import type { ProxyMode, ProxyState } from './proxy-mode.ts';
@@ -9,7 +10,7 @@ import type { ProxyMode, ProxyState } from './proxy-mode.ts';
 export interface TcpProxyOptions {
   /** Of the server. */
   port: number;
-  /** Of the server. Default `127.0.0.1`. */
+  /** Where the server listens. Default `127.0.0.1`. */
   host?: string | undefined;
 }
 
@@ -34,18 +35,20 @@ export interface TcpProxy {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+const HOST = '127.0.0.1';
+
+export const tcpProxySpec: Spec<Resolved<TcpProxyOptions>> = {
+  port: integer(1, 65_535),
+  host: text(HOST, /./, 'a host'),
+};
+
 /** @throws INVALID_OPTION */
 export async function startTcpProxy(options: TcpProxyOptions): Promise<TcpProxy> {
-  const owner = 'startTcpProxy';
-  checkKnownOptions(owner, options, ['port', 'host']);
-  const port = checkInteger(owner, 'port', options.port, 1, 65_535);
-  const host = checkString(owner, 'host', options.host ?? HOST, /./, 'a host');
+  const { port, host } = resolve('startTcpProxy', tcpProxySpec, options);
   const proxy = new ListeningProxy(port, host);
   await proxy.listen();
   return proxy;
 }
-
-const HOST = '127.0.0.1';
 
 class ListeningProxy implements TcpProxy {
   readonly host = HOST;

@@ -2,7 +2,8 @@
 import type { Actor, Caller, Contract, Methods, PassivateReason, Ref, Services } from '@clstr/actors';
 import type { CallOptions, Logger } from '@clstr/core';
 import { messageType } from '@clstr/actors/internal';
-import { checkKnownOptions, inBackground, invalidOption } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { handedOn, inBackground, invalidOption, oneOf, orMade, resolve, text } from '@clstr/core/internal';
 import { ActorLife } from './actor-life.ts';
 import { fakeClock } from './fake-clock.ts';
 import type { FakeClock } from './fake-clock.ts';
@@ -14,7 +15,7 @@ import { TestMessage } from './test-message.ts';
 import { turn } from './turn.ts';
 
 export interface TestActorOptions {
-  /** Default `test`. */
+  /** The key of the actor. Default `test`. */
   key?: string | undefined;
   /** Given to the actor's code as `ctx.services`. */
   services?: Services | undefined;
@@ -75,51 +76,42 @@ export function testActor<M extends Methods, State>(
   actor: Actor<State>,
   options: TestActorOptions = {},
 ): ActorUnderTest<M, State> {
-  checkKnownOptions(OWNER, options, KNOWN_OPTIONS);
-  const { key = 'test', clock = fakeClock() } = options;
-  const delivery: unknown = options.delivery ?? 'at-once';
-  if (typeof key !== 'string' || key === '') throw invalidOption(OWNER, 'key', key, 'a key');
   if (contract.name !== actor.name) {
     throw invalidOption(OWNER, 'actor', actor.name, `the implementation of ${JSON.stringify(contract.name)}`);
   }
-  if (delivery !== 'at-once' && delivery !== 'by-step') {
-    throw invalidOption(OWNER, 'delivery', delivery, "'at-once' or 'by-step'");
-  }
-  return new Stage({ ...options, contract, actor, key, delivery, clock });
+  return new Stage({ ...resolve(OWNER, testActorSpec, options), contract, actor });
 }
 
 const OWNER = 'testActor';
-const KNOWN_OPTIONS = [
-  'key',
-  'services',
-  'clock',
-  'refs',
-  'delivery',
-] as const satisfies readonly (keyof TestActorOptions)[];
 
-type Resolved<M extends Methods> = TestActorOptions & {
+export const testActorSpec: Spec<Resolved<TestActorOptions, 'services'>> = {
+  key: text('test', /[^]/, 'a key'),
+  services: handedOn(),
+  clock: orMade(handedOn(), fakeClock),
+  refs: orMade(handedOn(), () => []),
+  delivery: oneOf(['at-once', 'by-step'], 'at-once'),
+};
+
+type StageOptions<M extends Methods> = Resolved<TestActorOptions, 'services'> & {
   contract: Contract<string, M>;
   actor: Actor;
-  key: string;
-  delivery: 'at-once' | 'by-step';
-  clock: FakeClock;
 };
 
 class Stage<M extends Methods, State> implements ActorUnderTest<M, State> {
   readonly call: Ref<M>;
   readonly clock: FakeClock;
   readonly logged: LogRecord[] = [];
-  readonly #options: Resolved<M>;
+  readonly #options: StageOptions<M>;
   readonly #log: Logger;
   readonly #others: FakeCaller;
   #waiting: TestMessage[] = [];
   #life: ActorLife;
 
-  constructor(options: Resolved<M>) {
+  constructor(options: StageOptions<M>) {
     this.#options = options;
     this.clock = options.clock;
     this.#log = recordLogs(this.logged);
-    this.#others = new FakeCaller(options.refs ?? [], options.clock);
+    this.#others = new FakeCaller(options.refs, options.clock);
     this.#life = this.#newLife();
     this.call = options.contract.ref(
       {

@@ -13,7 +13,17 @@ import type {
   Transport,
 } from '@clstr/core';
 import { ClstrError, createClient, createNode, defaults as core } from '@clstr/core';
-import { checkInteger, checkKnownOptions, describe, invalidOption } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import {
+  checkInteger,
+  describe,
+  flag,
+  handedOn,
+  invalidOption,
+  option,
+  orMade,
+  resolve,
+} from '@clstr/core/internal';
 import type { MemoryBus, NetworkPolicy } from '@clstr/transport-memory';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { defaults } from './defaults.ts';
@@ -26,9 +36,9 @@ type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'random';
 export interface TestClusterOptions {
   /** How many nodes, named `node-1`, `node-2` …, or their ids. Default 3. */
   nodes?: number | readonly string[] | undefined;
-  /** Default 1024. */
+  /** Shards of the cluster. Default 1,024. */
   numShards?: number | undefined;
-  /** Default ''. */
+  /** Mixed into every hash. Default ''. */
   seed?: string | undefined;
   /**
    * Nodes join, leave and are cut off, and shards move with them, by the membership that runs in production, on a store
@@ -43,13 +53,13 @@ export interface TestClusterOptions {
   actors?: readonly Actor[] | undefined;
   /** Given to the code of `actors` as `ctx.services`. */
   services?: Services | undefined;
-  /** Actors that a node keeps in memory per type. Default 1024. */
+  /** Actors that a node keeps in memory per type. Default 1,024. */
   cacheSize?: number | undefined;
   /** Of the bus, the nodes and the client. */
   clock?: Clock | undefined;
   /** Of the nodes and the client. */
   random?: Random | undefined;
-  /** Largest message of the bus, in bytes. Default 1 MiB. */
+  /** Largest message of the bus, in bytes. Default: that of `createMemoryBus`. */
   maxPayload?: number | undefined;
   /** What the bus does with each packet. Default: deliver. */
   policy?: NetworkPolicy | undefined;
@@ -89,7 +99,18 @@ export interface TestCluster {
  * @throws INVALID_OPTION
  */
 export async function testCluster(options: TestClusterOptions): Promise<TestCluster> {
-  const { ids, numShards, seed, clock, random, isDynamic, maxPayload, policy, ...more } = resolve(options);
+  const {
+    nodes: named,
+    numShards,
+    seed,
+    clock,
+    random,
+    isDynamic,
+    maxPayload,
+    policy,
+    ...more
+  } = resolve(OWNER, testClusterSpec, options, checkHandlers);
+  const ids = typeof named === 'number' ? Array.from({ length: named }, (_, i) => `node-${i + 1}`) : named;
   const bus = createMemoryBus({ maxPayload, policy, clock });
   const transport = memoryTransport({ bus });
   const shared = { transport, numShards, seed, clock, random };
@@ -157,57 +178,62 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
 const STEP_MS = 20;
 
 const OWNER = 'testCluster';
-const KNOWN_OPTIONS = [
-  'nodes',
-  'numShards',
-  'seed',
-  'isDynamic',
-  'handler',
-  'createHandler',
-  'actors',
-  'services',
-  'cacheSize',
-  'clock',
-  'random',
-  'maxPayload',
-  'policy',
-  'client',
-  'node',
-] as const satisfies readonly (keyof TestClusterOptions)[];
+const MAX_NODES = 10_000;
 
-function resolve(given: TestClusterOptions) {
-  checkKnownOptions(OWNER, given, KNOWN_OPTIONS);
-  const { nodes = defaults.nodes, handler, createHandler, actors, services, cacheSize } = given;
-  const ids =
-    typeof nodes === 'number'
-      ? Array.from({ length: checkInteger(OWNER, 'nodes', nodes, 1, MAX_NODES) }, (_, i) => `node-${i + 1}`)
-      : [...nodes];
-  if (ids.length === 0 || new Set(ids).size < ids.length) {
-    throw invalidOption(OWNER, 'nodes', nodes, 'at least one node, each with an id of its own');
+type Maybe =
+  | 'handler'
+  | 'createHandler'
+  | 'actors'
+  | 'services'
+  | 'clock'
+  | 'random'
+  | 'maxPayload'
+  | 'policy'
+  | 'client'
+  | 'node';
+
+export const testClusterSpec: Spec<Resolved<TestClusterOptions, Maybe>> = {
+  nodes: option(checkNodes, defaults.nodes),
+  numShards: orMade(handedOn(), () => core.numShards),
+  seed: orMade(handedOn(), () => core.seed),
+  isDynamic: flag(false),
+  handler: handedOn(),
+  createHandler: handedOn(),
+  actors: handedOn(),
+  services: handedOn(),
+  cacheSize: orMade(handedOn(), () => actorDefaults.cacheSize),
+  clock: handedOn(),
+  random: handedOn(),
+  maxPayload: handedOn(),
+  policy: handedOn(),
+  client: handedOn(),
+  node: handedOn(),
+};
+
+function checkNodes(owner: string, name: string, nodes: unknown): number | readonly string[] {
+  if (typeof nodes === 'number') return checkInteger(owner, name, nodes, 1, MAX_NODES);
+  if (Array.isArray(nodes) && nodes.length > 0 && new Set(nodes).size === nodes.length) {
+    return nodes as string[];
   }
-  if ([handler, createHandler, actors].filter((given) => given !== undefined).length !== 1) {
+  throw invalidOption(owner, name, nodes, 'at least one node, each with an id of its own');
+}
+
+/** What runs on the nodes is given in one of three ways. */
+function checkHandlers(given: TestClusterOptions): void {
+  const { handler, createHandler, actors, services, cacheSize } = given;
+  if ([handler, createHandler, actors].filter((way) => way !== undefined).length !== 1) {
     throw new ClstrError('INVALID_OPTION', `${OWNER}: give one of handler, createHandler and actors`);
   }
   if (actors === undefined && (services !== undefined || cacheSize !== undefined)) {
     throw new ClstrError('INVALID_OPTION', `${OWNER}: services and cacheSize are for actors`);
   }
-  return {
-    ...given,
-    ids,
-    isDynamic: checkBoolean(given.isDynamic ?? false),
-    numShards: given.numShards ?? core.numShards,
-    seed: given.seed ?? core.seed,
-  };
 }
 
-const MAX_NODES = 10_000;
-
-function checkBoolean(isDynamic: unknown): boolean {
-  if (typeof isDynamic !== 'boolean') throw invalidOption(OWNER, 'isDynamic', isDynamic, 'a boolean');
-  return isDynamic;
-}
-
-function toHandler(options: TestClusterOptions, client: Client, clock: Clock | undefined): Handler {
+function toHandler(
+  options: Pick<TestClusterOptions, 'handler' | 'actors' | 'services' | 'cacheSize' | 'node'>,
+  client: Client,
+  clock: Clock | undefined,
+): Handler {
   const { handler, actors, services, cacheSize, node } = options;
   return actors === undefined
     ? handler!

@@ -1,9 +1,9 @@
 /** The bus itself: who serves which address, and the order in which packets arrive. */
 import type { Clock } from '@clstr/core';
 import type { Address, NodeAddress } from '@clstr/core/wire';
-import { systemClock } from '@clstr/core';
 import { isNodeAddress, isTopologyAddress } from '@clstr/core/wire';
-import { checkInteger, checkKnownOptions, checkMethods, checkOptionalFunction } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { callback, clockOption, integer, optional, resolve } from '@clstr/core/internal';
 import type { NetworkPolicy, Packet } from './network-policy.ts';
 
 export interface MemoryBusOptions {
@@ -45,17 +45,18 @@ export interface BusWork {
   run(): void;
 }
 
+export const memoryBusSpec: Spec<Resolved<MemoryBusOptions, 'policy'>> = {
+  maxPayload: integer(64, 0x7fff_ffff, 1_048_576),
+  policy: optional(callback()),
+  clock: clockOption,
+};
+
 /** @throws INVALID_OPTION */
 export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
-  checkKnownOptions('createMemoryBus', options, ['maxPayload', 'policy', 'clock']);
-  const { policy, clock = systemClock, maxPayload = DEFAULT_MAX_PAYLOAD } = options;
-  checkInteger('createMemoryBus', 'maxPayload', maxPayload, 64, 0x7fff_ffff);
-  checkMethods('createMemoryBus', 'clock', clock, ['monoMs', 'wallMs', 'timer', 'macrotask']);
-  checkOptionalFunction('createMemoryBus', 'policy', policy);
+  const { maxPayload, clock, policy } = resolve('createMemoryBus', memoryBusSpec, options);
   return new QueuedBus(maxPayload, clock, policy);
 }
 
-const DEFAULT_MAX_PAYLOAD = 1_048_576;
 /** Entries dealt with before timers and I/O get a turn. */
 const WEIGHT_PER_YIELD = 256;
 const NOBODY: ReadonlySet<Endpoint> = new Set();

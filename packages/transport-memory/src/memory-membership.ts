@@ -1,8 +1,16 @@
 /** Membership over a memory store: a cluster within one process. */
 import type { Clock, Membership, PlacementKind, Timing, TimingProfile } from '@clstr/core';
-import { resolveTiming } from '@clstr/core/store';
-import { checkKnownOptions, checkMethods, checkString } from '@clstr/core/internal';
-import { checkPlacement } from './check-placement.ts';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import {
+  clockOption,
+  methods,
+  optional,
+  orMade,
+  placementOption,
+  resolve,
+  text,
+  timingOption,
+} from '@clstr/core/internal';
 import { createMemoryStore } from './memory-store.ts';
 import type { MemoryStore } from './memory-store.ts';
 
@@ -11,27 +19,34 @@ export interface MemoryMembershipOptions {
   store?: MemoryStore | undefined;
   /** Name of its connections at the store. Default: a new one for each. */
   member?: string | undefined;
-  /** Default `fast`. */
+  /** How long membership waits for what. Default `fast`. */
   timing?: TimingProfile | Timing | undefined;
-  /** Default `rendezvous`. */
+  /** How shards are given to nodes. Default `rendezvous`. */
   placement?: PlacementKind | undefined;
   /** Of its connections. Default: the store's. */
   clock?: Clock | undefined;
 }
 
-const OWNER = 'memoryMembership';
+export const memoryMembershipSpec: Spec<
+  Resolved<MemoryMembershipOptions, 'member' | 'clock', { timing: Timing }>
+> = {
+  store: orMade(methods(['connect']), createMemoryStore),
+  member: optional(text(undefined, /./, 'a name')),
+  timing: timingOption('fast'),
+  placement: placementOption,
+  clock: optional(clockOption),
+};
 
 /** @throws INVALID_OPTION */
 export function memoryMembership(options: MemoryMembershipOptions = {}): Membership {
-  checkKnownOptions(OWNER, options, ['store', 'member', 'timing', 'placement', 'clock']);
-  const { member, clock } = options;
-  const store = checkMethods(OWNER, 'store', options.store ?? createMemoryStore(), ['connect']);
-  if (member !== undefined) checkString(OWNER, 'member', member, /./, 'a name');
-  if (clock !== undefined) checkMethods(OWNER, 'clock', clock, ['monoMs', 'wallMs', 'timer', 'macrotask']);
-  const placement = checkPlacement(OWNER, options.placement);
+  const { store, member, timing, placement, clock } = resolve(
+    'memoryMembership',
+    memoryMembershipSpec,
+    options,
+  );
   return Object.freeze({
     name: 'memory',
-    timing: resolveTiming(OWNER, options.timing ?? 'fast'),
+    timing,
     placement,
     open: async () => store.connect({ member, clock }),
   });

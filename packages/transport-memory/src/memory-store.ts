@@ -1,10 +1,20 @@
 /** A bucket in memory that many members share: a cluster's store within one process. */
 import type { Clock, PlacementKind } from '@clstr/core';
 import type { ClusterShape, ClusterStore, StoreEntry } from '@clstr/core/store';
-import { ClstrError, defaults, systemClock } from '@clstr/core';
+import { ClstrError, defaults } from '@clstr/core';
 import { provisionedRecords } from '@clstr/core/store';
-import { checkInteger, checkKnownOptions, checkMethods, checkString } from '@clstr/core/internal';
-import { checkPlacement } from './check-placement.ts';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import {
+  checkKnownOptions,
+  checkString,
+  clockOption,
+  integer,
+  option,
+  optional,
+  placementOption,
+  resolve,
+  text,
+} from '@clstr/core/internal';
 import { MemoryBucket } from './memory-bucket.ts';
 import { MemoryStoreConnection } from './memory-store-connection.ts';
 import type { StoreCore } from './memory-store-connection.ts';
@@ -28,11 +38,11 @@ export interface MemoryStoreOptions {
 
 /** What the nodes of the cluster will say too. */
 export interface ProvisionedCluster {
-  /** Default 1024. */
+  /** Shards of the cluster. Default 1,024. */
   numShards?: number | undefined;
-  /** Default ''. */
+  /** Mixed into every hash. Default ''. */
   seed?: string | undefined;
-  /** Default `rendezvous`. */
+  /** How shards are given to nodes. Default `rendezvous`. */
   placement?: PlacementKind | undefined;
 }
 
@@ -56,31 +66,37 @@ export interface MemoryStore {
   deleteBucket(): void;
 }
 
-/** @throws INVALID_OPTION */
-export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
-  checkKnownOptions('createMemoryStore', options, ['policy', 'maxHistory', 'provision', 'clock']);
-  const { policy = {}, maxHistory = 0, clock = systemClock, provision } = options;
-  checkMethods('createMemoryStore', 'clock', clock, ['monoMs', 'wallMs', 'timer', 'macrotask']);
-  checkKnownOptions('createMemoryStore: policy', policy, ['onOperation', 'onDelivery']);
-  checkInteger('createMemoryStore', 'maxHistory', maxHistory, 0, 0x7fff_ffff);
-  const shape = provision && checkShape(provision);
-  const store = new SharedStore(clock, policy, maxHistory);
-  if (shape !== undefined) store.provision(shape);
-  return store;
-}
-
 /** One process is not willing to make more records than this. */
 const MAX_PROVISIONED = 2 ** 20;
 
-function checkShape(given: ProvisionedCluster): ClusterShape {
-  const owner = 'createMemoryStore: provision';
-  checkKnownOptions(owner, given, ['numShards', 'seed', 'placement']);
-  const { numShards = defaults.numShards, seed = defaults.seed, placement } = given;
-  return {
-    numShards: checkInteger(owner, 'numShards', numShards, 1, MAX_PROVISIONED),
-    seed: checkString(owner, 'seed', seed),
-    placement: checkPlacement(owner, placement),
-  };
+export const provisionedSpec: Spec<Resolved<ProvisionedCluster>> = {
+  numShards: integer(1, MAX_PROVISIONED, defaults.numShards),
+  seed: text(defaults.seed),
+  placement: placementOption,
+};
+
+export const memoryStoreSpec: Spec<Resolved<MemoryStoreOptions, 'provision'>> = {
+  policy: option(checkPolicy, {}),
+  maxHistory: integer(0, 0x7fff_ffff, 0),
+  provision: optional(
+    option((owner, name, value) =>
+      resolve(`${owner}: ${name}`, provisionedSpec, value as ProvisionedCluster),
+    ),
+  ),
+  clock: clockOption,
+};
+
+/** @throws INVALID_OPTION */
+export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore {
+  const { policy, maxHistory, clock, provision } = resolve('createMemoryStore', memoryStoreSpec, options);
+  const store = new SharedStore(clock, policy, maxHistory);
+  if (provision !== undefined) store.provision(provision as ClusterShape);
+  return store;
+}
+
+function checkPolicy(owner: string, name: string, policy: unknown): StorePolicy {
+  checkKnownOptions(`${owner}: ${name}`, policy, ['onOperation', 'onDelivery']);
+  return policy as StorePolicy;
 }
 
 class SharedStore implements MemoryStore {

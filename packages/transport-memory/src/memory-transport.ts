@@ -9,7 +9,8 @@ import type {
   Subscription,
 } from '@clstr/core/wire';
 import { ClstrError } from '@clstr/core';
-import { checkKnownOptions, checkMethods, detached } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { detached, methods, orMade, resolve } from '@clstr/core/internal';
 import { createMemoryBus } from './memory-bus.ts';
 import type { Endpoint, MemoryBus } from './memory-bus.ts';
 import { MemoryLink } from './memory-link.ts';
@@ -21,13 +22,13 @@ export interface MemoryTransportOptions {
   bus?: MemoryBus | undefined;
 }
 
+export const memoryTransportSpec: Spec<Resolved<MemoryTransportOptions>> = {
+  bus: orMade(methods(['enqueue', 'serversOf', 'transmit']), createMemoryBus),
+};
+
 /** @throws INVALID_OPTION */
 export function memoryTransport(options: MemoryTransportOptions = {}): Transport {
-  checkKnownOptions('memoryTransport', options, ['bus']);
-  const bus = options.bus ?? createMemoryBus();
-  return new MemoryTransport(
-    checkMethods('memoryTransport', 'bus', bus, ['enqueue', 'serversOf', 'transmit']),
-  );
+  return new MemoryTransport(resolve('memoryTransport', memoryTransportSpec, options).bus);
 }
 
 class MemoryTransport implements Transport {

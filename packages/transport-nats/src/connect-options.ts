@@ -1,14 +1,16 @@
 /** How a connection of our own is made: servers, credentials and TLS, checked before anything connects. */
 import { ClstrError } from '@clstr/core';
-import { checkString, invalidOption } from '@clstr/core/internal';
+import type { Option, Resolved, Spec } from '@clstr/core/internal';
+import { checkString, invalidOption, option, optional } from '@clstr/core/internal';
 import type { Authenticator, ConnectionOptions, TlsOptions } from 'nats';
 import { credsAuthenticator, nkeyAuthenticator } from 'nats';
+import { defaults } from './defaults.ts';
 import { readServerUrls } from './server-urls.ts';
 
 export interface NatsConnectOptions {
   /**
    * Where to connect, as `host:port` or `nats://host:port`, the latter also with `user:pass@` or `token@`.
-   * Default `127.0.0.1:4222`.
+   * Default `['127.0.0.1:4222']`.
    */
   servers?: string | readonly string[] | undefined;
   token?: string | undefined;
@@ -26,17 +28,61 @@ export interface NatsConnectOptions {
   name?: string | undefined;
 }
 
-export const CONNECT_OPTIONS: readonly (keyof NatsConnectOptions)[] = [
-  'servers',
-  'token',
-  'user',
-  'pass',
-  'nkeySeed',
-  'credentials',
-  'authenticator',
-  'tls',
-  'name',
-];
+/** What may be left out. */
+export type MaybeConnect = Exclude<keyof NatsConnectOptions, 'servers'>;
+export interface Servers {
+  servers: readonly string[];
+}
+export type ResolvedConnectOptions = Resolved<NatsConnectOptions, MaybeConnect, Servers>;
+
+export const connectPart: Spec<ResolvedConnectOptions> = {
+  servers: option(checkServers, [defaults.servers]),
+  token: optional(nonEmpty()),
+  user: optional(nonEmpty()),
+  pass: optional(nonEmpty()),
+  nkeySeed: optional(secret('a string', (value) => typeof value === 'string')),
+  credentials: optional(
+    secret(
+      'the text or the bytes of a .creds file',
+      (value) => typeof value === 'string' || value instanceof Uint8Array,
+    ),
+  ),
+  authenticator: optional(
+    secret(
+      'a function or a list of functions',
+      (value) =>
+        typeof value === 'function' ||
+        (Array.isArray(value) && value.every((item) => typeof item === 'function')),
+    ),
+  ),
+  // The NATS client would take null for no TLS.
+  tls: optional(secret('an object', (value) => typeof value === 'object' && value !== null)),
+  name: optional(nonEmpty()),
+};
+
+/** An option that may hold a secret: its refusal names the type of the value only. */
+export function secret<T>(expected: string, isValid: (value: unknown) => boolean): Option<T> {
+  return option((owner, name, value) => {
+    if (isValid(value)) return value as T;
+    throw new ClstrError('INVALID_OPTION', `${owner}: ${name} must be ${expected}, got a ${typeof value}`);
+  });
+}
+
+/** A text of which a refusal says nothing. */
+function nonEmpty(): Option<string> {
+  return option((owner, name, value) => {
+    if (typeof value === 'string' && value !== '') return value;
+    throw new ClstrError('INVALID_OPTION', `${owner}: ${name} must be a non-empty string`);
+  });
+}
+
+function checkServers(owner: string, name: string, servers: unknown): readonly string[] {
+  const list = typeof servers === 'string' ? [servers] : servers;
+  if (!Array.isArray(list) || list.length === 0) {
+    throw invalidOption(owner, name, servers, 'a server or a list of servers');
+  }
+  return list.map((server) => checkString(owner, name, server, /./, 'host:port'));
+}
 
 /**
  * What one turn publishes leaves by one call of the operating system up to this size; the client's own bound of 32 KiB
@@ -46,28 +92,29 @@ export const CONNECT_OPTIONS: readonly (keyof NatsConnectOptions)[] = [
 const WRITTEN_AT_ONCE_BYTES = 262_144;
 
 export interface ConnectSettings {
-  /** Where none are given. */
-  readonly servers: string;
   readonly connectTimeoutMs: number;
   readonly reconnectWaitMs: number;
   readonly pingIntervalMs: number;
 }
 
 /** For the NATS client. @throws INVALID_OPTION naming `owner` */
-export function resolveConnectOptions(
+export function natsConnectOptions(
   owner: string,
-  given: NatsConnectOptions,
+  { servers: urls, name, tls, token, user, pass, ...keys }: ResolvedConnectOptions,
   settings: ConnectSettings,
 ): ConnectionOptions {
-  const text = (name: 'token' | 'user' | 'pass' | 'name'): string | undefined => {
-    const value = given[name];
-    if (value === undefined) return undefined;
-    if (typeof value !== 'string' || value === '') {
-      throw new ClstrError('INVALID_OPTION', `${owner}: ${name} must be a non-empty string`);
-    }
-    return value;
-  };
-  const { servers, login } = readServerUrls(owner, checkServers(owner, given.servers ?? settings.servers));
+  if (pass !== undefined && user === undefined) {
+    throw new ClstrError('INVALID_OPTION', `${owner}: pass is given without user`);
+  }
+  const { servers, login } = readServerUrls(owner, urls);
+  const authenticators = authenticatorsOf(keys);
+  const modes = [login.token, login.user, token, user, ...authenticators];
+  if (modes.filter((mode) => mode !== undefined).length > 1 && keys.authenticator === undefined) {
+    throw new ClstrError(
+      'INVALID_OPTION',
+      `${owner}: give one of token, user, nkeySeed, credentials and a login in servers only`,
+    );
+  }
   const options: ConnectionOptions & { pendingLimit: number } = {
     ...login,
     servers,
@@ -77,75 +124,28 @@ export function resolveConnectOptions(
     noAsyncTraces: true,
     pendingLimit: WRITTEN_AT_ONCE_BYTES,
   };
-  const name = text('name');
   if (name !== undefined) options.name = name;
-  if (given.tls !== undefined) {
-    const tls: unknown = given.tls;
-    // The NATS client would take null for no TLS.
-    if (typeof tls !== 'object' || tls === null) throw wrongType(owner, 'tls', tls, 'an object');
-    options.tls = given.tls;
-  }
-  const token = text('token');
+  if (tls !== undefined) options.tls = tls;
   if (token !== undefined) options.token = token;
-  const user = text('user');
   if (user !== undefined) options.user = user;
-  const pass = text('pass');
-  if (pass !== undefined) {
-    if (user === undefined) throw new ClstrError('INVALID_OPTION', `${owner}: pass is given without user`);
-    options.pass = pass;
-  }
-  const authenticators = authenticatorsOf(owner, given);
+  if (pass !== undefined) options.pass = pass;
   if (authenticators.length > 0) options.authenticator = authenticators;
-  const modes = [login.token, login.user, token, user, ...authenticators].filter(
-    (mode) => mode !== undefined,
-  );
-  if (modes.length > 1 && given.authenticator === undefined) {
-    throw new ClstrError(
-      'INVALID_OPTION',
-      `${owner}: give one of token, user, nkeySeed, credentials and a login in servers only`,
-    );
-  }
   return options;
 }
 
-function authenticatorsOf(
-  owner: string,
-  { nkeySeed, credentials, authenticator }: NatsConnectOptions,
-): Authenticator[] {
+function authenticatorsOf({
+  nkeySeed,
+  credentials,
+  authenticator,
+}: Pick<ResolvedConnectOptions, 'nkeySeed' | 'credentials' | 'authenticator'>): Authenticator[] {
   const encoder = new TextEncoder();
   const found: Authenticator[] = [];
-  if (nkeySeed !== undefined) {
-    if (typeof (nkeySeed as unknown) !== 'string') throw wrongType(owner, 'nkeySeed', nkeySeed, 'a string');
-    found.push(nkeyAuthenticator(encoder.encode(nkeySeed)));
-  }
+  if (nkeySeed !== undefined) found.push(nkeyAuthenticator(encoder.encode(nkeySeed)));
   if (credentials !== undefined) {
-    if (typeof credentials !== 'string' && !((credentials as unknown) instanceof Uint8Array)) {
-      throw wrongType(owner, 'credentials', credentials, 'the text or the bytes of a .creds file');
-    }
     found.push(
       credsAuthenticator(typeof credentials === 'string' ? encoder.encode(credentials) : credentials),
     );
   }
-  if (authenticator !== undefined) {
-    const list: unknown = typeof authenticator === 'function' ? [authenticator] : authenticator;
-    if (!Array.isArray(list) || list.some((item) => typeof item !== 'function')) {
-      throw wrongType(owner, 'authenticator', authenticator, 'a function or a list of functions');
-    }
-    found.push(...(list as Authenticator[]));
-  }
+  if (authenticator !== undefined) found.push(...[authenticator].flat());
   return found;
-}
-
-function checkServers(owner: string, servers: string | readonly string[]): string[] {
-  const list = typeof servers === 'string' ? [servers] : servers;
-  if (!Array.isArray(list) || list.length === 0) {
-    throw invalidOption(owner, 'servers', servers, 'a server or a list of servers');
-  }
-  for (const server of list as readonly unknown[]) checkString(owner, 'servers', server, /./, 'host:port');
-  return [...(list as readonly string[])];
-}
-
-/** For what may hold a secret: names the type of the value only. */
-export function wrongType(owner: string, name: string, value: unknown, expected: string): ClstrError {
-  return new ClstrError('INVALID_OPTION', `${owner}: ${name} must be ${expected}, got a ${typeof value}`);
 }

@@ -1,5 +1,6 @@
 /** Gets sessions for one connection: one dial at a time, each to the next known server, with pauses that grow. */
 import type { Clock, ClstrError } from '@clstr/core';
+import { MAX_DELAY_MS } from '@clstr/core/internal';
 import type { ConnectionOptions, TlsOptions } from 'nats';
 import { Dial } from './dial.ts';
 import type { Session } from './dial.ts';
@@ -113,7 +114,7 @@ export class Dialer {
       reconnect: false,
       ignoreClusterUpdates: true,
       // Its own pings need three intervals; see liveness.ts.
-      pingInterval: NEVER_MS,
+      pingInterval: MAX_DELAY_MS,
     };
     const isAddress = this.#servers.isLearned(server) && IP.test(hostOf(server));
     if (this.#tlsName === undefined || !isAddress) return options;
@@ -139,8 +140,6 @@ export class Dialer {
   }
 }
 
-/** The longest that `setTimeout` knows. */
-const NEVER_MS = 2 ** 31 - 1;
 const IP = /^(?:\d+\.\d+\.\d+\.\d+|\[.*\])$/;
 
 function hostOf(server: string): string {

@@ -2,7 +2,7 @@
 export type { Membership, Transport } from '@clstr/core';
 export { natsTransport } from './nats-transport.ts';
 export type { NatsTransport } from './nats-transport.ts';
-export { defaults } from './nats-options.ts';
+export { defaults } from './defaults.ts';
 export type { NatsTransportOptions, Wire } from './nats-options.ts';
 export type { NatsTransportStats } from './stats.ts';
 

@@ -1,22 +1,25 @@
 /** Options of membership over NATS, checked before anything connects. */
 import type { Clock, Logger, PlacementKind, Timing, TimingProfile } from '@clstr/core';
 import type { ClusterShape } from '@clstr/core/store';
-import { ClstrError, defaults as coreDefaults, systemClock } from '@clstr/core';
-import { resolveTiming } from '@clstr/core/store';
+import { ClstrError, defaults as coreDefaults } from '@clstr/core';
+import type { Resolved, Spec } from '@clstr/core/internal';
 import {
-  checkInteger,
-  checkKnownOptions,
-  checkMethods,
-  checkString,
-  invalidOption,
-  safeLogger,
-  silentLogger,
+  clockOption,
+  flag,
+  integer,
+  loggerOption,
+  oneOf,
+  optional,
+  placementOption,
+  resolve,
+  text,
+  timingOption,
 } from '@clstr/core/internal';
 import type { ConnectionOptions } from 'nats';
-import { CONNECT_OPTIONS, resolveConnectOptions } from './connect-options.ts';
-import type { NatsConnectOptions } from './connect-options.ts';
-import { checkCluster, defaults, resolveLocation } from './nats-options.ts';
-import { isPlainSubject } from './subjects.ts';
+import { connectPart, natsConnectOptions } from './connect-options.ts';
+import type { MaybeConnect, NatsConnectOptions, Servers } from './connect-options.ts';
+import { defaults } from './defaults.ts';
+import { locationPart, subjectOption } from './location-options.ts';
 
 export interface NatsClusterOptions extends NatsConnectOptions {
   /** Names the cluster and its bucket, as the transports of its nodes and clients say. Default `clstr`. */
@@ -35,14 +38,14 @@ export interface NatsClusterOptions extends NatsConnectOptions {
 }
 
 export interface NatsMembershipOptions extends NatsClusterOptions {
-  /** Default `default`. */
+  /** How long membership waits for what. Default `default`. */
   timing?: TimingProfile | Timing | undefined;
-  /** Default `rendezvous`. */
+  /** How shards are given to nodes. Default `rendezvous`. */
   placement?: PlacementKind | undefined;
 }
 
 export interface ProvisionOptions extends NatsClusterOptions {
-  /** Default `file`. A bucket in memory is gone with its servers. */
+  /** Where the bucket is kept; one in memory is gone with its servers. Default `file`. */
   storage?: 'file' | 'memory' | undefined;
   /**
    * Shards of the cluster, as its nodes will say: writes what they have to agree on, and a record for each shard that has
@@ -68,18 +71,15 @@ export interface ProvisionOptions extends NatsClusterOptions {
   afterEpoch?: number | undefined;
 }
 
-export interface ResolvedClusterOptions {
-  readonly cluster: string;
+type Maybe = MaybeConnect | 'subjectPrefix';
+type ClusterTable = Resolved<NatsClusterOptions, Maybe, Servers>;
+
+export interface ResolvedClusterOptions extends Omit<ClusterTable, keyof NatsConnectOptions> {
   readonly subjectPrefix: string;
-  readonly replicas: number;
   readonly storage: 'file' | 'memory';
-  readonly allowUnsafeServer: boolean;
-  readonly inboxPrefix: string;
   /** For the NATS client. */
   readonly connect: ConnectionOptions;
   readonly timing: Timing;
-  readonly clock: Clock;
-  readonly logger: Logger;
 }
 
 export interface ShardsToProvision extends ClusterShape {
@@ -96,113 +96,91 @@ export interface ResolvedMembershipOptions extends ResolvedClusterOptions {
   readonly placement: PlacementKind;
 }
 
-const CLUSTER_OPTIONS: readonly string[] = [
-  ...CONNECT_OPTIONS,
-  'cluster',
-  'subjectPrefix',
-  'replicas',
-  'allowUnsafeServer',
-  'inboxPrefix',
-  'clock',
-  'logger',
-];
+/** A limit of JetStream. */
+const MAX_REPLICAS = 5;
+/** The most records that one call is willing to write. */
+const MAX_SHARDS = 2 ** 24;
+
+const clusterPart: Spec<ClusterTable> = {
+  ...connectPart,
+  ...locationPart,
+  replicas: integer(1, MAX_REPLICAS, 1),
+  allowUnsafeServer: flag(false),
+  inboxPrefix: subjectOption(defaults.inboxPrefix),
+  clock: clockOption,
+  logger: loggerOption,
+};
+
+export const membershipSpec: Spec<Resolved<NatsMembershipOptions, Maybe, Servers & { timing: Timing }>> = {
+  ...clusterPart,
+  timing: timingOption('default'),
+  placement: placementOption,
+};
+
+/** They say something about the shards, so that they need `numShards`. */
+const shardsPart = {
+  seed: text(coreDefaults.seed),
+  placement: placementOption,
+  timing: timingOption('default'),
+  isNew: flag(false),
+  afterEpoch: integer(0, Number.MAX_SAFE_INTEGER - 1, 0),
+};
+
+export const provisionSpec: Spec<
+  Resolved<ProvisionOptions, Maybe | 'numShards', Servers & { timing: Timing }>
+> = {
+  ...clusterPart,
+  storage: oneOf(['file', 'memory'], 'file'),
+  numShards: optional(integer(1, MAX_SHARDS)),
+  ...shardsPart,
+};
 
 /** @throws INVALID_OPTION */
 export function resolveMembershipOptions(given: NatsMembershipOptions): ResolvedMembershipOptions {
   const owner = 'natsMembership';
-  checkKnownOptions(owner, given, [...CLUSTER_OPTIONS, 'timing', 'placement']);
-  const timing = resolveTiming(owner, given.timing ?? 'default');
-  return Object.freeze({
-    ...resolveCluster(owner, given, timing),
-    storage: 'file',
-    placement: oneOf(owner, 'placement', given.placement ?? 'rendezvous', PLACEMENTS),
-  });
+  const options = resolve(owner, membershipSpec, given);
+  return Object.freeze({ ...toCluster(owner, options), storage: 'file', placement: options.placement });
 }
 
 /** @throws INVALID_OPTION */
 export function resolveProvisionOptions(given: ProvisionOptions): ResolvedProvisionOptions {
   const owner = 'provisionCluster';
-  checkKnownOptions(owner, given, [...CLUSTER_OPTIONS, 'storage', 'numShards', ...SHARD_OPTIONS]);
-  return Object.freeze({
-    ...resolveCluster(owner, given, resolveTiming(owner, given.timing ?? 'default')),
-    storage: oneOf(owner, 'storage', given.storage ?? 'file', ['file', 'memory']),
-    shards: resolveShards(owner, given),
-  });
-}
-
-/** They say something about the shards, so that they need `numShards`. */
-const SHARD_OPTIONS = [
-  'seed',
-  'placement',
-  'timing',
-  'isNew',
-  'afterEpoch',
-] as const satisfies readonly (keyof ProvisionOptions)[];
-
-/** The most records that one call is willing to write. */
-const MAX_SHARDS = 2 ** 24;
-
-function resolveShards(owner: string, given: ProvisionOptions): ShardsToProvision | undefined {
-  const { numShards, seed, placement = 'rendezvous', isNew = false, afterEpoch = 0 } = given;
-  if (numShards === undefined) {
-    const idle = SHARD_OPTIONS.find((name) => given[name] !== undefined);
-    if (idle === undefined) return undefined;
+  const options = resolve(owner, provisionSpec, given, ({ numShards, ...others }) => {
+    const idle = Object.keys(shardsPart).find(
+      (name) => others[name as keyof typeof shardsPart] !== undefined,
+    );
+    if (numShards !== undefined || idle === undefined) return;
     throw new ClstrError('INVALID_OPTION', `${owner}: ${idle} has no effect without numShards`);
-  }
+  });
+  const { storage, numShards, seed, placement, isNew, afterEpoch } = options;
+  const cluster = toCluster(owner, options);
+  const shards = { seed, placement, prefix: cluster.subjectPrefix, isNew, afterEpoch };
   return Object.freeze({
-    numShards: checkInteger(owner, 'numShards', numShards, 1, MAX_SHARDS),
-    seed: checkString(owner, 'seed', seed ?? coreDefaults.seed),
-    placement: oneOf(owner, 'placement', placement, PLACEMENTS),
-    prefix: resolveLocation(owner, given).subjectPrefix,
-    isNew: checkBoolean(owner, 'isNew', isNew),
-    afterEpoch: checkInteger(owner, 'afterEpoch', afterEpoch, 0, Number.MAX_SAFE_INTEGER - 1),
+    ...cluster,
+    storage,
+    shards: numShards === undefined ? undefined : Object.freeze({ numShards, ...shards }),
   });
 }
 
-const PLACEMENTS: readonly PlacementKind[] = ['rendezvous', 'bounded'];
-
-/** Of JetStream. */
-const MAX_REPLICAS = 5;
-
-function resolveCluster(
+function toCluster(
   owner: string,
-  given: NatsClusterOptions,
-  timing: Timing,
+  options: ClusterTable & { readonly timing: Timing },
 ): Omit<ResolvedClusterOptions, 'storage'> {
-  const { allowUnsafeServer = false, inboxPrefix = defaults.inboxPrefix } = given;
-  checkBoolean(owner, 'allowUnsafeServer', allowUnsafeServer);
-  if (typeof (inboxPrefix as unknown) !== 'string' || !isPlainSubject(inboxPrefix)) {
-    throw invalidOption(owner, 'inboxPrefix', inboxPrefix, 'a NATS subject without wildcards');
-  }
-  const connect = resolveConnectOptions(owner, given, {
-    servers: defaults.servers,
+  const { cluster, replicas, allowUnsafeServer, inboxPrefix, timing, clock, logger } = options;
+  const connect = natsConnectOptions(owner, options, {
     connectTimeoutMs: timing.dialMs,
     reconnectWaitMs: defaults.reconnectWaitMs,
     pingIntervalMs: timing.pingMs,
   });
   return {
-    cluster: checkCluster(owner, given.cluster),
-    subjectPrefix: resolveLocation(owner, given).subjectPrefix,
-    replicas: checkInteger(owner, 'replicas', given.replicas ?? 1, 1, MAX_REPLICAS),
+    cluster,
+    subjectPrefix: options.subjectPrefix ?? cluster,
+    replicas,
     allowUnsafeServer,
     inboxPrefix,
     connect: { ...connect, inboxPrefix },
     timing,
-    clock: checkMethods(owner, 'clock', given.clock ?? systemClock, [
-      ...(['monoMs', 'wallMs', 'timer', 'macrotask'] as const),
-    ]),
-    logger: safeLogger(
-      checkMethods(owner, 'logger', given.logger ?? silentLogger, ['debug', 'info', 'warn', 'error']),
-    ),
+    clock,
+    logger,
   };
-}
-
-function checkBoolean(owner: string, name: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw invalidOption(owner, name, value, 'true or false');
-}
-
-function oneOf<T extends string>(owner: string, name: string, value: T, values: readonly T[]): T {
-  if (values.includes(value)) return value;
-  throw invalidOption(owner, name, value, values.map((text) => `'${text}'`).join(' or '));
 }

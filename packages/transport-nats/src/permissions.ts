@@ -1,7 +1,8 @@
 /** What a user of the NATS server may do, for each part that a program can play in a cluster. */
-import { checkKnownOptions, invalidOption } from '@clstr/core/internal';
-import { checkCluster, defaults, resolveLocation } from './nats-options.ts';
-import { NODES_QUEUE, announcementsOf, isPlainSubject } from './subjects.ts';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { flag, invalidOption, oneOf, resolve } from '@clstr/core/internal';
+import { inboxPrefixesOption, locationPart, subjectOption } from './location-options.ts';
+import { NODES_QUEUE, announcementsOf } from './subjects.ts';
 
 /**
  * `client` calls; `node` serves; `app` does both, which an actor that calls others needs; `provisioner` calls
@@ -18,9 +19,9 @@ export interface NatsPermissionsOptions {
   inboxPrefix: string;
   /** Where nodes may send replies: parts in front of every user's `inboxPrefix`. Default `['_INBOX']`. */
   inboxPrefixes?: readonly string[] | undefined;
-  /** Default `clstr`. */
+  /** Names the cluster and its bucket. Default `clstr`. */
   cluster?: string | undefined;
-  /** Default: the name of the cluster. */
+  /** First part of all subjects. Default: the name of the cluster. */
   subjectPrefix?: string | undefined;
   /** A node makes the bucket when it is not there. Default false: a provisioner does. */
   mayCreateBucket?: boolean | undefined;
@@ -34,7 +35,7 @@ export interface NatsPermissions {
 
 /** @throws INVALID_OPTION */
 export function natsPermissions(options: NatsPermissionsOptions): NatsPermissions {
-  const { role, ...names } = resolve(options);
+  const { role, ...names } = resolveNames(options);
   switch (role) {
     case 'client':
       return { publish: calls(names), subscribe: [...hears(names), `${names.inboxPrefix}.>`] };
@@ -47,8 +48,6 @@ export function natsPermissions(options: NatsPermissionsOptions): NatsPermission
       };
     case 'provisioner':
       return { publish: provisioning(names), subscribe: [`${names.inboxPrefix}.>`] };
-    default:
-      throw invalidOption(OWNER, 'role', role satisfies never, "'client', 'node', 'app' or 'provisioner'");
   }
 }
 
@@ -110,47 +109,23 @@ function reading({ cluster }: Names): string[] {
 }
 
 const OWNER = 'natsPermissions';
-const KNOWN = [
-  'role',
-  'inboxPrefix',
-  'inboxPrefixes',
-  'subjectPrefix',
-  'cluster',
-  'mayCreateBucket',
-] as const satisfies readonly (keyof NatsPermissionsOptions)[];
 
-type Names = Omit<ReturnType<typeof resolve>, 'role'>;
+export const permissionsSpec: Spec<Resolved<NatsPermissionsOptions, 'subjectPrefix'>> = {
+  role: oneOf(['client', 'node', 'app', 'provisioner']),
+  inboxPrefix: subjectOption(),
+  inboxPrefixes: inboxPrefixesOption,
+  ...locationPart,
+  mayCreateBucket: flag(false),
+};
 
-function resolve(given: NatsPermissionsOptions) {
-  checkKnownOptions(OWNER, given, KNOWN);
-  const { inboxPrefixes = [defaults.inboxPrefix], mayCreateBucket = false } = given;
-  if (typeof (mayCreateBucket as unknown) !== 'boolean') {
-    throw invalidOption(OWNER, 'mayCreateBucket', mayCreateBucket, 'true or false');
-  }
-  if (!Array.isArray(inboxPrefixes) || inboxPrefixes.length === 0) {
-    throw invalidOption(OWNER, 'inboxPrefixes', inboxPrefixes, 'a list of at least one subject');
-  }
-  const inboxPrefix = checkSubject('inboxPrefix', given.inboxPrefix);
-  const roots = inboxPrefixes.map((prefix: unknown) => checkSubject('inboxPrefixes', prefix));
-  if (!roots.some((root) => inboxPrefix === root || inboxPrefix.startsWith(`${root}.`))) {
-    throw invalidOption(
-      OWNER,
-      'inboxPrefix',
-      inboxPrefix,
-      `below one of inboxPrefixes (${roots.join(', ')})`,
-    );
-  }
-  return {
-    role: given.role,
-    inboxPrefix,
-    inboxPrefixes: roots,
-    subjectPrefix: resolveLocation(OWNER, given).subjectPrefix,
-    cluster: checkCluster(OWNER, given.cluster),
-    mayCreateBucket,
-  };
-}
+type Names = Resolved<Omit<NatsPermissionsOptions, 'role'>>;
 
-function checkSubject(name: string, subject: unknown): string {
-  if (typeof subject === 'string' && isPlainSubject(subject)) return subject;
-  throw invalidOption(OWNER, name, subject, 'a NATS subject without wildcards');
+function resolveNames(given: NatsPermissionsOptions): Names & { role: NatsRole } {
+  const options = resolve(OWNER, permissionsSpec, given);
+  const { inboxPrefix, inboxPrefixes } = options;
+  if (!inboxPrefixes.some((root) => inboxPrefix === root || inboxPrefix.startsWith(`${root}.`))) {
+    const expected = `below one of inboxPrefixes (${inboxPrefixes.join(', ')})`;
+    throw invalidOption(OWNER, 'inboxPrefix', inboxPrefix, expected);
+  }
+  return { ...options, subjectPrefix: options.subjectPrefix ?? options.cluster };
 }

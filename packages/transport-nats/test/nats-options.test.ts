@@ -1,7 +1,8 @@
 import { systemClock } from '@clstr/core';
 import { LateLogger } from '@clstr/core/internal';
 import { describe, expect, test } from 'vitest';
-import { defaults, resolveNatsOptions } from '../src/nats-options.ts';
+import { defaults } from '../src/defaults.ts';
+import { resolveNatsOptions } from '../src/nats-options.ts';
 import { scriptedConnection } from './scripted-connection.ts';
 
 const refusal = (message: string | RegExp): unknown =>

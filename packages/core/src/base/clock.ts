@@ -1,5 +1,7 @@
 /** Time as an injected value: nothing in the framework reads a clock or sets a timer any other way. */
 import { detached } from './async-context.ts';
+import { methods } from './spec.ts';
+import type { Option } from './spec.ts';
 
 export interface Clock {
   /** Monotonic time in milliseconds, with fractions; its zero is arbitrary. */
@@ -54,6 +56,8 @@ export const systemClock: Clock = {
     else setImmediateOrNone(fn);
   },
 };
+
+export const clockOption: Option<Clock> = methods(['monoMs', 'wallMs', 'timer', 'macrotask'], systemClock);
 
 /** Absent in browsers, where a zero timer is the next best thing. */
 const setImmediateOrNone = (globalThis as { setImmediate?: (fn: () => void) => unknown }).setImmediate;

@@ -4,14 +4,9 @@ import type { Logger } from './logger.ts';
 import { silentLogger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
-import { checkMethods } from './options.ts';
+import { methods, option } from './spec.ts';
+import type { Option } from './spec.ts';
 
-export interface Observers {
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-}
-
-const LOGGER_METHODS = ['debug', 'info', 'warn', 'error'] as const satisfies readonly (keyof Logger)[];
 const METRICS_METHODS = [
   'requestEnded',
   'notifyEnded',
@@ -21,15 +16,15 @@ const METRICS_METHODS = [
   'shardsOwned',
 ] as const satisfies readonly (keyof Metrics)[];
 
-/** @throws INVALID_OPTION when a method is missing. */
-export function checkObservers(
-  owner: string,
-  given: { readonly metrics?: Metrics | undefined; readonly logger?: Logger | undefined },
-): Observers {
-  const logger = safeLogger(checkMethods(owner, 'logger', given.logger ?? silentLogger, LOGGER_METHODS));
-  const metrics = checkMethods(owner, 'metrics', given.metrics ?? noMetrics, METRICS_METHODS);
-  return { logger, metrics: safeMetrics(metrics, logger) };
-}
+const anyLogger = methods<Logger>(['debug', 'info', 'warn', 'error']);
+
+export const loggerOption: Option<Logger> = option(
+  (owner, name, value) => safeLogger(anyLogger.check(owner, name, value)),
+  silentLogger,
+);
+
+/** Not safe yet: what they throw is logged by another option, see {@link safeMetrics}. */
+export const metricsOption: Option<Metrics> = methods(METRICS_METHODS, noMetrics);
 
 /** What it logs is one printable line per call, whatever keys, types and words of peers the message quotes. */
 export function safeLogger(logger: Logger): Logger {
@@ -45,7 +40,7 @@ export function safeLogger(logger: Logger): Logger {
 }
 
 /** No metrics stay what they are, as hot paths compare them by identity. */
-function safeMetrics(metrics: Metrics, logger: Logger): Metrics {
+export function safeMetrics(metrics: Metrics, logger: Logger): Metrics {
   if (metrics === noMetrics) return metrics;
   const safe = Object.create(null) as Record<keyof Metrics, (...values: unknown[]) => void>;
   for (const name of METRICS_METHODS) {

@@ -1,30 +1,6 @@
-/** Default values, and the checks that every factory applies to its options before anything else happens. */
+/** The checks that every factory applies to its options before anything else happens. */
 import { describe } from './describe.ts';
 import { ClstrError } from './errors.ts';
-
-export const defaults = {
-  /** Shards of a cluster; can never change once a cluster holds state. */
-  numShards: 1024,
-  /** Mixed into every hash; can never change either. */
-  seed: '',
-  /** Longest time a request may take, in milliseconds. */
-  requestTimeoutMs: 5_000,
-  /** Longest time a handler may run, in milliseconds. */
-  handlerTimeoutMs: 30_000,
-  /** Messages a node accepts before it has answered earlier ones. */
-  maxInFlight: 16_384,
-  /** Payload bytes a node accepts before it has answered earlier messages. */
-  maxInFlightBytes: 67_108_864,
-  /** How long `drain` waits for running handlers, in milliseconds. */
-  drainGraceMs: 10_000,
-  /** Longest routing key, in bytes of UTF-8. */
-  maxKeyBytes: 1_024,
-  /** Requests a client may have waiting for a reply. */
-  maxPending: 65_536,
-  /** How a client finds the owner of a shard: it asks the nodes whether their cluster lives. */
-  routing: 'auto',
-} as const;
-Object.freeze(defaults);
 
 export const MAX_SHARDS = 0xffff_ffff;
 /** The longest delay that a timer and a time budget on the wire can express: 2^31 - 1 ms, 24.8 days. */
@@ -69,38 +45,6 @@ export function checkString(
 ): string {
   if (typeof value !== 'string' || (pattern !== undefined && !pattern.test(value))) {
     throw invalidOption(owner, name, value, pattern === undefined ? 'a string' : expected);
-  }
-  return value;
-}
-
-/** @throws INVALID_OPTION when `value` is no object with all of `methods`. */
-export function checkMethods<T extends object>(
-  owner: string,
-  name: string,
-  value: T,
-  methods: readonly (keyof T & string)[],
-): T {
-  const candidate = value as Record<string, unknown> | null | undefined;
-  for (const method of methods) {
-    if (typeof candidate?.[method] !== 'function') {
-      throw invalidOption(owner, name, value, `an object with a method ${method}()`);
-    }
-  }
-  return value;
-}
-
-/** @throws INVALID_OPTION when `value` is neither absent nor a function. */
-export function checkOptionalFunction<T>(owner: string, name: string, value: T): T {
-  if (value !== undefined && typeof value !== 'function')
-    throw invalidOption(owner, name, value, 'a function');
-  return value;
-}
-
-/** @throws INVALID_OPTION when `value` is not a list of functions. */
-export function checkFunctions<T>(owner: string, name: string, value: readonly T[]): readonly T[] {
-  const list: unknown = value;
-  if (!Array.isArray(list) || list.some((item) => typeof item !== 'function')) {
-    throw invalidOption(owner, name, value, 'a list of functions');
   }
   return value;
 }

@@ -1,5 +1,7 @@
 /** Randomness as an injected value, so that a simulation can repeat a run bit by bit. */
 import { customRandom, urlAlphabet } from 'nanoid';
+import { methods } from './spec.ts';
+import type { Option } from './spec.ts';
 
 export interface Random {
   /** `count` fresh random bytes. */
@@ -9,6 +11,8 @@ export interface Random {
 export const systemRandom: Random = {
   bytes: (count) => crypto.getRandomValues(new Uint8Array(count)),
 };
+
+export const randomOption: Option<Random> = methods(['bytes'], systemRandom);
 
 /** A random id of `[A-Za-z0-9_-]`, so that it is also a valid subject token. */
 export function randomId(random: Random, length: number): string {

@@ -1,30 +1,32 @@
 /** What a client and its calls are given, checked before anything happens. */
-import type { CallChain } from '../wire/call-chain.ts';
 import type { Clock } from '../base/clock.ts';
-import { systemClock } from '../base/clock.ts';
-import type { Codec } from '../wire/codec.ts';
-import { jsonCodec } from '../wire/codec.ts';
-import type { Headers } from '../wire/envelope.ts';
-import { copyHeaders, envelopeLimits } from '../wire/envelope.ts';
+import { clockOption } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Metrics } from '../base/metrics.ts';
-import { checkObservers } from '../base/observers.ts';
-import type { Observers } from '../base/observers.ts';
-import {
-  MAX_DELAY_MS,
-  MAX_SHARDS,
-  checkFunctions,
-  checkInteger,
-  checkKnownOptions,
-  checkMethods,
-  checkOptionalFunction,
-  checkString,
-  defaults,
-  invalidOption,
-} from '../base/options.ts';
+import { loggerOption, metricsOption, safeMetrics } from '../base/observers.ts';
+import { defaults } from '../base/defaults.ts';
+import { MAX_DELAY_MS, MAX_SHARDS, checkInteger, checkKnownOptions, invalidOption } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
-import { systemRandom } from '../base/random.ts';
+import { randomOption } from '../base/random.ts';
+import type { Resolved, Spec } from '../base/spec.ts';
+import {
+  callback,
+  callbacks,
+  integer,
+  methods,
+  milliseconds,
+  oneOf,
+  option,
+  optional,
+  resolve,
+  text,
+} from '../base/spec.ts';
+import type { CallChain } from '../wire/call-chain.ts';
+import type { Codec } from '../wire/codec.ts';
+import { codecOption } from '../wire/codec.ts';
+import type { Headers } from '../wire/envelope.ts';
+import { copyHeaders, envelopeLimits } from '../wire/envelope.ts';
 import type { Transport } from '../wire/transport.ts';
 
 export type Routing = 'auto' | 'static' | 'topology';
@@ -32,7 +34,7 @@ export type Routing = 'auto' | 'static' | 'topology';
 export interface ClientOptions {
   /** Borrowed: closing the client leaves it open. */
   transport: Transport;
-  /** Shards of the cluster; the same at every node and client, for ever. Default 1024. */
+  /** Shards of the cluster; the same at every node and client, for ever. Default 1,024. */
   numShards?: number | undefined;
   /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
   seed?: string | undefined;
@@ -43,13 +45,13 @@ export interface ClientOptions {
    * when its connection is back. Default `auto`.
    */
   routing?: Routing | undefined;
-  /** Default JSON; the same at every node and client. */
+  /** The same at every node and client. Default: JSON. */
   codec?: Codec | undefined;
-  /** Time a call may take unless it says otherwise, in milliseconds. Default 5000. */
+  /** Time a call may take unless it says otherwise, in milliseconds. Default 5,000. */
   timeoutMs?: number | undefined;
   /** Sent with every call; a call's own headers win. */
   headers?: Headers | undefined;
-  /** Longest routing key, in bytes of UTF-8. Default 1024. */
+  /** Longest routing key, in bytes of UTF-8. Default 1,024. */
   maxKeyBytes?: number | undefined;
   /** Calls that may wait for their end at once; more are `OVERLOADED`. Default 65,536. */
   maxPending?: number | undefined;
@@ -105,68 +107,30 @@ export type ClientInterceptor = (
   next: (call: ClientCall) => Promise<unknown>,
 ) => Promise<unknown>;
 
-/** Checked and complete. */
-export interface ResolvedClientOptions extends Observers {
-  readonly transport: Transport;
-  readonly numShards: number;
-  readonly seed: string;
-  readonly routing: Routing;
-  readonly codec: Codec;
-  readonly timeoutMs: number;
-  readonly headers: Headers | undefined;
-  readonly maxKeyBytes: number;
-  readonly maxPending: number;
-  readonly interceptors: readonly ClientInterceptor[];
-  readonly onNotifyFailed: ((failure: NotifyFailure) => void) | undefined;
-  readonly clock: Clock;
-  readonly random: Random;
-}
+export type ResolvedClientOptions = Resolved<ClientOptions, 'headers' | 'onNotifyFailed'>;
 
-const KNOWN_OPTIONS = [
-  'transport',
-  'numShards',
-  'seed',
-  'routing',
-  'codec',
-  'timeoutMs',
-  'headers',
-  'maxKeyBytes',
-  'maxPending',
-  'interceptors',
-  'onNotifyFailed',
-  'clock',
-  'random',
-  'metrics',
-  'logger',
-] as const satisfies readonly (keyof ClientOptions)[];
+export const clientSpec: Spec<ResolvedClientOptions> = {
+  transport: methods(['openLink', 'serve', 'onConnection']),
+  numShards: integer(1, MAX_SHARDS, defaults.numShards),
+  seed: text(defaults.seed),
+  routing: oneOf(['auto', 'static', 'topology'], defaults.routing),
+  codec: codecOption,
+  timeoutMs: milliseconds(1, defaults.requestTimeoutMs),
+  headers: optional(option(checkHeaders)),
+  maxKeyBytes: integer(1, envelopeLimits.maxKeyBytes, defaults.maxKeyBytes),
+  maxPending: integer(1, Number.MAX_SAFE_INTEGER, defaults.maxPending),
+  interceptors: callbacks(),
+  onNotifyFailed: optional(callback()),
+  clock: clockOption,
+  random: randomOption,
+  metrics: metricsOption,
+  logger: loggerOption,
+};
 
 /** @throws INVALID_OPTION */
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
-  const owner = 'createClient';
-  checkKnownOptions(owner, given, KNOWN_OPTIONS);
-  const integer = (name: keyof ClientOptions, fallback: number, min: number, max: number): number =>
-    checkInteger(owner, name, given[name] ?? fallback, min, max);
-  return Object.freeze({
-    transport: checkMethods(owner, 'transport', given.transport, ['openLink', 'serve', 'onConnection']),
-    numShards: integer('numShards', defaults.numShards, 1, MAX_SHARDS),
-    seed: checkString(owner, 'seed', given.seed ?? defaults.seed),
-    routing: checkRouting(given.routing ?? defaults.routing),
-    codec: checkMethods(owner, 'codec', given.codec ?? jsonCodec, ['encode', 'decode']),
-    timeoutMs: integer('timeoutMs', defaults.requestTimeoutMs, 1, MAX_DELAY_MS),
-    headers: checkHeaders(given.headers),
-    maxKeyBytes: integer('maxKeyBytes', defaults.maxKeyBytes, 1, envelopeLimits.maxKeyBytes),
-    maxPending: integer('maxPending', defaults.maxPending, 1, Number.MAX_SAFE_INTEGER),
-    interceptors: [...checkFunctions(owner, 'interceptors', given.interceptors ?? [])],
-    onNotifyFailed: checkOptionalFunction(owner, 'onNotifyFailed', given.onNotifyFailed),
-    clock: checkMethods(owner, 'clock', given.clock ?? systemClock, [
-      'monoMs',
-      'wallMs',
-      'timer',
-      'macrotask',
-    ]),
-    random: checkMethods(owner, 'random', given.random ?? systemRandom, ['bytes']),
-    ...checkObservers(owner, given),
-  });
+  const options = resolve('createClient', clientSpec, given);
+  return Object.freeze({ ...options, metrics: safeMetrics(options.metrics, options.logger) });
 }
 
 /**
@@ -217,14 +181,7 @@ const CALL_OPTIONS = [
   'callChain',
 ] as const satisfies readonly (keyof CallOptions)[];
 
-function checkRouting(routing: unknown): Routing {
-  if (routing === 'auto' || routing === 'static' || routing === 'topology') return routing;
-  throw invalidOption('createClient', 'routing', routing, "'auto', 'static' or 'topology'");
-}
-
-function checkHeaders(headers: unknown): Headers | undefined {
-  if (headers !== undefined && (typeof headers !== 'object' || headers === null)) {
-    throw invalidOption('createClient', 'headers', headers, 'an object of strings');
-  }
-  return copyHeaders(headers);
+function checkHeaders(owner: string, name: string, headers: unknown): Headers | undefined {
+  if (typeof headers === 'object' && headers !== null) return copyHeaders(headers);
+  throw invalidOption(owner, name, headers, 'an object of strings');
 }

@@ -1,6 +1,7 @@
 /** How long membership waits for what: two profiles, and the inequalities that every profile must keep. */
 import { ClstrError } from '../base/errors.ts';
 import { checkInteger, checkKnownOptions, invalidOption } from '../base/options.ts';
+import type { Option } from '../base/spec.ts';
 
 /** All in milliseconds, except `maxMoving`. */
 export interface Timing {
@@ -89,6 +90,13 @@ export function resolveTiming(owner: string, given: TimingProfile | Timing): Tim
     throw new ClstrError('INVALID_OPTION', `${owner}: timing must keep ${broken.text}`);
   }
   return Object.freeze({ ...given });
+}
+
+/** A profile by name, or one of your own; `profile` where neither is given. */
+export function timingOption(profile: TimingProfile): Option<Timing> {
+  const check = (owner: string, _name: string, given: unknown): Timing =>
+    resolveTiming(owner, given as TimingProfile | Timing);
+  return { check, fallback: () => TIMINGS[profile] };
 }
 
 /** How long a monitor waits for the heartbeat of a node whose lease takes `leaseMs`. */

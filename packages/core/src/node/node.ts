@@ -11,14 +11,14 @@ import { Member } from '../cluster/member.ts';
 import type { MemberHost } from '../cluster/member.ts';
 import { TIMINGS } from '../cluster/timing.ts';
 import { NodeAnnouncer } from './announcer.ts';
-import { resolveNodeOptions } from './options.ts';
+import { drainSpec, resolveNodeOptions } from './options.ts';
 import { nodeAddress } from '../wire/address.ts';
-import type { NodeOptions, ResolvedNodeOptions } from './options.ts';
+import type { DrainOptions, NodeOptions, ResolvedNodeOptions } from './options.ts';
 import { NodeProbe } from './probe.ts';
 import { NodeSubjects } from './subjects.ts';
 import { NodeReach } from './reach.ts';
 import type { Reach } from './reach.ts';
-import { MAX_DELAY_MS, checkInteger, checkKnownOptions, defaults } from '../base/options.ts';
+import { resolve } from '../base/spec.ts';
 import { randomId } from '../base/random.ts';
 import { staticGate } from '../cluster/shard-gate.ts';
 import type { ShardGate } from '../cluster/shard-gate.ts';
@@ -51,11 +51,6 @@ export type NodeEvent =
   | { readonly type: 'reachable' }
   /** All shards of this run are lost; another run begins. */
   | { readonly type: 'fenced'; readonly inc: string; readonly reason: string };
-
-export interface DrainOptions {
-  /** How long running handlers may still take, in milliseconds. Default 10,000. */
-  graceMs?: number | undefined;
-}
 
 export interface Node {
   readonly id: string;
@@ -204,14 +199,7 @@ class ShardNode implements Node {
 
   drain(options: DrainOptions = {}): Promise<void> {
     try {
-      checkKnownOptions('drain', options, ['graceMs']);
-      const graceMs = checkInteger(
-        'drain',
-        'graceMs',
-        options.graceMs ?? defaults.drainGraceMs,
-        0,
-        MAX_DELAY_MS,
-      );
+      const { graceMs } = resolve('drain', drainSpec, options);
       this.#ending ??= this.#end(graceMs);
     } catch (error) {
       return Promise.reject(error);

@@ -2,8 +2,12 @@
 import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import type { Hash64 } from './text-hash.ts';
+import { PLACEMENT_KINDS } from './kind.ts';
 import type { PlacementKind } from './kind.ts';
-import { checkInteger, checkString, invalidOption } from '../base/options.ts';
+import { defaults } from '../base/defaults.ts';
+import { checkString, invalidOption } from '../base/options.ts';
+import type { Option, Resolved, Spec } from '../base/spec.ts';
+import { callback, integer, oneOf, option, optional, resolve, text } from '../base/spec.ts';
 import { boundOf, boundedOwners } from './bound.ts';
 import { bestFor, isEqual, isHigher, scoreNode, sortScores, weightedScores } from './scores.ts';
 import type { Scores } from './scores.ts';
@@ -39,11 +43,11 @@ export function shardsForNode(
 
 export interface PlacementOptions {
   numShards: number;
-  /** Default: ''. */
+  /** Mixed into every hash. Default ''. */
   seed?: string | undefined;
   /**
    * `bounded`: no node holds more than ceil(1.1 × its share of the shards), at the price of some more moves when a node
-   * comes or goes. Default: `rendezvous`.
+   * comes or goes. Default `rendezvous`.
    */
   kind?: PlacementKind | undefined;
   /** In place of the hash of `shardFromString`; only to observe or to study it. */
@@ -71,9 +75,18 @@ export interface Placement {
 const MAX_PLACED_SHARDS = 16_777_216;
 const MAX_WEIGHT = 1_000;
 
+const OWNER = 'createPlacement';
+
+export const placementSpec: Spec<Resolved<PlacementOptions, 'hash'>> = {
+  numShards: integer(1, MAX_PLACED_SHARDS),
+  seed: text(defaults.seed),
+  kind: oneOf(PLACEMENT_KINDS, 'rendezvous', `one of ${PLACEMENT_KINDS.join(', ')}`),
+  hash: optional(callback()),
+};
+
 /** @throws INVALID_OPTION on a bad shard count, seed or kind. */
 export function createPlacement(options: PlacementOptions): Placement {
-  const { numShards, seed, kind, hash } = resolveOptions(options);
+  const { numShards, seed, kind, hash } = resolve(OWNER, placementSpec, options);
   /** The bare hashes of each node. */
   const members = new Map<string, Scores>();
   /** What counts, in the order in which equal scores win. */
@@ -105,8 +118,8 @@ export function createPlacement(options: PlacementOptions): Placement {
 
   return {
     addNode(nodeId, weight = 1) {
-      checkString('createPlacement', 'nodeId', nodeId);
-      checkWeight('createPlacement', weight);
+      checkString(OWNER, 'nodeId', nodeId);
+      weightOption.check(OWNER, 'weight', weight);
       if (members.has(nodeId)) return;
       const bare = scoreNode(nodeId, weight, { numShards, seed, hash });
       members.set(nodeId, bare);
@@ -138,26 +151,11 @@ export function createPlacement(options: PlacementOptions): Placement {
   };
 }
 
-/** A weight that a node may have. @throws INVALID_OPTION */
-export function checkWeight(owner: string, weight: number): number {
-  if (isWeight(weight)) return weight;
-  throw invalidOption(owner, 'weight', weight, `a number above 0, at most ${MAX_WEIGHT}`);
-}
+export const weightOption: Option<number> = option((owner, name, value) => {
+  if (isWeight(value)) return value;
+  throw invalidOption(owner, name, value, `a number above 0, at most ${MAX_WEIGHT}`);
+}, 1);
 
 export function isWeight(weight: unknown): weight is number {
   return typeof weight === 'number' && weight > 0 && weight <= MAX_WEIGHT;
-}
-
-const KINDS: readonly unknown[] = ['rendezvous', 'bounded'] satisfies PlacementKind[];
-
-function resolveOptions(options: PlacementOptions) {
-  const owner = 'createPlacement';
-  const { kind = 'rendezvous', hash } = options;
-  if (!KINDS.includes(kind)) throw invalidOption(owner, 'kind', kind, `one of ${KINDS.join(', ')}`);
-  return Object.freeze({
-    numShards: checkInteger(owner, 'numShards', options.numShards, 1, MAX_PLACED_SHARDS),
-    seed: checkString(owner, 'seed', options.seed ?? ''),
-    kind,
-    hash,
-  });
 }

@@ -1,6 +1,8 @@
 /** Values to payload bytes and back. JSON unless told otherwise; both ends must use the same codec. */
 import { describe } from '../base/describe.ts';
 import { decodeText, encodeText } from '../base/bytes.ts';
+import { methods } from '../base/spec.ts';
+import type { Option } from '../base/spec.ts';
 import { checkJsonValue } from './json-value.ts';
 import { PAYLOAD_BOUNDS, isHeavyJson } from './json-weight.ts';
 
@@ -43,6 +45,8 @@ function checkWeight(text: string): void {
     `the value has more than ${PAYLOAD_BOUNDS.containers} arrays and objects: send it in parts`,
   );
 }
+
+export const codecOption: Option<Codec> = methods(['encode', 'decode'], jsonCodec);
 
 /** For payloads that are bytes only, e.g. of a serializer of your own: no value but a `Uint8Array` travels. */
 export const bytesCodec: Codec = {

@@ -1,15 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { describe as describeValue } from '../../src/base/describe.ts';
+import { defaults } from '../../src/base/defaults.ts';
 import {
   MAX_DELAY_MS,
   MAX_SHARDS,
-  checkFunctions,
   checkInteger,
   checkKnownOptions,
-  checkMethods,
-  checkOptionalFunction,
   checkString,
-  defaults,
   invalidOption,
 } from '../../src/base/options.ts';
 
@@ -80,52 +77,6 @@ describe('checkString', () => {
     );
     expect(() => checkString('owner', 'id', 5, /^[a-c]+$/, 'of a to c')).toThrow(
       refusal('owner: id must be of a to c, got 5'),
-    );
-  });
-});
-
-describe('checkMethods', () => {
-  test('takes an object with all of them, inherited ones too', () => {
-    class Clock {
-      now(): void {}
-    }
-    const clock = new Clock();
-    expect(checkMethods('owner', 'clock', clock, ['now'])).toBe(clock);
-  });
-
-  test.each([undefined, null, 5, {}, { now: 5 }])('refuses %j', (value) => {
-    expect(() => checkMethods('owner', 'clock', value as unknown as { now: () => void }, ['now'])).toThrow(
-      refusal(`owner: clock must be an object with a method now(), got ${describeValue(value)}`),
-    );
-  });
-});
-
-describe('checkOptionalFunction', () => {
-  test('takes a function or nothing', () => {
-    const fn = (): void => {};
-    expect([
-      checkOptionalFunction('owner', 'onX', fn),
-      checkOptionalFunction('owner', 'onX', undefined),
-    ]).toEqual([fn, undefined]);
-  });
-
-  test.each([null, 5, {}])('refuses %j', (value) => {
-    expect(() => checkOptionalFunction('owner', 'onX', value)).toThrow(
-      refusal(`owner: onX must be a function, got ${describeValue(value)}`),
-    );
-  });
-});
-
-describe('checkFunctions', () => {
-  test('takes a list of functions, also an empty one', () => {
-    const list = [(): void => {}];
-    expect(checkFunctions('owner', 'interceptors', list)).toBe(list);
-    expect(checkFunctions('owner', 'interceptors', [])).toEqual([]);
-  });
-
-  test.each([[undefined], [null], [5], [{}], [[() => 5, 5]], [() => 5]])('refuses %s', (value) => {
-    expect(() => checkFunctions('owner', 'interceptors', value as never)).toThrow(
-      refusal(`owner: interceptors must be a list of functions, got ${describeValue(value)}`),
     );
   });
 });

@@ -2,14 +2,15 @@
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { ClstrError } from '@clstr/core';
-import { checkInteger, checkKnownOptions } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { integer, milliseconds, resolve, text } from '@clstr/core/internal';
 import { defaults } from '../defaults.ts';
 import type { FencedValue, FencedWrite } from './fenced-store.ts';
 import { readJsonLines, writeJsonLine } from './json-lines.ts';
 
 export interface FencedStoreClientOptions {
   port: number;
-  /** Default 127.0.0.1. */
+  /** Where the store listens. Default `127.0.0.1`. */
   host?: string | undefined;
   /** How long one answer may take, and the connection, in milliseconds. Default 5,000. */
   timeoutMs?: number | undefined;
@@ -30,13 +31,16 @@ export interface FencedStoreClient {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
+export const fencedStoreClientSpec: Spec<Resolved<FencedStoreClientOptions>> = {
+  port: integer(1, 65_535),
+  host: text('127.0.0.1'),
+  timeoutMs: milliseconds(1, defaults.storeTimeoutMs),
+};
+
 /** @throws INVALID_OPTION, CONNECT_FAILED */
 export async function connectFencedStore(options: FencedStoreClientOptions): Promise<FencedStoreClient> {
   const owner = 'connectFencedStore';
-  checkKnownOptions(owner, options, ['port', 'host', 'timeoutMs']);
-  const { port, host = '127.0.0.1', timeoutMs = defaults.storeTimeoutMs } = options;
-  checkInteger(owner, 'port', port, 1, 65_535);
-  checkInteger(owner, 'timeoutMs', timeoutMs, 1, 0x7fff_ffff);
+  const { port, host, timeoutMs } = resolve(owner, fencedStoreClientSpec, options);
   const socket = connect(port, host).setNoDelay();
   await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => {

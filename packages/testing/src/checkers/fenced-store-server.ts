@@ -8,12 +8,13 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { ClstrError } from '@clstr/core';
-import { checkInteger, checkKnownOptions } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { handedOn, integer, orMade, resolve } from '@clstr/core/internal';
 import { FencedStore } from './fenced-store.ts';
 import { readJsonLines, writeJsonLine } from './json-lines.ts';
 
 export interface FencedStoreServerOptions {
-  /** Default: a free one. */
+  /** Port on this machine, 0 for a free one. Default 0. */
   port?: number | undefined;
   /** Default: an empty one. */
   store?: FencedStore | undefined;
@@ -31,12 +32,15 @@ export interface FencedStoreServer {
 
 const HOST = '127.0.0.1';
 
+export const fencedStoreServerSpec: Spec<Resolved<FencedStoreServerOptions>> = {
+  port: integer(0, 65_535, 0),
+  store: orMade(handedOn(), () => new FencedStore()),
+};
+
 /** Resolves when it listens, on this machine only. @throws INVALID_OPTION, CONNECT_FAILED */
 export async function serveFencedStore(options: FencedStoreServerOptions = {}): Promise<FencedStoreServer> {
   const owner = 'serveFencedStore';
-  checkKnownOptions(owner, options, ['port', 'store']);
-  const { port = 0, store = new FencedStore() } = options;
-  checkInteger(owner, 'port', port, 0, 65_535);
+  const { port, store } = resolve(owner, fencedStoreServerSpec, options);
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);

@@ -5,7 +5,8 @@
  * Wing and Gong, Testing and verifying concurrent objects, 1993; with Lowe's memory of what was tried (Testing for
  * linearizability, 2017).
  */
-import { checkInteger, checkKnownOptions, invalidOption } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { integer, invalidOption, resolve } from '@clstr/core/internal';
 import { defaults } from '../defaults.ts';
 import { historyUntil, operationsByKey } from './history.ts';
 import { describeOperation, endOf } from './operation.ts';
@@ -19,6 +20,10 @@ export interface LinearizableOptions {
   maxConfigurations?: number | undefined;
 }
 
+export const linearizableSpec: Spec<Resolved<LinearizableOptions>> = {
+  maxConfigurations: integer(1, Number.MAX_SAFE_INTEGER, defaults.maxConfigurations),
+};
+
 /**
  * One operation comes before another only when it ended at an earlier time than the other was invoked at; equal times
  * leave the order open.
@@ -31,9 +36,7 @@ export function checkLinearizable<State>(
   options: LinearizableOptions = {},
 ): Verdict {
   const owner = 'checkLinearizable';
-  checkKnownOptions(owner, options, ['maxConfigurations']);
-  const { maxConfigurations = defaults.maxConfigurations } = options;
-  checkInteger(owner, 'maxConfigurations', maxConfigurations, 1, Number.MAX_SAFE_INTEGER);
+  const { maxConfigurations } = resolve(owner, linearizableSpec, options);
   const keys = operationsByKey(operations);
   for (const ofKey of keys.values()) checkOps(owner, ofKey, model);
   return combineVerdicts(keys, (ofKey) => checkKey(ofKey, model, maxConfigurations));

@@ -1,0 +1,33 @@
+/** The options that say where a cluster is on a NATS server, which several factories have. */
+import { invalidOption, option, optional, text } from '@clstr/core/internal';
+import type { Option, Spec } from '@clstr/core/internal';
+import { defaults } from './defaults.ts';
+import { isPlainSubject } from './subjects.ts';
+
+export interface ClusterNames {
+  readonly cluster: string;
+  readonly subjectPrefix: string | undefined;
+}
+
+/** The name is the prefix too where none is set, so that half of it cannot be forgotten. */
+export const locationPart: Spec<ClusterNames> = {
+  cluster: text(defaults.cluster, /^[A-Za-z0-9_-]{1,64}$/, '1 to 64 of A-Z a-z 0-9 _ -'),
+  subjectPrefix: optional(subjectOption()),
+};
+
+export function subjectOption(fallback?: string): Option<string> {
+  return option(checkSubject, fallback);
+}
+
+export const inboxPrefixesOption: Option<readonly string[]> = option(
+  (owner, name, value) => {
+    if (Array.isArray(value) && value.length > 0) return value.map((item) => checkSubject(owner, name, item));
+    throw invalidOption(owner, name, value, 'a list of at least one subject');
+  },
+  [defaults.inboxPrefix],
+);
+
+function checkSubject(owner: string, name: string, value: unknown): string {
+  if (typeof value === 'string' && isPlainSubject(value) && value.length <= 128) return value;
+  throw invalidOption(owner, name, value, 'a NATS subject without wildcards');
+}
