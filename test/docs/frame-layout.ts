@@ -161,7 +161,7 @@ function decodedEntry(bytes: Uint8Array, { kind, fields }: Entry): DecodedEntry[
       return [
         {
           kind: kind === 'REQUEST' ? 'request' : 'notify',
-          session: number('session'),
+          clientId: number('clientId'),
           attempt: number('attempt'),
           shard: number('shard'),
           ttlMs: find('budget')!.meaning === 'none' ? null : number('budget'),
@@ -180,7 +180,7 @@ function decodedEntry(bytes: Uint8Array, { kind, fields }: Entry): DecodedEntry[
       return [{ kind: 'reply', ...answer, isRaw: hasFlag('RAW'), payload: toHex(part(find('payload')!)) }];
     }
     case 'CANCEL':
-      return [{ kind: 'cancel', session: number('session'), attempt: number('attempt') }];
+      return [{ kind: 'cancel', clientId: number('clientId'), attempt: number('attempt') }];
     case 'BATCH_ERROR': {
       const code = text('code');
       return [{ kind: 'batch-error', code: isErrorCode(code) ? code : 'UNSUPPORTED_VERSION' }];

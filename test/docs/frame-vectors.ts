@@ -19,18 +19,18 @@ export interface FrameVector {
   readonly decoded: readonly DecodedEntry[];
 }
 
-/** What one entry means. Payloads are hex; `ttlMs` is null for no time budget. */
+/** What one entry means. Payloads are hex; `ttlMs` is null for no time budget. The code of core does not read `isFinal`. */
 export type DecodedEntry =
   | DecodedMessage
-  | { kind: 'reply'; attempt: number; isRaw: boolean; isFinal: boolean; payload: string }
-  | { kind: 'failure'; attempt: number; isFinal: boolean; error: ErrorRecord }
-  | { kind: 'cancel'; session: number; attempt: number }
+  | { kind: 'reply'; attempt: number; isRaw: boolean; isFinal?: boolean; payload: string }
+  | { kind: 'failure'; attempt: number; isFinal?: boolean; error: ErrorRecord }
+  | { kind: 'cancel'; clientId: number; attempt: number }
   | { kind: 'batch-error'; code: string }
   | { kind: 'malformed'; reason: string };
 
 interface DecodedMessage {
   kind: 'request' | 'notify';
-  session: number;
+  clientId: number;
   attempt: number;
   shard: number;
   ttlMs: number | null;
@@ -45,9 +45,9 @@ interface DecodedMessage {
 export function decodeVector(hex: string): { result: FrameResult; decoded: DecodedEntry[] } {
   const decoded: DecodedEntry[] = [];
   const visitor: Parameters<typeof decodeFrame>[1] = {
-    onMessage({ isNotify, session, attempt, shard, ttlMs, type, key, headers, payload, isRaw }) {
+    onMessage({ isNotify, clientId, attempt, shard, ttlMs, type, key, headers, payload, isRaw }) {
       const kind = isNotify ? 'notify' : 'request';
-      const addressed = { kind, session, attempt, shard, ttlMs: ttlMs ?? null } as const;
+      const addressed = { kind, clientId, attempt, shard, ttlMs: ttlMs ?? null } as const;
       const own = headers === undefined ? null : { ...headers };
       decoded.push({
         ...addressed,
@@ -58,13 +58,13 @@ export function decodeVector(hex: string): { result: FrameResult; decoded: Decod
         payload: toHex(payloadBytes(payload)),
       });
     },
-    onReply(attempt, payload, isRaw, isFinal, error) {
+    onReply(attempt, payload, isRaw, error) {
       if (error === undefined)
-        decoded.push({ kind: 'reply', attempt, isRaw, isFinal, payload: toHex(payloadBytes(payload)) });
-      else decoded.push({ kind: 'failure', attempt, isFinal, error: errorToRecord(error) });
+        decoded.push({ kind: 'reply', attempt, isRaw, payload: toHex(payloadBytes(payload)) });
+      else decoded.push({ kind: 'failure', attempt, error: errorToRecord(error) });
     },
-    onCancel(session, attempt) {
-      decoded.push({ kind: 'cancel', session, attempt });
+    onCancel(clientId, attempt) {
+      decoded.push({ kind: 'cancel', clientId, attempt });
     },
     onBatchError({ code }) {
       decoded.push({ kind: 'batch-error', code });
@@ -90,7 +90,7 @@ function write(writer: FrameWriter, entry: DecodedEntry): void {
   switch (entry.kind) {
     case 'request':
     case 'notify':
-      writer.message(entry.session, {
+      writer.message(entry.clientId, {
         ...entry,
         isNotify: entry.kind === 'notify',
         key: entry.key ?? undefined,
@@ -106,7 +106,7 @@ function write(writer: FrameWriter, entry: DecodedEntry): void {
       writer.failure(entry.attempt, toError(entry.error));
       break;
     case 'cancel':
-      writer.cancel(entry.session, entry.attempt);
+      writer.cancel(entry.clientId, entry.attempt);
       break;
     case 'batch-error':
     case 'malformed':

@@ -109,7 +109,7 @@ function counting(transport: NatsTransport, onQuestion: () => void): Transport {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name);
       if (name !== 'openLink') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      return (options: { session: number }) => {
+      return (options: { clientId: number }) => {
         const link = target.openLink(options);
         const send = link.send.bind(link);
         link.send = (to, entry, sink) => {

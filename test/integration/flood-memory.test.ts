@@ -24,9 +24,9 @@ const entry = (fields: Partial<OutboundEntry>): OutboundEntry => ({
   ...fields,
 });
 
-function frame(session: number, ...entries: Partial<OutboundEntry>[]): Uint8Array {
+function frame(clientId: number, ...entries: Partial<OutboundEntry>[]): Uint8Array {
   const writer = createFrameWriter();
-  for (const fields of entries) writer.message(session, entry(fields));
+  for (const fields of entries) writer.message(clientId, entry(fields));
   return writer.take();
 }
 
@@ -91,7 +91,7 @@ describe.skipIf(!hasNatsServer())('a node', () => {
     expect(grown).toBeLessThan(8 * MB);
   });
 
-  test('keeps little for each session that an inbox makes up', async () => {
+  test('keeps little for each client id that an inbox makes up', async () => {
     const attempts = Array.from({ length: 65 }, (_, j) => ({ attempt: j + 1 }));
     const grown = await flood(1_024, (i) => {
       peer.publish(subject, frame(i + 1, ...attempts), { reply: `_INBOX.web.x${i}.1` });

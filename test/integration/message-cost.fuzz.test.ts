@@ -78,11 +78,11 @@ test.skipIf(!hasNatsServer())(
         ...{ headers: one(HEADERS), isRaw: pick(4) === 0, shard: pick(4) === 0 ? 3 : SHARD },
         remainingMs: one([() => 0, () => 60_000]),
       }));
-      const sessions = one([1, 1, 500]);
+      const clientIds = one([1, 1, 500]);
       const count = one(SIZES);
       for (let i = 0; i < count; i++) {
         const before = writer.size;
-        writer.message(pick(sessions), entry(kinds[i % kinds.length]!));
+        writer.message(pick(clientIds), entry(kinds[i % kinds.length]!));
         if (writer.size <= MAX_PAYLOAD) continue;
         writer.rollback(before);
         break;

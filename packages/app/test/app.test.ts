@@ -140,7 +140,7 @@ describe('close', () => {
     expect(greeter.ends).toEqual(['busy: drain']);
     expect(app.node.state).toBe('closed');
     await expect(app.ref(Greeter, 'a').whereAreYou()).rejects.toMatchObject({ code: 'TRANSPORT_CLOSED' });
-    expect(() => transport.openLink({ session: 1 })).toThrow(/closed/);
+    expect(() => transport.openLink({ clientId: 1 })).toThrow(/closed/);
   });
 
   test('waits for drainMs, then ends what still runs', async () => {
@@ -185,7 +185,7 @@ describe('a signal', () => {
     greeter.gate.resolve('answered');
     expect(await answer).toBe('answered');
     await app.close();
-    expect(() => transport.openLink({ session: 1 })).toThrow(/closed/);
+    expect(() => transport.openLink({ clientId: 1 })).toThrow(/closed/);
   });
 
   test('that ends in a failure is logged, and is a failure of the process', async () => {
@@ -230,7 +230,7 @@ describe('a signal', () => {
       code: 'ABORTED',
       message: `createApp: ${SIGNAL} came while the app was starting`,
     });
-    expect(() => transport.openLink({ session: 1 })).toThrow(/closed/);
+    expect(() => transport.openLink({ clientId: 1 })).toThrow(/closed/);
   });
 });
 
@@ -243,7 +243,7 @@ describe('a start that fails', () => {
       signals: [SIGNAL],
     });
     await expect(starting).rejects.toThrow('no permission');
-    expect(() => transport.openLink({ session: 1 })).toThrow(/closed/);
+    expect(() => transport.openLink({ clientId: 1 })).toThrow(/closed/);
   });
 
   test('fails with its reason even when closing fails too, which is logged', async () => {

@@ -7,7 +7,7 @@ let attempts = 0;
 export function entryOf(fields: Partial<InboundEntry> = {}): InboundEntry {
   return {
     isNotify: false,
-    session: 7,
+    clientId: 7,
     attempt: ++attempts,
     shard: 1,
     type: 'Get',

@@ -260,7 +260,7 @@ test('a large entry that was taken back left its slab behind', () => {
   expect(writer.take().buffer.byteLength).toBeLessThanOrEqual(65_536);
 });
 
-test('sessions beyond those remembered cost a table of 64 KiB per message', () => {
+test('clients beyond those remembered cost a table of 64 KiB per message', () => {
   // Counted, not timed: a ratio of times says little on a busy machine.
   let bytes = 0;
   class CountedArray extends Uint32Array {
@@ -275,8 +275,8 @@ test('sessions beyond those remembered cost a table of 64 KiB per message', () =
   });
   const window = new AttemptWindow();
   for (let attempt = 1; attempt <= 10; attempt++) {
-    for (let session = 1; session <= 2_048; session++) {
-      expect(window.admit(session, attempt, `inbox ${session}`, 0)).toBe(true);
+    for (let client = 1; client <= 2_048; client++) {
+      expect(window.admit(client, attempt, `inbox ${client}`, 0)).toBe(true);
     }
   }
   expect(bytes).toBe(1_024 * 2_056);

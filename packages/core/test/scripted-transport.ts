@@ -45,18 +45,18 @@ export class Sent {
   reply(value: unknown, from?: NodeAddress): void {
     const isRaw = value instanceof Uint8Array;
     const payload = isRaw ? value : new TextEncoder().encode(JSON.stringify(value));
-    this.leave().sink.onReply({ error: undefined, payload, isRaw, from }, true);
+    this.leave().sink.onReply({ error: undefined, payload, isRaw, from });
   }
 
   /** Answers with bytes that claim to be of the codec. */
   replyEncoded(text: string): void {
     const payload = new TextEncoder().encode(text);
-    this.leave().sink.onReply({ error: undefined, payload, isRaw: false, from: undefined }, true);
+    this.leave().sink.onReply({ error: undefined, payload, isRaw: false, from: undefined });
   }
 
   /** The node answers with an error. */
   refuse(error: ClstrError): void {
-    this.leave().sink.onReply({ error, payload: new Uint8Array(0), isRaw: false, from: undefined }, true);
+    this.leave().sink.onReply({ error, payload: new Uint8Array(0), isRaw: false, from: undefined });
   }
 
   /** The transport fails. */
@@ -78,7 +78,7 @@ export interface Served {
 
 export class ScriptedTransport implements Transport {
   readonly name = 'scripted';
-  readonly sessions: number[] = [];
+  readonly clientIds: number[] = [];
   readonly sent: Sent[] = [];
   readonly cancelled: number[] = [];
   readonly released: number[] = [];
@@ -105,8 +105,8 @@ export class ScriptedTransport implements Transport {
     return this.sent.at(-1)!;
   }
 
-  openLink({ session, isProbe }: LinkOptions): ClientLink {
-    this.sessions.push(session);
+  openLink({ clientId, isProbe }: LinkOptions): ClientLink {
+    this.clientIds.push(clientId);
     const link: ClientLink = {
       send: (to, entry, sink) => {
         if (isProbe === true && this.answersProbes) queueMicrotask(() => this.#bringBack(to, entry, sink));
@@ -137,10 +137,10 @@ export class ScriptedTransport implements Transport {
       sink.onError(new ClstrError('NO_SUBSCRIBER', 'nobody listens'));
       return;
     }
-    const inbound = { ...entry, session: 0, ttlMs: undefined, receivedAtMs: 0 };
+    const inbound = { ...entry, clientId: 0, ttlMs: undefined, receivedAtMs: 0 };
     found.receiver.onEntry(inbound, {
       reply: (_entry, payload, isRaw) => {
-        sink.onReply({ error: undefined, payload, isRaw, from: found.self }, true);
+        sink.onReply({ error: undefined, payload, isRaw, from: found.self });
       },
       fail: () => undefined,
     });

@@ -203,7 +203,7 @@ test('closes all of it, once or twice', async () => {
   await cluster[Symbol.asyncDispose]();
   expect(cluster.nodes.map(({ state }) => state)).toEqual(['closed', 'closed', 'closed']);
   await expect(cluster.client.requestKey('k', 'Who')).rejects.toMatchObject({ code: 'TRANSPORT_CLOSED' });
-  expect(() => cluster.transport.openLink({ session: 1 })).toThrow(/closed/);
+  expect(() => cluster.transport.openLink({ clientId: 1 })).toThrow(/closed/);
 });
 
 test.each([

@@ -19,7 +19,7 @@ export class MemoryLink implements ClientLink, Endpoint {
   readonly name: string;
   readonly self = undefined;
   readonly #bus: MemoryBus;
-  readonly #session: number;
+  readonly #clientId: number;
   readonly #onClose: () => void;
   readonly #limit: number;
   readonly #pending = new PendingTable<Outgoing>();
@@ -34,10 +34,10 @@ export class MemoryLink implements ClientLink, Endpoint {
   #from: NodeAddress | undefined;
   #isClosed = false;
 
-  constructor(bus: MemoryBus, session: number, onClose: () => void) {
-    this.name = `client:${session}`;
+  constructor(bus: MemoryBus, clientId: number, onClose: () => void) {
+    this.name = `client:${clientId}`;
     this.#bus = bus;
-    this.#session = session;
+    this.#clientId = clientId;
     this.#onClose = onClose;
     this.#limit = Math.min(bus.maxPayload, PREFERRED_FRAME_BYTES);
     this.#visitor = replyVisitor(this.#pending, () => this.#from);
@@ -62,7 +62,7 @@ export class MemoryLink implements ClientLink, Endpoint {
   cancel(attempt: number): void {
     const outgoing = this.#pending.remove(attempt);
     if (outgoing === undefined || !outgoing.isSent || outgoing.entry.isNotify) return;
-    this.#writer.cancel(this.#session, attempt);
+    this.#writer.cancel(this.#clientId, attempt);
     const bytes = this.#writer.take();
     for (const server of this.#bus.serversOf(outgoing.to)) this.#bus.transmit(this, server, bytes, 1);
   }
@@ -121,12 +121,12 @@ export class MemoryLink implements ClientLink, Endpoint {
     if (entry.payload.length > maxPayload) return tooLarge(entry, entry.payload.length, this.#bus);
     const writer = this.#writer;
     const before = writer.size;
-    writer.message(this.#session, entry);
+    writer.message(this.#clientId, entry);
     if (before > 0 && writer.size > this.#limit) {
       writer.rollback(before);
       this.#leave();
       if (outgoing.isEnded) return undefined;
-      writer.message(this.#session, entry);
+      writer.message(this.#clientId, entry);
     }
     const { size } = writer;
     if (size > maxPayload) {
@@ -197,9 +197,9 @@ const NO_ENTRIES: Outgoing[] = [];
 function replyVisitor(pending: PendingTable<Outgoing>, from: () => NodeAddress | undefined): FrameVisitor {
   const ignore = (): void => {};
   return {
-    onReply(attempt, payload, isRaw, isFinal, error) {
+    onReply(attempt, payload, isRaw, error) {
       const reply: InboundReply = { error, payload, isRaw, from: from() };
-      pending.answer(attempt, reply.from)?.sink.onReply(reply, isFinal);
+      pending.answer(attempt, reply.from)?.sink.onReply(reply);
     },
     onMessage: ignore,
     onCancel: ignore,

@@ -59,8 +59,8 @@ class Delivery implements FrameVisitor, ReplyPort {
     this.#receiver.onEntry(entry, this);
   }
 
-  onCancel(session: number, attempt: number): void {
-    this.#receiver.onCancel(session, attempt);
+  onCancel(clientId: number, attempt: number): void {
+    this.#receiver.onCancel(clientId, attempt);
   }
 
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {

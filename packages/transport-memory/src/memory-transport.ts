@@ -49,9 +49,9 @@ class MemoryTransport implements Transport {
     return this.#closing === undefined ? 'connected' : 'closed';
   }
 
-  openLink({ session }: LinkOptions): ClientLink {
+  openLink({ clientId }: LinkOptions): ClientLink {
     this.#checkOpen();
-    const link = new MemoryLink(this.#bus, session, () => this.#links.delete(link));
+    const link = new MemoryLink(this.#bus, clientId, () => this.#links.delete(link));
     this.#links.add(link);
     return link;
   }

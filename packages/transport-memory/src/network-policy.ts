@@ -1,7 +1,7 @@
 /** What a bus does with each packet: the seam through which tests lose, delay and repeat messages. */
 
 export interface Packet {
-  /** Who sends: `client:<session>` or `node:<nodeId>.<inc>`. */
+  /** Who sends: `client:<clientId>` or `node:<nodeId>.<inc>`. */
   readonly from: string;
   /** Who receives, in the same form. */
   readonly to: string;

@@ -15,7 +15,7 @@ async function echo(options: MemoryBusOptions) {
   const transport = memoryTransport({ bus });
   const node = receiver(({ payload }) => payload);
   await transport.serve({ shard: 1 }, node, SELF);
-  return { bus, transport, node, link: transport.openLink({ session: 5 }) };
+  return { bus, transport, node, link: transport.openLink({ clientId: 5 }) };
 }
 
 describe('the options of createMemoryBus', () => {
@@ -225,7 +225,7 @@ describe('frames that nobody should send', () => {
     let client: Endpoint | undefined;
     const catcher: Endpoint = { name: 'catcher', self: SELF, deliver: (_bytes, from) => (client = from) };
     bus.addServer({ shard: 9 }, catcher);
-    const effect = send(transport.openLink({ session: 6 }), { shard: 9 }, { shard: 9 });
+    const effect = send(transport.openLink({ clientId: 6 }), { shard: 9 }, { shard: 9 });
     await settle();
     bus.transmit(
       catcher,

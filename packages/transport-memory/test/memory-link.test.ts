@@ -14,7 +14,7 @@ async function start(answer: (arrival: Arrival) => string | ClstrError | undefin
   const transport = memoryTransport({ bus: createMemoryBus({ maxPayload: MAX_PAYLOAD }) });
   const node = receiver(answer);
   await transport.serve({ shard: 1 }, node, SELF);
-  return { transport, node, link: transport.openLink({ session: 5 }) };
+  return { transport, node, link: transport.openLink({ clientId: 5 }) };
 }
 
 describe('an entry', () => {
@@ -110,7 +110,7 @@ describe('entries of one turn', () => {
     for (const address of [{ shard: 1 }, { shard: 2 }, SELF]) {
       await transport.serve(address, node, SELF);
     }
-    return { packets, node, link: transport.openLink({ session: 5 }) };
+    return { packets, node, link: transport.openLink({ clientId: 5 }) };
   }
 
   test('share a frame when they go to one address', async () => {

@@ -28,7 +28,7 @@ beforeEach(async () => {
   transport = memoryTransport({ bus });
   node = receiver(() => undefined);
   subscription = await transport.serve(SELF, node, SELF);
-  link = transport.openLink({ session: 5 });
+  link = transport.openLink({ clientId: 5 });
 });
 
 /** Entries that have arrived, and are to be answered by the test. */
@@ -61,7 +61,7 @@ describe('replies of one turn', () => {
   });
 
   test('to several clients go to each', async () => {
-    const other = transport.openLink({ session: 6 });
+    const other = transport.openLink({ clientId: 6 });
     const effects = [...(await arrived(2)), ...(await arrived(1, other))];
     reply(0, 'one');
     reply(2, 'other');

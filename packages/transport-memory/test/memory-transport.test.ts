@@ -23,7 +23,7 @@ describe('the options of memoryTransport', () => {
       receiver(() => 'a'),
       SELF,
     );
-    const effect = send(b.openLink({ session: 1 }));
+    const effect = send(b.openLink({ clientId: 1 }));
     await settle();
     expect(effect).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
   });
@@ -36,7 +36,7 @@ describe('the options of memoryTransport', () => {
       receiver(() => 'a'),
       SELF,
     );
-    const effect = send(b.openLink({ session: 1 }));
+    const effect = send(b.openLink({ clientId: 1 }));
     await settle();
     expect(effect).toEqual(['sent', 'reply: a']);
   });
@@ -52,7 +52,7 @@ describe('serving', () => {
     );
     await subscription.close();
     await subscription.close();
-    const effect = send(transport.openLink({ session: 1 }));
+    const effect = send(transport.openLink({ clientId: 1 }));
     await settle();
     expect(effect).toEqual(['sent', 'error: NO_SUBSCRIBER not-executed']);
   });
@@ -61,7 +61,7 @@ describe('serving', () => {
     const transport = memoryTransport();
     const node = receiver(() => undefined);
     const subscription = await transport.serve({ shard: 1 }, node, SELF);
-    const effect = send(transport.openLink({ session: 1 }));
+    const effect = send(transport.openLink({ clientId: 1 }));
     await settle();
     await subscription.close();
     const { port, entry } = node.arrivals[0]!;
@@ -77,7 +77,7 @@ describe('close', () => {
     const [nodeSide, clientSide] = [memoryTransport({ bus }), memoryTransport({ bus })];
     const node = receiver(() => undefined);
     await nodeSide.serve({ shard: 1 }, node, SELF);
-    const link = clientSide.openLink({ session: 1 });
+    const link = clientSide.openLink({ clientId: 1 });
     const effect = send(link);
     await clientSide.close();
     expect(effect).toEqual(['sent', 'error: TRANSPORT_CLOSED unknown']);
@@ -95,7 +95,7 @@ describe('close', () => {
       receiver(() => undefined),
       SELF,
     );
-    const link = transport.openLink({ session: 1 });
+    const link = transport.openLink({ clientId: 1 });
     const inner: string[][] = [];
     const closing = transport.close();
     link.send(
@@ -130,7 +130,7 @@ describe('close', () => {
     const transport = memoryTransport();
     await transport.close();
     const closed = expect.objectContaining({ code: 'TRANSPORT_CLOSED', outcome: 'not-executed' });
-    expect(() => transport.openLink({ session: 1 })).toThrow(closed);
+    expect(() => transport.openLink({ clientId: 1 })).toThrow(closed);
     await expect(
       transport.serve(
         { shard: 1 },
@@ -154,7 +154,7 @@ describe('close', () => {
       nodeAddress('n2', 'b')!,
     );
     await a.close();
-    const link = b.openLink({ session: 1 });
+    const link = b.openLink({ clientId: 1 });
     const effects = [send(link), send(link, { shard: 2 }, { shard: 2 })];
     await settle();
     expect(effects).toEqual([
@@ -174,8 +174,8 @@ describe('an announcement', () => {
     };
     const transport = memoryTransport({ bus: createMemoryBus({ policy }) });
     const heard: unknown[] = [];
-    transport.openLink({ session: 1 });
-    transport.openLink({ session: 2 }).onAnnouncement((from) => heard.push(from));
+    transport.openLink({ clientId: 1 });
+    transport.openLink({ clientId: 2 }).onAnnouncement((from) => heard.push(from));
     transport.announce(SELF);
     await settle();
     expect(heard).toEqual([]);
@@ -189,7 +189,7 @@ describe('an announcement', () => {
 
   test('is not heard by a link that was closed before it listened', async () => {
     const transport = memoryTransport();
-    const link = transport.openLink({ session: 1 });
+    const link = transport.openLink({ clientId: 1 });
     await link.close();
     const heard: unknown[] = [];
     link.onAnnouncement((from) => heard.push(from));

@@ -63,7 +63,7 @@ export interface Arrival {
 
 export interface RecordingReceiver extends EntryReceiver {
   readonly arrivals: Arrival[];
-  readonly cancels: [session: number, attempt: number][];
+  readonly cancels: [clientId: number, attempt: number][];
 }
 
 /** Answers each entry with what `answer` makes of it; undefined stays open. */
@@ -81,8 +81,8 @@ export function receiver(answer: (arrival: Arrival) => string | ClstrError | und
       if (typeof value === 'string') port.reply(entry, value, false);
       else if (value !== undefined) port.fail(entry, value);
     },
-    onCancel: (session, attempt) => {
-      cancels.push([session, attempt]);
+    onCancel: (clientId, attempt) => {
+      cancels.push([clientId, attempt]);
     },
   };
 }

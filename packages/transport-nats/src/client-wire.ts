@@ -39,7 +39,7 @@ export interface WireHost {
   readonly connection: Connection;
   readonly options: ResolvedNatsOptions;
   readonly stats: NatsTransportStats;
-  readonly session: number;
+  readonly clientId: number;
   readonly inbox: string;
   readonly pending: PendingTable<Outgoing>;
   sent(batch: SentBatch): void;

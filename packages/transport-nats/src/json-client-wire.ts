@@ -41,7 +41,7 @@ export class JsonClientWire implements ClientWire {
     const outgoing = pending.answer(attempt, undefined);
     if (outgoing === undefined) return;
     this.#host.ended(outgoing);
-    outgoing.sink.onReply({ ...reply, from: undefined }, true);
+    outgoing.sink.onReply({ ...reply, from: undefined });
   }
 
   /** The wire has no cancel: the node sees the caller's deadline pass. */

@@ -61,7 +61,7 @@ export function parseEnvelope(bytes: Uint8Array, receivedAtMs: number): ParsedEn
   const isNotify = typeof replyTo !== 'string' || replyTo === '';
   const entry: InboundEntry = {
     isNotify,
-    session: 0,
+    clientId: 0,
     attempt: 0,
     shard,
     type,

@@ -73,8 +73,8 @@ export class NativeClientWire implements ClientWire {
   }
 
   cancel(outgoing: Outgoing): void {
-    const { connection, session } = this.#host;
-    this.#writer.cancel(session, outgoing.attempt);
+    const { connection, clientId } = this.#host;
+    this.#writer.cancel(clientId, outgoing.attempt);
     try {
       connection.publish(outgoing.batch!.subject, this.#writer.take(), undefined);
     } catch {
@@ -84,7 +84,7 @@ export class NativeClientWire implements ClientWire {
 
   /** Writes entries until the next one would make the message too large, sends it, and goes on. */
   #write(subject: string, entries: readonly Outgoing[]): void {
-    const { connection, session } = this.#host;
+    const { connection, clientId } = this.#host;
     const { maxPayload } = connection;
     const limit = Math.min(maxPayload, PREFERRED_BATCH_BYTES);
     const writer = this.#writer;
@@ -98,12 +98,12 @@ export class NativeClientWire implements ClientWire {
         continue;
       }
       const before = writer.size;
-      writer.message(session, entry);
+      writer.message(clientId, entry);
       if (writer.size > limit && batch.length > 0) {
         writer.rollback(before);
         this.#publish(subject, batch);
         batch = [];
-        writer.message(session, entry);
+        writer.message(clientId, entry);
       }
       if (writer.size > maxPayload) {
         const { size } = writer;
@@ -138,12 +138,12 @@ export class NativeClientWire implements ClientWire {
       stats.malformed++;
     };
     return {
-      onReply: (attempt, payload, isRaw, isFinal, error) => {
+      onReply: (attempt, payload, isRaw, error) => {
         const from = this.#from;
         const outgoing = pending.answer(attempt, from);
         if (outgoing === undefined) return;
         this.#host.ended(outgoing);
-        outgoing.sink.onReply({ error, payload, isRaw, from }, isFinal);
+        outgoing.sink.onReply({ error, payload, isRaw, from });
       },
       onBatchError: (error) => {
         this.#host.batchFailed(this.#message!.subject.slice(this.#host.inbox.length + 1), error);

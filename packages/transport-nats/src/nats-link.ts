@@ -23,7 +23,7 @@ export class NatsLink implements ClientLink, WireHost {
   readonly connection: Connection;
   readonly options: ResolvedNatsOptions;
   readonly stats: NatsTransportStats;
-  readonly session: number;
+  readonly clientId: number;
   readonly inbox: string;
   readonly pending: PendingTable<Outgoing> = new PendingTable<Outgoing>();
   readonly #wire: ClientWire;
@@ -44,13 +44,13 @@ export class NatsLink implements ClientLink, WireHost {
     connection: Connection,
     options: ResolvedNatsOptions,
     stats: NatsTransportStats,
-    session: number,
+    clientId: number,
     onClose: () => void,
   ) {
     this.connection = connection;
     this.options = options;
     this.stats = stats;
-    this.session = session;
+    this.clientId = clientId;
     this.#onClose = onClose;
     this.inbox = `${options.inboxPrefixes[0]!}.${randomId(systemRandom, 22)}`;
     this.#wire = options.wire === 'native' ? new NativeClientWire(this) : new JsonClientWire(this);

@@ -180,8 +180,8 @@ class Visitor implements FrameVisitor {
     this.#receiver.onEntry(entry, this.port);
   }
 
-  onCancel(session: number, attempt: number): void {
-    this.#receiver.onCancel(session, attempt);
+  onCancel(clientId: number, attempt: number): void {
+    this.#receiver.onCancel(clientId, attempt);
   }
 
   onReply(): void {

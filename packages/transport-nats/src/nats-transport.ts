@@ -69,12 +69,12 @@ class ConnectedTransport implements NatsTransport {
     return this.#closing === undefined ? this.#connection.state : 'closed';
   }
 
-  openLink({ session, isProbe }: LinkOptions): ClientLink {
+  openLink({ clientId, isProbe }: LinkOptions): ClientLink {
     this.#checkOpen();
     // The JSON wire knows no direct addresses.
     const options: ResolvedNatsOptions =
       isProbe === true ? { ...this.#options, wire: 'native' } : this.#options;
-    const link: NatsLink = new NatsLink(this.#connection, options, this.stats, session, () => {
+    const link: NatsLink = new NatsLink(this.#connection, options, this.stats, clientId, () => {
       this.#links.delete(link);
     });
     this.#links.add(link);

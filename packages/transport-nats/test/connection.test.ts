@@ -47,7 +47,7 @@ describe('a borrowed connection', () => {
     const transport = await opening;
     expect(transport.state).toBe('disconnected');
     const connected = nextState(transport, 'connected');
-    const call = send(transport.openLink({ session: 1 }));
+    const call = send(transport.openLink({ clientId: 1 }));
     await microtasks(5);
     expect(connection.published).toEqual([]);
     answered.resolve();
@@ -75,7 +75,7 @@ describe('a borrowed connection', () => {
     connection.end();
     const transport = await natsTransport({ connection: connection.nats });
     expect(transport.state).toBe('closed');
-    expect(() => transport.openLink({ session: 1 })).toThrow(expect.objectContaining(CLOSED));
+    expect(() => transport.openLink({ clientId: 1 })).toThrow(expect.objectContaining(CLOSED));
     await expect(transport.serve({ shard: 1 }, echo(), SELF)).rejects.toMatchObject(CLOSED);
     await transport.close();
   });
@@ -86,7 +86,7 @@ describe('a borrowed connection', () => {
     connection.nats.subscribe = () => {
       throw Object.assign(new Error('draining'), { code: 'CONNECTION_DRAINING' });
     };
-    expect(() => transport.openLink({ session: 1 })).toThrow(expect.objectContaining(CLOSED));
+    expect(() => transport.openLink({ clientId: 1 })).toThrow(expect.objectContaining(CLOSED));
     await expect(transport.serve({ shard: 1 }, echo(), SELF)).rejects.toMatchObject(CLOSED);
   });
 
@@ -95,7 +95,7 @@ describe('a borrowed connection', () => {
     const transport = await natsTransport({ connection: connection.nats });
     const closed = nextState(transport, 'closed');
     const subscription = await transport.serve({ shard: 1 }, echo(), SELF);
-    const call = send(transport.openLink({ session: 1 }));
+    const call = send(transport.openLink({ clientId: 1 }));
     await call.left;
     connection.end();
     expect(await closed).toMatchObject({ state: 'closed' });

@@ -64,7 +64,7 @@ describe('the golden envelopes of the Go implementation', () => {
       shard: envelope.shard,
       type: envelope.type,
       isNotify: envelope.reply_to === undefined,
-      session: 0,
+      clientId: 0,
       attempt: 0,
       isRaw: false,
       receivedAtMs: 12.5,
@@ -122,7 +122,7 @@ describe('an envelope', () => {
         const { payload, headers, ...read } = parsed.entry;
         expect(read).toEqual({
           isNotify: rest.isNotify,
-          session: 0,
+          clientId: 0,
           attempt: 0,
           shard: rest.shard,
           type: rest.type,

@@ -25,7 +25,7 @@ async function start() {
 }
 
 const inbound = (attempt: number) => ({ ...entryOf({ attempt }), payload: new Uint8Array(0) });
-const entry = (attempt: number) => ({ ...inbound(attempt), session: 1, ttlMs: undefined, receivedAtMs: 0 });
+const entry = (attempt: number) => ({ ...inbound(attempt), clientId: 1, ttlMs: undefined, receivedAtMs: 0 });
 
 describe('the ways back', () => {
   test('are one per client, whatever its batch, and one per inbox of one token', async () => {

@@ -21,7 +21,7 @@ async function microtasks(count: number): Promise<void> {
 async function scripted(options: NatsTransportOptions = {}) {
   const connection = scriptedConnection();
   const transport = await natsTransport({ connection: connection.nats, ...options });
-  return { connection, transport, link: transport.openLink({ session: 5 }) };
+  return { connection, transport, link: transport.openLink({ clientId: 5 }) };
 }
 
 describe('entries of one turn', () => {
@@ -450,7 +450,7 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
 
   async function start(wire: 'native' | 'json'): Promise<void> {
     transport = await natsTransport({ servers: server.url, wire });
-    link = transport.openLink({ session: 5 });
+    link = transport.openLink({ clientId: 5 });
   }
 
   beforeEach(async () => {
@@ -606,7 +606,7 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
       servers: server.url,
       logger: { debug: log, info: log, warn: log, error: log },
     });
-    link = transport.openLink({ session: 5 });
+    link = transport.openLink({ clientId: 5 });
     answer = (message) => message.respond(goodReply(message));
     const isThrown = deferred();
     const entry = { ...{ isNotify: false, attempt: 50_001, shard: 1, type: 'Get', key: undefined } };

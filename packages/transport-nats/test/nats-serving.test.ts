@@ -230,7 +230,7 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
         }),
       );
       const clientSide = await natsTransport({ servers: server.url, wire });
-      const call = send(clientSide.openLink({ session: 5 }));
+      const call = send(clientSide.openLink({ clientId: 5 }));
       expect((await call.answer).error).toMatchObject({
         code: 'PAYLOAD_TOO_LARGE',
         outcome: 'executed',
@@ -246,7 +246,7 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
         }),
       );
       const clientSide = await natsTransport({ servers: server.url, wire });
-      const call = send(clientSide.openLink({ session: 5 }));
+      const call = send(clientSide.openLink({ clientId: 5 }));
       expect((await call.answer).error).toMatchObject({
         ...{ code: 'ACTOR_ERROR', actorCode: 'NO_SUCH_USER', outcome: 'executed', details: undefined },
         message: 'the rest of this error is larger than the transport carries',

@@ -79,13 +79,13 @@ export function readFrame(bytes: Uint8Array): string[] {
   const text = new TextDecoder();
   const visitor: FrameVisitor = {
     onMessage: ({ attempt, type }) => found.push(`message ${attempt} ${type}`),
-    onReply: (attempt, payload, _isRaw, _isFinal, error) =>
+    onReply: (attempt, payload, _isRaw, error) =>
       found.push(
         error === undefined
           ? `reply ${attempt} ${text.decode(payloadBytes(payload))}`
           : `failure ${attempt} ${error.code}`,
       ),
-    onCancel: (_session, attempt) => found.push(`cancel ${attempt}`),
+    onCancel: (_clientId, attempt) => found.push(`cancel ${attempt}`),
     onBatchError: ({ code }) => found.push(`batch error ${code}`),
     onMalformed: () => found.push('malformed'),
   };
@@ -106,7 +106,7 @@ export function receiver(onArrival: (arrival: Arrival) => void): EntryReceiver &
     onEntry: (entry, port) => {
       onArrival({ entry: { ...entry, payload: new Uint8Array(payloadBytes(entry.payload)) }, port });
     },
-    onCancel: (_session, attempt) => cancels.push(attempt),
+    onCancel: (_clientId, attempt) => cancels.push(attempt),
   };
 }
 

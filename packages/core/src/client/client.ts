@@ -102,7 +102,7 @@ class RoutingClient implements Client {
     this.#router = createKeyRouter(numShards, seed, (key) => {
       checkKey(key, maxKeyBytes);
     });
-    const link = transport.openLink({ session: randomSafeInteger(random) });
+    const link = transport.openLink({ clientId: randomSafeInteger(random) });
     link.onDuplicateReply = (shard, from) => {
       floodLog.warn(
         'a shard was answered twice',

@@ -2,71 +2,71 @@
 
 /** Attempts whose marks share a word. */
 const BLOCK = 32;
-/** Blocks of a session that are known: the last 8,192 attempts, wherever in a block they begin. */
+/** Blocks of a client that are known: the last 8,192 attempts, wherever in a block they begin. */
 const BLOCKS = 8_192 / BLOCK + 1;
-/** Sessions remembered; the one unused for longest is forgotten first. */
-const SESSIONS = 1_024;
+/** Clients remembered; the one unused for longest is forgotten first. */
+const CLIENTS = 1_024;
 /** A copy comes soon after its original, or never. */
 const IDLE_MS = 60_000;
 const LOOK_MS = 10_000;
 
 export class AttemptWindow {
   /** Oldest use first. */
-  readonly #sessions = new Map<number, Session>();
-  /** The newest session of each inbox: a client has one, so a sender that invents others evicts only its own. */
-  readonly #ofInboxes = new Map<string, Session>();
-  #last: Session | undefined;
+  readonly #clients = new Map<number, Client>();
+  /** The newest client id of each inbox: a client has one, so a sender that invents ids evicts only its own. */
+  readonly #ofInboxes = new Map<string, Client>();
+  #last: Client | undefined;
   #lookedMs = 0;
-  /** Of the session forgotten last, for the next. */
+  /** Of the client forgotten last, for the next. */
   #spare: Uint32Array | undefined;
 
-  /** False when the attempt arrived before. Sessions without an `inbox` are bounded by the number of all only. */
+  /** False when the attempt arrived before. Clients without an `inbox` are bounded by the number of all only. */
   admit(id: number, attempt: number, inbox: string | undefined, nowMs: number): boolean {
     if (nowMs - this.#lookedMs >= LOOK_MS) this.#forgetIdle(nowMs);
     const last = this.#last;
-    const session = last !== undefined && last.id === id ? last : this.#session(id, inbox);
-    session.usedMs = nowMs;
-    return session.admit(attempt);
+    const client = last !== undefined && last.id === id ? last : this.#client(id, inbox);
+    client.usedMs = nowMs;
+    return client.admit(attempt);
   }
 
-  #session(id: number, inbox: string | undefined): Session {
-    const known = this.#sessions.get(id);
-    if (known !== undefined) this.#sessions.delete(id);
-    const session = known ?? this.#begin(id, inbox);
-    this.#sessions.set(id, session);
-    this.#last = session;
-    return session;
+  #client(id: number, inbox: string | undefined): Client {
+    const known = this.#clients.get(id);
+    if (known !== undefined) this.#clients.delete(id);
+    const client = known ?? this.#begin(id, inbox);
+    this.#clients.set(id, client);
+    this.#last = client;
+    return client;
   }
 
-  #begin(id: number, inbox: string | undefined): Session {
+  #begin(id: number, inbox: string | undefined): Client {
     const former = inbox === undefined ? undefined : this.#ofInboxes.get(inbox);
     if (former !== undefined) this.#forget(former);
-    else if (this.#sessions.size >= SESSIONS) {
-      const [oldest] = this.#sessions.values();
+    else if (this.#clients.size >= CLIENTS) {
+      const [oldest] = this.#clients.values();
       this.#forget(oldest!);
     }
-    const session = new Session(id, inbox, this.#spare?.fill(0));
+    const client = new Client(id, inbox, this.#spare?.fill(0));
     this.#spare = undefined;
-    if (inbox !== undefined) this.#ofInboxes.set(inbox, session);
-    return session;
+    if (inbox !== undefined) this.#ofInboxes.set(inbox, client);
+    return client;
   }
 
   #forgetIdle(nowMs: number): void {
     this.#lookedMs = nowMs;
-    for (const session of this.#sessions.values()) {
-      if (nowMs - session.usedMs >= IDLE_MS) this.#forget(session);
+    for (const client of this.#clients.values()) {
+      if (nowMs - client.usedMs >= IDLE_MS) this.#forget(client);
     }
   }
 
-  #forget(session: Session): void {
-    this.#sessions.delete(session.id);
-    if (session.inbox !== undefined) this.#ofInboxes.delete(session.inbox);
-    if (session === this.#last) this.#last = undefined;
-    this.#spare = session.words;
+  #forget(client: Client): void {
+    this.#clients.delete(client.id);
+    if (client.inbox !== undefined) this.#ofInboxes.delete(client.inbox);
+    if (client === this.#last) this.#last = undefined;
+    this.#spare = client.words;
   }
 }
 
-class Session {
+class Client {
   readonly id: number;
   readonly inbox: string | undefined;
   usedMs = 0;

@@ -66,7 +66,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   readonly overdue: OverdueTurns;
   readonly floodLog: FloodLog;
   readonly #window = new AttemptWindow();
-  /** Running handlers by session and attempt, for cancel; JSON entries, which have neither, are not in it. */
+  /** Running handlers by client id and attempt, for cancel; JSON entries, which have neither, are not in it. */
   readonly #running = new Map<number, Map<number, HandlerCall>>();
   readonly #knownTypes = new Set<string>();
   readonly #labels: TypeLabels;
@@ -93,8 +93,8 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
       const mayAnswer = this.options.gate.holds(entry.shard, undefined) || entry.type === PROBE_TYPE;
       if (mayAnswer) this.onEntry(entry, port);
     },
-    onCancel: (session, attempt) => {
-      this.onCancel(session, attempt);
+    onCancel: (clientId, attempt) => {
+      this.onCancel(clientId, attempt);
     },
   };
   /** For the nodes' common subject, where nothing else is answered. */
@@ -132,7 +132,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     }
     this.inbound++;
     const nowMs = this.options.clock.monoMs();
-    if (entry.session !== 0 && !this.#window.admit(entry.session, entry.attempt, port.inbox, nowMs)) return;
+    if (entry.clientId !== 0 && !this.#window.admit(entry.clientId, entry.attempt, port.inbox, nowMs)) return;
     let request: HandlerRequest;
     try {
       const refusal = this.#refusal(entry, nowMs);
@@ -167,9 +167,9 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     if (type === TOPOLOGY_TYPE && this.#questions.isRepeated(entry, port)) return;
     const { clock, gate, maxInFlightBytes } = this.options;
     const nowMs = clock.monoMs();
-    // The session of probes is no secret: who used up its numbers would make the node believe that it is cut off.
-    const session = type === PROBE_TYPE ? 0 : entry.session;
-    if (session !== 0 && !this.#window.admit(session, attempt, port.inbox, nowMs)) return;
+    // The client id of probes is no secret: who used up its numbers would make the node believe that it is cut off.
+    const clientId = type === PROBE_TYPE ? 0 : entry.clientId;
+    if (clientId !== 0 && !this.#window.admit(clientId, attempt, port.inbox, nowMs)) return;
     let answer: string | Refusal | undefined = this.#closed(entry);
     if (type === NODE_INFO_TYPE && !gate.admits(shard, nowMs)) answer ??= gate.refusal(shard);
     answer ??= this.#full(entry, nowMs, type === PROBE_TYPE ? 0 : heldBytes(entry));
@@ -182,8 +182,8 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     else this.#refuse(entry, port, answer);
   }
 
-  onCancel(session: number, attempt: number): void {
-    this.#running.get(session)?.get(attempt)?.cancel();
+  onCancel(clientId: number, attempt: number): void {
+    this.#running.get(clientId)?.get(attempt)?.cancel();
   }
 
   /**
@@ -247,15 +247,15 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   onCallEnd(call: HandlerCall, isSuccess: boolean): void {
     this.#inFlight--;
     this.#inFlightBytes -= call.bytes;
-    const { session, attempt, type } = call.entry;
+    const { clientId, attempt, type } = call.entry;
     if (call.isAsync) {
       this.deadlines.remove(call);
       this.#byShard.remove(call.entry.shard, call);
       this.#lookVacant(call.entry.shard);
-      const attempts = this.#running.get(session);
+      const attempts = this.#running.get(clientId);
       if (attempts?.get(attempt) === call) {
         attempts.delete(attempt);
-        if (attempts.size === 0) this.#running.delete(session);
+        if (attempts.size === 0) this.#running.delete(clientId);
       }
     }
     const { metrics, clock, nodeId } = this.options;
@@ -355,11 +355,11 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     call.isAsync = true;
     this.deadlines.add(call);
     this.#byShard.add(call.entry.shard, call);
-    const { session, attempt } = call.entry;
+    const { clientId, attempt } = call.entry;
     call.entry.payload = '';
-    if (session !== 0) {
-      let attempts = this.#running.get(session);
-      if (attempts === undefined) this.#running.set(session, (attempts = new Map<number, HandlerCall>()));
+    if (clientId !== 0) {
+      let attempts = this.#running.get(clientId);
+      if (attempts === undefined) this.#running.set(clientId, (attempts = new Map<number, HandlerCall>()));
       attempts.set(attempt, call);
     }
     result.then(

@@ -2,14 +2,7 @@
 import { PROBE_TYPE } from '../wire/envelope.ts';
 import { ClstrError } from '../base/errors.ts';
 import { hash64 } from '../placement/hash64.ts';
-import type {
-  Address,
-  ClientLink,
-  InboundReply,
-  OutboundEntry,
-  ReplySink,
-  Transport,
-} from '../wire/transport.ts';
+import type { Address, ClientLink, OutboundEntry, ReplySink, Transport } from '../wire/transport.ts';
 
 /** `error` is undefined for a probe that came back: even a refusal proves that messages pass in both directions. */
 export type ProbeListener = (error: ClstrError | undefined) => void;
@@ -34,8 +27,8 @@ export class NodeProbe {
    */
   open(inc: string): void {
     const { high, low } = hash64(inc);
-    const session = (high % 0x20_0000) * 0x1_0000_0000 + low || 1;
-    this.#link ??= this.#transport.openLink({ session, isProbe: true });
+    const clientId = (high % 0x20_0000) * 0x1_0000_0000 + low || 1;
+    this.#link ??= this.#transport.openLink({ clientId, isProbe: true });
   }
 
   /** Asks `address` for the run `inc`; calls `listener` once, unless the attempt is forgotten before. */
@@ -85,8 +78,8 @@ class Probe implements OutboundEntry, ReplySink {
     /* Only an answer proves anything. */
   }
 
-  onReply(_reply: InboundReply, isFinal: boolean): void {
-    if (isFinal) this.#listener(undefined);
+  onReply(): void {
+    this.#listener(undefined);
   }
 
   onError(error: ClstrError): void {

@@ -14,7 +14,6 @@ import {
   FLAG_RAW,
   FLAG_KEY,
   FLAG_ERROR,
-  FLAG_FINAL,
   BATCH_HEADER_BYTES,
   ENTRY_HEADER_BYTES,
   MESSAGE_FIXED_BYTES,
@@ -31,14 +30,8 @@ export interface FrameVisitor {
   /** The payload is a part of the batch. */
   onMessage(entry: InboundEntry): void;
   /** Exactly one of `error` and `payload` is meaningful; `payload` is a part of the batch. */
-  onReply(
-    attempt: number,
-    payload: string | Uint8Array,
-    isRaw: boolean,
-    isFinal: boolean,
-    error: ClstrError | undefined,
-  ): void;
-  onCancel(session: number, attempt: number): void;
+  onReply(attempt: number, payload: string | Uint8Array, isRaw: boolean, error: ClstrError | undefined): void;
+  onCancel(clientId: number, attempt: number): void;
   onBatchError(error: ClstrError): void;
   /** One entry was malformed and skipped, or the batch ended inside an entry. */
   onMalformed(reason: string): void;
@@ -163,7 +156,7 @@ function decodeMessage(
   }
   const { bytes, view } = batch;
   const flags = view.getUint8(start);
-  const session = readSafeInteger(view, start + 1);
+  const clientId = readSafeInteger(view, start + 1);
   const attempt = readSafeInteger(view, start + 9);
   const ttl = view.getUint32(start + 21);
   const typeEnd = start + MESSAGE_FIXED_BYTES + view.getUint8(start + 25);
@@ -174,7 +167,7 @@ function decodeMessage(
     visitor.onMalformed('message parts longer than the message');
     return;
   }
-  if (session < 0 || attempt < 0) {
+  if (clientId < 0 || attempt < 0) {
     visitor.onMalformed('attempt id beyond 2^53');
     return;
   }
@@ -196,7 +189,7 @@ function decodeMessage(
   visitor.onMessage(
     new ReadMessage(
       kind === NOTIFY,
-      session,
+      clientId,
       attempt,
       shard,
       type,
@@ -213,7 +206,7 @@ function decodeMessage(
 /** A class, as no literal may make what waits: docs/decisions/0011. Positional, as it is made for each message. */
 class ReadMessage implements InboundEntry {
   readonly isNotify: boolean;
-  readonly session: number;
+  readonly clientId: number;
   readonly attempt: number;
   readonly shard: number;
   readonly type: string;
@@ -226,7 +219,7 @@ class ReadMessage implements InboundEntry {
 
   constructor(
     isNotify: boolean,
-    session: number,
+    clientId: number,
     attempt: number,
     shard: number,
     type: string,
@@ -238,7 +231,7 @@ class ReadMessage implements InboundEntry {
     receivedAtMs: number,
   ) {
     this.isNotify = isNotify;
-    this.session = session;
+    this.clientId = clientId;
     this.attempt = attempt;
     this.shard = shard;
     this.type = type;
@@ -305,22 +298,21 @@ function decodeReply(batch: Batch, start: number, end: number, visitor: FrameVis
     return;
   }
   const from = start + REPLY_FIXED_BYTES;
-  const isFinal = (flags & FLAG_FINAL) !== 0;
   if ((flags & FLAG_ERROR) === 0) {
     const isRaw = (flags & FLAG_RAW) !== 0;
-    visitor.onReply(attempt, batch.payload(from, end, isRaw), isRaw, isFinal, undefined);
+    visitor.onReply(attempt, batch.payload(from, end, isRaw), isRaw, undefined);
   } else {
-    visitor.onReply(attempt, NO_BYTES, false, isFinal, decodeError(bytes.subarray(from, end)));
+    visitor.onReply(attempt, NO_BYTES, false, decodeError(bytes.subarray(from, end)));
   }
 }
 
 const NO_BYTES = new Uint8Array(0);
 
 function decodeCancel(view: DataView, start: number, end: number, visitor: FrameVisitor): void {
-  const session = end - start < CANCEL_BYTES ? -1 : readSafeInteger(view, start);
+  const clientId = end - start < CANCEL_BYTES ? -1 : readSafeInteger(view, start);
   const attempt = end - start < CANCEL_BYTES ? -1 : readSafeInteger(view, start + 8);
-  if (session < 0 || attempt < 0) visitor.onMalformed('malformed cancel');
-  else visitor.onCancel(session, attempt);
+  if (clientId < 0 || attempt < 0) visitor.onMalformed('malformed cancel');
+  else visitor.onCancel(clientId, attempt);
 }
 
 function decodeBatchError(body: Uint8Array): ClstrError {

@@ -30,10 +30,10 @@ export interface FrameWriter {
   readonly size: number;
   /** Entries written since the batch began. */
   readonly count: number;
-  message(session: number, entry: OutboundEntry): void;
+  message(clientId: number, entry: OutboundEntry): void;
   reply(attempt: number, payload: string | Uint8Array, isRaw: boolean): void;
   failure(attempt: number, error: Failure): void;
-  cancel(session: number, attempt: number): void;
+  cancel(clientId: number, attempt: number): void;
   /** Takes out the entry written last: call with the `size` from before it. */
   rollback(size: number): void;
   /** The batch as bytes of their own; the writer begins the next batch. */
@@ -60,7 +60,7 @@ class SlabFrameWriter implements FrameWriter {
     return this.#end - this.#start;
   }
 
-  message(session: number, entry: OutboundEntry): void {
+  message(clientId: number, entry: OutboundEntry): void {
     const { type, key, headers, payload } = entry;
     const keyRoom = key === undefined ? 0 : maxUtf8Bytes(key);
     this.#reserve(ENTRY_OVERHEAD_BYTES + maxUtf8Bytes(type) + keyRoom);
@@ -69,7 +69,7 @@ class SlabFrameWriter implements FrameWriter {
     const fixed = start + ENTRY_HEADER_BYTES;
     view.setUint8(start, entry.isNotify ? NOTIFY : REQUEST);
     view.setUint8(fixed, (entry.isRaw ? FLAG_RAW : 0) | (key === undefined ? 0 : FLAG_KEY));
-    writeSafeInteger(view, fixed + 1, session);
+    writeSafeInteger(view, fixed + 1, clientId);
     writeSafeInteger(view, fixed + 9, entry.attempt);
     view.setUint32(fixed + 17, entry.shard);
     view.setUint32(fixed + 21, entry.remainingMs());
@@ -99,11 +99,11 @@ class SlabFrameWriter implements FrameWriter {
     this.#reply(attempt, FLAG_FINAL | FLAG_ERROR, JSON.stringify(errorToRecord(error)));
   }
 
-  cancel(session: number, attempt: number): void {
+  cancel(clientId: number, attempt: number): void {
     this.#reserve(ENTRY_HEADER_BYTES + CANCEL_BYTES);
     const start = this.#end;
     this.#view.setUint8(start, CANCEL);
-    writeSafeInteger(this.#view, start + ENTRY_HEADER_BYTES, session);
+    writeSafeInteger(this.#view, start + ENTRY_HEADER_BYTES, clientId);
     writeSafeInteger(this.#view, start + ENTRY_HEADER_BYTES + 8, attempt);
     this.#end += ENTRY_HEADER_BYTES + CANCEL_BYTES;
     this.#endEntry(start - this.#start);

@@ -62,7 +62,7 @@ export class PendingTable<P extends PendingAttempt> {
     return older;
   }
 
-  /** The attempt that a final reply answers; undefined for a late or a second reply, the latter being reported. */
+  /** The attempt that a reply answers; undefined for a late or a second reply, the latter being reported. */
   answer(attempt: number, from: NodeAddress | undefined): P | undefined {
     const pending = this.remove(attempt);
     const slot = attempt % ANSWERED;

@@ -31,7 +31,7 @@ export function isTopologyAddress(address: Address): address is TopologyAddress 
 /** One message on its way out. The transport reads it when the message leaves, not when it is given. */
 export interface OutboundEntry {
   readonly isNotify: boolean;
-  /** Unique within the link; with the link's session it is the attempt id. */
+  /** Unique within the link; with the link's client id it is the attempt id. */
   readonly attempt: number;
   readonly shard: number;
   readonly type: string;
@@ -54,12 +54,11 @@ export interface InboundReply {
   readonly from: NodeAddress | undefined;
 }
 
-/** Where the effect of an entry is told. Calls come in the order sent, then any number of replies, or one error. */
+/** Where the effect of an entry is told. Calls come in the order sent, then one reply or one error. */
 export interface ReplySink {
   /** The entry has left this process. Never called for an entry that failed before. */
   onSent(): void;
-  /** `isFinal` is always true in version 1. A transport may report a second reply of one attempt. */
-  onReply(reply: InboundReply, isFinal: boolean): void;
+  onReply(reply: InboundReply): void;
   /** The entry failed in the transport; nothing follows. */
   onError(error: ClstrError): void;
 }
@@ -103,7 +102,7 @@ export function heldBytes({
 export interface InboundEntry {
   readonly isNotify: boolean;
   /** 0 when the wire carries no attempt id; such an entry can neither be cancelled nor recognised when repeated. */
-  readonly session: number;
+  readonly clientId: number;
   readonly attempt: number;
   readonly shard: number;
   readonly type: string;
@@ -133,7 +132,7 @@ export const NOWHERE: ReplyPort = { inbox: '', reply() {}, fail() {} };
 export interface EntryReceiver {
   onEntry(entry: InboundEntry, port: ReplyPort): void;
   /** The caller of an attempt gave up. */
-  onCancel(session: number, attempt: number): void;
+  onCancel(clientId: number, attempt: number): void;
 }
 
 export interface Subscription {
@@ -158,7 +157,7 @@ export interface ConnectionEvent {
 
 export interface LinkOptions {
   /** Random, safe, non-zero integer: the first half of every attempt id. */
-  readonly session: number;
+  readonly clientId: number;
   /** A node opens it to ask itself: what is sent to a node's address must reach that very node, whatever the wire. */
   readonly isProbe?: boolean | undefined;
 }

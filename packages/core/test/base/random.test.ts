@@ -39,7 +39,7 @@ describe('randomSafeInteger', () => {
     );
   });
 
-  test('uses 53 bits and is never 0, which means no session', () => {
+  test('uses 53 bits and is never 0, which means no client id', () => {
     expect(randomSafeInteger(fixed(0))).toBe(1);
     expect(randomSafeInteger(fixed(255))).toBe(Number.MAX_SAFE_INTEGER);
     expect(randomSafeInteger(fixed(0, 0, 0, 1, 0, 0, 0, 2))).toBe(2 ** 32 + 2);

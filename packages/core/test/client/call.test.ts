@@ -92,7 +92,7 @@ describe('a learned route', () => {
     const second = errorOf(client.requestShard(1, 'Get'));
     expect(transport.last.to).toEqual({ shard: 1 });
     const error = new ActorError('NO', 'no');
-    transport.last.sink.onReply({ error, payload: new Uint8Array(0), isRaw: false, from: NODE_A }, true);
+    transport.last.sink.onReply({ error, payload: new Uint8Array(0), isRaw: false, from: NODE_A });
     await second;
     void client.requestShard(1, 'Get').catch(() => undefined);
     expect(transport.last.to).toEqual({ shard: 1 });

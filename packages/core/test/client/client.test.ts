@@ -137,14 +137,14 @@ describe('the options of createClient', () => {
     expect(await third).toBe(3);
   });
 
-  test('random gives the session of the link', () => {
+  test('random gives the client id of the link', () => {
     const random = { bytes: (count: number) => new Uint8Array(count).fill(1) };
     const { transport } = start({ random });
-    expect(transport.sessions).toEqual([0x01_0101 * 2 ** 32 + 0x0101_0101]);
+    expect(transport.clientIds).toEqual([0x01_0101 * 2 ** 32 + 0x0101_0101]);
   });
 
-  test('two clients have different sessions', () => {
-    expect(start().transport.sessions).not.toEqual(start().transport.sessions);
+  test('two clients have different client ids', () => {
+    expect(start().transport.clientIds).not.toEqual(start().transport.clientIds);
   });
 });
 

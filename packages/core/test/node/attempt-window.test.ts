@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { AttemptWindow } from '../../src/node/attempt-window.ts';
 
 const WINDOW = 8_192;
-const SESSIONS = 1_024;
+const CLIENTS = 1_024;
 
 test('admits an attempt once', () => {
   const window = new AttemptWindow();
@@ -17,14 +17,14 @@ test('admits an attempt once', () => {
   ]);
 });
 
-test('keeps sessions apart, however they take turns', () => {
+test('keeps clients apart, however they take turns', () => {
   const window = new AttemptWindow();
-  for (const session of [7, 8, 7, 9, 8]) window.admit(session, session, undefined, 0);
-  for (const session of [7, 8, 9]) expect(window.admit(session, session, undefined, 0)).toBe(false);
-  for (const session of [7, 8, 9]) expect(window.admit(session, 100, undefined, 0)).toBe(true);
+  for (const client of [7, 8, 7, 9, 8]) window.admit(client, client, undefined, 0);
+  for (const client of [7, 8, 9]) expect(window.admit(client, client, undefined, 0)).toBe(false);
+  for (const client of [7, 8, 9]) expect(window.admit(client, 100, undefined, 0)).toBe(true);
 });
 
-test('remembers the last 8,192 attempts of a session, in any order of arrival', () => {
+test('remembers the last 8,192 attempts of a client, in any order of arrival', () => {
   fc.assert(
     fc.property(
       fc.nat({ max: 2 ** 40 }),
@@ -55,7 +55,7 @@ test('forgets an attempt only after one 8,192 later', () => {
   );
 });
 
-test('takes the largest attempt and session ids', () => {
+test('takes the largest attempt and client ids', () => {
   const window = new AttemptWindow();
   const largest = Number.MAX_SAFE_INTEGER;
   expect([
@@ -64,23 +64,23 @@ test('takes the largest attempt and session ids', () => {
   ]).toEqual([true, false]);
 });
 
-test('remembers 1,024 sessions and forgets the one unused for longest', () => {
+test('remembers 1,024 clients and forgets the one unused for longest', () => {
   const window = new AttemptWindow();
-  for (let session = 1; session <= SESSIONS; session++) window.admit(session, 1, undefined, 0);
-  window.admit(1, 2, undefined, 0); // session 2 is now the one unused for longest
-  window.admit(SESSIONS + 1, 1, undefined, 0);
+  for (let client = 1; client <= CLIENTS; client++) window.admit(client, 1, undefined, 0);
+  window.admit(1, 2, undefined, 0); // client 2 is now the one unused for longest
+  window.admit(CLIENTS + 1, 1, undefined, 0);
   expect(window.admit(1, 1, undefined, 0)).toBe(false);
   expect(window.admit(3, 1, undefined, 0)).toBe(false);
   expect(window.admit(2, 1, undefined, 0)).toBe(true);
 });
 
-test('a session made up by one inbox forgets only the session of that inbox before it', () => {
+test('a client id made up by one inbox forgets only the client id of that inbox before it', () => {
   const window = new AttemptWindow();
   for (const inbox of ['a', 'b']) window.admit(inbox.charCodeAt(0), 1, inbox, 0);
-  for (let session = 1_001; session <= 1_000 + 2 * SESSIONS; session++) window.admit(session, 1, 'forger', 0);
+  for (let client = 1_001; client <= 1_000 + 2 * CLIENTS; client++) window.admit(client, 1, 'forger', 0);
   expect(window.admit(97, 1, 'a', 0)).toBe(false);
   expect(window.admit(98, 1, 'b', 0)).toBe(false);
-  expect(window.admit(1_000 + 2 * SESSIONS, 1, 'forger', 0)).toBe(false);
+  expect(window.admit(1_000 + 2 * CLIENTS, 1, 'forger', 0)).toBe(false);
   expect(window.admit(1_001, 1, 'forger', 0)).toBe(true);
 });
 
@@ -90,7 +90,7 @@ test('an attempt is known whatever inbox its copy names', () => {
   expect(window.admit(7, 1, 'b', 0)).toBe(false);
 });
 
-test('forgets a session that was idle for a minute, and none that is in use', () => {
+test('forgets a client that was idle for a minute, and none that is in use', () => {
   const window = new AttemptWindow();
   window.admit(7, 1, 'a', 0);
   window.admit(8, 1, 'b', 0);

@@ -80,7 +80,7 @@ describe('a probe', () => {
     expect(port.answers.map(({ value }) => value)).toEqual(['null']);
   });
 
-  test('is answered though somebody else has taken its attempt, whose session is no secret', () => {
+  test('is answered though somebody else has taken its attempt, whose client id is no secret', () => {
     const { dispatch, port } = start();
     dispatch.inc = 'run';
     const probe = entryOf({ type: 'clstr.probe', key: 'run' });
@@ -295,17 +295,17 @@ describe('a second copy of an attempt', () => {
 
   test('cannot be told from another message without an attempt id', () => {
     const { dispatch, port, requests } = start();
-    const entry = entryOf({ session: 0, attempt: 0 });
+    const entry = entryOf({ clientId: 0, attempt: 0 });
     dispatch.onEntry(entry, port);
     dispatch.onEntry(entry, port);
     expect(requests).toHaveLength(2);
   });
 
-  test('of another session is another attempt', () => {
+  test('of another client is another attempt', () => {
     const { dispatch, port, requests } = start();
-    const entry = entryOf({ session: 1, attempt: 5 });
+    const entry = entryOf({ clientId: 1, attempt: 5 });
     dispatch.onEntry(entry, port);
-    dispatch.onEntry({ ...entry, session: 2 }, port);
+    dispatch.onEntry({ ...entry, clientId: 2 }, port);
     expect(requests).toHaveLength(2);
   });
 });
@@ -597,35 +597,35 @@ describe('a running handler', () => {
     const entry = entryOf();
     dispatch.onEntry(entry, port);
     const { signal } = open.contexts[0]!;
-    dispatch.onCancel(entry.session, entry.attempt + 1);
-    dispatch.onCancel(entry.session + 1, entry.attempt);
+    dispatch.onCancel(entry.clientId, entry.attempt + 1);
+    dispatch.onCancel(entry.clientId + 1, entry.attempt);
     expect(signal.aborted).toBe(false);
-    dispatch.onCancel(entry.session, entry.attempt);
+    dispatch.onCancel(entry.clientId, entry.attempt);
     expect(signal.reason).toMatchObject({ code: 'ABORTED' });
     expect(dispatch.inFlight).toBe(0);
-    dispatch.onCancel(entry.session, entry.attempt);
+    dispatch.onCancel(entry.clientId, entry.attempt);
     open.gates[0]!.resolve('unwanted');
     await settle();
     expect(port.answers).toEqual([]);
     expect(dispatch.inFlight).toBe(0);
   });
 
-  test('keeps its siblings: cancelling one attempt of a session leaves the others', async () => {
+  test('keeps its siblings: cancelling one attempt of a client leaves the others', async () => {
     const open = openHandler();
     const { dispatch, port } = start({ handler: open.handler });
     const [a, b] = [entryOf(), entryOf()];
     dispatch.onEntry(a, port);
     dispatch.onEntry(b, port);
-    dispatch.onCancel(a.session, a.attempt);
+    dispatch.onCancel(a.clientId, a.attempt);
     expect(open.contexts[1]!.signal.aborted).toBe(false);
-    dispatch.onCancel(b.session, b.attempt);
+    dispatch.onCancel(b.clientId, b.attempt);
     expect(open.contexts[1]!.signal.aborted).toBe(true);
   });
 
   test('knows its node and its logger', () => {
     const open = openHandler();
     const { dispatch, port, logger } = start({ handler: open.handler });
-    dispatch.onEntry(entryOf({ session: 0, attempt: 0 }), port);
+    dispatch.onEntry(entryOf({ clientId: 0, attempt: 0 }), port);
     expect(open.contexts[0]!.nodeId).toBe('n1');
     open.contexts[0]!.log.info({ a: 1 }, 'hello');
     expect(logger.lines).toEqual([{ level: 'info', fields: { a: 1 }, message: 'hello' }]);
@@ -635,7 +635,7 @@ describe('a running handler', () => {
     const open = openHandler();
     const { dispatch, port } = start({ handler: open.handler });
     dispatch.onEntry(entryOf(), port);
-    dispatch.onEntry(entryOf({ session: 0, attempt: 0 }), port);
+    dispatch.onEntry(entryOf({ clientId: 0, attempt: 0 }), port);
     const error = new ClstrError('ABORTED', 'closing');
     void dispatch.abortRunning(error);
     expect(port.answers.map((answer) => answer.error)).toEqual([error, error]);
@@ -686,7 +686,7 @@ describe('metrics', () => {
     const { dispatch, port } = start({ handler: open.handler, metrics, types: ['Get'] });
     const entry = entryOf();
     dispatch.onEntry(entry, port);
-    dispatch.onCancel(entry.session, entry.attempt);
+    dispatch.onCancel(entry.clientId, entry.attempt);
     expect(metrics.calls.at(-1)).toEqual(['handlerEnded', 'Get', false, 0, 0]);
   });
 

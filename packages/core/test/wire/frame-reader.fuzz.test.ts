@@ -18,7 +18,7 @@ const BRANCHES = [
   ...['message: request', 'message: notify', 'message: no time budget', 'message: time budget'],
   ...['message: key', 'message: no key', 'message: raw', 'message: encoded'],
   ...['message: no headers', 'message: empty headers', 'message: headers'],
-  ...['reply: value', 'reply: raw value', 'reply: final', 'reply: not final'],
+  ...['reply: value', 'reply: raw value'],
   ...['reply: error', 'reply: error of an unknown code', 'reply: error that cannot be read', 'cancel'],
   'malformed: entry header cut off',
   'malformed: entry longer than the batch',
@@ -66,16 +66,9 @@ class BranchVisitor implements FrameVisitor {
     else this.add(Object.keys(headers).length === 0 ? 'message: empty headers' : 'message: headers');
   }
 
-  onReply(
-    _attempt: number,
-    payload: string | Uint8Array,
-    isRaw: boolean,
-    isFinal: boolean,
-    error?: ClstrError,
-  ): void {
+  onReply(_attempt: number, payload: string | Uint8Array, isRaw: boolean, error?: ClstrError): void {
     this.entries++;
     this.#checkPayload(payload, isRaw);
-    this.add(isFinal ? 'reply: final' : 'reply: not final');
     if (error === undefined) this.add(isRaw ? 'reply: raw value' : 'reply: value');
     else if (error.message === 'the peer sent an error that cannot be read') {
       this.add('reply: error that cannot be read');

@@ -12,7 +12,7 @@ import { frameVectors } from '../vectors.ts';
 interface Parts {
   kind?: string;
   flags?: string;
-  session?: string;
+  clientId?: string;
   attempt?: string;
   typeLength?: string;
   keyLength?: string;
@@ -26,7 +26,7 @@ interface Parts {
 function requestWith(parts: Parts): Uint8Array {
   const body = [
     parts.flags ?? '02',
-    parts.session ?? '0000000000000005',
+    parts.clientId ?? '0000000000000005',
     parts.attempt ?? '0000000000000006',
     '00000007',
     '00001388',
@@ -85,7 +85,7 @@ function payloadsOf(batch: Uint8Array): (string | Uint8Array)[] {
 }
 
 const CANCEL = entryOf('04', '0000000000000005 0000000000000006');
-const cancelled = { kind: 'cancel', session: 5, attempt: 6 };
+const cancelled = { kind: 'cancel', clientId: 5, attempt: 6 };
 
 const malformed = (reason: string): Record<string, unknown> => ({ kind: 'malformed', reason });
 
@@ -98,7 +98,7 @@ describe('decodeFrame', () => {
     expect(record(requestWith({})).entries).toEqual([
       {
         kind: 'request',
-        session: 5,
+        clientId: 5,
         attempt: 6,
         shard: 7,
         ttlMs: 5_000,
@@ -238,7 +238,7 @@ describe('decodeFrame', () => {
         reason: 'malformed cancel',
       },
       {
-        name: 'a cancel of a session beyond 2^53',
+        name: 'a cancel of a client id beyond 2^53',
         entry: entryOf('04', 'ffffffffffffffff 0000000000000001'),
         reason: 'malformed cancel',
       },
@@ -259,8 +259,8 @@ describe('decodeFrame', () => {
   describe('a message that is malformed is reported', () => {
     const cases: { name: string; frame: Uint8Array; reason: string }[] = [
       {
-        name: 'a session beyond 2^53',
-        frame: requestWith({ session: '0020000000000000' }),
+        name: 'a client id beyond 2^53',
+        frame: requestWith({ clientId: '0020000000000000' }),
         reason: 'attempt id beyond 2^53',
       },
       {
@@ -421,10 +421,10 @@ describe('decodeFrame', () => {
   test('reads the flags of a reply', () => {
     const flagged = (flags: string): unknown =>
       record(batchOf(entryOf('03', `${flags} ${'00'.repeat(8)} 31`))).entries[0];
-    expect(flagged('04')).toMatchObject({ isRaw: false, isFinal: true, payload: '31' });
-    expect(flagged('05')).toMatchObject({ isRaw: true, isFinal: true });
-    expect(flagged('00')).toMatchObject({ isRaw: false, isFinal: false });
-    expect(flagged('f8')).toMatchObject({ kind: 'reply', isRaw: false, isFinal: false });
+    expect(flagged('04')).toMatchObject({ isRaw: false, payload: '31' });
+    expect(flagged('05')).toMatchObject({ isRaw: true });
+    expect(flagged('00')).toMatchObject({ isRaw: false });
+    expect(flagged('f8')).toMatchObject({ kind: 'reply', isRaw: false });
   });
 
   test('lets an error of the visitor through', () => {

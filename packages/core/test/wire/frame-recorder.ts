@@ -23,13 +23,13 @@ export function record(bytes: Uint8Array): Recording {
         payload: toHex(payloadBytes(payload)),
       });
     },
-    onReply(attempt, payload, isRaw, isFinal, error) {
+    onReply(attempt, payload, isRaw, error) {
       if (error === undefined) {
-        entries.push({ kind: 'reply', attempt, isRaw, isFinal, payload: toHex(payloadBytes(payload)) });
-      } else entries.push({ kind: 'failure', attempt, isFinal, error: errorToRecord(error) });
+        entries.push({ kind: 'reply', attempt, isRaw, payload: toHex(payloadBytes(payload)) });
+      } else entries.push({ kind: 'failure', attempt, error: errorToRecord(error) });
     },
-    onCancel(session, attempt) {
-      entries.push({ kind: 'cancel', session, attempt });
+    onCancel(clientId, attempt) {
+      entries.push({ kind: 'cancel', clientId, attempt });
     },
     onBatchError({ code }) {
       entries.push({ kind: 'batch-error', code });

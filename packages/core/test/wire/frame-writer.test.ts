@@ -30,7 +30,7 @@ function entryOf(more: Partial<OutboundEntry> = {}): OutboundEntry {
 /** An entry as {@link record} shows it: a message, or what else `kind` says. */
 interface Shown {
   readonly kind: string;
-  readonly session: number;
+  readonly clientId: number;
   readonly attempt: number;
   readonly shard: number;
   readonly ttlMs: number | null;
@@ -45,12 +45,12 @@ interface Shown {
 /** Writes what {@link record} shows. */
 function write(writer: FrameWriter, shown: Record<string, unknown>): void {
   const entry = shown as unknown as Shown;
-  const { kind, session, attempt, isRaw } = entry;
+  const { kind, clientId, attempt, isRaw } = entry;
   if (kind === 'reply') writer.reply(attempt, fromHex(entry.payload), isRaw);
   else if (kind === 'failure') writer.failure(attempt, errorFromRecord(entry.error));
-  else if (kind === 'cancel') writer.cancel(session, attempt);
+  else if (kind === 'cancel') writer.cancel(clientId, attempt);
   else {
-    writer.message(session, {
+    writer.message(clientId, {
       ...entry,
       isNotify: kind === 'notify',
       key: entry.key ?? undefined,
@@ -68,7 +68,7 @@ const text = (maxLength: number): fc.Arbitrary<string> => fc.string({ unit: 'gra
 
 const message = fc.record({
   kind: fc.constantFrom('request', 'notify'),
-  session: attempt,
+  clientId: attempt,
   attempt,
   shard: fc.integer({ min: 0, max: 0xffff_ffff }),
   ttlMs: fc.option(fc.integer({ min: 0, max: 0x7fff_ffff })),
@@ -86,13 +86,11 @@ const reply = fc.record({
   kind: fc.constant('reply'),
   attempt,
   isRaw: fc.boolean(),
-  isFinal: fc.constant(true),
   payload: hex,
 });
 const failure = fc.record({
   kind: fc.constant('failure'),
   attempt,
-  isFinal: fc.constant(true),
   error: fc.record({
     code: fc.constantFrom<ErrorCode>('NOT_OWNER', 'INTERNAL', 'TIMEOUT'),
     // What is not printable comes back escaped.
@@ -101,7 +99,7 @@ const failure = fc.record({
     retryable: fc.boolean(),
   }),
 });
-const cancel = fc.record({ kind: fc.constant('cancel'), session: attempt, attempt });
+const cancel = fc.record({ kind: fc.constant('cancel'), clientId: attempt, attempt });
 const batch = fc.array(fc.oneof(message, reply, failure, cancel), { minLength: 1, maxLength: 30 });
 
 describe('createFrameWriter', () => {
@@ -201,7 +199,7 @@ describe('createFrameWriter', () => {
       expect(entries.slice(1)).toEqual([
         {
           kind: 'request',
-          session: 3,
+          clientId: 3,
           attempt: 1,
           shard: 7,
           ttlMs: 5_000,
@@ -211,7 +209,7 @@ describe('createFrameWriter', () => {
           isRaw: false,
           payload: '09'.repeat(20),
         },
-        { kind: 'cancel', session: 3, attempt: 4 },
+        { kind: 'cancel', clientId: 3, attempt: 4 },
       ]);
     }
   });
@@ -252,7 +250,7 @@ describe('createFrameWriter', () => {
     writer.rollback(0);
     expect([writer.size, writer.count]).toEqual([0, 0]);
     writer.cancel(5, 6);
-    expect(record(writer.take()).entries).toEqual([{ kind: 'cancel', session: 5, attempt: 6 }]);
+    expect(record(writer.take()).entries).toEqual([{ kind: 'cancel', clientId: 5, attempt: 6 }]);
   });
 
   test('takes time in proportion for a batch of any size', async () => {
@@ -272,7 +270,7 @@ describe('createFrameWriter', () => {
     writer.take();
     expect(writer.take()).toHaveLength(0);
     writer.cancel(3, 4);
-    expect(record(writer.take()).entries).toEqual([{ kind: 'cancel', session: 3, attempt: 4 }]);
+    expect(record(writer.take()).entries).toEqual([{ kind: 'cancel', clientId: 3, attempt: 4 }]);
   });
 });
 

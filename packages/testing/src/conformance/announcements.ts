@@ -32,7 +32,7 @@ export const announcements: Behaviours = {
 
   async 'reach links on the transport of the node itself'(stage) {
     const transport = await stage.transport();
-    const { runs, last } = await listening(stage, transport.openLink({ session: 77 }));
+    const { runs, last } = await listening(stage, transport.openLink({ clientId: 77 }));
     transport.announce(LAST);
     await last;
     expect(runs).toEqual([LAST]);

@@ -32,8 +32,8 @@ function observed(receiver: EntryReceiver, onRefusal: () => void): EntryReceiver
       };
       receiver.onEntry(entry, tapped);
     },
-    onCancel(session, attempt) {
-      receiver.onCancel(session, attempt);
+    onCancel(clientId, attempt) {
+      receiver.onCancel(clientId, attempt);
     },
   };
 }

@@ -17,7 +17,7 @@ export class Stage {
   readonly #transports: Transport[] = [];
   #clock: FakeClock | undefined;
   #bus: Promise<BusUnderTest> | undefined;
-  #sessions = 0;
+  #lastClientId = 0;
 
   constructor(subject: TransportUnderTest) {
     this.subject = subject;
@@ -63,8 +63,8 @@ export class Stage {
   }
 
   /** A bare link, for messages that no client would send. */
-  async link(session: number = ++this.#sessions): Promise<ClientLink> {
-    return (await this.transport()).openLink({ session });
+  async link(clientId: number = ++this.#lastClientId): Promise<ClientLink> {
+    return (await this.transport()).openLink({ clientId });
   }
 
   shardOf(key: string): number {

@@ -67,9 +67,9 @@ export class ClientWatch {
   #wrapSink(entry: OutboundEntry, sink: ReplySink): ReplySink {
     return {
       onSent: () => sink.onSent(),
-      onReply: (reply, isFinal) => {
+      onReply: (reply) => {
         if (isQuestion(entry)) this.#learnAll(reply);
-        this.#refusedBy(reply.error, entry, () => sink.onReply(reply, isFinal));
+        this.#refusedBy(reply.error, entry, () => sink.onReply(reply));
       },
       onError: (error) => this.#refusedBy(error, entry, () => sink.onError(error)),
     };

@@ -121,17 +121,17 @@ function inProcess(
       return transport.state;
     },
     openLink(options) {
-      if (options.isProbe === true) onProbeLink(`client:${options.session}`);
+      if (options.isProbe === true) onProbeLink(`client:${options.clientId}`);
       const link = transport.openLink(options);
       const send = link.send.bind(link);
       link.send = (to, entry, sink) => {
         send(to, entry, {
           onSent: () => clock.macrotask(() => sink.onSent()),
-          onReply(reply, isFinal) {
+          onReply(reply) {
             const payload = reply.payload.slice();
             // A loop that stood still fires its timers before it reads what has arrived meanwhile.
             clock.macrotask(() => {
-              clock.macrotask(() => sink.onReply({ ...reply, payload }, isFinal));
+              clock.macrotask(() => sink.onReply({ ...reply, payload }));
             });
           },
           onError: (error) => clock.macrotask(() => sink.onError(error)),
@@ -147,8 +147,8 @@ function inProcess(
             receiver.onEntry({ ...entry, payload, receivedAtMs: clock.monoMs() }, port);
           });
         },
-        onCancel(session, attempt) {
-          clock.macrotask(() => receiver.onCancel(session, attempt));
+        onCancel(clientId, attempt) {
+          clock.macrotask(() => receiver.onCancel(clientId, attempt));
         },
       };
       return transport.serve(address, inTurn, self);
