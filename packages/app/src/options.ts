@@ -81,7 +81,7 @@ export interface AppOptions extends ServicesOption {
   logger?: Logger | false | undefined;
 }
 
-/** Where nothing but undefined could stand for what is not given; the parts check what they are handed. */
+/** They are undefined when they are not given; the parts that they are handed on to check them. */
 type Maybe = 'membership' | 'nodeId' | 'nodeIds' | 'services' | 'metrics' | 'logger';
 type AppTable = Resolved<AppOptions, Maybe>;
 

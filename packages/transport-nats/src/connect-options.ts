@@ -68,7 +68,7 @@ export function secret<T>(expected: string, isValid: (value: unknown) => boolean
   });
 }
 
-/** A text of which a refusal says nothing. */
+/** A text that no refusal shows, as it may hold a secret. */
 function nonEmpty(): Option<string> {
   return option((owner, name, value) => {
     if (typeof value === 'string' && value !== '') return value;

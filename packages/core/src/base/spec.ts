@@ -40,7 +40,7 @@ export function resolve<R extends object, Given extends object>(
     const value = (given as Readonly<Record<string, unknown>>)[name];
     return [name, value === undefined && fallback !== undefined ? fallback() : check(owner, name, value)];
   });
-  // Not by assignment: V8 makes a slow object of one that gets more than a dozen names in a loop.
+  // Not by assignment in a loop: V8 would keep an object of 20 options as a dictionary, which is slow to read.
   return Object.freeze(Object.fromEntries(values) as R);
 }
 
@@ -49,12 +49,12 @@ export function option<T>(check: Check<T>, fallback?: T): Option<T> {
   return fallback === undefined ? { check } : { check, fallback: () => fallback };
 }
 
-/** As `given`, which may be left out: `make` makes it then. */
+/** The same option, which may be left out: `make` gives its value then. */
 export function orMade<T>({ check }: Option<T>, make: () => T): Option<T> {
   return { check, fallback: make };
 }
 
-/** As `given`, which may be left out: it stays undefined then. */
+/** The same option, which may be left out: it is undefined then. */
 export function optional<T>({ check }: Option<T>): Option<T | undefined> {
   return { check, fallback: () => undefined };
 }
