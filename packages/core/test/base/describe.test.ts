@@ -61,7 +61,8 @@ group('a printable text', () => {
         }
       }),
     );
-  });
+    // The tables of graphemes alone take seconds to make.
+  }, 60_000);
 });
 
 group('whatever quotes foreign text,', () => {

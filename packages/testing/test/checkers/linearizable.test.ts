@@ -205,13 +205,14 @@ describe('of a few operations', () => {
   });
 });
 
-test('checkCounters takes 100,000 operations of one key in well under two seconds', () => {
+test('checkCounters takes 100,000 operations of one key in well under two seconds of processor time', () => {
   const random = chance(seed);
   const shape = { key: 'hot', operations: 100_000, processes: 64, unknown: 0.05 };
   const history = recorded(generateHistory(counterModel, shape, random));
-  const startMs = performance.now();
+  const before = process.cpuUsage();
   expect(checkCounters(history).kind).toBe('linearizable');
-  const tookMs = performance.now() - startMs;
+  const { user, system } = process.cpuUsage(before);
+  const tookMs = (user + system) / 1_000;
   console.log(`checkCounters: ${history.length} operations of one key in ${tookMs.toFixed(0)} ms`);
   expect(tookMs).toBeLessThan(2_000);
 });
