@@ -9,7 +9,7 @@ const OWNERSHIP = 'packages/core/src/cluster/ownership.ts';
 const RECORDS = 'packages/core/src/cluster/records.ts';
 const RESTORING = 'packages/core/src/cluster/restoring.ts';
 const SESSION = 'packages/core/src/cluster/heartbeat-session.ts';
-const VIEW = 'packages/core/src/cluster/view.ts';
+const LEDGER = 'packages/core/src/cluster/ledger.ts';
 
 /**
  * A node that has lapsed does not end when its heartbeat is gone, but writes it anew. Harmless in itself: it shows what
@@ -101,9 +101,9 @@ const releasesOnce = [
   {
     file: OWNERSHIP,
     find: "await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });",
-    replace: `const released = { epoch, owner: nodeId, inc, state: 'released', nonce: randomId(this.#options.random, 10) };
-      const { store, timing } = this.#options;
-      await store.cas(shardKey(shard), revision, JSON.stringify(released), timing.ackTimeoutMs);`,
+    replace: `const { ledger } = this.#options;
+      const released = ledger.encode({ epoch, owner: nodeId, inc, state: 'released' });
+      await ledger.store.cas(shardKey(shard), revision, released, ledger.timing.ackTimeoutMs);`,
   },
 ];
 
@@ -116,20 +116,9 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: MONITOR,
-        find: `      const result = await writeUntilKnown(
-        { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-        {
-          key: heartbeatKey(id),
-          revision: beat.revision,
-          value: JSON.stringify(mark),
-          isWanted: () => this.#isSuspect(id),
-        },
-      );
-      this.#learn(result);`,
-        replace: `      const revision = beat.revision + 0.5;
-      const entry = { key: heartbeatKey(id), revision, value: JSON.stringify(mark) };
-      await Promise.resolve([store, timing.ackTimeoutMs]);
-      this.#learn({ kind: 'acked', entry });`,
+        find: 'await ledger.write(heartbeatKey(id), beat.revision, mark, () => this.#isSuspect(id));',
+        replace: `await Promise.resolve();
+      ledger.learn({ key: heartbeatKey(id), revision: beat.revision + 0.5, value: JSON.stringify(mark) });`,
       },
     ],
   },
@@ -141,7 +130,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: MONITOR,
-        find: 'suspend(): void {\n    this.#listeningSinceMs = this.#options.clock.monoMs();',
+        find: 'suspend(): void {\n    this.#listeningSinceMs = this.#options.ledger.clock.monoMs();',
         replace: 'suspend(): void {',
       },
     ],
@@ -165,7 +154,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
         find: `const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
     if (result.kind === 'acked')
       await`,
-        replace: `const result = await this.#options.store
+        replace: `const result = await this.#options.ledger.store
       .cas(shardKey(shard), revision, JSON.stringify({ epoch, owner: nodeId, inc, state: 'owned', nonce: '' }), 250)
       .then((outcome) =>
         outcome.kind === 'acked'
@@ -189,7 +178,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     kinds: ['deaf', 'crash', 'broken-watches', 'join', 'leave'],
     patches: [
       {
-        file: VIEW,
+        file: LEDGER,
         find: 'known.record.inc !== inc && known.revision > revision;',
         replace: 'known.record.inc !== inc && revision > 0;',
       },
@@ -293,7 +282,9 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     invariant: 'L2',
     seed: 7,
     schedule: purgedBeforeItDies,
-    patches: [{ file: VIEW, find: '|| beat.revision > member.revision;', replace: '|| beat.revision < 0;' }],
+    patches: [
+      { file: LEDGER, find: '|| beat.revision > member.revision;', replace: '|| beat.revision < 0;' },
+    ],
   },
   {
     name: 'the epoch is not raised',
@@ -303,8 +294,8 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: OWNERSHIP,
-        find: 'view.highestEpochs.get(shard) ?? 0) + 1;',
-        replace: 'view.highestEpochs.get(shard) ?? 0, 1);',
+        find: 'ledger.highestEpochs.get(shard) ?? 0) + 1;',
+        replace: 'ledger.highestEpochs.get(shard) ?? 0, 1);',
       },
     ],
   },
@@ -316,8 +307,8 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: OWNERSHIP,
-        find: 'const epoch = Math.max(known?.record?.epoch ?? 0, view.highestEpochs.get(shard) ?? 0) + 1;',
-        replace: 'const epoch = (known?.record?.epoch ?? view.shards.size * 0) + 1;',
+        find: 'const epoch = Math.max(known?.record?.epoch ?? 0, ledger.highestEpochs.get(shard) ?? 0) + 1;',
+        replace: 'const epoch = (known?.record?.epoch ?? ledger.shards.size * 0) + 1;',
       },
       {
         file: RESTORING,
@@ -333,7 +324,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     kinds: ['join', 'leave'],
     patches: [
       {
-        file: 'packages/core/src/cluster/view.ts',
+        file: LEDGER,
         find: "return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId);",
         replace:
           "return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId) && this.heartbeats.get(nodeId)?.record?.beat !== 25;",

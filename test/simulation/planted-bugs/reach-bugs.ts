@@ -34,7 +34,7 @@ export const REACH_BUGS: readonly PlantedBug[] = [
       {
         file: OWNERSHIP,
         find: 'return !isDesired && this.#mayMove() ?',
-        replace: 'return !isDesired && (this.#isDraining || view.isUp(nodeId)) && this.#mayMove() ?',
+        replace: 'return !isDesired && (this.#isDraining || ledger.isUp(nodeId)) && this.#mayMove() ?',
       },
     ],
   },

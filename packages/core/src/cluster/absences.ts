@@ -1,23 +1,7 @@
 /** Runs that records name although no heartbeat of them is left: no monitor sees such a run fall silent. */
-import type { Clock } from '../base/clock.ts';
-import type { Random } from '../base/random.ts';
-import { randomId } from '../base/random.ts';
-import type { ClusterStore } from './store.ts';
 import { heartbeatKey } from './records.ts';
-import type { Heartbeat } from './records.ts';
 import type { HeartbeatSession } from './heartbeat-session.ts';
-import type { Timing } from './timing.ts';
-import type { View } from './view.ts';
-import { newestOf, writeUntilKnown } from './write.ts';
-
-export interface AbsencesOptions {
-  readonly store: ClusterStore;
-  readonly view: View;
-  readonly session: HeartbeatSession;
-  readonly timing: Timing;
-  readonly clock: Clock;
-  readonly random: Random;
-}
+import type { Ledger } from './ledger.ts';
 
 /** A run without a heartbeat. */
 interface Absence {
@@ -27,18 +11,20 @@ interface Absence {
 }
 
 export class Absences {
-  readonly #options: AbsencesOptions;
+  readonly #ledger: Ledger;
+  readonly #session: HeartbeatSession;
   /** By node. */
   #absences: ReadonlyMap<string, Absence> = new Map();
   readonly #marking = new Set<string>();
 
-  constructor(options: AbsencesOptions) {
-    this.#options = options;
+  constructor(ledger: Ledger, session: HeartbeatSession) {
+    this.#ledger = ledger;
+    this.#session = session;
   }
 
-  /** A full list of the bucket was applied to the view: `hasHeartbeat` says whose heartbeats it had. */
+  /** The ledger has learned a full list of the bucket: `hasHeartbeat` says whose heartbeats were in it. */
   onList(hasHeartbeat: (nodeId: string) => boolean): void {
-    const nowMs = this.#options.clock.monoMs();
+    const nowMs = this.#ledger.clock.monoMs();
     const absences = new Map<string, Absence>();
     for (const [nodeId, inc] of this.#named()) {
       if (hasHeartbeat(nodeId)) continue;
@@ -57,54 +43,43 @@ export class Absences {
 
   /** The newest run of each node that owns a shard or is a member, unless it is known to be gone. */
   #named(): Map<string, string> {
-    const { view } = this.#options;
+    const ledger = this.#ledger;
     const runs = new Map<string, string>();
     const revisions = new Map<string, number>();
     const name = (nodeId: string, inc: string, revision: number): void => {
-      if (revision < (revisions.get(nodeId) ?? 0) || view.isGone(nodeId, inc, revision)) return;
+      if (revision < (revisions.get(nodeId) ?? 0) || ledger.isGone(nodeId, inc, revision)) return;
       runs.set(nodeId, inc);
       revisions.set(nodeId, revision);
     };
-    for (const { record, revision } of view.shards.values()) {
+    for (const { record, revision } of ledger.shards.values()) {
       if (record?.state === 'owned') name(record.owner, record.inc, revision);
     }
-    for (const [nodeId, { record, revision }] of view.members) {
+    for (const [nodeId, { record, revision }] of ledger.members) {
       if (record !== undefined) name(nodeId, record.inc, revision);
     }
     return runs;
   }
 
   #isDue(nodeId: string, { inc, sinceMs }: Absence): boolean {
-    const { view, session, store, clock, timing } = this.#options;
-    if (!session.isValid() || !store.isConnected) return false;
+    const { heartbeats, store, clock, timing } = this.#ledger;
+    if (!this.#session.isValid() || !store.isConnected) return false;
     if (this.#absences.get(nodeId)?.inc !== inc) return false;
     // Lists may be old: a heartbeat that was heard of meanwhile begins the wait anew.
-    const heardMs = view.heartbeats.get(nodeId)?.seenMs ?? sinceMs;
+    const heardMs = heartbeats.get(nodeId)?.seenMs ?? sinceMs;
     return clock.monoMs() - Math.max(sinceMs, heardMs) >= timing.expiryMs;
   }
 
   async #markDead(nodeId: string, absence: Absence): Promise<void> {
-    const { store, clock, timing, view, random } = this.#options;
-    const mark: Heartbeat = {
-      inc: absence.inc,
-      beat: 0,
-      leaseMs: timing.leaseMs,
-      isDead: true,
-      nonce: randomId(random, 10),
-    };
+    const ledger = this.#ledger;
+    const { leaseMs } = ledger.timing;
     this.#marking.add(nodeId);
     try {
-      const result = await writeUntilKnown(
-        { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-        {
-          key: heartbeatKey(nodeId),
-          revision: view.heartbeats.get(nodeId)?.revision ?? 0,
-          value: JSON.stringify(mark),
-          isWanted: () => this.#isDue(nodeId, absence),
-        },
+      await ledger.write(
+        heartbeatKey(nodeId),
+        ledger.heartbeats.get(nodeId)?.revision ?? 0,
+        { inc: absence.inc, beat: 0, leaseMs, isDead: true },
+        () => this.#isDue(nodeId, absence),
       );
-      const entry = newestOf(result);
-      if (entry !== undefined) view.apply(entry, clock.monoMs());
     } finally {
       this.#marking.delete(nodeId);
     }

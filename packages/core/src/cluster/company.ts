@@ -1,21 +1,17 @@
 /** The members beside which one run of a node stands: whether it fits among them, and whether they are all alike. */
 import { pause } from '../base/clock.ts';
-import type { Clock } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
+import type { Ledger } from './ledger.ts';
 import { expiryFor } from './timing.ts';
-import type { Timing } from './timing.ts';
 import { misfitAmong } from './traits.ts';
 import type { MemberTraits, OtherMember } from './traits.ts';
-import type { View } from './view.ts';
 
 export interface CompanyOptions {
   readonly nodeId: string;
   readonly inc: string;
   readonly traits: MemberTraits;
-  readonly view: View;
-  readonly timing: Timing;
-  readonly clock: Clock;
-  /** Reads the whole bucket into the view. */
+  readonly ledger: Ledger;
+  /** Reads the whole bucket into the ledger. */
   readonly list: () => Promise<unknown>;
   /** When it says no: give up. */
   readonly isWanted: () => boolean;
@@ -47,18 +43,19 @@ export class Company {
    * @throws CLUSTER_CONFIG_MISMATCH
    */
   async check(): Promise<void> {
-    const { nodeId, traits, view, timing, clock, list, isWanted } = this.#options;
+    const { nodeId, traits, ledger, list, isWanted } = this.#options;
+    const { timing, clock } = ledger;
     const pulses = new Map<string, Pulse>();
     while (isWanted()) {
       const others = this.#others();
-      this.#checkedRevision = Math.max(0, ...[...view.members.values()].map(({ revision }) => revision));
+      this.#checkedRevision = Math.max(0, ...[...ledger.members.values()].map(({ revision }) => revision));
       if (misfitAmong(nodeId, traits, others) === undefined) return;
       for (const { nodeId: id } of others) pulses.set(id, this.#pulseOf(id, pulses.get(id)));
       const alive = others.filter(({ nodeId: id }) => pulses.get(id)!.renewals >= PROOF_OF_LIFE);
       const misfit = misfitAmong(nodeId, traits, alive);
       if (misfit !== undefined) throw misfit;
       const mayLive = others.filter(({ nodeId: id }) => {
-        const leaseMs = view.heartbeats.get(id)?.record?.leaseMs ?? timing.leaseMs;
+        const leaseMs = ledger.heartbeats.get(id)?.record?.leaseMs ?? timing.leaseMs;
         return clock.monoMs() - pulses.get(id)!.changedMs < expiryFor(timing, leaseMs);
       });
       if (misfitAmong(nodeId, traits, mayLive) === undefined) return;
@@ -68,11 +65,11 @@ export class Company {
   }
 
   #pulseOf(nodeId: string, before: Pulse | undefined): Pulse {
-    const { view, clock } = this.#options;
-    const revision = view.heartbeats.get(nodeId)?.revision ?? 0;
+    const { ledger } = this.#options;
+    const revision = ledger.heartbeats.get(nodeId)?.revision ?? 0;
     if (before !== undefined && revision <= before.revision) return before;
     const renewals = before === undefined ? 0 : before.renewals + 1;
-    return { revision, renewals, changedMs: clock.monoMs() };
+    return { revision, renewals, changedMs: ledger.clock.monoMs() };
   }
 
   /**
@@ -80,12 +77,14 @@ export class Company {
    * one that has to go: gives the reason when that is this run.
    */
   misfitWith(nodeId: string): ClstrError | undefined {
-    const { view, inc, traits } = this.#options;
-    const own = view.members.get(this.#options.nodeId);
-    const other = view.members.get(nodeId);
+    const { ledger, inc, traits } = this.#options;
+    const own = ledger.members.get(this.#options.nodeId);
+    const other = ledger.members.get(nodeId);
     if (other === undefined || own?.record?.inc !== inc || own.record.state !== 'up') return undefined;
     if (other.revision <= this.#checkedRevision || other.revision > own.revision) return undefined;
-    const earlier = this.#others().filter(({ nodeId: id }) => view.members.get(id)!.revision < own.revision);
+    const earlier = this.#others().filter(
+      ({ nodeId: id }) => ledger.members.get(id)!.revision < own.revision,
+    );
     return misfitAmong(this.#options.nodeId, traits, earlier);
   }
 
@@ -96,10 +95,10 @@ export class Company {
   }
 
   #others(): OtherMember[] {
-    const { view, nodeId } = this.#options;
+    const { ledger, nodeId } = this.#options;
     const others: OtherMember[] = [];
-    for (const [id, { record }] of view.members) {
-      if (id !== nodeId && record?.traits !== undefined && view.isAlive(id)) {
+    for (const [id, { record }] of ledger.members) {
+      if (id !== nodeId && record?.traits !== undefined && ledger.isAlive(id)) {
         others.push({ nodeId: id, traits: record.traits });
       }
     }

@@ -74,25 +74,16 @@ export class HeartbeatSession {
     return this.isValid() && this.#lease.ageMs <= 2 * this.#options.timing.heartbeatMs;
   }
 
-  get isEnded(): boolean {
-    return this.#isEnded;
-  }
-
   now(): Instant {
     return this.#lease.now();
   }
 
   /** The bytes of the next heartbeat. */
-  nextBeat(isDead = false): string {
+  nextBeat(): string {
     const { inc, random, timing } = this.#options;
-    const heartbeat: Heartbeat = {
-      inc,
-      beat: ++this.#beat,
-      leaseMs: timing.leaseMs,
-      isDead,
-      nonce: randomId(random, 10),
-    };
-    return JSON.stringify(heartbeat);
+    const { leaseMs } = timing;
+    const nonce = randomId(random, 10);
+    return JSON.stringify({ inc, beat: ++this.#beat, leaseMs, isDead: false, nonce } satisfies Heartbeat);
   }
 
   /** The first heartbeat, sent at `from`, was written as `revision`; the others follow. */
@@ -130,21 +121,18 @@ export class HeartbeatSession {
     }
   }
 
+  /** Not through the ledger: a heartbeat that is lost ends the incarnation before anything else follows from it. */
   async #sendBeat(): Promise<void> {
-    const { store, clock, timing, nodeId } = this.#options;
     const { leaseTerm } = this;
     const waiting = this.#waiting;
     this.#waiting = [];
     const from = this.now();
-    const result = await writeUntilKnown(
-      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-      {
-        key: heartbeatKey(nodeId),
-        revision: this.#revision,
-        value: this.nextBeat(),
-        isWanted: () => !this.#isEnded,
-      },
-    );
+    const result = await writeUntilKnown(this.#options, {
+      key: heartbeatKey(this.#options.nodeId),
+      revision: this.#revision,
+      value: this.nextBeat(),
+      isWanted: () => !this.#isEnded,
+    });
     if (result.kind === 'acked') {
       this.#revision = result.entry.revision;
       this.#renew(from, leaseTerm);

@@ -64,8 +64,7 @@ export async function agreeOnConfig(
   own: ClusterConfig,
   complaint = 'this node does not fit into its cluster',
 ): Promise<ClusterConfig> {
-  const { store, timing, clock, isWanted, limit } = options;
-  const onFailure = limit?.begin(`write ${CONFIG_KEY}`);
+  const onFailure = options.limit?.begin(`write ${CONFIG_KEY}`);
   for (;;) {
     const known = await readOrWait(options, CONFIG_KEY);
     const config = readConfig(known?.value);
@@ -73,10 +72,13 @@ export async function agreeOnConfig(
       checkConfig(config, own, complaint);
       return config;
     }
-    await writeUntilKnown(
-      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-      { key: CONFIG_KEY, revision: known?.revision ?? 0, value: JSON.stringify(own), isWanted, onFailure },
-    );
+    await writeUntilKnown(options, {
+      key: CONFIG_KEY,
+      revision: known?.revision ?? 0,
+      value: JSON.stringify(own),
+      isWanted: options.isWanted,
+      onFailure,
+    });
   }
 }
 
@@ -111,7 +113,7 @@ export async function claimNodeId(
   value: string,
   now: () => Instant,
 ): Promise<{ entry: StoreEntry; from: Instant }> {
-  const { nodeId, store, timing, clock, isWanted, limit } = options;
+  const { nodeId, timing, clock, isWanted, limit } = options;
   const record = heartbeatKey(nodeId);
   let seen: SeenHolder | undefined;
   for (;;) {
@@ -126,18 +128,16 @@ export async function claimNodeId(
       }
     }
     const from = now();
-    const result = await writeUntilKnown(
-      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-      {
-        key: record,
-        revision: holder.revision,
-        value,
-        isWanted,
-        onFailure: limit?.begin(`write ${record}`),
-      },
-    );
+    const onFailure = limit?.begin(`write ${record}`);
+    const result = await writeUntilKnown(options, {
+      key: record,
+      revision: holder.revision,
+      value,
+      isWanted,
+      onFailure,
+    });
     if (result.kind === 'acked') return { entry: result.entry, from };
-    if (result.kind === 'given-up') throw closed();
+    if (result.kind === 'given-up') throw closedWhileJoining();
   }
 }
 
@@ -221,7 +221,7 @@ async function answered<T>(
       await pause(clock, timing.heartbeatMs / 3);
     }
   }
-  throw closed();
+  throw closedWhileJoining();
 }
 
 function inUse(nodeId: string): ClstrError {
@@ -231,6 +231,6 @@ function inUse(nodeId: string): ClstrError {
   );
 }
 
-function closed(): ClstrError {
+export function closedWhileJoining(): ClstrError {
   return new ClstrError('TRANSPORT_CLOSED', 'the node was closed while it joined its cluster');
 }

@@ -1,59 +1,44 @@
-/** A node as a member of its cluster, over all its runs: a run that was fenced is followed by a new one. */
+/** A node as a member of its cluster, over all its incarnations: one that was fenced is followed by a new one. */
 import { pause } from '../base/clock.ts';
-import type { Clock } from '../base/clock.ts';
-import { ClstrError, isClstrError } from '../base/errors.ts';
+import { isClstrError } from '../base/errors.ts';
 import { inBackground } from '../base/background.ts';
-import type { Logger } from '../base/logger.ts';
-import type { Random } from '../base/random.ts';
 import { randomId } from '../base/random.ts';
-import type { Topology } from './shard-gate.ts';
 import { nodeAddress } from '../wire/address.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { Incarnation } from './incarnation.ts';
+import type { MemberSettings } from './incarnation.ts';
+import { closedWhileJoining } from './joining.ts';
+import type { Ledger } from './ledger.ts';
 import type { Membership } from './membership.ts';
-import { ownerIn } from './records.ts';
-import type { OwnershipListener, ShardHost } from './ownership.ts';
 import { createStartLimit } from './refusal.ts';
 import { ReportedStore } from './reported-store.ts';
-import type { MemberTraits } from './traits.ts';
+import type { Reach, ShardHost, Topology } from './shards.ts';
 
-/** What a node does for its membership. Nothing else of it rejects. */
-export interface MemberHost extends ShardHost, OwnershipListener {
-  /** A new run: serve its direct address. Resolves when messages reach it; may reject before the first run has joined. */
+/** What a node does for its membership. */
+export interface MemberHost extends ShardHost {
+  /**
+   * A new incarnation: serve its direct address. Resolves when messages reach it; may reject before the first one has
+   * joined.
+   */
   enter(self: NodeAddress): Promise<void>;
-  /** The lease is over: what runs has to stop, though its shards may come back. */
-  onLeaseExpired(): void;
-  onJoined(inc: string): void;
-  /** This run is over for good; all its shards are dropped. */
-  onFenced(inc: string, reason: string): void;
 }
 
-export interface MemberOptions {
-  readonly nodeId: string;
-  readonly numShards: number;
-  readonly seed: string;
-  readonly weight: number;
-  readonly traits: MemberTraits;
+export interface MemberOptions extends MemberSettings {
   readonly membership: Membership;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
   readonly host: MemberHost;
-  /** Whether messages reach this node, as it finds out by itself. */
-  readonly reach: () => 'reached' | 'doubted' | 'lost';
+  readonly reach: () => Reach;
 }
 
 /** Between two tries to join again. */
 const REJOIN_PAUSE_MS = 250;
 
 const NO_SHARDS: readonly number[] = [];
-const NO_OWNERS: Topology['owners'] = [];
+const NO_OWNERS: Topology = { clusterId: '', owners: [] };
 
 export class Member {
   readonly #options: MemberOptions;
   readonly #highestEpochs = new Map<number, number>();
   #lastClusterId = '';
-  #topology: Topology = { clusterId: '', owners: NO_OWNERS };
   #store: ReportedStore | undefined;
   #current: Incarnation | undefined;
   /** When the lease ended that has not been renewed. */
@@ -116,41 +101,32 @@ export class Member {
 
   /** This node has given its shards to others, which are there to keep them. */
   get isAway(): boolean {
-    return this.#current?.isAway ?? false;
+    return this.#current?.declaration.isAway ?? false;
   }
 
   /** The node's reach has changed. */
   onReach(): void {
-    this.#current?.review();
+    this.#current?.declaration.review();
   }
 
-  /** The owner of a shard, as far as this node has heard. */
-  ownerOf(shard: number): { epoch: number; address: NodeAddress } | undefined {
-    const record = this.#current?.view.shards.get(shard)?.record;
-    const address = record?.state === 'owned' ? ownerIn(record) : undefined;
-    return address && { epoch: record!.epoch, address };
+  /** The owner of a shard, as far as this node knows. */
+  ownerOf(shard: number): ReturnType<Ledger['ownerOf']> {
+    return this.#current?.ledger.ownerOf(shard);
   }
 
   /** The same object until it changes. */
   topology(): Topology {
-    const clusterId = this.#current?.clusterId ?? '';
-    const owners = this.#current?.view.owners() ?? NO_OWNERS;
-    if (owners !== this.#topology.owners || clusterId !== this.#topology.clusterId) {
-      this.#topology = { clusterId, owners };
-    }
-    return this.#topology;
+    return this.#current?.ledger.topology() ?? NO_OWNERS;
   }
 
-  /** Shards that no live run owns and serves, as far as this node has heard. */
+  /** Shards that no live incarnation owns and serves, as far as this node knows. */
   get unowned(): number {
-    const view = this.#current?.view;
     const { nodeId, numShards } = this.#options;
     let unowned = 0;
     for (let shard = 0; shard < numShards; shard++) {
-      const known = view?.shards.get(shard);
-      const record = known?.record;
-      const isOwned = record?.state === 'owned' && !view!.isGone(record.owner, record.inc, known!.revision);
-      if (!isOwned || (record.owner === nodeId && !this.admits(shard))) unowned++;
+      const ledger = this.#current?.ledger;
+      const isOwn = ledger?.shards.get(shard)?.record?.owner === nodeId;
+      if (ledger?.isOwned(shard) !== true || (isOwn && !this.admits(shard))) unowned++;
     }
     return unowned;
   }
@@ -171,45 +147,44 @@ export class Member {
   /** A run that is fenced before it has joined is followed by the next. */
   async #enterUntilJoined(store: ReportedStore): Promise<void> {
     for (;;) {
-      if (this.#isEnded) throw closed();
+      if (this.#isEnded) throw closedWhileJoining();
       try {
         await this.#enter(store);
         return;
       } catch (error) {
-        if (this.#current?.state !== 'fenced') throw error;
+        if (this.#current?.isFenced !== true) throw error;
       }
     }
   }
 
   async #enter(store: ReportedStore): Promise<void> {
-    const { nodeId, membership, clock, random, host, logger, reach } = this.#options;
+    const { nodeId, membership, clock, random, host, logger } = this.#options;
     const { timing, placement } = membership;
     const inc = randomId(random, 10);
     store.isAwaited = true;
     this.#expiredAtMs = undefined;
     const isFirst = !this.#hasJoined;
+    const startLimit = createStartLimit(clock, timing, `node ${nodeId} could not join its cluster`);
     const incarnation = new Incarnation({
       ...this.#options,
-      ...{ inc, store, timing, placement },
-      limit: isFirst
-        ? createStartLimit(clock, timing, `node ${nodeId} could not join its cluster`)
-        : undefined,
-      ...{ highestEpochs: this.#highestEpochs, lastClusterId: this.#lastClusterId },
-      isReached: () => reach() !== 'lost',
-      isInDoubt: () => reach() !== 'reached',
+      inc,
+      store,
+      timing,
+      placement,
+      limit: isFirst ? startLimit : undefined,
+      highestEpochs: this.#highestEpochs,
+      lastClusterId: this.#lastClusterId,
       listener: {
-        onAcquired: (shard, epoch) => host.onAcquired(shard, epoch),
-        onReleased: (shard) => host.onReleased(shard),
-        onLost: (shard) => host.onLost(shard),
         onLeaseExpired: () => {
           this.#logExpiry(inc);
-          host.onLeaseExpired();
+          host.onEvent({ type: 'lapsed' });
         },
         onValid: () => this.#logRenewal(inc),
-        onFenced: (reason, hadJoined) => {
+        onFenced: (reason) => {
           logger.warn({ nodeId, inc, reason }, `node ${nodeId} was fenced: ${reason}`);
-          host.onFenced(inc, reason);
-          if (hadJoined) inBackground(this.#rejoin(store, incarnation), 'joining the cluster again', logger);
+          host.onEvent({ type: 'fenced', inc, reason });
+          if (incarnation.hasJoined)
+            inBackground(this.#rejoin(store, incarnation), 'joining the cluster again', logger);
         },
       },
     });
@@ -222,11 +197,11 @@ export class Member {
       await incarnation.end();
       throw error;
     }
-    this.#lastClusterId = incarnation.clusterId;
+    this.#lastClusterId = incarnation.ledger.clusterId;
     this.#hasJoined = true;
     store.isAwaited = false;
     logger.info({ nodeId, inc }, `node ${nodeId} joined its cluster${isFirst ? '' : ' again, as a new run'}`);
-    host.onJoined(inc);
+    host.onEvent({ type: 'joined', inc });
   }
 
   #logExpiry(inc: string): void {
@@ -276,8 +251,4 @@ export class Member {
     await this.#current?.end();
     await this.#store?.close();
   }
-}
-
-function closed(): ClstrError {
-  return new ClstrError('TRANSPORT_CLOSED', 'the node was closed while it joined its cluster');
 }

@@ -5,55 +5,24 @@
  *                              ╰── hand over: refuse, finish, passivate, release ──▶ not held
  *   held ── another wrote its record ──▶ lost: nothing of it may be saved
  */
-import type { Clock } from '../base/clock.ts';
 import { Slices } from '../base/slices.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Random } from '../base/random.ts';
-import { randomId } from '../base/random.ts';
-import type { ClusterStore } from './store.ts';
 import { shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
 import { isForgotten, restoredAt } from './restoring.ts';
 import type { HeartbeatSession } from './heartbeat-session.ts';
-import type { Timing } from './timing.ts';
-import type { Known, View } from './view.ts';
-import { newestOf, writeUntilKnown } from './write.ts';
+import type { Known, Ledger } from './ledger.ts';
+import type { ShardHost } from './shards.ts';
 import type { WriteResult } from './write.ts';
-
-/** What the node does when a shard comes or goes. */
-export interface ShardHost {
-  /** Resolves when messages for the shard reach this node. Never rejects. */
-  serve(shard: number): Promise<void>;
-  /** Refuses what waits, finishes what runs, saves what is in memory, and leaves the shard's subject. Never rejects. */
-  handOver(shard: number): Promise<void>;
-  /**
-   * The shard belongs to somebody else, perhaps for long: nothing of it may be saved. Resolves when nothing of it is left
-   * that could run. Never rejects.
-   */
-  drop(shard: number): Promise<void>;
-}
-
-export interface OwnershipListener {
-  onAcquired(shard: number, epoch: number): void;
-  onReleased(shard: number): void;
-  onLost(shard: number): void;
-}
 
 export interface OwnershipOptions {
   readonly nodeId: string;
   readonly inc: string;
   readonly numShards: number;
-  readonly store: ClusterStore;
-  readonly view: View;
+  readonly ledger: Ledger;
   readonly session: HeartbeatSession;
-  /** Of the bucket that the run is in. */
-  readonly clusterId: () => string;
-  readonly timing: Timing;
-  readonly clock: Clock;
-  readonly random: Random;
   readonly logger: Logger;
   readonly host: ShardHost;
-  readonly listener: OwnershipListener;
   /** Whether all members that are known are placed: until then `desiredOwner` is not to be acted upon. */
   readonly isPlaced: () => boolean;
   /** Who should own a shard, among the members that are up. */
@@ -68,7 +37,7 @@ interface HeldShard {
   confirmedInTerm: number;
   /** Messages may reach it: it is neither on its way in nor out. */
   isServing: boolean;
-  /** The listener has heard of it: not before it is asserted, and so not while the session is lapsed. */
+  /** The host knows of it: not before it is asserted, and so not while the session is lapsed. */
   isAnnounced: boolean;
 }
 
@@ -94,8 +63,8 @@ export class Ownership {
   constructor(options: OwnershipOptions) {
     this.#options = options;
     this.#heldShards = new Array<HeldShard | undefined>(options.numShards).fill(undefined);
-    this.#slices = new Slices(options.clock);
-    this.#firstSeenMs = options.clock.monoMs();
+    this.#slices = new Slices(options.ledger.clock);
+    this.#firstSeenMs = options.ledger.clock.monoMs();
     this.#changedMs = this.#firstSeenMs;
   }
 
@@ -136,13 +105,13 @@ export class Ownership {
 
   /** From now on this run may be in a bucket that it has not seen before. */
   onBucket(): void {
-    this.#firstSeenMs = this.#options.clock.monoMs();
+    this.#firstSeenMs = this.#options.ledger.clock.monoMs();
   }
 
   /** The members that are up have changed. */
   onMembersChanged(): void {
     if (this.#isEnded) return;
-    const { clock, timing } = this.#options;
+    const { clock, timing } = this.#options.ledger;
     this.#changedMs = clock.monoMs();
     this.#cancelStableTimer?.();
     this.#cancelStableTimer = clock.timer(() => this.reconcile(), timing.stableMs + 1);
@@ -190,7 +159,7 @@ export class Ownership {
   #reconcileSoon(): void {
     if (this.#isReconcileDue) return;
     this.#isReconcileDue = true;
-    this.#options.clock.macrotask(() => {
+    this.#options.ledger.clock.macrotask(() => {
       this.#isReconcileDue = false;
       this.reconcile();
     });
@@ -219,10 +188,10 @@ export class Ownership {
 
   /** What to do about a shard now; undefined: nothing, until something changes. */
   #nextStep(shard: number): Step | undefined {
-    const { session, view, nodeId, inc, desiredOwner } = this.#options;
+    const { session, ledger, nodeId, inc, desiredOwner } = this.#options;
     if (!session.isValid()) return undefined;
     const heldShard = this.#heldShards[shard];
-    const known = view.shards.get(shard);
+    const known = ledger.shards.get(shard);
     const isDesired = !this.#isDraining && desiredOwner(shard) === nodeId;
     if (heldShard !== undefined) {
       if (heldShard.confirmedInTerm !== session.leaseTerm) return () => this.#confirm(shard, heldShard);
@@ -238,20 +207,20 @@ export class Ownership {
   }
 
   #acquisition(shard: number, known: Known<ShardRecord> | undefined): Step | undefined {
-    const { view } = this.#options;
+    const { ledger } = this.#options;
     const record = known?.record;
     if (record === undefined || record.state === 'restored') {
-      const isOldEnough = this.#hasPassed(this.#firstSeenMs, this.#options.timing.expiryMs);
+      const isOldEnough = this.#hasPassed(this.#firstSeenMs, this.#options.ledger.timing.expiryMs);
       return isOldEnough && this.#isStable ? () => this.#acquire(shard, known) : undefined;
     }
     if (!this.#isSettled) return undefined;
-    const isFree = record.state === 'released' || view.isGone(record.owner, record.inc, known!.revision);
+    const isFree = record.state === 'released' || ledger.isGone(record.owner, record.inc, known!.revision);
     return isFree ? () => this.#acquire(shard, known) : undefined;
   }
 
   async #acquire(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
-    const { view, session, nodeId, inc } = this.#options;
-    const epoch = Math.max(known?.record?.epoch ?? 0, view.highestEpochs.get(shard) ?? 0) + 1;
+    const { ledger, session, nodeId, inc } = this.#options;
+    const epoch = Math.max(known?.record?.epoch ?? 0, ledger.highestEpochs.get(shard) ?? 0) + 1;
     const confirmedInTerm = session.leaseTerm;
     const revision = known?.revision ?? 0;
     const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
@@ -295,7 +264,7 @@ export class Ownership {
   #announce(shard: number, heldShard: HeldShard): void {
     if (heldShard.isAnnounced || !this.holds(shard, heldShard.epoch)) return;
     heldShard.isAnnounced = true;
-    this.#options.listener.onAcquired(shard, heldShard.epoch);
+    this.#options.host.onEvent({ type: 'acquired', shard, epoch: heldShard.epoch });
   }
 
   /** After the lease expired: the record is still this node's, or somebody has taken it. */
@@ -313,7 +282,7 @@ export class Ownership {
   }
 
   async #handOver(shard: number, heldShard: HeldShard): Promise<void> {
-    const { host, listener, nodeId, inc } = this.#options;
+    const { host, nodeId, inc } = this.#options;
     heldShard.isServing = false;
     this.#moving++;
     try {
@@ -322,7 +291,7 @@ export class Ownership {
       const { epoch, revision } = heldShard;
       this.#setHeld(shard, undefined);
       await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });
-      listener.onReleased(shard);
+      host.onEvent({ type: 'released', shard });
     } finally {
       this.#moving--;
     }
@@ -331,41 +300,35 @@ export class Ownership {
 
   /** The bucket was lost: epochs must rise all the same. */
   #mustRestore(shard: number, record: ShardRecord | undefined): boolean {
-    return isForgotten(record, this.#options.view.highestEpochs.get(shard) ?? 0);
+    return isForgotten(record, this.#options.ledger.highestEpochs.get(shard) ?? 0);
   }
 
   async #restore(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
-    const epoch = this.#options.view.highestEpochs.get(shard)!;
+    const epoch = this.#options.ledger.highestEpochs.get(shard)!;
     await this.#write(shard, known?.revision ?? 0, restoredAt(epoch));
   }
 
-  /** One write of the shard's record, and what it teaches. Goes on through an expiry of the lease: it must be known how it ended. */
+  /** Goes on through an expiry of the lease: it must be known how it ended. */
   async #write(shard: number, revision: number, said: Omit<ShardRecord, 'nonce'>): Promise<WriteResult> {
-    const { store, clock, timing, random, view, clusterId } = this.#options;
-    const record: ShardRecord = { ...said, cluster: clusterId(), nonce: randomId(random, 10) };
-    const value = JSON.stringify(record);
-    const result = await writeUntilKnown(
-      { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-      { key: shardKey(shard), revision, value, isWanted: () => !this.#isEnded },
-    );
+    const { ledger } = this.#options;
+    const record = { ...said, cluster: ledger.clusterId };
+    const result = await ledger.write(shardKey(shard), revision, record, () => !this.#isEnded);
     if (this.#isEnded) return { kind: 'given-up' };
-    const entry = newestOf(result);
-    if (entry !== undefined) view.apply(entry, clock.monoMs());
-    else if (result.kind === 'lost') await this.#onGone(shard, revision);
+    if (result.kind === 'lost' && result.newest === undefined) await this.#onGone(shard, revision);
     return result;
   }
 
   /** The record is gone, and with it perhaps the bucket. The heartbeat finds out: trying again would teach nothing. */
   async #onGone(shard: number, revision: number): Promise<void> {
-    const { session, view } = this.#options;
+    const { session, ledger } = this.#options;
     if (!(await session.confirm())) return;
-    if ((view.shards.get(shard)?.revision ?? 0) <= revision) view.forgetShard(shard);
+    if ((ledger.shards.get(shard)?.revision ?? 0) <= revision) ledger.forgetShard(shard);
   }
 
   #isTakenOver(shard: number): boolean {
-    const { view, nodeId, inc } = this.#options;
+    const { ledger, nodeId, inc } = this.#options;
     const heldShard = this.#heldShards[shard];
-    const known = view.shards.get(shard);
+    const known = ledger.shards.get(shard);
     if (heldShard === undefined || known === undefined || known.revision <= heldShard.revision) return false;
     return known.record?.owner !== nodeId || known.record.inc !== inc;
   }
@@ -385,24 +348,24 @@ export class Ownership {
       this.#work(shard);
     });
     this.#dropping.set(shard, dropping);
-    this.#options.listener.onLost(shard);
+    this.#options.host.onEvent({ type: 'lost', shard });
   }
 
   #mayMove(): boolean {
-    const { timing, view, nodeId } = this.#options;
-    if (this.#moving >= timing.maxMoving) return false;
+    const { ledger, nodeId } = this.#options;
+    if (this.#moving >= ledger.timing.maxMoving) return false;
     // A node that wants no shards any more waits for nothing.
-    return this.#isDraining || this.#isStable || !view.isUp(nodeId);
+    return this.#isDraining || this.#isStable || !ledger.isUp(nodeId);
   }
 
   /** Membership has been as it is for a while: what it asks for will still hold when it is done. */
   get #isStable(): boolean {
-    return this.#options.isPlaced() && this.#hasPassed(this.#changedMs, this.#options.timing.stableMs);
+    return this.#options.isPlaced() && this.#hasPassed(this.#changedMs, this.#options.ledger.timing.stableMs);
   }
 
   /** Nodes that start together let membership come to rest first; later, orphans are taken at once. */
   get #isSettled(): boolean {
-    const isOld = this.#hasPassed(this.#firstSeenMs, 2 * this.#options.timing.stableMs);
+    const isOld = this.#hasPassed(this.#firstSeenMs, 2 * this.#options.ledger.timing.stableMs);
     return this.#isStable || (isOld && this.#options.isPlaced());
   }
 
@@ -411,12 +374,12 @@ export class Ownership {
    * under that record would look as if its owner were gone.
    */
   get #isDeclared(): boolean {
-    const { view, nodeId, inc } = this.#options;
-    return view.members.get(nodeId)?.record?.inc === inc;
+    const { ledger, nodeId, inc } = this.#options;
+    return ledger.members.get(nodeId)?.record?.inc === inc;
   }
 
   #hasPassed(sinceMs: number, ms: number): boolean {
-    return this.#options.clock.monoMs() - sinceMs >= ms;
+    return this.#options.ledger.clock.monoMs() - sinceMs >= ms;
   }
 }
 

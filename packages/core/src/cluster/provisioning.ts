@@ -93,7 +93,7 @@ async function shardsWithoutRecord(store: ClusterStore, numShards: number): Prom
 
 /** A record that somebody else wrote meanwhile stays as it is. */
 async function writeAll(asker: Asker, shards: readonly number[], afterEpoch: number): Promise<number> {
-  const { store, clock, timing, isWanted, limit } = asker;
+  const { isWanted, limit } = asker;
   const rest = [...shards].reverse();
   const value = releasedAfter(afterEpoch);
   let written = 0;
@@ -101,10 +101,7 @@ async function writeAll(asker: Asker, shards: readonly number[], afterEpoch: num
     for (let shard = rest.pop(); shard !== undefined; shard = rest.pop()) {
       const record = shardKey(shard);
       const onFailure = limit?.begin(`write ${record}`);
-      const result = await writeUntilKnown(
-        { store, clock, ackTimeoutMs: timing.ackTimeoutMs },
-        { key: record, revision: 0, value, isWanted, onFailure },
-      );
+      const result = await writeUntilKnown(asker, { key: record, revision: 0, value, isWanted, onFailure });
       if (result.kind === 'given-up')
         throw new ClstrError('TIMEOUT', `shard ${shard} was not written in time`);
       if (result.kind === 'acked') written++;
@@ -116,7 +113,6 @@ async function writeAll(asker: Asker, shards: readonly number[], afterEpoch: num
 
 /** Without a nonce of its own: whoever wrote these bytes, they mean the same. */
 function releasedAfter(epoch: number): string {
-  return JSON.stringify({
-    ...{ epoch, owner: '', inc: '', state: 'released', nonce: 'provisioned' },
-  } satisfies ShardRecord);
+  const record: ShardRecord = { epoch, owner: '', inc: '', state: 'released', nonce: 'provisioned' };
+  return JSON.stringify(record);
 }

@@ -61,6 +61,10 @@ export interface ShardRecord {
   readonly nonce: string;
 }
 
+/** What a ledger writes: it adds the nonce. */
+export type WithoutNonce =
+  Omit<Heartbeat, 'nonce'> | Omit<MemberRecord, 'nonce'> | Omit<ShardRecord, 'nonce'>;
+
 export const PROTO = 1;
 
 export function heartbeatKey(nodeId: string): string {

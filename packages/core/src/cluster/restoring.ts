@@ -3,19 +3,10 @@
  *
  * A run does so before it has its name there, as it may never get it: another process may be quicker, and know less.
  */
-import type { Random } from '../base/random.ts';
-import { randomId } from '../base/random.ts';
-import type { ClusterStore, StoreEntry } from './store.ts';
+import type { Ledger } from './ledger.ts';
+import type { StoreEntry } from './store.ts';
 import { readShardIn, shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
-
-export interface RestoringOptions {
-  readonly store: ClusterStore;
-  readonly clusterId: string;
-  readonly ackTimeoutMs: number;
-  readonly random: Random;
-  readonly highestEpochs: ReadonlyMap<number, number>;
-}
 
 /** Writes on their way at a time. */
 const PARALLEL = 64;
@@ -34,8 +25,9 @@ export function restoredAt(epoch: number): Omit<ShardRecord, 'nonce'> {
  * Writes what the bucket does not know, each record once: what is not certain then is written again when the run is a
  * member. Never rejects. Needs no lease, as it gives nobody a shard, and never writes over a record of an owner.
  */
-export async function restoreEpochs(options: RestoringOptions): Promise<void> {
-  const { store, clusterId, ackTimeoutMs, random, highestEpochs } = options;
+export async function restoreEpochs(ledger: Ledger): Promise<void> {
+  const { store, clusterId, highestEpochs } = ledger;
+  const { ackTimeoutMs } = ledger.timing;
   if (highestEpochs.size === 0) return;
   let entries: readonly StoreEntry[];
   try {
@@ -50,9 +42,8 @@ export async function restoreEpochs(options: RestoringOptions): Promise<void> {
   const work = async (): Promise<void> => {
     for (let next = rest.pop(); next !== undefined; next = rest.pop()) {
       const key = shardKey(next[0]);
-      const record: ShardRecord = { ...restoredAt(next[1]), nonce: randomId(random, 10) };
       const revision = known.get(key)?.revision ?? 0;
-      const { kind } = await store.cas(key, revision, JSON.stringify(record), ackTimeoutMs);
+      const { kind } = await store.cas(key, revision, ledger.encode(restoredAt(next[1])), ackTimeoutMs);
       // The store is out of reach, or the bucket lost once more: the others would wait for as long, and in vain.
       if (kind === 'unknown') rest.length = 0;
     }

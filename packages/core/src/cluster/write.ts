@@ -5,6 +5,7 @@ import type { ClstrError } from '../base/errors.ts';
 import type { ClusterStore, StoreEntry } from './store.ts';
 import { refusalOf } from './refusal.ts';
 import type { OnFailure } from './refusal.ts';
+import type { Timing } from './timing.ts';
 
 export interface WriteRequest {
   readonly key: string;
@@ -14,8 +15,10 @@ export interface WriteRequest {
   readonly value: string;
   /** Asked before each sending; when it says no, the write is given up, and may still be done later. */
   readonly isWanted: () => boolean;
-  /** Told of each try that decided nothing; what it throws ends the write. */
+  /** Called for each try that decided nothing; what it throws ends the write. */
   readonly onFailure?: OnFailure | undefined;
+  /** Called with the newest write of the key before the result is returned. */
+  readonly onKnown?: ((newest: StoreEntry) => void) | undefined;
 }
 
 export type WriteResult =
@@ -24,16 +27,10 @@ export type WriteResult =
   | { readonly kind: 'lost'; readonly newest: StoreEntry | undefined }
   | { readonly kind: 'given-up' };
 
-/** The newest write of the key that the result tells of. */
-export function newestOf(result: WriteResult): StoreEntry | undefined {
-  if (result.kind === 'acked') return result.entry;
-  return result.kind === 'lost' ? result.newest : undefined;
-}
-
 export interface Writer {
   readonly store: ClusterStore;
   readonly clock: Clock;
-  readonly ackTimeoutMs: number;
+  readonly timing: Pick<Timing, 'ackTimeoutMs'>;
 }
 
 /**
@@ -44,23 +41,23 @@ const PAUSE_MS = 50;
 
 /** @throws what `onFailure` throws */
 export async function writeUntilKnown(writer: Writer, request: WriteRequest): Promise<WriteResult> {
-  const { store, ackTimeoutMs } = writer;
-  const { key, revision, value, isWanted, onFailure } = request;
+  const { ackTimeoutMs } = writer.timing;
+  const { key, revision, value, isWanted, onFailure, onKnown } = request;
   let pauseMs = PAUSE_MS;
   while (isWanted()) {
-    const outcome = await store.cas(key, revision, value, ackTimeoutMs);
-    if (outcome.kind === 'acked') return { kind: 'acked', entry: { key, revision: outcome.revision, value } };
-    const isLost = outcome.kind === 'lost';
+    const outcome = await writer.store.cas(key, revision, value, ackTimeoutMs);
+    if (outcome.kind === 'acked') return acked({ key, revision: outcome.revision, value }, onKnown);
     // A read at or below the replaced revision is no answer to a lost write: it is older than what won.
-    const newest = await readBack(writer, request, isLost);
+    const newest = await readBack(writer, request, outcome.kind === 'lost');
     if (newest === GIVEN_UP) break;
-    if (!(newest instanceof NoAnswer)) {
-      if (newest?.value === value) return { kind: 'acked', entry: newest };
+    const isUnread = newest instanceof NoAnswer;
+    if (!isUnread) {
+      if (newest?.value === value) return acked(newest, onKnown);
       if ((newest?.revision ?? 0) > revision || (newest === undefined && revision > 0)) {
+        if (newest !== undefined) onKnown?.(newest);
         return { kind: 'lost', newest };
       }
     }
-    const isUnread = newest instanceof NoAnswer;
     const isUnknown = outcome.kind === 'unknown';
     const refusal = (isUnknown ? outcome.refusal : undefined) ?? (isUnread ? newest.refusal : undefined);
     if (isUnknown || isUnread) onFailure?.(refusal);
@@ -68,6 +65,11 @@ export async function writeUntilKnown(writer: Writer, request: WriteRequest): Pr
     pauseMs = refusal === undefined ? PAUSE_MS : Math.min(2 * pauseMs, Math.max(PAUSE_MS, ackTimeoutMs));
   }
   return { kind: 'given-up' };
+}
+
+function acked(entry: StoreEntry, onKnown: WriteRequest['onKnown']): WriteResult {
+  onKnown?.(entry);
+  return { kind: 'acked', entry };
 }
 
 /** A read that failed. */
@@ -82,14 +84,14 @@ class NoAnswer {
 const GIVEN_UP = Symbol('given up');
 
 async function readBack(
-  { store, clock, ackTimeoutMs }: Writer,
+  { store, clock, timing }: Writer,
   { key, revision, isWanted }: WriteRequest,
   isLost: boolean,
 ): Promise<StoreEntry | undefined | NoAnswer | typeof GIVEN_UP> {
   while (isWanted()) {
     let newest: StoreEntry | undefined;
     try {
-      newest = await store.read(key, ackTimeoutMs);
+      newest = await store.read(key, timing.ackTimeoutMs);
     } catch (error) {
       return new NoAnswer(error);
     }

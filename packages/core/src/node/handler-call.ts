@@ -14,7 +14,7 @@ import type { FloodLog } from '../base/flood-log.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { randomId } from '../base/random.ts';
-import type { ShardGate } from '../cluster/shard-gate.ts';
+import type { ShardGate } from '../cluster/shards.ts';
 import { heldBytes } from '../wire/transport.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 

@@ -17,11 +17,10 @@ import type { DrainOptions, NodeOptions, ResolvedNodeOptions } from './options.t
 import { NodeProbe } from './probe.ts';
 import { NodeSubjects } from './subjects.ts';
 import { NodeReach } from './reach.ts';
-import type { Reach } from './reach.ts';
 import { resolve } from '../base/spec.ts';
 import { randomId } from '../base/random.ts';
-import { staticGate } from '../cluster/shard-gate.ts';
-import type { ShardGate } from '../cluster/shard-gate.ts';
+import { staticGate } from '../cluster/shards.ts';
+import type { Reach, ShardEvent, ShardGate } from '../cluster/shards.ts';
 import { createKeyRouter } from '../placement/shard.ts';
 import type { Address, NodeAddress } from '../wire/transport.ts';
 import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
@@ -35,22 +34,13 @@ import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
 export type NodeState =
   'created' | 'starting' | 'serving' | 'lapsed' | 'unreachable' | 'fenced' | 'draining' | 'closed';
 
-/** What happens to a node of a dynamic cluster. `inc` names one run of it. */
+/** What happens to a node: in a dynamic cluster to its shards, in any to its reach. */
 export type NodeEvent =
-  | { readonly type: 'joined'; readonly inc: string }
-  | { readonly type: 'acquired'; readonly shard: number; readonly epoch: number }
-  /** Handed over: nothing of it is left here. */
-  | { readonly type: 'released'; readonly shard: number }
-  /** Another node has taken it, or may have: what was in memory is dropped. */
-  | { readonly type: 'lost'; readonly shard: number }
-  /** The lease is over: nothing is admitted until a heartbeat gets through. */
-  | { readonly type: 'lapsed' }
+  | ShardEvent
   /** The bus does not bring messages to this node, or not for all its shards. Also in a static cluster. */
   | { readonly type: 'unreachable'; readonly reason: string }
   /** It does again. */
-  | { readonly type: 'reachable' }
-  /** All shards of this run are lost; another run begins. */
-  | { readonly type: 'fenced'; readonly inc: string; readonly reason: string };
+  | { readonly type: 'reachable' };
 
 export interface Node {
   readonly id: string;
@@ -251,39 +241,33 @@ class ShardNode implements Node {
   }
 
   #memberHost(): MemberHost {
-    const { metrics, id } = this.#options;
-    const reportShards = (): void => metrics.shardsOwned(id, this.#member?.held ?? 0);
     return {
       enter: (self) => this.#enter(self),
       serve: (shard) => this.#serveShard(shard),
       handOver: (shard) => this.#handOver(shard),
       drop: (shard) => this.#drop(shard),
-      onJoined: (inc) => {
-        if (this.#ending === undefined) this.#state = 'serving';
-        this.#emit({ type: 'joined', inc });
-      },
-      onAcquired: (shard, epoch) => {
-        reportShards();
-        if (this.#self !== undefined) this.#announcer.announceSoon(this.#self);
-        this.#emit({ type: 'acquired', shard, epoch });
-      },
-      onReleased: (shard) => {
-        reportShards();
-        this.#emit({ type: 'released', shard });
-      },
-      onLost: (shard) => {
-        reportShards();
-        this.#emit({ type: 'lost', shard });
-      },
-      onLeaseExpired: () => {
-        void this.#dispatch.abortCalls(this.#fencedError('its lease is over'));
-        this.#emit({ type: 'lapsed' });
-      },
-      onFenced: (inc, reason) => {
-        if (this.#ending === undefined) this.#state = 'fenced';
-        this.#emit({ type: 'fenced', inc, reason });
-      },
+      onEvent: (event) => this.#onShardEvent(event),
     };
+  }
+
+  #onShardEvent(event: ShardEvent): void {
+    const { metrics, id } = this.#options;
+    const isEnding = this.#ending !== undefined;
+    switch (event.type) {
+      case 'joined':
+        if (!isEnding) this.#state = 'serving';
+        break;
+      case 'fenced':
+        if (!isEnding) this.#state = 'fenced';
+        break;
+      case 'lapsed':
+        void this.#dispatch.abortCalls(this.#fencedError('its lease is over'));
+        break;
+      default:
+        metrics.shardsOwned(id, this.#member?.held ?? 0);
+        if (event.type === 'acquired' && this.#self !== undefined) this.#announcer.announceSoon(this.#self);
+    }
+    this.#emit(event);
   }
 
   /** A new run of this node begins: it has a direct address of its own. */

@@ -8,7 +8,7 @@ import { decodePayload, jsonCodec } from '../wire/codec.ts';
 import { NODE_INFO_TYPE } from '../wire/envelope.ts';
 import { Refusal } from '../base/errors.ts';
 import { fingerprintOf } from '../placement/fingerprint.ts';
-import type { ShardGate, Topology } from '../cluster/shard-gate.ts';
+import type { ShardGate, Topology } from '../cluster/shards.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 
 export interface QuestionsOptions {

@@ -13,11 +13,10 @@ import { inBackground } from '../base/background.ts';
 import type { Logger } from '../base/logger.ts';
 import { silenceLimit } from '../cluster/timing.ts';
 import type { Timing } from '../cluster/timing.ts';
+import type { Reach } from '../cluster/shards.ts';
 import type { Prober } from './probe.ts';
 import { ShardReach } from './shard-reach.ts';
 import type { Address, NodeAddress } from '../wire/transport.ts';
-
-export type Reach = 'reached' | 'doubted' | 'lost';
 
 export interface ReachOptions {
   readonly nodeId: string;

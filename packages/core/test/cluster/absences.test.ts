@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Absences } from '../../src/cluster/absences.ts';
 import { HeartbeatSession } from '../../src/cluster/heartbeat-session.ts';
-import { View } from '../../src/cluster/view.ts';
 import { Bucket, TestStore } from './bucket.ts';
-import { countingRandom, heartbeat, member, owned, timing } from './fixtures.ts';
+import { countingRandom, createLedger, heartbeat, member, owned, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
 /** What node `a` knows of absences, checked every heartbeat, as its run does it. Node `b` has no heartbeat. */
@@ -18,14 +17,11 @@ function start(records: Readonly<Record<string, object>>) {
     onValid: ignore,
     onFenced: ignore,
   });
-  const view = new View({
-    ...{ numShards: 64, highestEpochs: new Map(), clusterId: () => 'c' },
-    listener: { onMember: ignore, onHeartbeat: ignore, onShard: ignore },
-  });
-  const absences = new Absences({ ...options, view, session });
+  const ledger = createLedger(options);
+  const absences = new Absences(ledger, session);
   session.begin(bucket.put('h.a', session.nextBeat()).revision, session.now());
   const put = (key: string, record: object | undefined): void => {
-    view.apply(bucket.put(key, record), clock.monoMs());
+    ledger.learn(bucket.put(key, record));
   };
   for (const [key, record] of Object.entries(records)) put(key, record);
   const advance = async (ms: number): Promise<void> => {
@@ -35,7 +31,7 @@ function start(records: Readonly<Record<string, object>>) {
       await clock.advance(0);
     }
   };
-  return { clock, bucket, store, session, view, absences, put, advance };
+  return { clock, bucket, store, session, absences, put, advance };
 }
 
 const NAMED: [string, Readonly<Record<string, object>>][] = [

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { Company } from '../../src/cluster/company.ts';
 import type { MemberTraits } from '../../src/cluster/traits.ts';
-import { View } from '../../src/cluster/view.ts';
-import { heartbeat, member, timing } from './fixtures.ts';
+import { Bucket, TestStore } from './bucket.ts';
+import { createLedger, heartbeat, member, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
 const ORDERS = { hosts: ['order'], types: 'o' };
@@ -11,17 +11,10 @@ const INVOICES = { hosts: ['invoice'], types: 'i' };
 /** What run `me` of node `me` sees of its cluster, in a test's hand. */
 function company(traits: MemberTraits = INVOICES) {
   const clock = skewedClock();
-  const view = new View({
-    ...{ numShards: 64, highestEpochs: new Map(), clusterId: () => 'c' },
-    listener: {
-      onMember: () => undefined,
-      onShard: () => undefined,
-      onHeartbeat: () => undefined,
-    },
-  });
+  const ledger = createLedger({ store: new TestStore(new Bucket(), clock), clock });
   let revision = 0;
   const write = (key: string, record: object): void => {
-    view.apply({ key, revision: ++revision, value: JSON.stringify(record) }, clock.monoMs());
+    ledger.learn({ key, revision: ++revision, value: JSON.stringify(record) });
   };
   const up = (id: string, own: MemberTraits | undefined, state = 'up'): void => {
     write(`m.${id}`, { ...member(`${id}-run`, state), traits: own });
@@ -30,7 +23,7 @@ function company(traits: MemberTraits = INVOICES) {
   const steps = { onList: () => undefined as void, isWanted: true };
   const list = async (): Promise<void> => steps.onList();
   const subject = new Company({
-    ...{ nodeId: 'me', inc: 'me-run', traits, view, timing, clock, list },
+    ...{ nodeId: 'me', inc: 'me-run', traits, ledger, list },
     isWanted: () => steps.isWanted,
   });
   const beat = (id: string): void => write(`h.${id}`, heartbeat(`${id}-run`));

@@ -8,7 +8,7 @@ import { recordLog } from '../recorders.ts';
 import type { RecordedLogger } from '../recorders.ts';
 import { Bucket, FULL, TestStore } from './bucket.ts';
 import type { Operation } from './bucket.ts';
-import { countingRandom, heartbeat, member as memberRecord, owned, timing } from './fixtures.ts';
+import { countingRandom, eventLine, heartbeat, member as memberRecord, owned, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
 const NUM_SHARDS = 4;
@@ -57,12 +57,7 @@ function cluster() {
           events.push(`drop ${shard}`);
           await steps.drop(shard);
         },
-        onAcquired: (shard, epoch) => events.push(`acquired ${shard} in ${epoch}`),
-        onReleased: (shard) => events.push(`released ${shard}`),
-        onLost: (shard) => events.push(`lost ${shard}`),
-        onLeaseExpired: () => events.push('expired'),
-        onJoined: () => events.push('joined'),
-        onFenced: (_inc, reason) => events.push(`fenced: ${reason}`),
+        onEvent: (event) => events.push(eventLine(event)),
       },
       ...more,
     });

@@ -2,9 +2,9 @@ import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { Monitor } from '../../src/cluster/monitor.ts';
 import { HeartbeatSession } from '../../src/cluster/heartbeat-session.ts';
-import { View } from '../../src/cluster/view.ts';
+import type { StoreEntry } from '../../src/cluster/store.ts';
 import { Bucket, TestStore } from './bucket.ts';
-import { countingRandom, heartbeat, member, timing } from './fixtures.ts';
+import { countingRandom, createLedger, heartbeat, member, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
 /** The monitor of one node, which is checked every heartbeat, as its run does it. */
@@ -20,28 +20,20 @@ function start(nodeId = 'me') {
     onValid: () => undefined,
     onFenced: () => undefined,
   });
-  const view = new View({
-    ...{ numShards: 64, highestEpochs: new Map(), clusterId: () => 'c' },
-    listener: {
-      onMember: () => undefined,
-      onHeartbeat: () => undefined,
-      onShard: () => undefined,
-    },
-  });
+  const ledger = createLedger(options);
   const listener = {
-    onEntry: (entry: { key: string; revision: number; value: string | undefined }) =>
-      void view.apply(entry, clock.monoMs()),
+    onEntry: (entry: StoreEntry) => ledger.learn(entry),
     onGap: () => {
       monitor.suspend();
     },
   };
   const monitor: Monitor = new Monitor({
-    ...{ ...options, seed: '', view, session },
+    ...{ nodeId, seed: '', ledger, session },
     watch: (pattern) => store.watch(pattern, listener),
   });
   session.begin(bucket.put(`h.${nodeId}`, session.nextBeat()).revision, session.now());
   const put = (key: string, record: object): void => {
-    view.apply(bucket.put(key, record), clock.monoMs());
+    ledger.learn(bucket.put(key, record));
   };
   const join = (id: string, inc = 'x'): void => {
     put(`h.${id}`, heartbeat(inc));
@@ -54,7 +46,7 @@ function start(nodeId = 'me') {
       await clock.advance(0);
     }
   };
-  return { clock, bucket, store, session, view, monitor, put, join, advance };
+  return { clock, bucket, store, session, ledger, monitor, put, join, advance };
 }
 
 describe('the ring', () => {
@@ -137,7 +129,7 @@ describe('a node that is silent', () => {
   });
 
   test('and whose heartbeat came first loses nothing: the mark was a compare-and-set', async () => {
-    const { monitor, join, advance, bucket, store, view } = start();
+    const { monitor, join, advance, bucket, store, ledger } = start();
     join('a');
     monitor.assign();
     store.isDeaf = true;
@@ -146,23 +138,23 @@ describe('a node that is silent', () => {
     await advance(600);
     expect(store.sent('h.a')).toHaveLength(1);
     expect(bucket.record('h.a')).toMatchObject({ beat: 2, isDead: false });
-    expect(view.isAlive('a')).toBe(true);
+    expect(ledger.isAlive('a')).toBe(true);
     expect(bucket.record('m.a')).toMatchObject({ state: 'up' });
   });
 
   test('is alive until the mark is acknowledged, however often it is sent', async () => {
-    const { monitor, join, advance, bucket, store, view } = start();
+    const { monitor, join, advance, bucket, store, ledger } = start();
     join('a');
     monitor.assign();
     store.effect = ({ kind, key }) => (kind === 'cas' && key === 'h.a' ? 'lost' : undefined);
     await advance(timing.expiryMs + 900);
     expect(store.sent('h.a').length).toBeGreaterThan(1);
-    expect(view.isAlive('a')).toBe(true);
+    expect(ledger.isAlive('a')).toBe(true);
     expect(bucket.record('m.a')).toMatchObject({ state: 'up' });
   });
 
   test('and is heard again while the mark is on its way is left alone', async () => {
-    const { monitor, join, advance, bucket, store, view } = start();
+    const { monitor, join, advance, bucket, store, ledger } = start();
     join('a');
     monitor.assign();
     store.effect = ({ kind, key }) => (kind === 'cas' && key === 'h.a' ? 'lost' : undefined);
@@ -171,7 +163,7 @@ describe('a node that is silent', () => {
     store.effect = () => undefined;
     await advance(900);
     expect(store.sent('h.a')).toHaveLength(1);
-    expect(view.isAlive('a')).toBe(true);
+    expect(ledger.isAlive('a')).toBe(true);
   });
 
   test('without any known heartbeat, or with a dead one of another run, is not suspected', async () => {

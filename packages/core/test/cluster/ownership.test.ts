@@ -2,11 +2,19 @@ import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { Ownership } from '../../src/cluster/ownership.ts';
 import { HeartbeatSession } from '../../src/cluster/heartbeat-session.ts';
+import type { StoreEntry } from '../../src/cluster/store.ts';
 import type { Timing } from '../../src/cluster/timing.ts';
-import { View } from '../../src/cluster/view.ts';
 import { recordLog } from '../recorders.ts';
 import { Bucket, TestStore } from './bucket.ts';
-import { countingRandom, heartbeat, member, owned, timing as fast } from './fixtures.ts';
+import {
+  countingRandom,
+  createLedger,
+  eventLine,
+  heartbeat,
+  member,
+  owned,
+  timing as fast,
+} from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
 const LEASE_MS = fast.leaseMs - fast.guardMs;
@@ -39,16 +47,14 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
       void ownership.end();
     },
   });
-  const view = new View({
-    ...{ numShards: 1_024, highestEpochs, clusterId: () => 'c' },
-    listener: {
-      onMember: () => undefined,
-      onHeartbeat: () => undefined,
+  const ledger = createLedger(
+    { ...options, numShards: 1_024, highestEpochs },
+    {
       onShard: (shard) => {
         ownership.onShard(shard);
       },
     },
-  });
+  );
   const state = { isPlaced: true };
   const steps = {
     serve: (_shard: number): Promise<unknown> => Promise.resolve(),
@@ -56,7 +62,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
     drop: (_shard: number): Promise<unknown> => Promise.resolve(),
   };
   const ownership: Ownership = new Ownership({
-    ...{ ...options, numShards, view, session, logger, clusterId: () => 'c' },
+    ...{ nodeId: 'a', inc: 'i', numShards, ledger, session, logger },
     host: {
       serve: async (shard) => {
         events.push(`serve ${shard}`);
@@ -70,19 +76,13 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
         events.push(`drop ${shard}`);
         await steps.drop(shard);
       },
-    },
-    listener: {
-      onAcquired: (shard, epoch) => events.push(`acquired ${shard} in ${epoch}`),
-      onReleased: (shard) => events.push(`released ${shard}`),
-      onLost: (shard) => events.push(`lost ${shard}`),
+      onEvent: (event) => events.push(eventLine(event)),
     },
     isPlaced: () => state.isPlaced,
     desiredOwner: (shard) => desired.get(shard) ?? 'a',
   });
-  const apply = (entry: { key: string; revision: number; value: string | undefined }): void =>
-    void view.apply(entry, clock.monoMs());
   for (const [key, record] of Object.entries(before)) bucket.put(key, record);
-  store.watch('*', { onEntry: apply, onGap: () => undefined });
+  store.watch('*', { onEntry: (entry: StoreEntry) => ledger.learn(entry), onGap: () => undefined });
   session.begin(bucket.put('h.a', session.nextBeat()).revision, session.now());
   if (isDeclared) bucket.put('m.a', member('i'));
   const advance = async (ms: number): Promise<void> => {
@@ -97,7 +97,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
   };
   await clock.advance(0);
   return {
-    ...{ clock, bucket, store, session, view, ownership, events, desired, steps, advance, timing },
+    ...{ clock, bucket, store, session, ledger, ownership, events, desired, steps, advance, timing },
     ...{ changeMembers, logger, highestEpochs, state },
   };
 }
@@ -185,18 +185,18 @@ describe('a shard is taken', () => {
   });
 
   test('not by two: the loser learns whose it is', async () => {
-    const { advance, ownership, store, bucket, view } = await start({ before: { 's.0': released } });
+    const { advance, ownership, store, bucket, ledger } = await start({ before: { 's.0': released } });
     store.effect = ({ kind, key }) => {
       if (kind === 'cas' && key === 's.0') bucket.put('s.0', owned(5, 'b', 'x'), false);
       return undefined;
     };
     await advance(300);
     expect(ownership.shards()).toEqual([]);
-    expect(view.shards.get(0)?.record).toMatchObject({ owner: 'b' });
+    expect(ledger.shards.get(0)?.record).toMatchObject({ owner: 'b' });
   });
 
   test('not to be served when somebody has taken it before the acknowledgement came', async () => {
-    const { advance, ownership, store, bucket, events, view, clock } = await start({
+    const { advance, ownership, store, bucket, events, ledger } = await start({
       before: { 's.0': released },
     });
     store.effect = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? 'answer lost' : undefined);
@@ -204,7 +204,7 @@ describe('a shard is taken', () => {
     const mine = bucket.get('s.0')!;
     const theirs = bucket.put('s.0', owned(6, 'b', 'x'), false);
     store.effect = ({ kind, key }) => (kind === 'read' && key === 's.0' ? { told: [mine] } : undefined);
-    view.apply(theirs, clock.monoMs());
+    ledger.learn(theirs);
     await advance(300);
     expect(events).not.toContain('serve 0');
     expect(ownership.shards()).toEqual([]);
@@ -452,8 +452,8 @@ describe('a shard that somebody else has written', () => {
   });
 
   test('is not lost for its own write, heard of once more', async () => {
-    const { ownership, bucket, view, events } = await holding();
-    view.apply({ ...bucket.get('s.0')!, revision: 0 }, 0);
+    const { ownership, bucket, ledger, events } = await holding();
+    ledger.learn({ ...bucket.get('s.0')!, revision: 0 });
     ownership.onShard(0);
     expect([ownership.shards(), events]).toEqual([[0], []]);
   });
@@ -644,7 +644,7 @@ test('a record that is gone, as after the loss of the bucket, is not tried again
   expect(store.sent('s.0')).toHaveLength(sent + 1);
   gate.resolve();
   await clock.advance(fast.ackTimeoutMs);
-  expect([session.isEnded, ownership.shards()]).toEqual([true, []]);
+  expect([session.isValid(), ownership.shards()]).toEqual([false, []]);
 });
 
 test('one timer waits for stable membership, however often it changes', async () => {

@@ -1,19 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { restoreEpochs } from '../../src/cluster/restoring.ts';
 import { Bucket, TestStore } from './bucket.ts';
-import { countingRandom, owned, timing } from './fixtures.ts';
+import { createLedger, owned, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
 function start(known: readonly (readonly [number, number])[]) {
   const clock = skewedClock();
   const bucket = new Bucket();
   const store = new TestStore(bucket, clock);
-  const { ackTimeoutMs } = timing;
-  const restore = () =>
-    restoreEpochs({
-      ...{ store, clusterId: 'c', ackTimeoutMs, random: countingRandom() },
-      highestEpochs: new Map(known),
-    });
+  const restore = () => restoreEpochs(createLedger({ store, clock, highestEpochs: new Map(known) }));
   return { clock, bucket, store, restore };
 }
 

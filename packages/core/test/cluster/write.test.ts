@@ -17,7 +17,7 @@ function start(...effects: (Effect | undefined)[]) {
   const wanted = { isWanted: true };
   const write = (revision: number, value = 'mine') =>
     writeUntilKnown(
-      { store, clock, ackTimeoutMs: ACK_MS },
+      { store, clock, timing: { ackTimeoutMs: ACK_MS } },
       { key: 'k', revision, value, isWanted: () => wanted.isWanted },
     );
   const kinds = (): string => store.operations.map(({ kind }: Operation) => kind).join(' ');
@@ -182,7 +182,7 @@ describe('a write that nobody wants any more', () => {
     store.effect = () => effects.shift();
     const enough = new Error('enough');
     const result = writeUntilKnown(
-      { store, clock, ackTimeoutMs: ACK_MS },
+      { store, clock, timing: { ackTimeoutMs: ACK_MS } },
       {
         ...{ key: 'k', revision: 0, value: 'mine', isWanted: () => true },
         onFailure: (refusal) => {

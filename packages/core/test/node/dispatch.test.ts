@@ -9,7 +9,7 @@ import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import { ActorError, ClstrError, asRefusal, forCaller } from '../../src/base/errors.ts';
 import type { HandlerContext, HandlerRequest } from '../../src/node/handler.ts';
 import { noMetrics } from '../../src/base/metrics.ts';
-import { staticGate } from '../../src/cluster/shard-gate.ts';
+import { staticGate } from '../../src/cluster/shards.ts';
 import { createKeyRouter } from '../../src/placement/shard.ts';
 import type { KeyRouter } from '../../src/placement/shard.ts';
 import { entryOf, recordAnswers } from '../entry.ts';

@@ -9,6 +9,36 @@ export interface Topology {
   readonly owners: readonly (readonly [number, number, string, string])[];
 }
 
+/** What happens to the shards of a node in a dynamic cluster. `inc` names one incarnation of it. */
+export type ShardEvent =
+  | { readonly type: 'joined'; readonly inc: string }
+  | { readonly type: 'acquired'; readonly shard: number; readonly epoch: number }
+  /** Handed over: nothing of it is left here. */
+  | { readonly type: 'released'; readonly shard: number }
+  /** Another node has taken it, or may have: what was in memory is dropped. */
+  | { readonly type: 'lost'; readonly shard: number }
+  /** The lease is over: nothing is admitted until a heartbeat gets through. */
+  | { readonly type: 'lapsed' }
+  /** All shards of this incarnation are lost; another one begins. */
+  | { readonly type: 'fenced'; readonly inc: string; readonly reason: string };
+
+/** What the node does when a shard comes or goes. Nothing of it rejects. */
+export interface ShardHost {
+  /** Resolves when messages for the shard reach this node. */
+  serve(shard: number): Promise<void>;
+  /** Refuses what waits, finishes what runs, saves what is in memory, and leaves the shard's subject. */
+  handOver(shard: number): Promise<void>;
+  /**
+   * The shard belongs to another node, perhaps for long: nothing of it may be saved. Resolves when nothing of it is left
+   * that could run.
+   */
+  drop(shard: number): Promise<void>;
+  onEvent(event: ShardEvent): void;
+}
+
+/** Whether messages reach a node, as it finds out by itself. */
+export type Reach = 'reached' | 'doubted' | 'lost';
+
 /** For which shards a node may work, asked anew for each message. */
 export interface ShardGate {
   /** Whether a message for the shard may start now, which is `nowMs` on the monotonic clock. */

@@ -1,0 +1,138 @@
+/** The member record of one incarnation: whether it wants shards, and whether it knows something against itself. */
+import { inBackground } from '../base/background.ts';
+import type { Logger } from '../base/logger.ts';
+import type { HeartbeatSession } from './heartbeat-session.ts';
+import type { Ledger } from './ledger.ts';
+import { memberKey } from './records.ts';
+import type { MemberState } from './records.ts';
+import type { OnFailure } from './refusal.ts';
+import type { Reach } from './shards.ts';
+import type { MemberTraits } from './traits.ts';
+
+export interface DeclarationOptions {
+  readonly nodeId: string;
+  readonly inc: string;
+  readonly weight: number;
+  readonly traits: MemberTraits;
+  readonly ledger: Ledger;
+  readonly session: HeartbeatSession;
+  readonly logger: Logger;
+  /** Whether messages reach this node. */
+  readonly reach: () => Reach;
+  /** How many shards this node holds. */
+  readonly held: () => number;
+}
+
+/** What a node says about itself to all members. */
+interface Word {
+  readonly state: MemberState;
+  readonly isInDoubt?: boolean | undefined;
+}
+
+export class Declaration {
+  readonly #options: DeclarationOptions;
+  #declared = '';
+  /** It is a member, and wants to stay one. */
+  #isOpen = false;
+  #isClosed = false;
+  /** This node has given its shards to others, until messages reach it again. */
+  #isAway = false;
+  #isEnded = false;
+
+  constructor(options: DeclarationOptions) {
+    this.#options = options;
+  }
+
+  /** The first word: others may give it shards from now on. @throws what `onFailure` throws */
+  async begin(onFailure: OnFailure | undefined): Promise<void> {
+    this.#isAway = this.#options.reach() === 'lost' && !this.isAlone;
+    await this.declare(this.#wanted, onFailure);
+    this.#isOpen = !this.#isClosed;
+  }
+
+  /** What it wants is not looked at any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#isOpen = false;
+  }
+
+  /** Idempotent. */
+  end(): void {
+    this.#isEnded = true;
+    this.close();
+  }
+
+  /** Its shards are, or go, elsewhere, since messages do not reach this node. */
+  get isAway(): boolean {
+    return this.#isAway && !this.isAlone;
+  }
+
+  /** No other member could take shards. */
+  get isAlone(): boolean {
+    return !this.#hasPeer((id) => this.#options.ledger.isUp(id));
+  }
+
+  /**
+   * Called when messages stop reaching this node, or do again, and at each heartbeat. It gives its shards up only in favour
+   * of a member that knows nothing against itself: when the bus fails for all, nothing moves.
+   */
+  review(): void {
+    if (!this.#isOpen) return;
+    const { reach, ledger, logger, nodeId, held } = this.#options;
+    if (reach() !== 'lost') this.#isAway = false;
+    else if (!this.#isAway && this.#hasPeer((id) => ledger.isFit(id))) {
+      this.#isAway = true;
+      const shards = held();
+      logger.warn({ nodeId, shards }, `node ${nodeId} gives its ${shards} shards to nodes that are reached`);
+    }
+    if (this.#declared === keyOf(this.#wanted)) return;
+    inBackground(this.declare(this.#wanted), 'telling the cluster whether this node is reached', logger);
+  }
+
+  /** The bucket may have lost the record. */
+  restore(): void {
+    const { ledger, session, nodeId, inc, logger } = this.#options;
+    if (ledger.members.get(nodeId)?.record?.inc === inc || !this.#isOpen || !session.isValid()) return;
+    inBackground(this.declare(this.#wanted), 'declaring this node up', logger);
+  }
+
+  #hasPeer(may: (nodeId: string) => boolean): boolean {
+    const { ledger, nodeId } = this.#options;
+    for (const id of ledger.members.keys()) if (id !== nodeId && may(id)) return true;
+    return false;
+  }
+
+  get #wanted(): Word {
+    const isInDoubt = this.#options.reach() !== 'reached' || undefined;
+    return { state: this.isAway ? 'draining' : 'up', isInDoubt };
+  }
+
+  /** Resolves when all can read the word, or another one has replaced it. @throws what `onFailure` throws */
+  async declare(word: Word, onFailure?: OnFailure): Promise<void> {
+    const { nodeId, inc, traits, ledger, session } = this.#options;
+    const weight = this.#options.weight === 1 ? undefined : this.#options.weight;
+    const declared = keyOf(word);
+    this.#declared = declared;
+    while (!this.#isEnded) {
+      const known = ledger.members.get(nodeId);
+      // Declared dead: its next heartbeat will find out.
+      if (known?.record?.inc === inc && known.record.state === 'dead') return;
+      // The record of an earlier incarnation may be replaced, that of a later one must not: only while the name is this
+      // one's for certain.
+      const isForeign = known?.record !== undefined && known.record.inc !== inc;
+      if (isForeign && !(await session.confirm())) return;
+      const record = { inc, ...word, weight, traits };
+      const isWanted = (): boolean => !this.#isEnded && this.#declared === declared;
+      const result = await ledger.write(memberKey(nodeId), known?.revision ?? 0, record, isWanted, onFailure);
+      if (result.kind !== 'lost') return;
+      if (result.newest !== undefined) continue;
+      // The record is gone, and with it perhaps the bucket.
+      if (!(await session.confirm())) return;
+      ledger.forget(nodeId);
+    }
+  }
+}
+
+function keyOf({ state, isInDoubt }: Word): string {
+  return `${state} ${isInDoubt === true}`;
+}

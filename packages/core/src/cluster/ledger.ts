@@ -1,0 +1,247 @@
+/**
+ * The bucket of a cluster as one incarnation uses it: for each key the newest write it knows, and the writes it makes.
+ * What it knows are hints for when to try; what is certain is a write that was acknowledged.
+ */
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import { randomId } from '../base/random.ts';
+import { isAddressToken } from '../wire/address.ts';
+import type { NodeAddress } from '../wire/address.ts';
+import type { ClusterStore, StoreEntry } from './store.ts';
+import { memberKey, ownerIn, readHeartbeat, readMember, readShardIn } from './records.ts';
+import type { Heartbeat, MemberRecord, ShardRecord, WithoutNonce } from './records.ts';
+import type { OnFailure } from './refusal.ts';
+import type { Topology } from './shards.ts';
+import type { Timing } from './timing.ts';
+import { writeUntilKnown } from './write.ts';
+import type { WriteResult } from './write.ts';
+
+/** The newest known write of a key; `record` is undefined when it was deleted or is no record. */
+export interface Known<R> {
+  readonly revision: number;
+  readonly record: R | undefined;
+}
+
+export interface Beat extends Known<Heartbeat> {
+  /** Monotonic time at which this revision was first seen. */
+  readonly seenMs: number;
+}
+
+export interface LedgerListener {
+  /** Something new is known of a node: its member record or its heartbeat. */
+  onMember(nodeId: string): void;
+  onShard(shard: number): void;
+}
+
+export interface LedgerOptions {
+  readonly numShards: number;
+  readonly store: ClusterStore;
+  readonly timing: Timing;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Of each shard, over all incarnations of this process: epochs must rise even when the bucket was lost. */
+  readonly highestEpochs: Map<number, number>;
+}
+
+export class Ledger {
+  readonly members: Map<string, Known<MemberRecord>> = new Map();
+  readonly shards: Map<number, Known<ShardRecord>> = new Map();
+  readonly heartbeats: Map<string, Beat> = new Map();
+  readonly highestEpochs: Map<number, number>;
+  readonly store: ClusterStore;
+  readonly timing: Timing;
+  readonly clock: Clock;
+  readonly #options: LedgerOptions;
+  readonly #listener: LedgerListener;
+  #clusterId = '';
+  #topology: Topology | undefined;
+  #isEnded = false;
+
+  constructor(options: LedgerOptions, listener: LedgerListener) {
+    this.#options = options;
+    this.#listener = listener;
+    this.highestEpochs = options.highestEpochs;
+    this.store = options.store;
+    this.timing = options.timing;
+    this.clock = options.clock;
+  }
+
+  /** Of the bucket that the incarnation is in; '' until it has agreed on the configuration. */
+  get clusterId(): string {
+    return this.#clusterId;
+  }
+
+  set clusterId(id: string) {
+    this.#clusterId = id;
+    this.#topology = undefined;
+  }
+
+  /**
+   * One compare-and-set of `record`, sent until it is certain what became of it. The ledger knows the newest write of the
+   * key before the result is returned. Gives up when `isWanted` says no.
+   *
+   * @throws what `onFailure` throws
+   */
+  write(
+    key: string,
+    revision: number,
+    record: WithoutNonce,
+    isWanted: () => boolean,
+    onFailure?: OnFailure,
+  ): Promise<WriteResult> {
+    const value = this.encode(record);
+    const onKnown = (newest: StoreEntry): void => this.learn(newest);
+    return writeUntilKnown(this.#options, { key, revision, value, isWanted, onFailure, onKnown });
+  }
+
+  /** The bytes of a record, unlike those of any other write. */
+  encode(record: WithoutNonce): string {
+    return JSON.stringify({ ...record, nonce: randomId(this.#options.random, 10) });
+  }
+
+  /** From now on it learns nothing. */
+  end(): void {
+    this.#isEnded = true;
+  }
+
+  learn(entry: StoreEntry): void {
+    if (!this.#isEnded) this.#apply(entry);
+  }
+
+  /** All that is in the bucket: a member that is not in it any more is forgotten. */
+  learnAll(entries: readonly StoreEntry[]): void {
+    for (const entry of entries) this.#apply(entry);
+    const keys = new Set(entries.map(({ key }) => key));
+    const newest = Math.max(...entries.map(({ revision }) => revision));
+    for (const [id, { revision }] of this.members) {
+      if (!keys.has(memberKey(id)) && revision < newest) this.forget(id);
+    }
+  }
+
+  /** A key that names no node and no shard of this cluster tells nothing. */
+  #apply({ key, revision, value }: StoreEntry): void {
+    const kind = key.slice(0, 2);
+    const name = key.slice(2);
+    if (kind === 's.') {
+      const shard = shardNamed(name);
+      if (shard === undefined || shard >= this.#options.numShards) return;
+      if (isNewer(this.shards.get(shard), revision)) this.#applyShard(shard, revision, value);
+    } else if (!isAddressToken(name)) return;
+    else if (kind === 'h.' && isNewer(this.heartbeats.get(name), revision)) {
+      const seenMs = this.clock.monoMs();
+      this.heartbeats.set(name, { revision, record: readHeartbeat(value), seenMs });
+      this.#listener.onMember(name);
+    } else if (kind === 'm.' && isNewer(this.members.get(name), revision)) {
+      this.members.set(name, { revision, record: readMember(value) });
+      this.#listener.onMember(name);
+    }
+  }
+
+  #applyShard(shard: number, revision: number, value: string | undefined): void {
+    const record = readShardIn(this.#clusterId, value);
+    this.shards.set(shard, { revision, record });
+    this.#topology = undefined;
+    if (record !== undefined) {
+      this.highestEpochs.set(shard, Math.max(record.epoch, this.highestEpochs.get(shard) ?? 0));
+    }
+    this.#listener.onShard(shard);
+  }
+
+  /** Who owns what; the same object until that changes. */
+  topology(): Topology {
+    if (this.#topology === undefined) {
+      const owners: Topology['owners'][number][] = [];
+      for (const [shard, { record }] of this.shards) {
+        if (record?.state === 'owned') owners.push([shard, record.epoch, record.owner, record.inc]);
+      }
+      this.#topology = { clusterId: this.#clusterId, owners: owners.sort(([a], [b]) => a - b) };
+    }
+    return this.#topology;
+  }
+
+  /** The owner of a shard. */
+  ownerOf(shard: number): { epoch: number; address: NodeAddress } | undefined {
+    const record = this.shards.get(shard)?.record;
+    const address = record?.state === 'owned' ? ownerIn(record) : undefined;
+    return address && { epoch: record!.epoch, address };
+  }
+
+  /** Whether an incarnation that may live owns the shard. */
+  isOwned(shard: number): boolean {
+    const known = this.shards.get(shard);
+    const record = known?.record;
+    return record?.state === 'owned' && !this.isGone(record.owner, record.inc, known!.revision);
+  }
+
+  forgetShard(shard: number): void {
+    this.shards.delete(shard);
+    this.#topology = undefined;
+  }
+
+  /** A full list says that the node's marks are gone. */
+  forget(nodeId: string): void {
+    this.heartbeats.delete(nodeId);
+    if (this.members.delete(nodeId)) this.#listener.onMember(nodeId);
+  }
+
+  /**
+   * Whether the incarnation `inc` of a node can never serve again: it is dead, it has left, or another one has taken its
+   * name after `revision`, where a record still named it. An older record of another one proves nothing: it may be the one
+   * before.
+   */
+  isGone(nodeId: string, inc: string, revision: number): boolean {
+    const beat = this.heartbeats.get(nodeId);
+    const member = this.members.get(nodeId);
+    if (beat?.record?.inc === inc && beat.record.isDead) return true;
+    if (member?.record?.inc === inc && isOver(member.record)) return true;
+    return isAnother(beat, inc, revision) || isAnother(member, inc, revision);
+  }
+
+  /** Whether the node takes part, as far as is known. */
+  isUp(nodeId: string): boolean {
+    return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId);
+  }
+
+  /** Whether the node takes part, and knows nothing against itself. */
+  isFit(nodeId: string): boolean {
+    return this.isUp(nodeId) && this.members.get(nodeId)?.record?.isInDoubt !== true;
+  }
+
+  /** Whether somebody has to watch the heartbeat of the node. */
+  isAlive(nodeId: string): boolean {
+    const state = this.members.get(nodeId)?.record?.state;
+    return (state === 'up' || state === 'draining') && !this.isDead(nodeId);
+  }
+
+  /**
+   * Whether the node's newest run was declared dead. That run may have ended before it wrote a member record: the record
+   * is then still the one of the run before, and as dead.
+   */
+  isDead(nodeId: string): boolean {
+    const beat = this.heartbeats.get(nodeId);
+    const member = this.members.get(nodeId);
+    if (beat?.record?.isDead !== true || member === undefined) return false;
+    return beat.record.inc === member.record?.inc || beat.revision > member.revision;
+  }
+}
+
+/** In its one form: `0x1`, `1e0` and `01` would be shard 1 a second time. */
+function shardNamed(name: string): number | undefined {
+  return /^(?:0|[1-9]\d{0,9})$/.test(name) ? Number(name) : undefined;
+}
+
+function isNewer(known: Known<unknown> | undefined, revision: number): boolean {
+  return known === undefined || revision > known.revision;
+}
+
+function isOver({ state }: MemberRecord): boolean {
+  return state === 'left' || state === 'dead';
+}
+
+function isAnother(
+  known: Known<{ readonly inc: string }> | undefined,
+  inc: string,
+  revision: number,
+): boolean {
+  return known?.record !== undefined && known.record.inc !== inc && known.revision > revision;
+}
