@@ -28,14 +28,19 @@ export function turn(clock: Clock): Promise<void> {
   });
 }
 
-/** Resolves when `work` does, or after `limitMs`. Rejects as `work` does. */
-export async function within(clock: Clock, work: Promise<unknown>, limitMs: number): Promise<void> {
+/** Resolves when `work` does, or after `limitMs`: says whether it was in time. Rejects as `work` does. */
+export async function within(clock: Clock, work: Promise<unknown>, limitMs: number): Promise<boolean> {
+  let isInTime = true;
   let stopTimer: () => void = () => undefined;
   const limit = new Promise<void>((resolve) => {
-    stopTimer = clock.timer(resolve, limitMs);
+    stopTimer = clock.timer(() => {
+      isInTime = false;
+      resolve();
+    }, limitMs);
   });
   try {
     await Promise.race([work, limit]);
+    return isInTime;
   } finally {
     stopTimer();
   }

@@ -6,7 +6,7 @@ import type { Ledger } from './ledger.ts';
 import { memberKey } from './records.ts';
 import type { MemberState } from './records.ts';
 import type { OnFailure } from './refusal.ts';
-import type { Reach } from './shards.ts';
+import type { NodeHost } from './shards.ts';
 import type { MemberTraits } from './traits.ts';
 
 export interface DeclarationOptions {
@@ -17,8 +17,7 @@ export interface DeclarationOptions {
   readonly ledger: Ledger;
   readonly session: HeartbeatSession;
   readonly logger: Logger;
-  /** Whether messages reach this node. */
-  readonly reach: () => Reach;
+  readonly host: Pick<NodeHost, 'reach'>;
   /** How many shards this node holds. */
   readonly held: () => number;
 }
@@ -45,7 +44,7 @@ export class Declaration {
 
   /** The first word: others may give it shards from now on. @throws what `onFailure` throws */
   async begin(onFailure: OnFailure | undefined): Promise<void> {
-    this.#isAway = this.#options.reach() === 'lost' && !this.isAlone;
+    this.#isAway = this.#options.host.reach() === 'lost' && !this.isAlone;
     await this.declare(this.#wanted, onFailure);
     this.#isOpen = !this.#isClosed;
   }
@@ -78,8 +77,8 @@ export class Declaration {
    */
   review(): void {
     if (!this.#isOpen) return;
-    const { reach, ledger, logger, nodeId, held } = this.#options;
-    if (reach() !== 'lost') this.#isAway = false;
+    const { host, ledger, logger, nodeId, held } = this.#options;
+    if (host.reach() !== 'lost') this.#isAway = false;
     else if (!this.#isAway && this.#hasPeer((id) => ledger.isFit(id))) {
       this.#isAway = true;
       const shards = held();
@@ -103,7 +102,7 @@ export class Declaration {
   }
 
   get #wanted(): Word {
-    const isInDoubt = this.#options.reach() !== 'reached' || undefined;
+    const isInDoubt = this.#options.host.reach() !== 'reached' || undefined;
     return { state: this.isAway ? 'draining' : 'up', isInDoubt };
   }
 

@@ -21,7 +21,7 @@ import { Placing } from './placing.ts';
 import { memberKey } from './records.ts';
 import type { StartLimit } from './refusal.ts';
 import { restoreEpochs } from './restoring.ts';
-import type { Reach, ShardHost } from './shards.ts';
+import type { NodeHost } from './shards.ts';
 import type { ClusterStore, StoreListener, Watch } from './store.ts';
 import type { Timing } from './timing.ts';
 import type { MemberTraits } from './traits.ts';
@@ -44,9 +44,7 @@ export interface IncarnationOptions extends MemberSettings {
   readonly store: ClusterStore;
   readonly timing: Timing;
   readonly placement: PlacementKind;
-  readonly host: ShardHost;
-  /** Whether messages reach this node. */
-  readonly reach: () => Reach;
+  readonly host: NodeHost;
   /** Of each shard, over all incarnations of this process. */
   readonly highestEpochs: Map<number, number>;
   /** Where the last incarnation of this process that was a member was one; '' when none was. */

@@ -1,32 +1,20 @@
 /** A node as a member of its cluster, over all its incarnations: one that was fenced is followed by a new one. */
 import { pause } from '../base/clock.ts';
-import { isClstrError } from '../base/errors.ts';
+import { Refusal, isClstrError } from '../base/errors.ts';
 import { inBackground } from '../base/background.ts';
 import { randomId } from '../base/random.ts';
 import { nodeAddress } from '../wire/address.ts';
-import type { NodeAddress } from '../wire/address.ts';
 import { Incarnation } from './incarnation.ts';
 import type { MemberSettings } from './incarnation.ts';
 import { closedWhileJoining } from './joining.ts';
-import type { Ledger } from './ledger.ts';
 import type { Membership } from './membership.ts';
 import { createStartLimit } from './refusal.ts';
 import { ReportedStore } from './reported-store.ts';
-import type { Reach, ShardHost, Topology } from './shards.ts';
-
-/** What a node does for its membership. */
-export interface MemberHost extends ShardHost {
-  /**
-   * A new incarnation: serve its direct address. Resolves when messages reach it; may reject before the first one has
-   * joined.
-   */
-  enter(self: NodeAddress): Promise<void>;
-}
+import { movedText } from './shards.ts';
+import type { NodeHost, Shards, Topology } from './shards.ts';
 
 export interface MemberOptions extends MemberSettings {
   readonly membership: Membership;
-  readonly host: MemberHost;
-  readonly reach: () => Reach;
 }
 
 /** Between two tries to join again. */
@@ -35,8 +23,9 @@ const REJOIN_PAUSE_MS = 250;
 const NO_SHARDS: readonly number[] = [];
 const NO_OWNERS: Topology = { clusterId: '', owners: [] };
 
-export class Member {
+export class Member implements Shards {
   readonly #options: MemberOptions;
+  #host!: NodeHost;
   readonly #highestEpochs = new Map<number, number>();
   #lastClusterId = '';
   #store: ReportedStore | undefined;
@@ -54,7 +43,8 @@ export class Member {
    * @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, TRANSPORT_CLOSED, and what the membership's `open` throws; TIMEOUT or
    * a refusal of the store that lasts
    */
-  async join(): Promise<void> {
+  async start(host: NodeHost): Promise<void> {
+    this.#host = host;
     const { membership, nodeId, clock, logger } = this.#options;
     try {
       const opened = await membership.open({ logger });
@@ -67,12 +57,10 @@ export class Member {
     }
   }
 
-  /** Hot path. */
   admits(shard: number, nowMs?: number): boolean {
     return this.#current?.ownership.admits(shard, nowMs) ?? false;
   }
 
-  /** This node holds the shard and may say so. */
   holds(shard: number, epoch: number | undefined): boolean {
     return this.#current?.ownership.holds(shard, epoch) ?? false;
   }
@@ -81,45 +69,42 @@ export class Member {
     return this.#current?.ownership.epochOf(shard);
   }
 
-  shards(): readonly number[] {
+  refusal(shard: number): Refusal {
+    const { nodeId } = this.#options;
+    if (this.holds(shard, undefined)) return new Refusal('MOVED', movedText(nodeId));
+    const owner = this.#current?.ledger.ownerOf(shard);
+    const details = owner && { epoch: owner.epoch, ...owner.address };
+    return new Refusal('NOT_OWNER', `node ${nodeId} does not own the shard of this message`, details);
+  }
+
+  list(): readonly number[] {
     return this.#current?.ownership.shards() ?? NO_SHARDS;
   }
 
-  get held(): number {
+  get count(): number {
     return this.#current?.ownership.held ?? 0;
   }
 
-  /** This run has a lease. */
   get isValid(): boolean {
     return this.#current?.session.isValid() ?? false;
   }
 
-  /** It has a lease, and the store answers now. */
   get isFresh(): boolean {
     return this.#current?.session.isFresh ?? false;
   }
 
-  /** This node has given its shards to others, which are there to keep them. */
   get isAway(): boolean {
     return this.#current?.declaration.isAway ?? false;
   }
 
-  /** The node's reach has changed. */
   onReach(): void {
     this.#current?.declaration.review();
   }
 
-  /** The owner of a shard, as far as this node knows. */
-  ownerOf(shard: number): ReturnType<Ledger['ownerOf']> {
-    return this.#current?.ledger.ownerOf(shard);
-  }
-
-  /** The same object until it changes. */
   topology(): Topology {
     return this.#current?.ledger.topology() ?? NO_OWNERS;
   }
 
-  /** Shards that no live incarnation owns and serves, as far as this node knows. */
   get unowned(): number {
     const { nodeId, numShards } = this.#options;
     let unowned = 0;
@@ -131,12 +116,10 @@ export class Member {
     return unowned;
   }
 
-  /** Whether another member handles other message types: the cluster is being changed from one version to the next. */
   get isMixed(): boolean {
     return this.#current?.isMixed ?? false;
   }
 
-  /** Hands over all shards, as long as `limitMs` allows, and leaves the cluster. Idempotent. */
   async leave(limitMs: number): Promise<void> {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -158,7 +141,8 @@ export class Member {
   }
 
   async #enter(store: ReportedStore): Promise<void> {
-    const { nodeId, membership, clock, random, host, logger } = this.#options;
+    const { nodeId, membership, clock, random, logger } = this.#options;
+    const host = this.#host;
     const { timing, placement } = membership;
     const inc = randomId(random, 10);
     store.isAwaited = true;
@@ -167,6 +151,7 @@ export class Member {
     const startLimit = createStartLimit(clock, timing, `node ${nodeId} could not join its cluster`);
     const incarnation = new Incarnation({
       ...this.#options,
+      host,
       inc,
       store,
       timing,
@@ -190,7 +175,7 @@ export class Member {
     });
     this.#current = incarnation;
     try {
-      await incarnation.join(() => host.enter(nodeAddress(nodeId, inc)!));
+      await incarnation.join(() => host.enter(nodeAddress(nodeId, inc)!, []));
     } catch (error) {
       // What it has written already would make its next start wait for an expiry.
       if (!this.#isEnded) await incarnation.leave(0);

@@ -1,5 +1,41 @@
-/** What decides whether a node may work for a shard: a list given at start, or its membership in a cluster. */
-import { Refusal } from '../base/errors.ts';
+/**
+ * The shards of a node, asked anew for each message: a list given at start, or those that its membership in a cluster
+ * gives it.
+ */
+import type { Refusal } from '../base/errors.ts';
+import type { NodeAddress } from '../wire/transport.ts';
+
+export interface Shards {
+  /** Hot path: whether a message for the shard may start now, which is `nowMs` on the monotonic clock. */
+  admits(shard: number, nowMs: number): boolean;
+  /** Whether what was admitted in `epoch` may still be answered; without an epoch, whether the shard is this node's. */
+  holds(shard: number, epoch: number | undefined): boolean;
+  /** Undefined in a static cluster. */
+  epochOf(shard: number): number | undefined;
+  /** Why a message is not admitted. It may reach callers of callers, and names no shard. */
+  refusal(shard: number): Refusal;
+  /** Ascending; the same list until it changes. */
+  list(): readonly number[];
+  readonly count: number;
+  /** Shards of the cluster that no node owns and serves, as far as this one knows. */
+  readonly unowned: number;
+  /** Whether another node may handle a message type that this one does not know. */
+  readonly isMixed: boolean;
+  /** Who owns what, for clients: the same object until that changes. */
+  topology(): Topology;
+  /** This node has a lease, or needs none. */
+  readonly isValid: boolean;
+  /** It has, and whatever renews the lease answers now. */
+  readonly isFresh: boolean;
+  /** This node has given its shards to others, which are there to keep them. */
+  readonly isAway: boolean;
+  /** The reach of the node has changed. */
+  onReach(): void;
+  /** Resolves when the node serves its list, or is a member: shards come to it from then on. */
+  start(host: NodeHost): Promise<void>;
+  /** Hands over all shards, as long as `limitMs` allows; undefined where there is no node to take them. Idempotent. */
+  leave(limitMs: number): Promise<void> | undefined;
+}
 
 /** Where a client finds the owner of each shard, as one node knows it. */
 export interface Topology {
@@ -36,42 +72,20 @@ export interface ShardHost {
   onEvent(event: ShardEvent): void;
 }
 
+/** What a node does for its shards. */
+export interface NodeHost extends ShardHost {
+  /**
+   * Serves the direct address of a new incarnation, and `shards` with it. Resolves when messages reach them; may reject
+   * before the node has started.
+   */
+  enter(self: NodeAddress, shards: readonly number[]): Promise<void>;
+  reach(): Reach;
+}
+
 /** Whether messages reach a node, as it finds out by itself. */
 export type Reach = 'reached' | 'doubted' | 'lost';
 
-/** For which shards a node may work, asked anew for each message. */
-export interface ShardGate {
-  /** Whether a message for the shard may start now, which is `nowMs` on the monotonic clock. */
-  admits(shard: number, nowMs: number): boolean;
-  /** Whether what was admitted in `epoch` may still be answered; without an epoch, whether the shard is this node's. */
-  holds(shard: number, epoch: number | undefined): boolean;
-  /** Undefined in a static cluster. */
-  epochOf(shard: number): number | undefined;
-  /** Why a message is not admitted. It may reach callers of callers, and names no shard. */
-  refusal(shard: number): Refusal;
-  /** Ascending; the same list until it changes. */
-  shards(): readonly number[];
-  /** Whether another node may handle a message type that this one does not know. */
-  readonly isMixed: boolean;
-  /** Who owns what, for clients: the same object until that changes. */
-  topology(): Topology;
-}
-
-const NO_OWNERS: Topology = { clusterId: '', owners: [] };
-
-/** The same shards for ever. */
-export function staticGate(nodeId: string, shards: ReadonlySet<number>): ShardGate {
-  const sorted = [...shards].sort((a, b) => a - b);
-  // Asked for each message, and cheaper than a set: dense or sparse, as the engine finds best.
-  const isServed: boolean[] = [];
-  for (const shard of shards) isServed[shard] = true;
-  return {
-    admits: (shard) => isServed[shard] === true,
-    holds: () => true,
-    epochOf: () => undefined,
-    refusal: () => new Refusal('NOT_OWNER', `node ${nodeId} does not serve the shard of this message`),
-    shards: () => sorted,
-    isMixed: false,
-    topology: () => NO_OWNERS,
-  };
+/** For callers of a shard that is on its way. */
+export function movedText(nodeId: string): string {
+  return `the shard of this message is moving, to or from node ${nodeId}`;
 }

@@ -1,37 +1,35 @@
-/** Tells clients that this node has taken shards: in one word for many, and only so that they ask. */
+/** Tells clients that this node has taken shards: one announcement for many, and only so that they ask. */
 import type { Clock } from '../base/clock.ts';
 import type { NodeAddress, Transport } from '../wire/transport.ts';
 
 /**
- * From the first shard to the word about all of them. The other nodes hear of a shard at about the same time as this one
- * serves it, and a client may ask any of them.
+ * From the first shard to the announcement of all of them. The other nodes learn about a shard at about the same time as
+ * this one serves it, and a client may ask any of them.
  */
 const ANNOUNCE_MS = 50;
 
-export class NodeAnnouncer {
-  readonly #transport: Transport;
-  readonly #clock: Clock;
-  #self: NodeAddress | undefined;
-  #cancelTimer: (() => void) | undefined;
-  #isClosed = false;
-
-  constructor(transport: Transport, clock: Clock) {
-    this.#transport = transport;
-    this.#clock = clock;
-  }
-
+export interface Announcer {
   /** `self` serves a shard that it did not before. */
-  announceSoon(self: NodeAddress): void {
-    this.#self = self;
-    if (this.#isClosed || this.#cancelTimer !== undefined) return;
-    this.#cancelTimer = this.#clock.timer(() => {
-      this.#cancelTimer = undefined;
-      this.#transport.announce(this.#self!);
-    }, ANNOUNCE_MS);
-  }
+  announceSoon(self: NodeAddress): void;
+  close(): void;
+}
 
-  close(): void {
-    this.#isClosed = true;
-    this.#cancelTimer?.();
-  }
+export function createAnnouncer(transport: Transport, clock: Clock): Announcer {
+  let newest: NodeAddress | undefined;
+  let cancelTimer: (() => void) | undefined;
+  let isClosed = false;
+  return {
+    announceSoon(self) {
+      newest = self;
+      if (isClosed) return;
+      cancelTimer ??= clock.timer(() => {
+        cancelTimer = undefined;
+        transport.announce(newest!);
+      }, ANNOUNCE_MS);
+    },
+    close() {
+      isClosed = true;
+      cancelTimer?.();
+    },
+  };
 }

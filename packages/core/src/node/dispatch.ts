@@ -19,9 +19,11 @@ import {
   checkType,
   copyHeaders,
 } from '../wire/envelope.ts';
-import { ClstrError, Refusal } from '../base/errors.ts';
-import type { Failure } from '../base/errors.ts';
+import { ClstrError } from '../base/errors.ts';
+import type { Failure, Refusal } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
+import { Admission } from './admission.ts';
+import type { AdmissionOptions } from './admission.ts';
 import type { HandlerCallHost, HandlerCallOptions } from './handler-call.ts';
 import { HandlerCall } from './handler-call.ts';
 import type { Handler, HandlerRequest } from './handler.ts';
@@ -34,27 +36,21 @@ import { Slices } from '../base/slices.ts';
 import type { Metrics } from '../base/metrics.ts';
 import { noMetrics } from '../base/metrics.ts';
 import { Questions } from './questions.ts';
-import type { KeyRouter } from '../placement/shard.ts';
 import { NOWHERE, heldBytes } from '../wire/transport.ts';
 import type { EntryReceiver, InboundEntry, ReplyPort } from '../wire/transport.ts';
 import { TypeLabels } from '../base/type-labels.ts';
 
-export interface DispatchOptions extends HandlerCallOptions {
+export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions {
   /** What clients compare themselves with. */
   readonly identity: ClusterIdentity;
-  readonly router: KeyRouter;
   /** The user's handler with all interceptors around it. */
   readonly handler: Handler;
-  readonly maxInFlight: number;
-  readonly maxInFlightBytes: number;
   readonly metrics: Metrics;
   /** The types that the user's handler declares. */
   readonly types?: readonly string[] | undefined;
 }
 
 const MAX_KNOWN_TYPES = 1_024;
-
-type Admission = 'all' | 'nested' | 'none';
 
 export class Dispatch implements EntryReceiver, HandlerCallHost {
   readonly options: DispatchOptions;
@@ -71,9 +67,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   readonly #knownTypes = new Set<string>();
   readonly #labels: TypeLabels;
   readonly #questions: Questions;
-  #inFlight = 0;
-  #inFlightBytes = 0;
-  #admission: Admission = 'all';
+  readonly #admission: Admission;
   readonly #ticket: Ticket;
   /** Of each message that came from outside. */
   readonly #noChain: CallChain;
@@ -90,7 +84,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     onEntry: (entry, port) => {
       if (entry.type === TOPOLOGY_TYPE) return;
       // A probe asks about the subject alone: a node that has yet to assert the shard is reached all the same.
-      const mayAnswer = this.options.gate.holds(entry.shard, undefined) || entry.type === PROBE_TYPE;
+      const mayAnswer = this.options.shards.holds(entry.shard, undefined) || entry.type === PROBE_TYPE;
       if (mayAnswer) this.onEntry(entry, port);
     },
     onCancel: (clientId, attempt) => {
@@ -115,13 +109,14 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     this.floodLog = new FloodLog(options.logger, options.clock);
     this.#questions = new Questions(options);
     this.#ticket = new Ticket(options.random);
+    this.#admission = new Admission(options, this.#ticket);
     this.#noChain = Object.freeze(heldBy(this.#ticket));
     this.overdue = new OverdueTurns(options.clock, options.logger);
   }
 
   /** Messages accepted and not yet answered. */
   get inFlight(): number {
-    return this.#inFlight;
+    return this.#admission.inFlight;
   }
 
   onEntry(entry: InboundEntry, port: ReplyPort): void {
@@ -135,7 +130,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     if (entry.clientId !== 0 && !this.#window.admit(entry.clientId, entry.attempt, port.inbox, nowMs)) return;
     let request: HandlerRequest;
     try {
-      const refusal = this.#refusal(entry, nowMs);
+      const refusal = this.#admission.refusal(entry, nowMs);
       if (refusal !== undefined) {
         this.#refuse(entry, port, refusal);
         return;
@@ -146,10 +141,9 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
       return;
     }
     const call = new HandlerCall(this, entry, port, nowMs);
-    this.#inFlight++;
-    this.#inFlightBytes += call.bytes;
+    this.#admission.began(call.bytes);
     const { metrics, nodeId, handler } = this.options;
-    if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.#inFlight);
+    if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.inFlight);
     try {
       const result = detached(handler, request, call);
       if (isThenable(result)) this.#await(result, call);
@@ -165,18 +159,18 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     if (entry.isNotify || port === NOWHERE) return;
     if (type === PROBE_TYPE && entry.key !== this.inc) return;
     if (type === TOPOLOGY_TYPE && this.#questions.isRepeated(entry, port)) return;
-    const { clock, gate, maxInFlightBytes } = this.options;
+    const { clock, shards, maxInFlightBytes } = this.options;
     const nowMs = clock.monoMs();
     // The client id of probes is no secret: who used up its numbers would make the node believe that it is cut off.
     const clientId = type === PROBE_TYPE ? 0 : entry.clientId;
     if (clientId !== 0 && !this.#window.admit(clientId, attempt, port.inbox, nowMs)) return;
-    let answer: string | Refusal | undefined = this.#closed(entry);
-    if (type === NODE_INFO_TYPE && !gate.admits(shard, nowMs)) answer ??= gate.refusal(shard);
-    answer ??= this.#full(entry, nowMs, type === PROBE_TYPE ? 0 : heldBytes(entry));
+    let answer: string | Refusal | undefined = this.#admission.closed(entry);
+    if (type === NODE_INFO_TYPE && !shards.admits(shard, nowMs)) answer ??= shards.refusal(shard);
+    answer ??= this.#admission.full(entry, nowMs, type === PROBE_TYPE ? 0 : heldBytes(entry));
     answer ??= type === PROBE_TYPE ? 'null' : this.#questions.answer(entry, nowMs);
     // An answer larger than all room has it to itself.
     if (typeof answer === 'string') {
-      answer = this.#full(entry, nowMs, Math.min(answer.length, maxInFlightBytes)) ?? answer;
+      answer = this.#admission.full(entry, nowMs, Math.min(answer.length, maxInFlightBytes)) ?? answer;
     }
     if (typeof answer === 'string') port.reply(entry, answer, false);
     else this.#refuse(entry, port, answer);
@@ -191,12 +185,12 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
    * answered when the calls it makes are, and some of them may be for this very node.
    */
   stopAdmitting(): void {
-    this.#admission = 'nested';
+    this.#admission.admitted = 'nested';
   }
 
   /** Resolves when everything accepted is answered. Call once, after {@link stopAdmitting}. */
   async whenIdle(): Promise<void> {
-    if (this.#inFlight === 0) return;
+    if (this.inFlight === 0) return;
     await new Promise<void>((resolve) => {
       this.#onIdle = resolve;
     });
@@ -204,7 +198,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
 
   /** Answers what still runs with an error, and fires its signal. Resolves when that is done. */
   async abortRunning(error: ClstrError): Promise<void> {
-    this.#admission = 'none';
+    this.#admission.admitted = 'none';
     this.overdue.close();
     await this.abortCalls(error);
   }
@@ -245,8 +239,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   }
 
   onCallEnd(call: HandlerCall, isSuccess: boolean): void {
-    this.#inFlight--;
-    this.#inFlightBytes -= call.bytes;
+    this.#admission.ended(call.bytes);
     const { clientId, attempt, type } = call.entry;
     if (call.isAsync) {
       this.deadlines.remove(call);
@@ -260,50 +253,14 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     }
     const { metrics, clock, nodeId } = this.options;
     if (metrics !== noMetrics) {
-      metrics.handlersActive(nodeId, this.#inFlight);
+      metrics.handlersActive(nodeId, this.inFlight);
       const endedMs = clock.monoMs();
       const beganMs = call.refusal === undefined ? call.beganMs : endedMs;
       const label = this.#labels.of(type, isSuccess);
       metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - call.startedMs);
       if (call.refusal === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
     }
-    if (this.#inFlight === 0) this.#onIdle?.();
-  }
-
-  /** Why the entry does not run. @throws KEY_REQUIRED, INVALID_ENVELOPE for a key that is none */
-  #refusal(entry: InboundEntry, nowMs: number): Refusal | undefined {
-    const { gate } = this.options;
-    const refusal = this.#closed(entry);
-    if (refusal !== undefined) return refusal;
-    if (!gate.admits(entry.shard, nowMs)) return gate.refusal(entry.shard);
-    return (
-      this.#full(entry, nowMs, heldBytes(entry)) ??
-      (entry.key === undefined ? undefined : this.#wrongHome(entry.key, entry.shard))
-    );
-  }
-
-  #closed(entry: InboundEntry): Refusal | undefined {
-    if (this.#admission === 'all' || (this.#admission === 'nested' && this.#isNested(entry)))
-      return undefined;
-    return new Refusal('DRAINING', `node ${this.options.nodeId} is shutting down`);
-  }
-
-  /** No time is left for the entry, or no room for so many bytes. */
-  #full(entry: InboundEntry, nowMs: number, bytes: number): Refusal | undefined {
-    const { nodeId, maxInFlight, maxInFlightBytes } = this.options;
-    if (entry.ttlMs !== undefined && nowMs - entry.receivedAtMs >= entry.ttlMs) {
-      const message = `the budget of ${entry.ttlMs} ms for ${describe(entry.type)} ran out before node ${nodeId} could start`;
-      return new Refusal('ENVELOPE_EXPIRED', message);
-    }
-    if (this.#inFlight >= maxInFlight || this.#inFlightBytes + bytes > maxInFlightBytes) {
-      const message = `node ${nodeId} has ${this.#inFlight} messages (${this.#inFlightBytes} bytes) in work`;
-      return new Refusal('OVERLOADED', message);
-    }
-    return undefined;
-  }
-
-  #isNested({ headers }: InboundEntry): boolean {
-    return this.#ticket.isIn(headers?.[CALL_CHAIN_HEADER]);
+    if (this.inFlight === 0) this.#onIdle?.();
   }
 
   #toRequest(entry: InboundEntry): HandlerRequest {
@@ -317,15 +274,6 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     const headers = copyHeaders(own) ?? NO_HEADERS;
     const callChain = chain === undefined ? this.#noChain : decodeCallChain(chain, this.#ticket);
     return new Request(key, shard, type, payload, headers, isNotify, callChain);
-  }
-
-  /** A client with another shard count or seed would give a key a second home. It is not told the home: docs/decisions/0004. */
-  #wrongHome(key: string, shard: number): Refusal | undefined {
-    if (this.options.router.shardOf(key, shard) === shard) return undefined;
-    const message =
-      `the client sent key ${describe(key)} to a shard that is not its home here: ` +
-      'numShards and seed must be the same at every client and node';
-    return new Refusal('CLUSTER_CONFIG_MISMATCH', message);
   }
 
   #decode(entry: InboundEntry): unknown {

@@ -14,13 +14,13 @@ import type { FloodLog } from '../base/flood-log.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { randomId } from '../base/random.ts';
-import type { ShardGate } from '../cluster/shards.ts';
+import type { Shards } from '../cluster/shards.ts';
 import { heldBytes } from '../wire/transport.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 
 export interface HandlerCallOptions {
   readonly nodeId: string;
-  readonly gate: ShardGate;
+  readonly shards: Shards;
   readonly codec: Codec;
   readonly handlerTimeoutMs: number;
   readonly clock: Clock;
@@ -70,14 +70,14 @@ export class HandlerCall extends Deadline implements HandlerContext {
 
   constructor(host: HandlerCallHost, entry: InboundEntry, port: ReplyPort, startedMs: number) {
     super();
-    const { gate, handlerTimeoutMs } = host.options;
+    const { shards, handlerTimeoutMs } = host.options;
     this.#host = host;
     this.entry = entry;
     this.#port = port;
     this.bytes = heldBytes(entry);
     this.startedMs = startedMs;
     this.beganMs = startedMs;
-    this.epoch = gate.epochOf(entry.shard);
+    this.epoch = shards.epochOf(entry.shard);
     const limitMs = startedMs + handlerTimeoutMs;
     this.limitMs = entry.ttlMs === undefined ? limitMs : Math.min(limitMs, entry.receivedAtMs + entry.ttlMs);
     this.deadlineMs = this.limitMs - Math.min(WAIT_MARGIN_MS, (this.limitMs - startedMs) / 4);
@@ -189,7 +189,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
 
   /** The lease is tested before each reply: another node may have gone on from an older state. */
   #mayAnswer(): boolean {
-    return this.#host.options.gate.holds(this.entry.shard, this.epoch);
+    return this.#host.options.shards.holds(this.entry.shard, this.epoch);
   }
 
   #answerAborted(error: ClstrError): void {
@@ -221,7 +221,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
 
   /** While the nodes are being changed one by one, the next owner may know what this one does not. */
   #unknownType(error: ClstrError): ClstrError {
-    if (!this.#host.options.gate.isMixed) return error;
+    if (!this.#host.options.shards.isMixed) return error;
     const { message, details } = error;
     return new ClstrError('UNKNOWN_TYPE', `${message}; another node may`, { retryable: true, details });
   }
@@ -280,7 +280,7 @@ class CallLease implements ShardLease {
   }
 
   get isHeld(): boolean {
-    return this.#host.options.gate.holds(this.#shard, this.epoch);
+    return this.#host.options.shards.holds(this.#shard, this.epoch);
   }
 
   get fencingToken(): number {

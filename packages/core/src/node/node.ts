@@ -1,26 +1,26 @@
 /** A node: serves a set of shards over a transport until it drains or closes. */
 import { Dispatch } from './dispatch.ts';
 import { checkKey } from '../wire/envelope.ts';
-import { ClstrError, Refusal } from '../base/errors.ts';
+import { ClstrError } from '../base/errors.ts';
 import type { Handler } from './handler.ts';
 import { detached } from '../base/async-context.ts';
 import { inBackground } from '../base/background.ts';
 import { createDeferred } from '../base/deferred.ts';
 import type { OverdueTurn } from '../base/overdue-turns.ts';
 import { Member } from '../cluster/member.ts';
-import type { MemberHost } from '../cluster/member.ts';
 import { TIMINGS } from '../cluster/timing.ts';
-import { NodeAnnouncer } from './announcer.ts';
+import { createAnnouncer } from './announcer.ts';
+import type { Announcer } from './announcer.ts';
+import { Grace, drainNode } from './draining.ts';
 import { drainSpec, resolveNodeOptions } from './options.ts';
-import { nodeAddress } from '../wire/address.ts';
 import type { DrainOptions, NodeOptions, ResolvedNodeOptions } from './options.ts';
 import { NodeProbe } from './probe.ts';
 import { NodeSubjects } from './subjects.ts';
 import { NodeReach } from './reach.ts';
 import { resolve } from '../base/spec.ts';
-import { randomId } from '../base/random.ts';
-import { staticGate } from '../cluster/shards.ts';
-import type { Reach, ShardEvent, ShardGate } from '../cluster/shards.ts';
+import { movedText } from '../cluster/shards.ts';
+import type { NodeHost, Reach, ShardEvent, Shards } from '../cluster/shards.ts';
+import { staticShards } from './static-shards.ts';
 import { createKeyRouter } from '../placement/shard.ts';
 import type { Address, NodeAddress } from '../wire/transport.ts';
 import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
@@ -87,30 +87,28 @@ export function createNode(options: NodeOptions): Node {
 
 class ShardNode implements Node {
   readonly #options: ResolvedNodeOptions;
+  readonly #shards: Shards;
   readonly #dispatch: Dispatch;
-  readonly #member: Member | undefined;
-  readonly #gate: ShardGate;
-  readonly #announcer: NodeAnnouncer;
+  readonly #subjects: NodeSubjects;
+  readonly #reach: NodeReach;
+  readonly #announcer: Announcer;
   readonly #events = new Set<(event: NodeEvent) => void>();
   #state: NodeState = 'created';
   #starting: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
   #self: NodeAddress | undefined;
-  readonly #subjects: NodeSubjects;
-  readonly #reach: NodeReach;
   /** Resolved when messages do not reach this node any more; made anew when they do. */
   #unreachable = createDeferred();
   /** Resolved when the node begins to end. */
   readonly #closed = createDeferred();
-  #isGraceOver = false;
-  #endGrace: (() => void) | undefined;
+  readonly #grace: Grace;
   /** How long handlers may still take when their shard moves. */
   #handOverMs: number;
 
   constructor(options: ResolvedNodeOptions) {
     this.#options = options;
-    const { id, numShards, seed, maxKeyBytes, interceptors, membership } = options;
-    const handler = interceptors.reduceRight<Handler>(
+    const { id, numShards, seed, maxKeyBytes, membership, transport, clock, random } = options;
+    const handler = options.interceptors.reduceRight<Handler>(
       (next, interceptor) => (request, context) =>
         interceptor(request, context, (passedOn) => next(passedOn, context)),
       options.handler,
@@ -118,20 +116,32 @@ class ShardNode implements Node {
     const router = createKeyRouter(numShards, seed, (key) => {
       checkKey(key, maxKeyBytes);
     });
-    this.#announcer = new NodeAnnouncer(options.transport, options.clock);
+    const own = { ...options, nodeId: id };
+    this.#announcer = createAnnouncer(transport, clock);
+    this.#grace = new Grace(clock);
     this.#handOverMs = membership?.timing.drainMs ?? 0;
-    this.#reach = this.#createReach();
-    this.#member =
-      membership &&
-      new Member({
-        ...{ ...options, nodeId: id, membership, host: this.#memberHost() },
-        reach: () => this.#reach.reach,
-      });
-    this.#gate = this.#member === undefined ? staticGate(id, options.shards!) : memberGate(id, this.#member);
+    this.#shards =
+      membership === undefined
+        ? staticShards(id, options.shards!, random)
+        : new Member({ ...own, membership });
+    const timing = membership?.timing ?? TIMINGS.default;
+    this.#reach = new NodeReach({
+      ...own,
+      timing,
+      probe: new NodeProbe(transport, timing.leaseMs),
+      isCounting: () => this.#shards.isFresh,
+      inbound: () => this.#dispatch.inbound,
+      shards: () => this.#subjects.shards(),
+      serveAgain: (address) => this.#subjects.serveAgain(address),
+      isAway: () => this.#shards.isAway,
+      onChange: (reach, reason) => this.#onReach(reach, reason),
+    });
     const { types } = options.handler;
-    this.#dispatch = new Dispatch({ ...options, nodeId: id, gate: this.#gate, router, handler, types });
+    this.#dispatch = new Dispatch({ ...own, shards: this.#shards, router, handler, types });
     this.#subjects = new NodeSubjects({
-      ...{ ...options, nodeId: id, dispatch: this.#dispatch, closedError: () => this.#closedError() },
+      ...own,
+      dispatch: this.#dispatch,
+      closedError: () => this.#closedError(),
       onServed: (shard) => this.#reach.onServed(shard),
       onRefused: (shard, error) => this.#reach.onRefused(shard, error),
     });
@@ -143,7 +153,7 @@ class ShardNode implements Node {
 
   get state(): NodeState {
     if (this.#state !== 'serving') return this.#state;
-    if (this.#member?.isValid === false) return 'lapsed';
+    if (!this.#shards.isValid) return 'lapsed';
     return this.#reach.reach === 'lost' ? 'unreachable' : 'serving';
   }
 
@@ -157,19 +167,16 @@ class ShardNode implements Node {
   }
 
   shards(): readonly number[] {
-    return this.#gate.shards();
+    return this.#shards.list();
   }
 
   get unowned(): number {
-    return this.#member?.unowned ?? 0;
+    return this.#shards.unowned;
   }
 
   owns(shard: number): boolean {
-    return (
-      this.#state !== 'draining' &&
-      this.#state !== 'closed' &&
-      this.#gate.admits(shard, this.#options.clock.monoMs())
-    );
+    if (this.#state === 'draining' || this.#state === 'closed') return false;
+    return this.#shards.admits(shard, this.#options.clock.monoMs());
   }
 
   onEvent(listener: (event: NodeEvent) => void): () => void {
@@ -180,9 +187,7 @@ class ShardNode implements Node {
   }
 
   start(): Promise<void> {
-    if (this.#ending !== undefined) {
-      return Promise.reject(this.#closedError());
-    }
+    if (this.#ending !== undefined) return Promise.reject(this.#closedError());
     this.#starting ??= this.#start();
     return this.#starting;
   }
@@ -198,8 +203,7 @@ class ShardNode implements Node {
   }
 
   close(): Promise<void> {
-    this.#isGraceOver = true;
-    this.#endGrace?.();
+    this.#grace.end();
     return this.drain({ graceMs: 0 });
   }
 
@@ -208,46 +212,27 @@ class ShardNode implements Node {
   }
 
   async #start(): Promise<void> {
-    const { random, id } = this.#options;
-    this.#state = 'starting';
-    try {
-      if (this.#member === undefined) await this.#startStatic(nodeAddress(id, randomId(random, 10))!);
-      else await this.#startMember(this.#member);
-    } catch (error) {
-      this.#ending ??= this.#end(0);
-      throw error;
-    }
-  }
-
-  async #startStatic(self: NodeAddress): Promise<void> {
     const { metrics, logger, id } = this.#options;
-    const shards = this.#gate.shards();
-    const addresses = shards.map((shard): Address => ({ shard }));
-    this.#enterAs(self);
-    await this.#subjects.serve(self);
-    await everySettled(addresses.map((address) => this.#subjects.serve(address)));
-    await this.#prove([self, ...addresses], self);
-    this.#reach.begin(self);
-    // Clients compare themselves with the answer; nobody waits for it.
-    inBackground(this.#subjects.serveOrReport(TOPOLOGY_ADDRESS), 'serving the topology', logger);
-    this.#state = 'serving';
-    metrics.shardsOwned(id, shards.length);
-    logger.info({ nodeId: id, shards: shards.length }, `node ${id} serves ${shards.length} shards`);
-  }
-
-  async #startMember(member: Member): Promise<void> {
-    await Promise.race([member.join(), this.#closed.promise]);
-    if (this.#ending !== undefined) throw this.#closedError();
-  }
-
-  #memberHost(): MemberHost {
-    return {
-      enter: (self) => this.#enter(self),
+    this.#state = 'starting';
+    const host: NodeHost = {
+      enter: (self, shards) => this.#enter(self, shards),
       serve: (shard) => this.#serveShard(shard),
       handOver: (shard) => this.#handOver(shard),
       drop: (shard) => this.#drop(shard),
       onEvent: (event) => this.#onShardEvent(event),
+      reach: () => this.#reach.reach,
     };
+    try {
+      await this.#unlessClosed(this.#shards.start(host));
+    } catch (error) {
+      this.#ending ??= this.#end(0);
+      throw error;
+    }
+    if (this.state !== 'starting') return;
+    const { count } = this.#shards;
+    this.#state = 'serving';
+    metrics.shardsOwned(id, count);
+    logger.info({ nodeId: id, shards: count }, `node ${id} serves ${count} shards`);
   }
 
   #onShardEvent(event: ShardEvent): void {
@@ -264,33 +249,35 @@ class ShardNode implements Node {
         void this.#dispatch.abortCalls(this.#fencedError('its lease is over'));
         break;
       default:
-        metrics.shardsOwned(id, this.#member?.held ?? 0);
+        metrics.shardsOwned(id, this.#shards.count);
         if (event.type === 'acquired' && this.#self !== undefined) this.#announcer.announceSoon(this.#self);
     }
     this.#emit(event);
   }
 
-  /** A new run of this node begins: it has a direct address of its own. */
-  async #enter(self: NodeAddress): Promise<void> {
-    this.#enterAs(self);
-    if (this.#state === 'starting') {
-      await this.#subjects.serve(self);
-      await this.#prove([self], self);
-    } else await this.#subjects.serveOrReport(self);
-    this.#reach.begin(self);
-    if (!this.#subjects.serves(TOPOLOGY_ADDRESS)) await this.#subjects.serveOrReport(TOPOLOGY_ADDRESS);
-  }
-
-  #enterAs(self: NodeAddress): void {
+  /** A new incarnation of this node begins: it has a direct address of its own. */
+  async #enter(self: NodeAddress, shards: readonly number[]): Promise<void> {
+    const { membership, logger } = this.#options;
     this.#self = self;
     this.#dispatch.inc = self.inc;
     this.#subjects.enter(self);
     this.#reach.open(self.inc);
+    if (this.#state === 'starting') {
+      const addresses = shards.map((shard): Address => ({ shard }));
+      await this.#subjects.serve(self);
+      await everySettled(addresses.map((address) => this.#subjects.serve(address)));
+      await this.#unlessClosed(this.#reach.prove([self, ...addresses], self));
+    } else await this.#subjects.serveOrReport(self);
+    this.#reach.begin(self);
+    if (this.#subjects.serves(TOPOLOGY_ADDRESS)) return;
+    const served = this.#subjects.serveOrReport(TOPOLOGY_ADDRESS);
+    // Clients of a static cluster only compare themselves with the answer: nobody waits for it.
+    if (membership === undefined) inBackground(served, 'serving the topology', logger);
+    else await served;
   }
 
-  /** As {@link NodeReach.prove}, but ends as soon as the node is closed. */
-  async #prove(addresses: readonly Address[], self: NodeAddress): Promise<void> {
-    await Promise.race([this.#reach.prove(addresses, self), this.#closed.promise]);
+  async #unlessClosed(work: Promise<void>): Promise<void> {
+    await Promise.race([work, this.#closed.promise]);
     if (this.#ending !== undefined) throw this.#closedError();
   }
 
@@ -298,22 +285,7 @@ class ShardNode implements Node {
   async #serveShard(shard: number): Promise<void> {
     await Promise.race([this.#subjects.serveOrReport({ shard }), this.#unreachable.promise]);
     // Lost before the bus knew the subscription.
-    if (this.#gate.epochOf(shard) === undefined) await this.#subjects.leaveShard(shard);
-  }
-
-  #createReach(): NodeReach {
-    const { transport, membership, id } = this.#options;
-    const timing = membership?.timing ?? TIMINGS.default;
-    return new NodeReach({
-      ...{ ...this.#options, nodeId: id, timing },
-      probe: new NodeProbe(transport, timing.leaseMs),
-      isCounting: () => this.#member?.isFresh ?? true,
-      inbound: () => this.#dispatch.inbound,
-      shards: () => this.#subjects.shards(),
-      serveAgain: (address) => this.#subjects.serveAgain(address),
-      isAway: () => this.#member?.isAway ?? false,
-      onChange: (reach, reason) => this.#onReach(reach, reason),
-    });
+    if (this.#shards.epochOf(shard) === undefined) await this.#subjects.leaveShard(shard);
   }
 
   #onReach(reach: Reach, reason: string): void {
@@ -327,7 +299,7 @@ class ShardNode implements Node {
       logger.info({ nodeId: id }, `node ${id} is reached again`);
       this.#emit({ type: 'reachable' });
     }
-    this.#member?.onReach();
+    this.#shards.onReach();
   }
 
   /** Nothing new is admitted any more: finishes what runs, leaves the subject, and saves what is in memory. */
@@ -381,105 +353,34 @@ class ShardNode implements Node {
   }
 
   #closedError(): ClstrError {
-    return new ClstrError(
-      'TRANSPORT_CLOSED',
-      `node ${this.id} was closed; create another one to start again`,
-    );
+    const message = `node ${this.id} was closed; create another one to start again`;
+    return new ClstrError('TRANSPORT_CLOSED', message);
   }
 
-  /** Admission ends first. The subjects stay until all is answered: what was accepted may call this very node. */
   async #end(graceMs: number): Promise<void> {
-    const { metrics, logger, id, clock } = this.#options;
+    const { metrics, logger, id } = this.#options;
     this.#state = 'draining';
     this.#announcer.close();
     inBackground(this.#reach.close(), 'ending the probes', logger);
     this.#closed.resolve();
     this.#subjects.end();
-    const startedMs = clock.monoMs();
-    this.#handOverMs = this.#isGraceOver ? 0 : graceMs;
-    if (this.#member !== undefined) await this.#member.leave(Math.max(graceMs, MIN_HANDLER_CLOSE_MS));
-    this.#dispatch.stopAdmitting();
-    const leftMs = (): number =>
-      this.#isGraceOver ? 0 : Math.max(0, graceMs - (clock.monoMs() - startedMs));
-    await this.#answerAll(leftMs());
-    await this.#settleReplies(leftMs());
-    await this.#subjects.leaveAll();
-    await this.#closeHandler(graceMs);
+    this.#grace.begin(graceMs);
+    this.#handOverMs = this.#grace.isOver ? 0 : graceMs;
+    const leaving = this.#shards.leave(this.#grace.atLeastMs);
+    if (leaving !== undefined) await leaving;
+    await drainNode(this.#options, {
+      dispatch: this.#dispatch,
+      subjects: this.#subjects,
+      grace: this.#grace,
+    });
     this.#state = 'closed';
     metrics.shardsOwned(id, 0);
     logger.info({ nodeId: id }, `node ${id} is closed`);
   }
-
-  /** What was answered while the connection was down leaves when it is back. */
-  async #settleReplies(limitMs: number): Promise<void> {
-    const { transport } = this.#options;
-    if (transport.settle === undefined || limitMs === 0) return;
-    const graceIsOver = new Promise<void>((resolve) => {
-      this.#endGrace = resolve;
-    });
-    await Promise.race([transport.settle(limitMs), graceIsOver]);
-  }
-
-  async #closeHandler(graceMs: number): Promise<void> {
-    const { handler, clock, logger, id } = this.#options;
-    const limitMs = Math.max(graceMs, MIN_HANDLER_CLOSE_MS);
-    let stopTimer: () => void = () => undefined;
-    const overdue = new Promise<never>((_resolve, reject) => {
-      stopTimer = clock.timer(() => {
-        reject(new ClstrError('HANDLER_TIMEOUT', `the handler did not close within ${limitMs} ms`));
-      }, limitMs);
-    });
-    try {
-      await Promise.race([detached(() => handler.close?.()), overdue]);
-    } catch (err) {
-      logger.error({ err, nodeId: id }, 'the handler failed to close');
-    } finally {
-      stopTimer();
-    }
-  }
-
-  async #answerAll(graceMs: number): Promise<void> {
-    const idle = this.#dispatch.whenIdle();
-    const grace = new Promise<void>((resolve) => {
-      if (graceMs === 0 || this.#isGraceOver) resolve();
-      else {
-        const cancel = this.#options.clock.timer(resolve, graceMs);
-        this.#endGrace = resolve;
-        void idle.then(cancel);
-      }
-    });
-    await Promise.race([idle, grace]);
-    await this.#dispatch.abortRunning(
-      new ClstrError('ABORTED', `node ${this.id} closed before the handler ended`, { outcome: 'unknown' }),
-    );
-  }
-}
-
-function memberGate(nodeId: string, member: Member): ShardGate {
-  return {
-    admits: (shard, nowMs) => member.admits(shard, nowMs),
-    holds: (shard, epoch) => member.holds(shard, epoch),
-    epochOf: (shard) => member.epochOf(shard),
-    refusal: (shard) => {
-      if (member.holds(shard, undefined)) return new Refusal('MOVED', movedText(nodeId));
-      const owner = member.ownerOf(shard);
-      const details = owner && { epoch: owner.epoch, ...owner.address };
-      return new Refusal('NOT_OWNER', `node ${nodeId} does not own the shard of this message`, details);
-    },
-    shards: () => member.shards(),
-    get isMixed() {
-      return member.isMixed;
-    },
-    topology: () => member.topology(),
-  };
 }
 
 function moved(nodeId: string): ClstrError {
   return new ClstrError('MOVED', movedText(nodeId));
-}
-
-function movedText(nodeId: string): string {
-  return `the shard of this message is moving, to or from node ${nodeId}`;
 }
 
 /** Like `Promise.all`, but waits for every promise before it reports the first failure. */
@@ -487,6 +388,3 @@ async function everySettled(promises: readonly Promise<unknown>[]): Promise<void
   const failed = (await Promise.allSettled(promises)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
 }
-
-/** How long a handler may at least take to close, in milliseconds. */
-const MIN_HANDLER_CLOSE_MS = 5_000;

@@ -8,12 +8,12 @@ import { decodePayload, jsonCodec } from '../wire/codec.ts';
 import { NODE_INFO_TYPE } from '../wire/envelope.ts';
 import { Refusal } from '../base/errors.ts';
 import { fingerprintOf } from '../placement/fingerprint.ts';
-import type { ShardGate, Topology } from '../cluster/shards.ts';
+import type { Shards, Topology } from '../cluster/shards.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 
 export interface QuestionsOptions {
   readonly nodeId: string;
-  readonly gate: ShardGate;
+  readonly shards: Shards;
   /** What clients compare themselves with. */
   readonly identity: ClusterIdentity;
   readonly clock: Clock;
@@ -77,8 +77,8 @@ export class Questions {
   }
 
   #ownersFor(entry: InboundEntry): string {
-    const { gate, identity } = this.#options;
-    const topology = gate.topology();
+    const { shards, identity } = this.#options;
+    const topology = shards.topology();
     if (topology !== this.#topology) {
       const { clusterId } = topology;
       const version = fingerprintOf(JSON.stringify(topology));
@@ -91,8 +91,8 @@ export class Questions {
   }
 
   #nodeInfo(): string {
-    const { nodeId, gate, identity } = this.#options;
-    const shards = gate.shards();
+    const { nodeId, identity } = this.#options;
+    const shards = this.#options.shards.list();
     if (shards !== this.#shards) {
       this.#info = this.#made({ node_id: nodeId, shards, cluster: identity });
       this.#shards = shards;

@@ -4,6 +4,7 @@ import { ClstrError } from '../../src/base/errors.ts';
 import { configOf } from '../../src/cluster/joining.ts';
 import { Member } from '../../src/cluster/member.ts';
 import type { MemberOptions } from '../../src/cluster/member.ts';
+import type { NodeHost } from '../../src/cluster/shards.ts';
 import { recordLog } from '../recorders.ts';
 import type { RecordedLogger } from '../recorders.ts';
 import { Bucket, FULL, TestStore } from './bucket.ts';
@@ -32,8 +33,24 @@ function cluster() {
       drop: async (_shard: number): Promise<unknown> => undefined,
     };
     const reach: { now: 'reached' | 'doubted' | 'lost' } = { now: 'reached' };
-    const member = new Member({
+    const host: NodeHost = {
+      enter: async ({ inc }) => {
+        incs.push(inc);
+        events.push('enter');
+        await steps.enter();
+      },
+      serve: async () => undefined,
+      handOver: async (shard) => {
+        await steps.handOver(shard);
+      },
+      drop: async (shard) => {
+        events.push(`drop ${shard}`);
+        await steps.drop(shard);
+      },
+      onEvent: (event) => events.push(eventLine(event)),
       reach: () => reach.now,
+    };
+    const member = new Member({
       ...{ nodeId, numShards: NUM_SHARDS, seed: '', weight: 1, traits: {}, clock, random, logger },
       membership: {
         ...{ name: 'test', timing, placement: 'rendezvous' },
@@ -43,26 +60,10 @@ function cluster() {
           return stores.at(-1)!;
         },
       },
-      host: {
-        enter: async ({ inc }) => {
-          incs.push(inc);
-          events.push('enter');
-          await steps.enter();
-        },
-        serve: async () => undefined,
-        handOver: async (shard) => {
-          await steps.handOver(shard);
-        },
-        drop: async (shard) => {
-          events.push(`drop ${shard}`);
-          await steps.drop(shard);
-        },
-        onEvent: (event) => events.push(eventLine(event)),
-      },
       ...more,
     });
     return {
-      ...{ member, events, incs, logger, steps, reach },
+      ...{ member, events, incs, logger, steps, reach, start: () => member.start(host) },
       get store() {
         return stores.at(-1)!;
       },
@@ -70,7 +71,7 @@ function cluster() {
   };
   const join = async (nodeId: string) => {
     const created = create(nodeId);
-    const joined = created.member.join();
+    const joined = created.start();
     await clock.advance(0);
     await joined;
     return created;
@@ -85,10 +86,10 @@ async function endOf(promise: Promise<unknown>): Promise<unknown> {
 describe('a node that joins', () => {
   test('says its name before its address, and its address before it wants shards', async () => {
     const { create, bucket, clock } = cluster();
-    const { member, steps, events, incs } = create('a');
+    const { start, steps, events, incs } = create('a');
     const gate = deferred();
     steps.enter = () => gate.promise;
-    const joined = member.join();
+    const joined = start();
     await clock.advance(0);
     expect(bucket.record('h.a')).toMatchObject({ inc: incs[0], beat: 1 });
     expect(bucket.get('m.a')).toBeUndefined();
@@ -101,28 +102,27 @@ describe('a node that joins', () => {
   test('takes the shards of a new bucket after an expiry, and says who owns them', async () => {
     const { join, clock } = cluster();
     const { member, incs } = await join('a');
-    expect([member.shards(), member.topology().owners]).toEqual([[], []]);
+    expect([member.list(), member.topology().owners]).toEqual([[], []]);
     await clock.advance(timing.expiryMs + timing.heartbeatMs);
-    expect(member.shards()).toEqual([0, 1, 2, 3]);
+    expect(member.list()).toEqual([0, 1, 2, 3]);
     expect(member.topology().owners).toContainEqual([2, 1, 'a', incs[0]]);
     expect(member.topology().clusterId).not.toBe('');
-    expect(member.ownerOf(2)).toEqual({ epoch: 1, address: { nodeId: 'a', inc: incs[0] } });
     expect([member.admits(2), member.holds(2, 1), member.epochOf(2)]).toEqual([true, true, 1]);
   });
 
   test('is refused beside another service, and leaves its name to the next at once', async () => {
     const { create, bucket, clock } = cluster();
     const [orders, invoices] = ['order', 'invoice'].map((name) => ({ traits: { hosts: [name] } }));
-    const first = create('a', orders).member.join();
+    const first = create('a', orders).start();
     await clock.advance(0);
     await first;
-    const { member, events } = create('b', invoices);
-    const failed = endOf(member.join());
+    const { start, events } = create('b', invoices);
+    const failed = endOf(start());
     await clock.advance(4 * timing.heartbeatMs);
     expect(await failed).toMatchObject({ code: 'CLUSTER_CONFIG_MISMATCH' });
     expect(bucket.record('m.b')).toMatchObject({ state: 'left' });
     expect(events).not.toContain('joined');
-    const again = create('b', orders).member.join();
+    const again = create('b', orders).start();
     await clock.advance(timing.heartbeatMs);
     await again;
   });
@@ -137,9 +137,9 @@ describe('a node that joins', () => {
       late.store.effect = ({ kind, key }) =>
         kind === 'cas' && key === 'm.a' ? { until: gate.promise } : undefined;
     };
-    const refused = endOf(late.member.join());
+    const refused = endOf(late.start());
     await clock.advance(0);
-    const first = create('b', invoices).member.join();
+    const first = create('b', invoices).start();
     await clock.advance(0);
     await first;
     gate.resolve();
@@ -156,12 +156,12 @@ describe('a node that joins', () => {
   test('knows whether the nodes are being changed to another version', async () => {
     const { create, clock } = cluster();
     const [old, young] = ['1', '2'].map((types) => ({ traits: { hosts: ['order'], types } }));
-    const { member } = create('a', old);
-    const joined = [member.join(), create('b', old).member.join()];
+    const { member, start } = create('a', old);
+    const joined = [start(), create('b', old).start()];
     await clock.advance(0);
     await Promise.all(joined);
     expect(member.isMixed).toBe(false);
-    const third = create('c', young).member.join();
+    const third = create('c', young).start();
     await clock.advance(0);
     await third;
     expect(member.isMixed).toBe(true);
@@ -172,7 +172,7 @@ describe('a node that joins', () => {
     await join('a');
     const { member, store } = await (async () => {
       const created = create('b', { seed: 'other' });
-      const failed = endOf(created.member.join());
+      const failed = endOf(created.start());
       await clock.advance(0);
       expect(await failed).toMatchObject({ code: 'CLUSTER_CONFIG_MISMATCH' });
       return created;
@@ -183,17 +183,17 @@ describe('a node that joins', () => {
 
   test('fails as the bucket’s own door does', async () => {
     const { create } = cluster();
-    const { member, steps } = create('a');
+    const { start, steps } = create('a');
     const error = new ClstrError('CONNECT_FAILED', 'nobody there');
     steps.open = () => Promise.reject(error);
-    expect(await endOf(member.join())).toBe(error);
+    expect(await endOf(start())).toBe(error);
   });
 
   test('under the name of a live node is refused, and changes nothing of that one', async () => {
     const { join, create, clock, bucket } = cluster();
     const first = await join('a');
     const second = create('a');
-    const failed = endOf(second.member.join());
+    const failed = endOf(second.start());
     await clock.advance(1_000);
     expect(await failed).toMatchObject({ code: 'NODE_ID_IN_USE' });
     expect(bucket.record('m.a')).toMatchObject({ inc: first.incs[0], state: 'up' });
@@ -203,7 +203,7 @@ describe('a node that joins', () => {
     const { join, create, clock, bucket } = cluster();
     const first = await join('a');
     const second = create('a');
-    const failed = endOf(second.member.join());
+    const failed = endOf(second.start());
     await clock.advance(50);
     const left = second.member.leave(1_000);
     await clock.advance(2_000);
@@ -218,7 +218,7 @@ describe('a node that joins', () => {
     const created = create('a');
     const gate = deferred();
     created.steps.open = () => gate.promise;
-    const failed = endOf(created.member.join());
+    const failed = endOf(created.start());
     await created.member.leave(0);
     gate.resolve();
     await clock.advance(0);
@@ -231,7 +231,7 @@ describe('a node that joins', () => {
     const created = create('a');
     const gate = deferred();
     created.steps.enter = () => gate.promise;
-    const failed = endOf(created.member.join());
+    const failed = endOf(created.start());
     await clock.advance(0);
     const left = created.member.leave(1_000);
     await clock.advance(0);
@@ -249,7 +249,7 @@ describe('a node that joins', () => {
     const created = create('a');
     const gate = deferred();
     created.steps.enter = () => gate.promise;
-    const joined = created.member.join();
+    const joined = created.start();
     await clock.advance(0);
     bucket.put('h.a', heartbeat(created.incs[0]!, { isDead: true }));
     await clock.advance(timing.heartbeatMs);
@@ -279,7 +279,7 @@ describe('a node that joins', () => {
       if (bucket.get('m.a') !== undefined) upAfter ??= turns;
       macrotask(fn);
     };
-    const joined = create('a', { numShards: 4_096 }).member.join();
+    const joined = create('a', { numShards: 4_096 }).start();
     await clock.advance(0);
     await joined;
     expect(bucket.record('m.a')).toMatchObject({ state: 'up' });
@@ -298,7 +298,7 @@ describe('a node that joins', () => {
       left ??= created.member.leave(0);
       macrotask(fn);
     };
-    const failed = endOf(created.member.join());
+    const failed = endOf(created.start());
     await clock.advance(0);
     expect(await failed).toMatchObject({ code: 'TRANSPORT_CLOSED' });
     await left;
@@ -310,13 +310,13 @@ describe('a node that joins', () => {
     const { create, clock } = cluster();
     const created = create('a');
     created.steps.open = async () => undefined;
-    const joined = created.member.join();
+    const joined = created.start();
     await Promise.resolve();
     await clock.advance(0);
     created.store.effect = ({ kind }) => (kind === 'list' ? 'lost' : undefined);
     await clock.advance(5_000);
     await joined;
-    expect(created.member.shards()).toHaveLength(NUM_SHARDS);
+    expect(created.member.list()).toHaveLength(NUM_SHARDS);
   });
 });
 
@@ -325,7 +325,7 @@ describe('several nodes', () => {
     const { join, clock } = cluster();
     const nodes = [await join('a'), await join('b'), await join('c')];
     await clock.advance(5_000);
-    const held = nodes.flatMap(({ member }) => member.shards());
+    const held = nodes.flatMap(({ member }) => member.list());
     expect(held.sort()).toEqual([0, 1, 2, 3]);
     for (const { member } of nodes) expect(member.topology().owners).toHaveLength(NUM_SHARDS);
   });
@@ -334,15 +334,15 @@ describe('several nodes', () => {
     const { join, clock, bucket } = cluster();
     const [a, b] = [await join('a'), await join('b')];
     await clock.advance(5_000);
-    const theirs = b.member.shards();
+    const theirs = b.member.list();
     expect(theirs.length).toBeGreaterThan(0);
     const left = b.member.leave(1_000);
     await clock.advance(timing.stableMs + timing.heartbeatMs);
     await left;
-    expect(a.member.shards()).toEqual([0, 1, 2, 3]);
+    expect(a.member.list()).toEqual([0, 1, 2, 3]);
     expect(bucket.record('m.b')).toMatchObject({ state: 'left' });
     expect(b.events.filter((event) => event.startsWith('released'))).toHaveLength(theirs.length);
-    expect([b.store.isClosed, b.store.watched, b.member.shards()]).toEqual([true, [], []]);
+    expect([b.store.isClosed, b.store.watched, b.member.list()]).toEqual([true, [], []]);
   });
 
   test('take over from one that dies, when it was declared dead', async () => {
@@ -351,26 +351,26 @@ describe('several nodes', () => {
     await clock.advance(5_000);
     b.store.effect = () => 'lost';
     await clock.advance(timing.expiryMs - timing.heartbeatMs);
-    expect(a.member.shards().length).toBeLessThan(NUM_SHARDS);
+    expect(a.member.list().length).toBeLessThan(NUM_SHARDS);
     await clock.advance(3 * timing.heartbeatMs);
-    expect(a.member.shards()).toEqual([0, 1, 2, 3]);
+    expect(a.member.list()).toEqual([0, 1, 2, 3]);
     expect(bucket.record('h.b')).toMatchObject({ isDead: true });
-    expect(b.member.shards().some((shard) => b.member.admits(shard))).toBe(false);
+    expect(b.member.list().some((shard) => b.member.admits(shard))).toBe(false);
   });
 
   test('move nothing while the store is away, and go on when it is back', async () => {
     const { join, clock } = cluster();
     const [a, b] = [await join('a'), await join('b')];
     await clock.advance(5_000);
-    const before = [a.member.shards(), b.member.shards()];
+    const before = [a.member.list(), b.member.list()];
     for (const { store } of [a, b]) store.become(false);
     await clock.advance(60_000);
     expect([a, b].map(({ events }) => events.filter((event) => event === 'expired').length)).toEqual([1, 1]);
     for (const { store } of [a, b]) store.become(true);
     await clock.advance(2_000);
-    expect([a.member.shards(), b.member.shards()]).toEqual(before);
+    expect([a.member.list(), b.member.list()]).toEqual(before);
     for (const { member } of [a, b])
-      for (const shard of member.shards()) expect(member.admits(shard)).toBe(true);
+      for (const shard of member.list()) expect(member.admits(shard)).toBe(true);
     expect([...a.events, ...b.events].some((event) => /fenced|lost/.test(event))).toBe(false);
   });
 
@@ -392,8 +392,8 @@ describe('several nodes', () => {
     a.store.isDeaf = true;
     const b = await join('b');
     await clock.advance(2 * timing.listMs + timing.stableMs + 600);
-    expect(b.member.shards().length).toBeGreaterThan(0);
-    expect(a.member.shards().length + b.member.shards().length).toBe(NUM_SHARDS);
+    expect(b.member.list().length).toBeGreaterThan(0);
+    expect(a.member.list().length + b.member.list().length).toBe(NUM_SHARDS);
   });
 });
 
@@ -411,7 +411,7 @@ describe('a node that is fenced', () => {
     ]);
     await clock.advance(3_000);
     expect(incs).toHaveLength(2);
-    expect([member.shards(), member.epochOf(0)]).toEqual([[0, 1, 2, 3], 2]);
+    expect([member.list(), member.epochOf(0)]).toEqual([[0, 1, 2, 3], 2]);
     expect(store.watched).toEqual(['m.*', 's.*']);
     expect(store.isClosed).toBe(false);
   });
@@ -428,7 +428,7 @@ describe('a node that is fenced', () => {
     gate.resolve();
     await clock.advance(3_000);
     expect(incs).toHaveLength(2);
-    expect(member.shards()).toEqual([0, 1, 2, 3]);
+    expect(member.list()).toEqual([0, 1, 2, 3]);
   });
 
   test('whose name another process has taken tries again, until it is closed', async () => {
@@ -469,7 +469,7 @@ describe('a node that is fenced', () => {
     const [before, id] = [member.epochOf(0)!, member.topology().clusterId];
     bucket.lose();
     const b = create('b');
-    const joined = b.member.join();
+    const joined = b.start();
     store.effect = ({ key }) =>
       key === 'h.a' && !events.some((event) => event.startsWith('fenced')) ? 'lost' : undefined;
     await clock.advance(2 * timing.listMs);
@@ -511,8 +511,8 @@ describe('a node that is fenced', () => {
   test('and joins a bucket that is lost once more meanwhile waits for earlier owners in the newest', async () => {
     const { create, clock, bucket } = cluster();
     bucket.put('h.a', heartbeat('before'));
-    const { member } = create('a');
-    const joined = endOf(member.join());
+    const { member, start } = create('a');
+    const joined = endOf(start());
     await clock.advance(timing.expiryMs - 100);
     bucket.lose();
     bucket.put('cfg', { ...CONFIG, id: 'next' });
@@ -520,9 +520,9 @@ describe('a node that is fenced', () => {
     expect(await joined).toBeUndefined();
     expect(member.topology().clusterId).toBe('next');
     await clock.advance(timing.expiryMs - 600);
-    expect(member.shards()).toEqual([]);
+    expect(member.list()).toEqual([]);
     await clock.advance(1_000);
-    expect(member.shards()).toHaveLength(NUM_SHARDS);
+    expect(member.list()).toHaveLength(NUM_SHARDS);
   });
 
   test('and finds its name taken in the next bucket leaves there the epochs that it knew', async () => {
@@ -535,7 +535,7 @@ describe('a node that is fenced', () => {
     await clock.advance(2_000);
     expect(bucket.record('h.a')).toMatchObject({ inc: 'other' });
     expect(bucket.record('s.0')).toMatchObject({ epoch: 1, owner: '', state: 'restored' });
-    expect(member.shards()).toEqual([]);
+    expect(member.list()).toEqual([]);
   });
 });
 
@@ -591,10 +591,13 @@ describe('a node that leaves', () => {
     const { create } = cluster();
     const { member } = create('a');
     await member.leave(500);
-    expect([member.shards(), member.admits(0), member.holds(0, undefined), member.epochOf(0)]).toEqual([
+    expect([member.list(), member.admits(0), member.holds(0, undefined), member.epochOf(0)]).toEqual([
       ...[[], false, false, undefined],
     ]);
-    expect([member.topology(), member.ownerOf(0)]).toEqual([{ clusterId: '', owners: [] }, undefined]);
+    expect([member.topology(), member.refusal(0).details]).toEqual([
+      { clusterId: '', owners: [] },
+      undefined,
+    ]);
   });
 });
 
@@ -712,11 +715,11 @@ describe('a store that refuses', () => {
   test('the list ends a start with its reason, and the next start of that id waits for nothing', async () => {
     const { create, bucket, clock, join } = cluster();
     const created = create('a');
-    const { member, logger } = created;
+    const { member, start, logger } = created;
     created.steps.enter = async () => {
       created.store.effect = ({ kind }) => (kind === 'list' ? { refusal: FULL } : undefined);
     };
-    const failed = endOf(member.join());
+    const failed = endOf(start());
     await clock.advance(timing.expiryMs + timing.heartbeatMs);
     expect(await failed).toMatchObject({ code: 'STORE_REFUSED', cause: FULL });
     expect(messages(logger)).toEqual([
@@ -724,7 +727,7 @@ describe('a store that refuses', () => {
     ]);
     expect(created.store.isClosed).toBe(true);
     expect(bucket.record('m.a')).toMatchObject({ state: 'left' });
-    expect(member.shards()).toEqual([]);
+    expect(member.list()).toEqual([]);
     await join('a');
   });
 

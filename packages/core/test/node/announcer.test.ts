@@ -1,7 +1,7 @@
 import { fakeClock } from '@clstr/testing';
 import { expect, test } from 'vitest';
 import { nodeAddress } from '../../src/wire/address.ts';
-import { NodeAnnouncer } from '../../src/node/announcer.ts';
+import { createAnnouncer } from '../../src/node/announcer.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';
 
 const ANNOUNCE_MS = 50;
@@ -10,7 +10,7 @@ const SELF = nodeAddress('n', 'i')!;
 function start() {
   const transport = new ScriptedTransport();
   const clock = fakeClock();
-  return { transport, clock, announcer: new NodeAnnouncer(transport, clock) };
+  return { transport, clock, announcer: createAnnouncer(transport, clock) };
 }
 
 test('300 shards are announced in one word, 50 ms after the first', async () => {

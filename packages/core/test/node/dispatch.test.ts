@@ -8,8 +8,9 @@ import { Dispatch } from '../../src/node/dispatch.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import { ActorError, ClstrError, asRefusal, forCaller } from '../../src/base/errors.ts';
 import type { HandlerContext, HandlerRequest } from '../../src/node/handler.ts';
+import { systemRandom } from '../../src/base/random.ts';
 import { noMetrics } from '../../src/base/metrics.ts';
-import { staticGate } from '../../src/cluster/shards.ts';
+import { staticShards } from '../../src/node/static-shards.ts';
 import { createKeyRouter } from '../../src/placement/shard.ts';
 import type { KeyRouter } from '../../src/placement/shard.ts';
 import { entryOf, recordAnswers } from '../entry.ts';
@@ -25,7 +26,7 @@ function start(options: Partial<DispatchOptions> = {}) {
   const dispatch = new Dispatch({
     nodeId: 'n1',
     identity: IDENTITY,
-    gate: staticGate('n1', new Set([3, 1])),
+    shards: staticShards('n1', new Set([3, 1]), systemRandom),
     router: createKeyRouter(NUM_SHARDS, '', () => undefined),
     handler: (request) => {
       requests.push(request);
@@ -72,8 +73,8 @@ describe('a probe', () => {
   });
 
   test('is answered on the subject of a shard that the node may not serve just now', () => {
-    const gate = { ...staticGate('n1', new Set([3])), holds: () => false };
-    const { dispatch, port } = start({ gate });
+    const shards = { ...staticShards('n1', new Set([3]), systemRandom), holds: () => false };
+    const { dispatch, port } = start({ shards });
     dispatch.inc = 'run';
     dispatch.onShardSubjects.onEntry(entryOf({ type: 'clstr.probe', key: 'run', shard: 3 }), port);
     dispatch.onShardSubjects.onEntry(entryOf({ shard: 3 }), port);
@@ -776,7 +777,7 @@ describe('what runs for many shards', () => {
     const open = openHandler();
     const shards = Array.from({ length: count / 2 }, (_, shard) => shard);
     const started = start({
-      gate: staticGate('n1', new Set(shards)),
+      shards: staticShards('n1', new Set(shards), systemRandom),
       handler: open.handler,
       ...{ maxInFlight: 2 * count, maxInFlightBytes: 64 * count, clock: systemClock },
     });

@@ -5,8 +5,9 @@ import { jsonCodec } from '../../src/wire/codec.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import { noMetrics } from '../../src/base/metrics.ts';
-import { staticGate } from '../../src/cluster/shards.ts';
-import type { ShardGate, Topology } from '../../src/cluster/shards.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import { staticShards } from '../../src/node/static-shards.ts';
+import type { Shards, Topology } from '../../src/cluster/shards.ts';
 import { createKeyRouter } from '../../src/placement/shard.ts';
 import { NOWHERE } from '../../src/wire/transport.ts';
 import type { InboundEntry } from '../../src/wire/transport.ts';
@@ -20,15 +21,22 @@ const IDENTITY = identityOf({ numShards: NUM_SHARDS, seed: '', codec: jsonCodec 
 function start(count = 2, options: Partial<DispatchOptions> = {}) {
   const clock = fakeClock({ monoMs: 1_000_000 });
   const view = { topology: topologyOf(count, 1), asked: 0 };
-  const gate: ShardGate = {
-    ...staticGate('n1', new Set([1, 3])),
+  const shards: Shards = {
+    ...staticShards('n1', new Set([1, 3]), systemRandom),
     topology: () => {
       view.asked++;
       return view.topology;
     },
   };
   const dispatch = new Dispatch({
-    ...{ nodeId: 'n1', identity: IDENTITY, gate, codec: jsonCodec, metrics: noMetrics, logger: recordLog() },
+    ...{
+      nodeId: 'n1',
+      identity: IDENTITY,
+      shards,
+      codec: jsonCodec,
+      metrics: noMetrics,
+      logger: recordLog(),
+    },
     router: createKeyRouter(NUM_SHARDS, '', () => undefined),
     handler: () => new Promise<never>(() => undefined),
     ...{ handlerTimeoutMs: 1_000, maxInFlight: 2, maxInFlightBytes: 1_000, clock },

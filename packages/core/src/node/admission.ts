@@ -1,0 +1,85 @@
+/** Whether a node takes a message. All that is refused here is `not-executed`. */
+import { describe } from '../base/describe.ts';
+import { Refusal } from '../base/errors.ts';
+import type { Shards } from '../cluster/shards.ts';
+import type { KeyRouter } from '../placement/shard.ts';
+import { CALL_CHAIN_HEADER } from '../wire/call-chain.ts';
+import type { Ticket } from '../wire/call-chain.ts';
+import { heldBytes } from '../wire/transport.ts';
+import type { InboundEntry } from '../wire/transport.ts';
+
+export interface AdmissionOptions {
+  readonly nodeId: string;
+  readonly shards: Shards;
+  readonly router: KeyRouter;
+  readonly maxInFlight: number;
+  readonly maxInFlightBytes: number;
+}
+
+export class Admission {
+  /** `nested`: only the calls that handlers of this node have led to. */
+  admitted: 'all' | 'nested' | 'none' = 'all';
+  /** Messages accepted and not yet answered. */
+  inFlight = 0;
+  #inFlightBytes = 0;
+  readonly #options: AdmissionOptions;
+  readonly #ticket: Ticket;
+
+  constructor(options: AdmissionOptions, ticket: Ticket) {
+    this.#options = options;
+    this.#ticket = ticket;
+  }
+
+  began(bytes: number): void {
+    this.inFlight++;
+    this.#inFlightBytes += bytes;
+  }
+
+  ended(bytes: number): void {
+    this.inFlight--;
+    this.#inFlightBytes -= bytes;
+  }
+
+  /** Hot path: why the entry does not run. @throws KEY_REQUIRED, INVALID_ENVELOPE for a key that is none */
+  refusal(entry: InboundEntry, nowMs: number): Refusal | undefined {
+    const { shards } = this.#options;
+    const { shard, key } = entry;
+    const refusal = this.closed(entry);
+    if (refusal !== undefined) return refusal;
+    if (!shards.admits(shard, nowMs)) return shards.refusal(shard);
+    return (
+      this.full(entry, nowMs, heldBytes(entry)) ??
+      (key === undefined ? undefined : this.#wrongHome(key, shard))
+    );
+  }
+
+  /** The node ends. */
+  closed({ headers }: InboundEntry): Refusal | undefined {
+    if (this.admitted === 'all') return undefined;
+    if (this.admitted === 'nested' && this.#ticket.isIn(headers?.[CALL_CHAIN_HEADER])) return undefined;
+    return new Refusal('DRAINING', `node ${this.#options.nodeId} is shutting down`);
+  }
+
+  /** No time is left for the entry, or no room for so many bytes. */
+  full(entry: InboundEntry, nowMs: number, bytes: number): Refusal | undefined {
+    const { nodeId, maxInFlight, maxInFlightBytes } = this.#options;
+    if (entry.ttlMs !== undefined && nowMs - entry.receivedAtMs >= entry.ttlMs) {
+      const message = `the budget of ${entry.ttlMs} ms for ${describe(entry.type)} ran out before node ${nodeId} could start`;
+      return new Refusal('ENVELOPE_EXPIRED', message);
+    }
+    if (this.inFlight >= maxInFlight || this.#inFlightBytes + bytes > maxInFlightBytes) {
+      const message = `node ${nodeId} has ${this.inFlight} messages (${this.#inFlightBytes} bytes) in work`;
+      return new Refusal('OVERLOADED', message);
+    }
+    return undefined;
+  }
+
+  /** A client with another shard count or seed would give a key a second home. It is not told the home: docs/decisions/0004. */
+  #wrongHome(key: string, shard: number): Refusal | undefined {
+    if (this.#options.router.shardOf(key, shard) === shard) return undefined;
+    const message =
+      `the client sent key ${describe(key)} to a shard that is not its home here: ` +
+      'numShards and seed must be the same at every client and node';
+    return new Refusal('CLUSTER_CONFIG_MISMATCH', message);
+  }
+}
