@@ -2,6 +2,8 @@
 import { pause } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
 import type { Ledger } from './ledger.ts';
+import { PROOF_OF_LIFE, pulseOf } from './joining.ts';
+import type { Pulse } from './joining.ts';
 import { expiryFor } from './timing.ts';
 import { misfitAmong } from './traits.ts';
 import type { MemberTraits, OtherMember } from './traits.ts';
@@ -16,16 +18,6 @@ export interface CompanyOptions {
   /** When it says no: give up. */
   readonly isWanted: () => boolean;
 }
-
-/** What was seen of a member's heartbeats since the check began. */
-interface Pulse {
-  revision: number;
-  renewals: number;
-  changedMs: number;
-}
-
-/** One renewal may be an old answer followed by a newer one, of a member that died in between. */
-const PROOF_OF_LIFE = 2;
 
 export class Company {
   readonly #options: CompanyOptions;
@@ -50,26 +42,21 @@ export class Company {
       const others = this.#others();
       this.#checkedRevision = Math.max(0, ...[...ledger.members.values()].map(({ revision }) => revision));
       if (misfitAmong(nodeId, traits, others) === undefined) return;
-      for (const { nodeId: id } of others) pulses.set(id, this.#pulseOf(id, pulses.get(id)));
+      for (const { nodeId: id } of others) {
+        const revision = ledger.heartbeats.get(id)?.revision ?? 0;
+        pulses.set(id, pulseOf(pulses.get(id), revision, clock.monoMs()));
+      }
       const alive = others.filter(({ nodeId: id }) => pulses.get(id)!.renewals >= PROOF_OF_LIFE);
       const misfit = misfitAmong(nodeId, traits, alive);
       if (misfit !== undefined) throw misfit;
       const mayLive = others.filter(({ nodeId: id }) => {
         const leaseMs = ledger.heartbeats.get(id)?.record?.leaseMs ?? timing.leaseMs;
-        return clock.monoMs() - pulses.get(id)!.changedMs < expiryFor(timing, leaseMs);
+        return clock.monoMs() - pulses.get(id)!.sinceMs < expiryFor(timing, leaseMs);
       });
       if (misfitAmong(nodeId, traits, mayLive) === undefined) return;
       await pause(clock, timing.heartbeatMs / 3);
       await list();
     }
-  }
-
-  #pulseOf(nodeId: string, before: Pulse | undefined): Pulse {
-    const { ledger } = this.#options;
-    const revision = ledger.heartbeats.get(nodeId)?.revision ?? 0;
-    if (before !== undefined && revision <= before.revision) return before;
-    const renewals = before === undefined ? 0 : before.renewals + 1;
-    return { revision, renewals, changedMs: ledger.clock.monoMs() };
   }
 
   /**

@@ -120,9 +120,10 @@ export class Declaration {
       // one's for certain.
       const isForeign = known?.record !== undefined && known.record.inc !== inc;
       if (isForeign && !(await session.confirm())) return;
+      const revision = known?.revision ?? 0;
       const record = { inc, ...word, weight, traits };
       const isWanted = (): boolean => !this.#isEnded && this.#declared === declared;
-      const result = await ledger.write(memberKey(nodeId), known?.revision ?? 0, record, isWanted, onFailure);
+      const result = await ledger.write(memberKey(nodeId), revision, record, isWanted, onFailure);
       if (result.kind !== 'lost') return;
       if (result.newest !== undefined) continue;
       // The record is gone, and with it perhaps the bucket.

@@ -115,12 +115,17 @@ export async function claimNodeId(
 ): Promise<{ entry: StoreEntry; from: Instant }> {
   const { nodeId, timing, clock, isWanted, limit } = options;
   const record = heartbeatKey(nodeId);
-  let seen: SeenHolder | undefined;
+  let seenInc: string | undefined;
+  let seen: Pulse | undefined;
   for (;;) {
     const holder = await findHolder(options);
     if (holder.mayLiveMs > 0) {
-      if (seen?.inc !== holder.inc) sayThatItWaits(options, holder);
-      seen = seenAgain(seen, holder, clock.monoMs());
+      if (seenInc !== holder.inc) {
+        sayThatItWaits(options, holder);
+        seenInc = holder.inc;
+        seen = undefined;
+      }
+      seen = pulseOf(seen, holder.revision, clock.monoMs());
       if (seen.renewals >= PROOF_OF_LIFE) throw inUse(nodeId);
       if (clock.monoMs() - seen.sinceMs < holder.mayLiveMs) {
         await pause(clock, timing.heartbeatMs / 3);
@@ -149,9 +154,8 @@ function sayThatItWaits({ nodeId, logger }: JoiningOptions, { inc, mayLiveMs }: 
   );
 }
 
-/** What was read of the name's holder so far. */
-interface SeenHolder {
-  readonly inc: string;
+/** What was read of a heartbeat so far. */
+export interface Pulse {
   /** The highest so far, and when it was first read. */
   readonly revision: number;
   readonly sinceMs: number;
@@ -159,13 +163,13 @@ interface SeenHolder {
   readonly renewals: number;
 }
 
-/** One renewal may be an old answer followed by a new one, of a holder that died in between. */
-const PROOF_OF_LIFE = 2;
+/** One renewal may be an old answer followed by a new one, of a node that died in between. */
+export const PROOF_OF_LIFE = 2;
 
-function seenAgain(seen: SeenHolder | undefined, { inc, revision }: Holder, nowMs: number): SeenHolder {
-  if (seen?.inc !== inc) return { inc, revision, sinceMs: nowMs, renewals: 0 };
+export function pulseOf(before: Pulse | undefined, revision: number, nowMs: number): Pulse {
+  if (before === undefined) return { revision, sinceMs: nowMs, renewals: 0 };
   // A lower one is an old answer: it says nothing.
-  return revision <= seen.revision ? seen : { inc, revision, sinceMs: nowMs, renewals: seen.renewals + 1 };
+  return revision <= before.revision ? before : { revision, sinceMs: nowMs, renewals: before.renewals + 1 };
 }
 
 interface Holder {

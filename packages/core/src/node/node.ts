@@ -304,20 +304,14 @@ class ShardNode implements Node {
 
   /** Nothing new is admitted any more: finishes what runs, leaves the subject, and saves what is in memory. */
   async #handOver(shard: number): Promise<void> {
-    const { handler, clock, logger, id } = this.#options;
+    const { handler, clock, id } = this.#options;
     const limitMs = this.#handOverMs;
     const stopTimer = clock.timer(() => {
       const message = `node ${id} handed its shard over before the handler ended`;
       void this.#dispatch.abortCalls(new ClstrError('ABORTED', message), shard);
     }, limitMs);
-    const handOver = async (): Promise<void> => {
-      try {
-        await detached(() => handler.handOver?.(shard, moved(id), limitMs));
-      } catch (err) {
-        logger.error({ err, shard, nodeId: id }, `handing over shard ${shard} failed`);
-      }
-    };
-    const handedOver = handOver();
+    const handOver = (): unknown => handler.handOver?.(shard, moved(id), limitMs);
+    const handedOver = this.#endInHandler(shard, `handing over shard ${shard}`, handOver);
     await this.#dispatch.whenVacant(shard);
     const left = this.#subjects.leaveShard(shard);
     // Nothing that is still on its way will come.
@@ -331,10 +325,14 @@ class ShardNode implements Node {
     const { handler, logger, id } = this.#options;
     inBackground(this.#subjects.leaveShard(shard), `leaving shard ${shard}`, logger);
     await this.#dispatch.abortCalls(this.#fencedError(`it lost shard ${shard}`), shard);
+    await this.#endInHandler(shard, `discarding shard ${shard}`, () => handler.drop?.(shard, moved(id)));
+  }
+
+  async #endInHandler(shard: number, what: string, work: () => unknown): Promise<void> {
     try {
-      await detached(() => handler.drop?.(shard, moved(id)));
+      await detached(work);
     } catch (err) {
-      logger.error({ err, shard, nodeId: id }, `discarding shard ${shard} failed`);
+      this.#options.logger.error({ err, shard, nodeId: this.id }, `${what} failed`);
     }
   }
 
