@@ -24,7 +24,7 @@ export function renderServerConfig(): string {
     '}',
     '',
     'accounts {',
-    '  # Of this cluster alone: what a node has sent to any subject stays inside.',
+    '  # This account belongs to one cluster: what a node sends to any subject stays inside it.',
     '  CLSTR {',
     '    jetstream: enabled',
     '    users: [',

@@ -21,17 +21,17 @@ function replaceBetween(text: string, start: string, end: string, part: string):
 
 const MEANINGS: Readonly<Record<keyof Timing, string>> = {
   heartbeatMs: 'between two heartbeats',
-  ackTimeoutMs: 'how long one answer of the store is waited for',
-  leaseMs: 'how long a heartbeat keeps its node in possession of its shards',
-  guardMs: 'how long before the end of its lease a node stops of its own accord',
-  expiryMs: 'how long a heartbeat stays away until its node may be declared dead',
-  slackMs: 'what expiry leaves for delays of the watch and the event loop',
+  ackTimeoutMs: 'how long a node waits for one answer from the store',
+  leaseMs: 'how long a heartbeat entitles its node to its shards',
+  guardMs: 'how long before the end of its lease a node stops by itself',
+  expiryMs: 'how long a heartbeat has to be missing before its node may be declared dead',
+  slackMs: 'margin of the expiry for delays of the watch and the event loop',
   drainMs: 'how long handlers and `passivate` may take when a shard moves',
-  stableMs: 'how long membership stays as it is before shards move for balance',
+  stableMs: 'how long membership has to be unchanged before shards move for balance',
   listMs: 'between two full lists of the bucket',
   pingMs: "between two pings of the store's connection",
   dialMs: 'how long one attempt to connect to the store may take',
-  maxMoving: 'shards of one node on their way to others at a time',
+  maxMoving: 'how many shards of one node may be moving to others at a time',
 };
 
 function renderTimings(): string {
@@ -45,7 +45,11 @@ function renderTimings(): string {
   return table([
     ['timing', '`default`', '`fast`', 'meaning'],
     ...names.map((name) => row(`\`${name}\``, MEANINGS[name], (timing) => timing[name])),
-    row('serves alone', '`leaseMs - guardMs`: a node without the store', (t) => t.leaseMs - t.guardMs),
+    row(
+      'serves alone',
+      '`leaseMs - guardMs`: how long a node serves without the store',
+      (t) => t.leaseMs - t.guardMs,
+    ),
     row(
       'fail-over',
       '`expiryMs + heartbeatMs + 2 ackTimeoutMs`: from a crash until others serve its shards, at most',

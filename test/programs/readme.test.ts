@@ -1,4 +1,4 @@
-/** The programs of README.md and the first ones of packages, as they stand there, one after the other against a fresh nats-server. */
+/** The programs of README.md, and the first ones of package READMEs, run as printed against a fresh nats-server. */
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ const PRINTED = [
   { title: 'clstr', stdout: '2\n' },
   { title: 'Dynamic clusters', stdout: '' },
   { title: 'Dynamic clusters', stdout: '500\n' },
-  { title: 'Raw routing', stdout: 'nobody owns this shard nobody listens on clstr.shard.*\n' },
+  { title: 'Raw routing', stdout: 'no node owns this shard nobody listens on clstr.shard.*\n' },
 ];
 
 beforeAll(buildPackages, BUILD_TIMEOUT_MS);
@@ -27,7 +27,7 @@ describe.skipIf(!hasNatsServer())('README.md', { timeout: 60_000 }, () => {
   });
 
   test.each(PRINTED.map(({ title, stdout }, index) => ({ title, stdout, index })))(
-    'program $index, of "$title", runs as it stands there',
+    'program $index, of "$title", runs as printed',
     async ({ stdout, index }) => {
       const ended = await run(readmePrograms(server.url)[index]!.write());
       expect(ended).toEqual({ code: 0, stdout, stderr: '' });
@@ -46,7 +46,7 @@ describe.skipIf(!hasNatsServer())('the first program of a package README', { tim
     { name: 'core', stdout: /^user-123 lives at node-[12]\n$/ },
     { name: 'transport-memory', stdout: /^(hello|TIMEOUT)\n$/ },
     { name: 'transport-nats', stdout: /^serving\n$/, end: 'console.log(node.state);' },
-  ])('$name: runs as it stands there', async ({ name, stdout, end = '' }) => {
+  ])('$name: runs as printed', async ({ name, stdout, end = '' }) => {
     const [first] = readmePrograms(server.url, `packages/${name}`);
     // Its nodes would serve until they are stopped.
     const ended = await run(first!.write('first', (text) => `${text}\n${end}\nprocess.exit(0);`));
