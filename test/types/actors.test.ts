@@ -73,7 +73,7 @@ describe('an input or an output that travels', () => {
   });
 
   test('is no Date, Map, Set, bigint, function, error or promise, at any depth', () => {
-    // @ts-expect-error -- the output is a Date, which arrives as a text
+    // @ts-expect-error -- the output is a Date, which arrives as a string
     compiled(() => defineActor('x', { at: request<void, Date>() }));
     // @ts-expect-error -- the input.lines[].at is a Date
     compiled(() => defineActor('x', { ok: request(), at: request<Dated>() }));
@@ -102,7 +102,7 @@ describe('an input or an output that travels', () => {
   test('is refused with the place and the reason', () => {
     type Refused = Travelling<{ readonly at: RequestMethod<void, void, Dated, Dated> }>['at'];
     expectTypeOf<Refused>().toEqualTypeOf<
-      CannotTravel<'the output.lines[].at is a Date, which arrives as a text: declare string'>
+      CannotTravel<'the output.lines[].at is a Date, which arrives as a string: declare string'>
     >();
   });
 });

@@ -1,8 +1,8 @@
 /**
- * One actor in memory: what it does with a message, and its way from `setup` to its end.
+ * One actor in memory: how it handles messages, and its life from `setup` to its end.
  *
  *   starting ── setup ──▶ active ── idle, evicted, drain, failed ──▶ stopping ──▶ gone
- *      ╰─ setup failed: every waiter is refused ─▶ gone        messages came meanwhile ─▶ starting again
+ *      ╰─ setup failed: every waiter is refused ─▶ gone     messages are waiting ─▶ starting again
  */
 import type { HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
@@ -28,44 +28,44 @@ import { isThenable } from './thenable.ts';
 
 type Phase = 'new' | 'starting' | 'active' | 'stopping' | 'gone';
 
-/** Turns without a promise that one actor takes before other keys, timers and I/O get theirs. */
+/** How many synchronous turns one actor takes before other keys, timers and I/O get theirs. */
 const TURNS_PER_YIELD = 256;
-/** Before any sweep: of an actor that has not been used since `passivate` was rejected. */
+/** Lies before any sweep; marks an actor that has not been used since its `passivate` was rejected. */
 const UNUSED = -Infinity;
 
-/** Hot path: a message that finds its actor idle runs in the very call that brings it. */
+/** Hot path: a message for an idle actor runs within the call that delivers it. */
 export class Activation implements ActorCore, OfShard<Activation> {
   readonly home: ActorTypeScope;
   readonly key: string;
   readonly shard: number;
   lease: ShardLease | undefined = undefined;
-  /** The sweep at which a message last came or ended: cheaper than a clock reading per message. */
+  /** The sweep at which a message last arrived or ended, which is cheaper than reading the clock per message. */
   usedAtSweep: number;
   nextOfShard: Activation | undefined = undefined;
   previousOfShard: Activation | undefined = undefined;
   readonly #mailbox = new Mailbox<Job>();
   #phase: Phase = 'new';
   #state: unknown = undefined;
-  /** Its mailbox is being emptied already, further up the stack or after a pause for others. */
+  /** The mailbox is already being emptied, further up the stack or after a pause for others. */
   #isPumping = false;
-  /** Promises given to `waitUntil` that have not settled. */
+  /** The number of promises given to `waitUntil` that have not settled. */
   #background = 0;
-  /** What is to be done once nothing runs; {@link #settle} looks at it. */
+  /** What {@link #settle} does once nothing runs. */
   #wish: 'none' | 'restart' | 'idle' | 'evicted' = 'none';
-  /** `passivate` was rejected, and is not to be tried yet. */
+  /** `passivate` was rejected, and it is too early to try again. */
   #isKept = false;
-  /** Its shard was taken away: nothing runs on its state any more. Messages of a later lease wait for its next life. */
+  /** The shard was lost: nothing runs on this state any more. Messages under a later lease wait for the next life. */
   #isLost = false;
   #passivateFailures = 0;
   #fullError: ClstrError | undefined;
   #fullErrorMs = 0;
   #turns: RunningTurns | undefined;
-  /** A phase of its life, or a timer. */
+  /** The phase of the actor's life, or the timer, that runs now. */
   #ownTurn: OwnTurn | undefined;
   #setup: Setup | undefined;
   #timers: ActorTimers | undefined;
   #life: AbortController | undefined;
-  /** Called when the actor comes to rest, or is gone, once its node closes. */
+  /** While the actor closes: called when it is at rest or gone. */
   #onRest: (() => void) | undefined;
 
   constructor(home: ActorTypeScope, key: string, shard: number) {
@@ -75,7 +75,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.usedAtSweep = home.sweep;
   }
 
-  /** Runs the message now or in its turn, and gives what its handler returns. Throws refusals. */
+  /** Runs the message now or in its turn, and returns what its handler returns. Throws refusals. */
   accept(method: Method, request: HandlerRequest, context: HandlerContext): unknown {
     this.usedAtSweep = this.home.sweep;
     if (this.#mailbox.canRun(method.isReadonly)) return this.run(method, request, context);
@@ -139,7 +139,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.#mailbox.isOpen = false;
   }
 
-  /** Runs what may run now, in order. */
+  /** Runs the turns that may run now, in order. */
   #pump(): void {
     if (this.#isPumping) return;
     this.#isPumping = true;
@@ -157,7 +157,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.#settle();
   }
 
-  /** Does what was wished for, once nothing runs. */
+  /** Acts on the wish once nothing runs. */
   #settle(): void {
     if (this.#phase !== 'active' || this.#mailbox.isRunning) return;
     if (this.#wish === 'restart') {
@@ -188,7 +188,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.#beginOwnTurn('a timer');
   }
 
-  /** No activity: an actor whose timers always run when idle ones are looked for leaves after one of them. */
+  /** A timer does not count as activity: if timers run at every sweep, the overdue actor leaves after one of them. */
   timerEnded(): void {
     this.#mailbox.ended(false);
     this.#endOwnTurn();
@@ -230,7 +230,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.#ownTurn = undefined;
   }
 
-  /** One for all of a second: under a flood, taking a stack for each would cost more than all the rest. */
+  /** One error serves a whole second: in a flood, a stack for each would cost more than everything else. */
   #full(mailbox: number): ClstrError {
     const { clock } = this.home.host;
     const nowMs = clock.monoMs();
@@ -249,7 +249,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     };
     Promise.resolve(work).then(ended, (err: unknown) => {
       const { host, actor } = this.home;
-      host.floodLog.error('waitUntil: the work failed', { err, actor: actor.name, key: this.key });
+      host.floodLog.error('work given to waitUntil failed', { err, actor: actor.name, key: this.key });
       ended();
     });
   }
@@ -264,7 +264,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     return this.#life.signal;
   }
 
-  /** Whether it may be stopped. */
+  /** Whether the actor may be stopped now. */
   get isIdle(): boolean {
     return (
       this.#phase === 'active' &&
@@ -275,7 +275,10 @@ export class Activation implements ActorCore, OfShard<Activation> {
     );
   }
 
-  /** Another node may have gone on from an older state: this one is discarded soon, or its lease is renewed. */
+  /**
+   * False while the lease is expired: another node may have continued from an older state. Soon this state is
+   * discarded, or the lease is renewed.
+   */
   get #mayBeSaved(): boolean {
     return this.lease?.isHeld !== false;
   }
@@ -285,12 +288,12 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.#enter('stopping');
     const { passivate } = this.home.actor;
     const mayGo = passivate === undefined || (await passivated(this, passivate, this.#state, reason));
-    if (this.#phase !== 'stopping') return; // what overtook it has ended the actor
+    if (this.#phase !== 'stopping') return; // the actor was ended in the meantime
     if (mayGo || reason === 'drain') this.#leave();
     else this.#stay(reason);
   }
 
-  /** The state may be the only copy, so the actor goes on. Unless a message comes, it tries again later. */
+  /** The state may be the only copy, so the actor stays. If no message arrives, it tries `passivate` again later. */
   #stay(reason: 'idle' | 'evicted'): void {
     this.#isKept = true;
     if (this.#mailbox.size === 0) this.usedAtSweep = UNUSED;
@@ -307,10 +310,10 @@ export class Activation implements ActorCore, OfShard<Activation> {
   async #restart(): Promise<void> {
     this.#enter('stopping');
     await discarded(this, this.#state, 'failed');
-    if (this.#phase === 'stopping') this.#leave(); // a node that closes waits no longer than it must
+    if (this.#phase === 'stopping') this.#leave(); // false if the closing node ended the actor in the meantime
   }
 
-  /** Ends the actor with its node, or before its shard moves; what waits is refused then. */
+  /** Ends the actor with its node, or, with `refusal`, before its shard moves; waiting messages are then refused. */
   async close(limitMs: number = defaults.passivateMs, refusal?: unknown): Promise<void> {
     const { host, actor } = this.home;
     if (refusal !== undefined) for (const job of this.#mailbox.takeAll()) job.refuse(refusal);
@@ -319,15 +322,15 @@ export class Activation implements ActorCore, OfShard<Activation> {
     else if (this.#phase !== 'gone') {
       const blocker = behind(this.blocker, host.clock);
       host.floodLog.error(
-        'an actor did not come to rest in time',
+        'an actor did not become idle in time',
         { actor: actor.name, key: this.key },
-        `${this.#name} did not come to rest in time${blocker}`,
+        `${this.#name} did not become idle in time${blocker}`,
       );
       await this.#discard('failed', refusal ?? draining(host.nodeId));
     }
   }
 
-  /** Its shard is another node's: nothing is saved. Until what runs has stopped, the key has no other actor here. */
+  /** Another node owns the shard: nothing is saved. The key gets no new actor here until running turns have stopped. */
   async drop(refusal: unknown): Promise<void> {
     for (const job of this.#mailbox.takeAll()) job.refuse(refusal);
     this.#timers?.cancelAll();
@@ -338,7 +341,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     if (this.#isStillLost()) await this.#discard('lost-ownership', refusal);
   }
 
-  /** False once its next life has begun. */
+  /** False once the next life has begun. */
   #isStillLost(): boolean {
     return this.#isLost;
   }
@@ -376,21 +379,21 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.#setup.begin();
   }
 
-  /** Its setup failed for one message alone: the next begins another. */
+  /** `setup` failed for this one message only: the next message runs it again. */
   #refuse(job: Job, error: unknown): void {
     const isWaiting = this.#mailbox.remove(job);
     this.#leave();
     if (isWaiting) job.refuse(error);
   }
 
-  /** The end, also for all that wait: their turn will never come. */
+  /** Ends the actor and refuses all waiting messages, whose turn will never come. */
   #giveUp(error: unknown): void {
     const waiting = this.#mailbox.takeAll();
     this.#leave();
     for (const job of waiting) job.refuse(error);
   }
 
-  /** The end of this life; messages that came meanwhile begin another. */
+  /** Ends this life; messages that arrived in the meantime begin another. */
   #leave(): void {
     this.#timers?.cancelAll();
     abortDetached(this.#life, new ClstrError('ABORTED', `${this.#name} left memory`));
@@ -425,7 +428,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.#mailbox.isOpen = phase === 'active' && !this.#isLost;
   }
 
-  /** Whether nothing runs, waits or is awaited. */
+  /** Whether nothing runs, no message waits and no background work is pending. */
   get #isAtRest(): boolean {
     return !this.#mailbox.isRunning && this.#mailbox.size === 0 && this.#background === 0;
   }

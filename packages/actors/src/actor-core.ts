@@ -1,4 +1,4 @@
-/** What the parts of one actor in memory know of each other, and of the host they live in. */
+/** The interfaces between the parts of one actor in memory, and between them and their host. */
 import type { Clock, HandlerContext, HandlerRequest, Logger, ShardLease } from '@clstr/core';
 import type { CallChain, OverdueTurns } from '@clstr/core/handler';
 import type { FloodLog } from '@clstr/core/internal';
@@ -19,9 +19,9 @@ export interface NodeScope {
   readonly clock: Clock;
   readonly metrics: ActorMetrics;
   readonly logger: Logger;
-  /** For what each message may cause. */
+  /** The log for anything that each message may cause. */
   readonly floodLog: FloodLog;
-  /** What runs for no message: setup, timers, passivate. */
+  /** Watches turns that run without a message: `setup`, timers, `passivate`. */
   readonly overdue: OverdueTurns;
 }
 
@@ -30,19 +30,19 @@ export interface ActorTypeScope {
   readonly host: NodeScope;
   readonly actor: Actor;
   readonly setupFailures: SetupFailures;
-  /** Counts the looks for idle actors: what was used before the last few of them is idle. */
+  /** The number of sweeps for idle actors so far: an actor not used during the last few of them is idle. */
   readonly sweep: number;
-  /** Actors on their way out of memory. */
+  /** The number of actors on their way out of memory. */
   stopping: number;
-  /** No actor was idle at the last look for one to evict, and none has come to rest since. */
+  /** The last search for an actor to evict found none idle, and none has become idle since. */
   isPacked: boolean;
-  /** An actor was used after the sweep that it was used at before. */
+  /** Records that an actor was used after the sweep of its last use. */
   touch(activation: Swept): void;
-  /** Whether no message came for `idleMs`. */
+  /** Whether no message has arrived for `idleMs`. */
   isOverdue(activation: Swept): boolean;
-  /** Timers set by `after` that will not run, as their actor leaves memory. */
+  /** Reports timers set by `after` that will not run because their actor leaves memory. */
   timersLost(count: number): void;
-  /** The actor has left memory. */
+  /** Removes an actor that has left memory. */
   remove(activation: Swept): void;
 }
 
@@ -57,7 +57,7 @@ export interface Method {
   readonly call: ErasedHandler;
 }
 
-/** One actor, as its contexts and jobs see it. */
+/** The view that contexts and jobs have of their actor. */
 export interface ActorCore {
   readonly home: ActorTypeScope;
   readonly key: string;
@@ -70,32 +70,32 @@ export interface ActorCore {
   /** A timer's turn begins; pair with `timerEnded`. */
   timerStarted(): void;
   timerEnded(): void;
-  /** Code of the user threw in a turn. */
+  /** Handles an error that user code threw in a turn. */
   failed(error: unknown): void;
-  /** What a message that waits is waiting for. */
+  /** The turn that waiting messages wait for. */
   readonly blocker: Blocker | undefined;
-  /** A message waited until its time was over. */
+  /** Records that a message waited until its deadline passed. */
   messageExpired(): void;
   enqueue(job: Job): void;
-  /** Takes out a job, if it waits. */
+  /** Removes a job from the mailbox if it is there. */
   forget(job: Job): void;
   waitUntil(work: Promise<unknown>): void;
   passivateSoon(): void;
   addTimer(delayMs: number, kind: TimerKind, handler: TimerHandler): () => void;
-  /** A user cancelled a timer, perhaps the last that kept the actor in memory. */
+  /** A user cancelled a timer, perhaps the last one that kept the actor in memory. */
   timerCancelled(): void;
 }
 
-/** `after` keeps its actor in memory until it runs; `retry` is the host's own. */
+/** An `after` timer keeps its actor in memory until it runs; a `retry` timer belongs to the host. */
 export type TimerKind = 'every' | 'after' | 'retry';
 
-/** What waits in a mailbox. */
+/** An entry of a mailbox. */
 export interface Job extends Turn<Job> {
-  /** The actors this came through; empty when it came from outside. */
+  /** The actors that the call came through; empty when it came from outside. */
   readonly callChain: CallChain;
   readonly lease: ShardLease | undefined;
-  /** Its turn has come. Never throws. */
+  /** Runs the job when its turn has come. Never throws. */
   run(): void;
-  /** Its turn will never come. */
+  /** Refuses the job, whose turn will never come. */
   refuse(error: unknown): void;
 }

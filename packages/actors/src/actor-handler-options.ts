@@ -1,4 +1,4 @@
-/** The options of `actorHandler`, checked once, and what all its actors share. */
+/** The options of `actorHandler`, checked once, and the scope that all its actors share. */
 import type { Clock, Logger } from '@clstr/core';
 import { OverdueTurns } from '@clstr/core/handler';
 import type { Resolved, Spec } from '@clstr/core/internal';
@@ -27,20 +27,20 @@ export interface ActorHandlerOptions extends ServicesOption {
    * messages for other keys are `OVERLOADED`. Default 1,024.
    */
   cacheSize?: number | undefined;
-  /** What `ctx.ref` calls through. Borrowed. */
+  /** The client that `ctx.ref` calls through. It is borrowed: the handler does not close it. */
   client?: Caller | undefined;
   clock?: Clock | undefined;
   metrics?: ActorMetrics | undefined;
   logger?: Logger | undefined;
 }
 
-/** May be left out where `services` may. */
+/** The options, which are optional if `services` is. */
 export type ActorHandlerArguments =
   Partial<ActorHandlerOptions> extends ActorHandlerOptions
     ? [options?: ActorHandlerOptions]
     : [options: ActorHandlerOptions];
 
-/** Twice as many and one more have to fit into a Map of V8, which holds 2^24. */
+/** A V8 Map holds 2^24 entries, and 2 × cacheSize + 1 have to fit into one. */
 const MAX_CACHE_SIZE = 0x7f_ffff;
 
 export const actorHandlerSpec: Spec<Resolved<ActorHandlerOptions, 'client'>> = {
@@ -86,7 +86,7 @@ function checkActors(owner: string, actors: unknown): void {
   }
   for (const actor of actors as readonly (Partial<Actor> | null | undefined)[]) {
     if (typeof actor?.setup !== 'function') {
-      throw invalidOption(owner, 'actors', actor, 'made by implement() of a contract, each of them');
+      throw invalidOption(owner, 'actors', actor, 'a list of actors, each made by implement() of a contract');
     }
   }
 }

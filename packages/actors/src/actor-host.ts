@@ -1,4 +1,4 @@
-/** The core handler that runs actors: finds the method and the actor of each message, and ends all with its node. */
+/** The core handler that runs actors: it finds the method and the actor of each message, and ends with its node. */
 import type { ClstrError, Handler, HandlerContext, HandlerRequest, OverdueTurn } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
 import type { ActorHandlerArguments } from './actor-handler-options.ts';

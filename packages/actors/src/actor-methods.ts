@@ -1,4 +1,4 @@
-/** The methods of all actors of a node under the types their messages have on the wire. */
+/** Maps message types on the wire to the methods of all actors of a node. */
 import { ClstrError } from '@clstr/core';
 import { describe } from '@clstr/core/internal';
 import type { ActorType, BoundMethod } from './actor-type.ts';

@@ -1,8 +1,8 @@
-/** What the actor host reports; a metrics package turns it into series. */
+/** The metrics of the actor host; a metrics package turns them into series. */
 export interface ActorMetrics {
-  /** How many actors of a type are in memory. */
+  /** Reports how many actors of a type are in memory. */
   active(actor: string, count: number): void;
-  /** Code of an actor that runs for no caller failed. */
+  /** Counts a failure of actor code that runs without a caller. */
   panicked(actor: string): void;
 }
 

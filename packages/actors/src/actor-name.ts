@@ -1,16 +1,16 @@
-/** An actor as messages name it: its key comes from callers. */
+/** The name of an actor in error and log messages, escaped because its key comes from callers. */
 import { printable } from '@clstr/core/internal';
 
 export function actorName(actor: string, key: string): string {
   return `${actor}/${printable(key, MAX_KEY_LENGTH)}`;
 }
 
-/** As it travels: for programs to compare, not to be shown. */
+/** The name of an actor in a call chain on the wire: programs compare it, people never see it. */
 export function chainLink(actor: string, whole: string): string {
   return `${actor}/${whole}`;
 }
 
-/** Actors and keys that a call came through. */
+/** The actors and keys that a call came through, as text. */
 export function pathOf(chain: readonly string[]): string {
   return chain.map((link) => printable(link, 2 * MAX_KEY_LENGTH)).join(' → ');
 }

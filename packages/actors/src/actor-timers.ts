@@ -1,4 +1,4 @@
-/** The timers of one actor: they go off through its mailbox, and stop with it. */
+/** The timers of one actor: they run through its mailbox, and stop with it. */
 import type { CallChain } from '@clstr/core/handler';
 import { detached } from '@clstr/core/internal';
 import type { TimerHandler } from './actor-context.ts';
@@ -7,7 +7,7 @@ import { actorName } from './actor-name.ts';
 import { LifeContext } from './contexts.ts';
 import { isThenable } from './thenable.ts';
 
-/** How long a timer that falls due while the lease is expired waits before it looks at the lease again. */
+/** How long a timer that falls due while the lease is expired waits before it tests the lease again. */
 const EXPIRY_PAUSE_MS = 100;
 
 export class ActorTimers {
@@ -40,12 +40,12 @@ export class ActorTimers {
     return this.#timers.has(timer);
   }
 
-  /** The timer runs for the last time, or never will. */
+  /** Removes a timer that runs for the last time, or never will. */
   delete(timer: TimerJob): void {
     if (this.#timers.delete(timer) && timer.kind === 'after') this.pending--;
   }
 
-  /** The actor leaves memory. */
+  /** Cancels all timers, because the actor leaves memory. */
   cancelAll(): void {
     if (this.pending > 0) this.#self.home.timersLost(this.pending);
     for (const timer of [...this.#timers]) timer.cancel();
@@ -89,8 +89,8 @@ class TimerJob implements Job {
 
   run(): void {
     if (this.#self.lease?.isHeld === false) {
-      // The node's lease is over for the moment: whatever the timer would do, another node may be doing. Either the
-      // lease is renewed, or the actor is discarded.
+      // The node's lease is expired: another node may be doing the work of this timer. Either the lease is renewed, or
+      // the actor is discarded.
       this.arm(EXPIRY_PAUSE_MS);
       return;
     }

@@ -1,4 +1,4 @@
-/** All actors of one type on one node: which are in memory, which make room, which have been idle for too long. */
+/** All actors of one type on one node: which are in memory, which are evicted, and which have been idle too long. */
 import { ClstrError } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
 import { ByShard, Slices } from '@clstr/core/internal';
@@ -10,12 +10,12 @@ import { messageType } from './method.ts';
 import { SetupFailures } from './setup-failures.ts';
 import { withValidators } from './validation.ts';
 
-/** A method, and where its actors live. */
+/** A method together with the type whose actors run it. */
 export interface BoundMethod extends Method {
   readonly type: ActorType;
 }
 
-/** Sweeps per `idleMs`: an actor passivates after `idleMs`, and at most a quarter of it later. */
+/** The number of sweeps per `idleMs`: an actor passivates after `idleMs`, or at most a quarter of it later. */
 const SWEEPS_PER_IDLE = 4;
 
 export class ActorType implements ActorTypeScope {
@@ -27,17 +27,17 @@ export class ActorType implements ActorTypeScope {
   isPacked = false;
   readonly #cacheSize: number;
   /**
-   * By last use. Larger than `cacheSize`, as many again may be on their way out; so it never evicts by itself, which
-   * it would do without asking whether the least recently used is busy.
+   * Ordered by last use. It holds more than `cacheSize`, because as many again may be on their way out; so it never
+   * evicts by itself, which it would do even if the least recently used actor is busy.
    */
   readonly #activations: LRUCache<string, Activation>;
-  /** The same by shard: a node that is fenced, or drains, ends one shard after the other. */
+  /** The same actors by shard: a fenced or draining node ends one shard after the other. */
   readonly #byShard = new ByShard<Activation>();
   readonly #slices: Slices;
   #isClosed = false;
   #cancelSweep: (() => void) | undefined;
   #noRoomError: ClstrError | undefined;
-  /** Not logged yet: a hand-over ends many actors at once. */
+  /** The timers lost but not logged yet: a hand-over ends many actors at once. */
   #timersLost = 0;
 
   constructor(host: NodeScope, actor: Actor, cacheSize: number) {
@@ -59,7 +59,7 @@ export class ActorType implements ActorTypeScope {
     }
   }
 
-  /** The actor of `key`, made when it is not in memory. Throws the refusal `OVERLOADED` when there is no room. */
+  /** The actor of `key`, created if it is not in memory. Throws the refusal `OVERLOADED` when there is no room. */
   activation(key: string, shard: number): Activation {
     return this.#activations.get(key) ?? this.#activate(key, shard);
   }
@@ -79,7 +79,7 @@ export class ActorType implements ActorTypeScope {
       host.clock.macrotask(() => {
         const timers = this.#timersLost;
         this.#timersLost = 0;
-        const message = `${timers} timers set by ctx.after ended with their actors of type ${actor.name} before they ran`;
+        const message = `${timers} timers set by ctx.after did not run: their actors of type ${actor.name} left memory`;
         host.logger.warn({ actor: actor.name, timers }, message);
       });
     }
@@ -92,19 +92,19 @@ export class ActorType implements ActorTypeScope {
     this.#reportSize();
   }
 
-  /** Ends all actors; the caller brings no more messages. */
+  /** Ends all actors; the caller delivers no more messages. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelSweep?.();
     await this.#closeAll([...this.#longestAgoFirst()], (activation) => activation.close());
   }
 
-  /** Ends the actors of a shard that moves to another node, saved. */
+  /** Saves and ends the actors of a shard that moves to another node. */
   async handOver(shard: number, refusal: unknown, limitMs: number): Promise<void> {
     await this.#closeAll(this.#byShard.of(shard), (activation) => activation.close(limitMs, refusal));
   }
 
-  /** Ends the actors of a shard that another node owns already, unsaved. Resolves when none of them takes turns. */
+  /** Ends the actors of a shard that another node may own, unsaved. Resolves when none of them takes turns any more. */
   async drop(shard: number, refusal: unknown): Promise<void> {
     await this.#slices.each(this.#byShard.of(shard), (activation) => {
       if (this.#activations.peek(activation.key) === activation) void activation.drop(refusal);
@@ -121,7 +121,7 @@ export class ActorType implements ActorTypeScope {
   }
 
   #activate(key: string, shard: number): Activation {
-    // With as many on their way out as the cache holds, another one that leaves would make no room now.
+    // With as many on their way out as the cache holds, evicting another one would not make room now.
     if (this.stopping >= this.#cacheSize) throw this.#noRoom();
     const excess = this.#activations.size - this.stopping - this.#cacheSize + 1;
     if (excess > 0) this.#evict(excess);
@@ -135,8 +135,8 @@ export class ActorType implements ActorTypeScope {
   }
 
   /**
-   * The idle actors used longest ago leave: one, or more when some that were to leave have stayed. Busy ones before
-   * them are moved up, so that the next search does not meet them again.
+   * Evicts the least recently used idle actors: one, or more when some that were to leave have stayed. Busy actors
+   * found before them move up, so that the next search skips them.
    */
   #evict(count: number): void {
     const idle: Activation[] = [];
@@ -152,7 +152,7 @@ export class ActorType implements ActorTypeScope {
     for (const activation of idle) void activation.stop('evicted');
   }
 
-  /** One for all, as it has to be cheap when there are many. */
+  /** One error serves all refusals, because it has to be cheap when there are many. */
   #noRoom(): ClstrError {
     const message =
       `all actors of type ${this.actor.name} are busy, leaving or have timers set by ctx.after ` +

@@ -1,7 +1,7 @@
-/** The pause before something that failed is tried again. */
+/** The pause before a failed step is tried again. */
 import { defaults } from './defaults.ts';
 
-/** Doubles with each of the `failures` before this one, up to a bound; in milliseconds. */
+/** The pause in milliseconds; it doubles with each of the earlier `failures`, up to a bound. */
 export function backoffMs(failures: number): number {
   return Math.min(defaults.maxBackoffMs, defaults.firstBackoffMs * 2 ** failures);
 }

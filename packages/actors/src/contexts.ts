@@ -1,4 +1,4 @@
-/** The contexts that actor code is given, made as cheap as what they are asked for. */
+/** The contexts that actor code receives. Each part is created only when it is used. */
 import type { HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
@@ -11,7 +11,6 @@ import { NestedCaller } from './nested-caller.ts';
 import type { Ref, Referable } from './ref.ts';
 import { isThenable } from './thenable.ts';
 
-/** What all contexts share. */
 abstract class BaseContext implements LifecycleContext {
   protected readonly self: ActorCore;
   #log: Logger | undefined;
@@ -21,7 +20,9 @@ abstract class BaseContext implements LifecycleContext {
   }
 
   abstract readonly signal: AbortSignal;
-  /** The shard lease from when this context was made: what outlives it must not get the token of the next one. */
+  /**
+   * The shard lease at the creation of this context: code that outlives it must not get the token of the next lease.
+   */
   protected abstract readonly lease: ShardLease | undefined;
   abstract remainingMs(): number;
 
@@ -77,7 +78,7 @@ abstract class BaseContext implements LifecycleContext {
   protected abstract caller(actor: string): NestedCaller;
 }
 
-/** For the handler of a message. */
+/** The context of a message handler. */
 export class MessageContext extends BaseContext implements ActorContext {
   readonly #request: HandlerRequest;
   readonly #context: HandlerContext;
@@ -114,10 +115,10 @@ export class MessageContext extends BaseContext implements ActorContext {
   }
 }
 
-/** For setup and timers, which may take as long as they need. */
+/** The context of `setup` and timers, which have no time limit. */
 export class LifeContext extends BaseContext {
   protected override readonly lease: ShardLease | undefined;
-  /** Why a call failed that another caller's chain might have let through. */
+  /** The error of a call that might have succeeded with another caller's chain. */
   chainFailure: ClstrError | undefined = undefined;
   readonly #callChain: CallChain;
 
@@ -144,11 +145,11 @@ export class LifeContext extends BaseContext {
   }
 }
 
-/** For `passivate` and `discard`, which have to end in time. */
+/** The context of `passivate` and `discard`, which have a time limit. */
 export class EndContext<Reason extends string> extends BaseContext {
   readonly reason: Reason;
   protected override readonly lease: ShardLease | undefined;
-  /** What goes on after its time was over. */
+  /** The work that still runs after the time limit. */
   unfinished: Promise<unknown> | undefined = undefined;
   readonly #deadlineMs: number;
   readonly #work: Promise<unknown>[] = [];
@@ -172,19 +173,19 @@ export class EndContext<Reason extends string> extends BaseContext {
     return Math.max(0, this.#deadlineMs - this.self.home.host.clock.monoMs());
   }
 
-  /** Part of the end itself, which is what would otherwise wait for it. */
+  /** The end of the actor itself waits for this work. */
   override waitUntil(work: Promise<unknown>): void {
     this.#work.push(work);
     // It may fail before anyone awaits it; a later await still rejects.
     Promise.resolve(work).catch(() => undefined);
   }
 
-  /** It is about to leave, or has just said that it cannot. */
+  /** Does nothing: the actor is leaving already. */
   override passivate(): void {
-    /* nothing to wish for */
+    /* the actor is leaving already */
   }
 
-  /** Runs `step` and waits for it, and for the work it began, until the time is over; rejects then. */
+  /** Runs `step` and waits for it and the work it began; rejects when the time limit has passed. */
   async within(step: () => unknown): Promise<void> {
     const result = detached(step);
     if (!isThenable(result) && this.#work.length === 0) return;

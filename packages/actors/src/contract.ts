@@ -1,7 +1,4 @@
-/**
- * The contract of an actor: its name and methods, and nothing that only a node needs. Clients import contracts, so
- * nothing here may pull in the host.
- */
+/** The contract of an actor: its name and methods. Clients import contracts, so nothing here may pull in the host. */
 import { invalidOption } from '@clstr/core/internal';
 import type { Actor, Implementation } from './implementation.ts';
 import { checkImplementation } from './implementation.ts';
@@ -15,9 +12,8 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
   readonly name: Name;
   readonly methods: M;
   /**
-   * Joins the contract with the code that runs on nodes, as data for `actorHandler`.
-   *
-   * @throws INVALID_OPTION when a handler is missing, or one is given that the contract does not name.
+   * Combines the contract with the code that runs on nodes, as data for `actorHandler`.
+   * @throws INVALID_OPTION when a handler is missing, or the contract has no method for one.
    */
   implement<State>(implementation: Implementation<M, State>): Actor<State>;
 }
@@ -25,8 +21,7 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
 /**
  * Describes an actor. On the wire its methods are `<name>.<method>`, unless they name a `type` of their own. Inputs and
  * outputs that cannot travel do not type-check: docs/reference/values.md lists those that can.
- *
- * @throws INVALID_OPTION for a name or a method name that cannot be one.
+ * @throws INVALID_OPTION for an invalid name of the actor or of a method.
  */
 export function defineActor<const Name extends string, M extends Methods>(
   name: Name,
@@ -43,7 +38,7 @@ export function defineActor<const Name extends string, M extends Methods>(
   }
   const given: unknown = methods;
   if (typeof given !== 'object' || given === null || Object.keys(given).length === 0) {
-    throw invalidOption(owner, 'methods', methods, 'an object with a method at least');
+    throw invalidOption(owner, 'methods', methods, 'an object with at least one method');
   }
   const table = Object.create(null) as Record<string, AnyMethod>;
   for (const method of Object.keys(methods)) {
@@ -62,14 +57,14 @@ export function defineActor<const Name extends string, M extends Methods>(
   return Object.freeze(contract);
 }
 
-/** Message types that start with `clstr.` are the framework's own. */
+/** Excludes `clstr`, because message types that start with `clstr.` belong to the framework. */
 const ACTOR_NAME = /^(?!clstr$)[A-Za-z][A-Za-z0-9_-]{0,63}$/;
 const METHOD_NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
 
-/** Names that every object has would be found without being declared; `then` would make a ref look like a promise. */
+/** A name that every object has would be found without a declaration; `then` would make a ref look like a promise. */
 function checkMethodName(actor: string, method: string): void {
   if (METHOD_NAME.test(method) && method !== 'then' && !(method in Object.prototype)) return;
-  const expected = 'a letter, then letters, digits and _, not "then" and no name that every object has';
+  const expected = 'a letter, then letters, digits and _, not "then" or a name that every object has';
   throw invalidOption(`actor ${actor}`, 'the name of a method', method, expected);
 }
 
@@ -83,7 +78,7 @@ function checkTypes(actor: string, methods: Methods): void {
         `actor ${actor}`,
         `the type of method ${name}`,
         type,
-        `another than that of ${other}`,
+        `different from that of ${other}`,
       );
     }
     byType.set(type, name);

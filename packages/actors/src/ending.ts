@@ -1,4 +1,4 @@
-/** How the state of an actor leaves memory: saved by `passivate` or dropped by `discard`, each in bounded time. */
+/** The end of an actor's state: `passivate` saves it or `discard` drops it, each within a time limit. */
 import type { ActorCore } from './actor-core.ts';
 import { actorName } from './actor-name.ts';
 import { EndContext } from './contexts.ts';
@@ -17,7 +17,7 @@ export async function passivated(
     return true;
   } catch (err) {
     report(self, err, 'passivate', reason);
-    // Two that save the same state at a time could leave the older one behind.
+    // If two runs of `passivate` saved at the same time, the older state could win.
     if (context.unfinished !== undefined) self.waitUntil(context.unfinished);
     return false;
   }

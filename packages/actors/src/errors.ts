@@ -1,10 +1,10 @@
-/** What the handlers of this package refuse on their own, always before any code of the user handles the message. */
+/** The refusals of this package's handlers, always sent before user code handles the message. */
 import type { HandlerRequest } from '@clstr/core';
 import { ClstrError, isClstrError } from '@clstr/core';
 import { asRefusal, dispositionOf } from '@clstr/core/handler';
 import { describe } from '@clstr/core/internal';
 
-/** `what` is where the scope was looked for; `found` what was there instead of a non-empty string. */
+/** `what` names the missing scope; `found` is the value in its place. */
 export function missingScope(request: HandlerRequest, what: string, found: unknown): ClstrError {
   const message = `message ${describe(request.type)} needs ${what}, got ${describe(found)}`;
   return asRefusal(new ClstrError('MISSING_KEY_HEADER', message));
@@ -24,7 +24,7 @@ export function unknownType(type: string): ClstrError {
 
 export function missingKey(type: string): ClstrError {
   return asRefusal(
-    new ClstrError('MISSING_KEY_HEADER', `${describe(type)} came without a key: actors live under keys`),
+    new ClstrError('MISSING_KEY_HEADER', `message ${describe(type)} has no key, which an actor needs`),
   );
 }
 
@@ -32,13 +32,13 @@ export function draining(nodeId: string): ClstrError {
   return asRefusal(new ClstrError('DRAINING', `node ${nodeId} is shutting down`));
 }
 
-/** `blocker` says what they wait for, as `behind` does. */
+/** `blocker` is the text of `behind`, which names what the messages wait for. */
 export function mailboxFull(actor: string, mailbox: number, blocker: string): ClstrError {
   const message = `${actor} has ${mailbox} messages waiting (mailbox)${blocker}`;
   return asRefusal(new ClstrError('OVERLOADED', message));
 }
 
-/** An error thrown on purpose, or before the handler saw the message, leaves the state as good as it was. */
+/** An error that was thrown on purpose, or before the handler ran, does not spoil the state. */
 export function spoilsState(error: unknown): boolean {
   return !isClstrError(error) || (error.code !== 'ACTOR_ERROR' && dispositionOf(error) !== 'refusal');
 }

@@ -1,4 +1,4 @@
-/** The code of an actor: plain functions over a state, joined to a contract as data. */
+/** The code of an actor: plain functions over a state, attached to a contract as data. */
 import type { Spec } from '@clstr/core/internal';
 import {
   callback,
@@ -27,21 +27,21 @@ export type Handlers<M extends Methods, State> = {
 };
 
 export interface Implementation<M extends Methods, State> {
-  /** Makes the state of one key before its first message; give it before `handlers`, which take their types from it. */
+  /** Creates the state of a key before its first message. Put it before `handlers`, which infer their types from it. */
   setup: (context: LifecycleContext) => State | Promise<State>;
   handlers: Handlers<M, State>;
   /**
-   * The actor leaves memory: save what must stay, within 2 s. Rejecting keeps it, unless the node drains. Calls to actors
-   * of the same node find no actor then, so save to a store, not to another actor.
+   * Runs when the actor leaves memory: save the state within 2 s. If it rejects, the actor stays, unless the node
+   * drains. Save to a store, not to another actor: in a drain, calls to actors of the same node fail.
    */
   passivate?: ((state: State, context: PassivateContext) => unknown) | undefined;
-  /** The state is dropped: release handles, save nothing. */
+  /** Runs when the state is dropped: release handles, but save nothing. */
   discard?: ((state: State, context: DiscardContext) => unknown) | undefined;
   /** Time without a message after which the actor passivates, in milliseconds; at most a quarter later. Default 60,000. */
   idleMs?: number | undefined;
   /** Messages that may wait for one key; more are `OVERLOADED`. Default 1,024. */
   mailbox?: number | undefined;
-  /** After a handler failed: keep the state, or discard it and run `setup` for the next message. Default `keep`. */
+  /** After a handler fails, keep the state, or discard it and run `setup` for the next message. Default `keep`. */
   onError?: 'keep' | 'restart' | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface DiscardContext extends LifecycleContext {
   readonly reason: DiscardReason;
 }
 
-/** What `actorHandler` takes: an actor whose types have done their work, all but that of its state for `testActor`. */
+/** An actor for `actorHandler`. Its types are erased, except for the state's, which `testActor` needs. */
 export interface Actor<State = unknown> {
   readonly name: string;
   readonly methods: Methods;

@@ -1,4 +1,4 @@
-/** For the sibling packages alone: anything here may change in any release. */
+/** Names for the sibling packages only: they may change in any release. */
 export { messageType } from './method.ts';
 export type { AnyMethod } from './method.ts';
 export type { Referable } from './ref.ts';

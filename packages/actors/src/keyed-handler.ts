@@ -1,23 +1,23 @@
-/** What a user makes for one key: how it is called, and how it ends. */
+/** The handler that a user creates for one key: how it is called, and how it ends. */
 import type { HandlerContext, HandlerRequest } from '@clstr/core';
 import { invalidOption } from '@clstr/core/internal';
 
-/** Handles the messages of one key, given as an object. */
+/** A handler for the messages of one key, as an object. */
 export interface KeyedHandlerObject {
-  /** Returns the reply, or a promise of it. */
+  /** Returns the reply or a promise of it. */
   handle(request: HandlerRequest, context: HandlerContext): unknown;
-  /** Called once, when the handler leaves the cache and all its calls have ended. What it throws is logged. */
+  /** Called once, when the handler has left the cache and all its calls have ended. Errors are logged. */
   dispose?(): unknown;
 }
 
-/** Handles the messages of one key, given as a function, which may carry a `dispose`. */
+/** A handler for the messages of one key, as a function that may have a `dispose`. */
 export interface KeyedHandlerFunction {
   (request: HandlerRequest, context: HandlerContext): unknown;
-  /** As {@link KeyedHandlerObject.dispose}. */
+  /** Does the same as {@link KeyedHandlerObject.dispose}. */
   dispose?(): unknown;
 }
 
-/** Messages of one key may run concurrently: nothing here queues them. */
+/** A handler for one key. Messages of a key may run concurrently: nothing queues them. */
 export type KeyedHandler = KeyedHandlerObject | KeyedHandlerFunction;
 
 /** @throws INVALID_OPTION when `value`, returned by the user's `create`, is not a handler. */

@@ -1,6 +1,6 @@
-/** The turns that wait for one actor, and which of them may run: one at a time, or several that only read. */
+/** The waiting turns of one actor, and which of them may run: one at a time, or several that only read. */
 
-/** Something that runs in an actor's turn; what is below `isReadonly` belongs to the mailbox. */
+/** A turn of an actor; the fields below `isReadonly` belong to the mailbox. */
 export interface Turn<T> {
   readonly isReadonly: boolean;
   isWaiting: boolean;
@@ -9,11 +9,11 @@ export interface Turn<T> {
 }
 
 /**
- * Strictly first in, first out: a reader never overtakes a writer that waits. A linked list, so that a turn whose
- * caller gives up leaves at once: 100,000 that expire together would take minutes to find in an array.
+ * A strict first-in, first-out queue: a reader never overtakes a waiting writer. It is a linked list, so that a turn
+ * whose caller gives up leaves at once: in an array it would take minutes to find 100,000 turns that expire together.
  */
 export class Mailbox<T extends Turn<T>> {
-  /** Whether its actor takes turns; while it is shut, all wait. */
+  /** Whether the actor takes turns; while the mailbox is closed, all turns wait. */
   isOpen = false;
   #first: T | undefined;
   #last: T | undefined;
@@ -21,12 +21,12 @@ export class Mailbox<T extends Turn<T>> {
   #readers = 0;
   #isWriting = false;
 
-  /** The turn that is next, when its time comes. */
+  /** The turn that is next in the queue. */
   get first(): T | undefined {
     return this.#first;
   }
 
-  /** Turns that wait. */
+  /** The number of waiting turns. */
   get size(): number {
     return this.#size;
   }
@@ -35,7 +35,7 @@ export class Mailbox<T extends Turn<T>> {
     return this.#isWriting || this.#readers > 0;
   }
 
-  /** Whether a turn that comes now may run at once. */
+  /** Whether a turn that arrives now may run at once. */
   canRun(isReadonly: boolean): boolean {
     return this.isOpen && this.#size === 0 && this.#isFree(isReadonly);
   }
@@ -49,7 +49,7 @@ export class Mailbox<T extends Turn<T>> {
     this.#size++;
   }
 
-  /** Takes out the next turn that may run now. */
+  /** Removes and returns the next turn that may run now. */
   next(): T | undefined {
     const turn = this.#first;
     if (turn === undefined || !this.isOpen || !this.#isFree(turn.isReadonly)) return undefined;
@@ -57,7 +57,7 @@ export class Mailbox<T extends Turn<T>> {
     return turn;
   }
 
-  /** Takes a turn out, wherever it waits; false when it does not wait. */
+  /** Removes a turn wherever it is in the queue; returns false when it does not wait. */
   remove(turn: T): boolean {
     if (!turn.isWaiting) return false;
     const { next, previous } = turn;
@@ -72,7 +72,7 @@ export class Mailbox<T extends Turn<T>> {
     return true;
   }
 
-  /** Takes out all that wait. */
+  /** Removes and returns all waiting turns. */
   takeAll(): T[] {
     const turns: T[] = [];
     for (let turn = this.#first; turn !== undefined; turn = this.#first) {
@@ -82,7 +82,7 @@ export class Mailbox<T extends Turn<T>> {
     return turns;
   }
 
-  /** A turn begins; pair with {@link ended}. */
+  /** Marks the begin of a turn; pair with {@link ended}. */
   started(isReadonly: boolean): void {
     if (isReadonly) this.#readers++;
     else this.#isWriting = true;

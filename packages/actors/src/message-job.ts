@@ -1,4 +1,4 @@
-/** A message that waits for its turn; it leaves the mailbox when its caller gives up or its time is over. */
+/** A message that waits for its turn; it leaves the mailbox when its caller gives up or its deadline passes. */
 import type { ClstrErrorOptions, HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import type { AsyncContext } from '@clstr/core/internal';
@@ -17,7 +17,7 @@ export class MessageJob implements Job {
   readonly #method: Method;
   readonly #request: HandlerRequest;
   readonly #context: HandlerContext;
-  /** The async context of its arrival, with what interceptors put there; its turn would run in that of the turn before. */
+  /** The async context at arrival, which interceptors may have filled; otherwise the previous turn's would apply. */
   readonly #asyncContext: AsyncContext = captureContext();
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
@@ -38,7 +38,7 @@ export class MessageJob implements Job {
     this.#resolve = resolve;
     this.#reject = reject;
     context.onAbort = (reason) => {
-      // Before it leaves: what it waited for may end with it.
+      // Name the blocker before the job leaves: the blocker may end with it.
       const refusal = this.#neverStarted(reason);
       actor.forget(this);
       context.refuse(refusal);
@@ -60,7 +60,7 @@ export class MessageJob implements Job {
       this.#reject(asRefusal(this.#expired()));
       return;
     }
-    // Tested here and not by a timer: after a pause of the process this may be the first thing that happens.
+    // Test the lease here, not in a timer: after a pause of the process this may be the first code that runs.
     if (this.lease?.isHeld === false) {
       this.#reject(asRefusal(this.#lost()));
       return;
@@ -98,11 +98,11 @@ export class MessageJob implements Job {
   #expired(): ClstrError {
     this.#actor.messageExpired();
     const { blocker, home } = this.#actor;
-    return this.#neverRan('ENVELOPE_EXPIRED', `until its time was over${behind(blocker, home.host.clock)}`);
+    return this.#neverRan('ENVELOPE_EXPIRED', `until its deadline passed${behind(blocker, home.host.clock)}`);
   }
 
   #gaveUp(reason: ClstrError): ClstrError {
-    return this.#neverRan('ABORTED', `until it was called off: ${reason.message}`, {
+    return this.#neverRan('ABORTED', `until it was aborted: ${reason.message}`, {
       outcome: 'not-executed',
     });
   }

@@ -1,14 +1,14 @@
-/** The methods of a contract: what they take and give, by types alone or by validators. */
+/** The methods of a contract: their inputs and outputs, declared by types alone or by validators. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { checkCallerType } from '@clstr/core/wire';
 import type { Option, Spec } from '@clstr/core/internal';
 import { flag, invalidOption, option, optional, resolve } from '@clstr/core/internal';
 
-/** A method that answers. `In` and `Out` are the caller's view; validators may give the handler another one. */
+/** A method with an answer. `In` and `Out` are the caller's types; validators may give the handler other types. */
 export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {
   readonly kind: 'request';
   readonly isReadonly: boolean;
-  /** The type of its messages; undefined for `<actor>.<method>`. */
+  /** The message type on the wire; undefined means `<actor>.<method>`. */
   readonly type: string | undefined;
   readonly input: StandardSchemaV1 | undefined;
   readonly output: StandardSchemaV1 | undefined;
@@ -33,7 +33,7 @@ export type AnyMethod = RequestMethod<any, any, any, any> | NotifyMethod<any, an
 export type Methods = Readonly<Record<string, AnyMethod>>;
 
 type TypesOf<M extends AnyMethod> = NonNullable<M['~types']>;
-/** What a caller passes to a method, what its handler gets and may return, and what the caller gets. */
+/** The types of a method: what a caller passes, what the handler gets and may return, and what the caller gets. */
 export type InputOf<M extends AnyMethod> = TypesOf<M>['in'];
 export type HandlerInputOf<M extends AnyMethod> = TypesOf<M>['handlerIn'];
 export type HandlerOutputOf<M extends AnyMethod> = TypesOf<M>['handlerOut'];
@@ -41,14 +41,14 @@ export type OutputOf<M extends AnyMethod> = TypesOf<M>['out'];
 
 export interface NotifyFlags {
   /**
-   * The type of its messages, for an actor of another implementation that has its own names, such as
+   * The message type on the wire, for an actor of another implementation with its own names, such as
    * `github.com/acme/app.Increment`: 1 to 255 bytes without control characters. Default: `<actor>.<method>`.
    */
   type?: string | undefined;
 }
 
 export interface RequestFlags extends NotifyFlags {
-  /** Runs together with other readonly requests of the key, never with one that is not. Default false. */
+  /** Whether it may run together with the key's other readonly requests. Default false. */
   readonly?: boolean | undefined;
 }
 
@@ -56,8 +56,8 @@ type In<S extends StandardSchemaV1> = StandardSchemaV1.InferInput<S>;
 type Out<S extends StandardSchemaV1> = StandardSchemaV1.InferOutput<S>;
 
 /**
- * Declares a method that answers. Types alone: `request<Input, Output>()`. Checked on the node, input before the
- * handler and output before the reply, by any Standard Schema validator: `request({ input, output })`.
+ * Declares a method with an answer, by types alone, `request<Input, Output>()`, or by Standard Schema validators,
+ * `request({ input, output })`. The node validates the input before the handler runs and the output before it replies.
  *
  * @throws INVALID_OPTION
  */
@@ -97,12 +97,12 @@ export function notify(
   return Object.freeze({ kind: 'notify', isReadonly: false, type: wireType, input, output: undefined });
 }
 
-/** A type without a check, for the side of a method that needs no validator: `request({ input, output: type<User>() })`. */
+/** A type without a check, for an input or output without a validator: `request({ input, output: type<User>() })`. */
 export function type<T>(): StandardSchemaV1<T, T> {
   return { '~standard': { version: 1, vendor: 'clstr', validate: (value) => ({ value: value as T }) } };
 }
 
-/** The type of the messages of a method. */
+/** The message type of a method on the wire. */
 export function messageType(actor: string, name: string, method: AnyMethod): string {
   return method.type ?? `${actor}.${name}`;
 }

@@ -1,4 +1,4 @@
-/** Calls from one actor to another: they pass on the time that is left, the trace, and the chain of callers. */
+/** Calls from one actor to another: they pass on the remaining time, the trace and the call chain. */
 import type { CallOptions, Headers } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import { ClstrError, isClstrError } from '@clstr/core';
@@ -9,18 +9,18 @@ import type { ActorCore } from './actor-core.ts';
 import { chainLink, pathOf } from './actor-name.ts';
 import type { Caller } from './ref.ts';
 
-/** Headers of the W3C trace context, which go with every nested call. */
+/** The headers of the W3C trace context, which every nested call carries. */
 const TRACE_HEADERS = ['traceparent', 'tracestate'];
 
-/** What the calls of an actor need of the context they are made in. */
+/** The part of a context that nested calls need. */
 export interface CallingContext extends Pick<LifecycleContext, 'signal' | 'remainingMs'> {
-  /** A call failed because of the actors that came before this one. */
+  /** Called when a nested call failed because of the actors earlier in the chain. */
   onChainFailed?(error: ClstrError): void;
 }
 
 export class NestedCaller implements Caller {
   readonly #self: ActorCore;
-  /** The actor that is called: its message types need not name it. */
+  /** The called actor, which its message types need not name. */
   readonly #actor: string;
   readonly #callChain: CallChain;
   readonly #headers: Headers;
@@ -67,24 +67,24 @@ export class NestedCaller implements Caller {
     }
   }
 
-  /** A cycle is a mistake in the program: the first caller should get the error, chain and all. */
+  /** A cycle is a bug in the program: the first caller should get the error with its chain. */
   #failed(error: ClstrError): ClstrError {
     if (!isOfChain(error)) return error;
     this.#context.onChainFailed?.(error);
     return error.code === 'CALL_CYCLE' ? forCaller(error) : error;
   }
 
-  /** A notify waits for no answer, so it cannot close a cycle: it starts a chain of its own. */
+  /** A notify does not wait for an answer, so it cannot close a cycle: it starts a chain of its own. */
   notifyKey(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<void> {
     try {
-      // The client's own promise: one derived from it would end the process if it were never awaited.
+      // Return the client's own promise: a derived one would end the process if nobody awaited its rejection.
       return this.#client().notifyKey(key, type, payload, this.#passedOn(options));
     } catch (error) {
       return this.#notSent(key, type, error);
     }
   }
 
-  /** This may never be awaited either, and the client does not see it; so it is logged. */
+  /** The caller may never await this rejection, and the client does not see it, so it is logged. */
   #notSent(key: string, type: string, error: unknown): Promise<never> {
     const failed = Promise.reject<never>(error);
     failed.catch((err: unknown) => {
@@ -114,7 +114,7 @@ export class NestedCaller implements Caller {
     if (client !== undefined) return client;
     throw new ClstrError(
       'INVALID_OPTION',
-      'actorHandler was given no client, which ctx.ref needs to reach other actors',
+      'actorHandler has no client, which ctx.ref needs to reach other actors',
     );
   }
 }

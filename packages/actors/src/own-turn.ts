@@ -1,6 +1,6 @@
 /**
- * What runs in an actor for no message: a phase of its life, or a timer. It has no time limit of its own: it is overdue
- * when a message has waited behind it in vain.
+ * A turn of an actor that runs without a message: a phase of its life, or a timer. It has no time limit of its own: it
+ * is overdue when a message has expired behind it.
  */
 import type { OverdueTurns, WatchedTurn } from '@clstr/core/handler';
 import type { ActorCore } from './actor-core.ts';

@@ -3,21 +3,21 @@ import type { CallOptions } from '@clstr/core';
 import type { AnyMethod, InputOf, Methods, OutputOf } from './method.ts';
 import { messageType } from './method.ts';
 
-/** What a ref calls through: a client, or the context of another actor. */
+/** The object that a ref calls through: a client, or the context of another actor. */
 export interface Caller {
   requestKey<T>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T>;
   notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
 }
 
-/** A contract, as far as making refs goes. */
+/** The part of a contract that is needed to create refs. */
 export interface Referable<M extends Methods> {
-  /** The actor, as a chain of calls names it. */
+  /** The name of the actor in call chains. */
   readonly name: string;
-  /** The actor of `key` as an object with the contract's methods. Makes no call, and costs next to nothing. */
+  /** Returns the actor of `key` as an object with the contract's methods. Makes no call, and costs next to nothing. */
   ref(caller: Caller, key: string): Ref<M>;
 }
 
-/** One function per method; a method without an input may leave it out. */
+/** One function per method; a method without an input takes no argument. */
 export type Ref<M extends Methods> = {
   readonly [Name in keyof M]: (...args: CallArguments<InputOf<M[Name]>>) => Promise<OutputOf<M[Name]>>;
 };
@@ -31,14 +31,14 @@ export type CallArguments<In> =
         ? [input?: In, options?: CallOptions]
         : [input: In, options?: CallOptions];
 
-/** `any` would pass for `void` otherwise. */
+/** Detects `any`, which would otherwise match `void`. */
 type IsAny<T> = 0 extends 1 & T ? true : false;
 
 type Call = (input?: unknown, options?: CallOptions) => Promise<unknown>;
 
 /**
- * Makes refs of one contract. They share one object of getters without a prototype, so that a ref has exactly the
- * methods of its contract, costs two fields, and its methods can be taken off it.
+ * Returns a function that creates refs of one contract. They share one object of getters without a prototype, so that a
+ * ref has exactly the methods of its contract, costs two fields, and its methods can be detached.
  */
 export function refFactory(actor: string, methods: Methods): (caller: Caller, key: string) => object {
   const getters = Object.create(null) as object;

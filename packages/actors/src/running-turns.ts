@@ -1,14 +1,14 @@
-/** What runs in one actor, so that errors of messages behind it can name it. */
+/** The running turns of one actor, which the errors of messages behind them name. */
 import type { Clock, HandlerContext, HandlerRequest } from '@clstr/core';
 import { describe } from '@clstr/core/internal';
 
-/** Only turns that return a promise are entered here: nothing can wait behind the others. */
+/** Records only turns that return a promise, because no message can wait behind the others. */
 export class RunningTurns {
   #writer: HandlerRequest | undefined;
   #writerContext: HandlerContext | undefined;
   #readers: Map<HandlerRequest, HandlerContext> | undefined;
 
-  /** Hot path: two fields for a request that runs alone; those that only read together are kept in a map. */
+  /** Hot path: a request that runs alone takes two fields; concurrent readers are kept in a map. */
   began(isReadonly: boolean, request: HandlerRequest, context: HandlerContext): void {
     if (isReadonly) {
       (this.#readers ??= new Map()).set(request, context);
@@ -27,22 +27,22 @@ export class RunningTurns {
     this.#writerContext = undefined;
   }
 
-  /** The oldest message that runs. */
+  /** The oldest running message. */
   get oldest(): Blocker | undefined {
     const [reader] = this.#readers ?? [];
     const [request, context] = reader ?? [this.#writer, this.#writerContext];
-    return request && { what: describe(request.type), verb: 'came', sinceMs: context?.startedMs };
+    return request && { what: describe(request.type), verb: 'arrived', sinceMs: context?.startedMs };
   }
 }
 
 export interface Blocker {
   readonly what: string;
-  readonly verb: 'came' | 'began';
-  /** When its message came, or when it began. */
+  readonly verb: 'arrived' | 'began';
+  /** When its message arrived, or when it began. */
   readonly sinceMs: number | undefined;
 }
 
-/** How an error names what was in the way: never more than its type and age. */
+/** The text by which an error names the blocking turn: only its type and age. */
 export function behind(blocker: Blocker | undefined, clock: Clock): string {
   if (blocker === undefined) return '';
   const { what, verb, sinceMs } = blocker;

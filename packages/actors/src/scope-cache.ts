@@ -1,7 +1,7 @@
 /**
- * The instances of a scoped handler: busy ones in a Map, idle ones in an LRU, as an LRU cannot refuse to evict.
+ * The instances of a scoped handler: busy ones in a Map, idle ones in an LRU, because an LRU cannot refuse to evict.
  *
- * An instance is created (busy) → in use (busy) ⇄ idle → being disposed → gone; for one scope never twice at a time.
+ * An instance is created (busy) → in use (busy) ⇄ idle → being disposed → gone. A scope never has two at a time.
  */
 import type { HandlerContext, HandlerRequest, Logger } from '@clstr/core';
 import { detached, inBackground } from '@clstr/core/internal';
@@ -13,7 +13,7 @@ import type { ResolvedOptions } from './options.ts';
 
 export class ScopeCache {
   readonly #options: ResolvedOptions;
-  /** Instances with users; one that is being created counts its creation as a user. */
+  /** The instances with users; a creation counts as a user of its instance. */
   readonly #busy = new Map<string, Instance>();
   readonly #idle: LRUCache<string, Instance>;
   readonly #disposing = new Map<string, Disposal>();
@@ -47,7 +47,7 @@ export class ScopeCache {
     return this.#closing;
   }
 
-  /** The instance of a scope with one more user, made when there is none. @throws OVERLOADED, DRAINING */
+  /** Adds a user to the instance of a scope, and creates it if there is none. @throws OVERLOADED, DRAINING */
   #acquire(scope: string, context: HandlerContext): Instance {
     if (this.#isClosed) throw closed(scope);
     const busy = this.#busy.get(scope);
@@ -81,8 +81,8 @@ export class ScopeCache {
   }
 
   /**
-   * Fails only when every message that waited has given up: their callers would get the error. A failed creation never
-   * stops being a user, so that its instance cannot become idle.
+   * Rejects only when every waiting message has given up; otherwise their callers get the error. A failed creation
+   * remains a user, so that its instance cannot become idle.
    */
   async #create(instance: Instance, nodeId: string): Promise<void> {
     const { scope, log } = instance;
@@ -132,7 +132,7 @@ export class ScopeCache {
 
   #dispose({ handler, scope, log }: Instance): void {
     if (handler?.dispose === undefined) return;
-    // In a later microtask, so that `ended` is known before any code of the user can ask for the scope again.
+    // Run in a later microtask, so that `ended` is set before user code can ask for the scope again.
     const ended = Promise.resolve()
       .then(() => detached(() => handler.dispose?.()))
       .catch((err: unknown) => {
@@ -177,7 +177,7 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-/** One handler of the user, or the wait for it. */
+/** A user's handler for one scope, or the wait for its creation. */
 class Instance {
   readonly scope: string;
   readonly log: Logger;
@@ -191,7 +191,7 @@ class Instance {
     this.log = log;
   }
 
-  /** A creation that hangs keeps no message that gave up: those would pile up behind it. */
+  /** A hung creation does not keep messages that have given up, which would otherwise pile up behind it. */
   whenCreated(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {

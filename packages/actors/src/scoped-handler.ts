@@ -1,4 +1,4 @@
-/** Handlers with one instance per key or scope: made at its first message, kept while there is room. */
+/** Handlers with one instance per key or scope: created at its first message, kept while there is room. */
 import type { Handler, HandlerContext, HandlerRequest } from '@clstr/core';
 import { missingScope } from './errors.ts';
 import type { KeyedHandler } from './keyed-handler.ts';
@@ -6,19 +6,19 @@ import { resolveKeyHandlerOptions, resolveScopedHandlerOptions } from './options
 import type { CreateContext, KeyHandlerOptions, ResolvedOptions, ScopedHandlerOptions } from './options.ts';
 import { ScopeCache } from './scope-cache.ts';
 
-/** A handler for one node, as that node closes it when it ends. */
+/** A handler for one node, which closes it when it ends. */
 export interface ScopedHandler extends Handler {
   /**
-   * Refuses new messages as `DRAINING` and disposes every instance once its calls have ended. Waits `closeGraceMs`
-   * for that; what takes longer is logged, and still disposed when its calls end. Idempotent.
+   * Refuses new messages as `DRAINING` and disposes every instance once its calls have ended. Waits `closeGraceMs` for
+   * that, then logs a warning; the remaining instances are still disposed when their calls end. Idempotent.
    */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Gives each routing key a handler of its own: {@link scopedHandler} with the key as the scope. A message without a
- * key is refused as `MISSING_KEY_HEADER`.
+ * Gives each routing key a handler of its own, like {@link scopedHandler} with the key as the scope. It refuses a
+ * message without a key as `MISSING_KEY_HEADER`.
  *
  * @throws INVALID_OPTION
  */
@@ -30,15 +30,15 @@ export function keyHandler(
 }
 
 /**
- * Gives each scope, a string that `extract` finds in the message, a handler of its own, made by `create`.
+ * Gives each scope, a string that `extract` finds in the message, a handler of its own, created by `create`.
  *
- * - Never two instances of one scope at a time: messages that arrive during `create` wait for it, those that arrive
+ * - A scope never has two instances at a time: messages that arrive during `create` wait for it, and those that arrive
  *   during `dispose` wait for its end and share the next instance.
- * - The instance idle for longest makes room for a new one. One with calls in flight never does: when all are in
+ * - The longest idle instance is evicted to make room for a new one. One with calls in flight never is: when all are in
  *   use, or as many as `cacheSize` are in their `dispose`, a message for a new scope is refused as `OVERLOADED`.
  * - Messages of one scope run **concurrently**; there is no mailbox here.
- * - When `create` fails, every message that waited fails with its error, and the next one tries again. `create` is
- *   user code that ran, so its error reaches the caller as that of a handler does, never as `not-executed`.
+ * - When `create` fails, every message that waited fails with its error, and the next one tries again. `create` is user
+ *   code, so its error reaches the caller like that of a handler, never as `not-executed`.
  * - A message whose caller gave up before `create` ended is not handled.
  *
  * @throws INVALID_OPTION

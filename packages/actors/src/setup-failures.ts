@@ -1,9 +1,9 @@
-/** Which keys of an actor type failed to set up lately, and how long each waits before `setup` is tried again. */
+/** The keys of an actor type whose `setup` failed recently, and how long each waits before the next try. */
 import type { Clock } from '@clstr/core';
 import { LRUCache } from 'lru-cache';
 import { backoffMs } from './backoff.ts';
 
-/** Keys that are remembered; the one whose failure is longest ago is forgotten first. */
+/** How many keys are remembered; the least recently used one is forgotten first. */
 const MAX_KEYS = 1_024;
 
 export class SetupFailures {
@@ -19,7 +19,7 @@ export class SetupFailures {
     return failure === undefined ? 0 : Math.max(0, failure.retryAtMs - this.#clock.monoMs());
   }
 
-  /** The first failure is free: the next message tries again at once. */
+  /** The first failure costs no pause: the next message tries again at once. */
   add(key: string): void {
     const count = (this.#failures.get(key)?.count ?? 0) + 1;
     const delayMs = count === 1 ? 0 : backoffMs(count - 2);

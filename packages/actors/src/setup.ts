@@ -1,4 +1,4 @@
-/** How an actor comes into memory: one run of `setup`, after a pause when it failed lately. */
+/** The activation of an actor: one run of `setup`, after a pause if it failed recently. */
 import type { ClstrError } from '@clstr/core';
 import { detached } from '@clstr/core/internal';
 import type { ActorCore, Job } from './actor-core.ts';
@@ -6,10 +6,12 @@ import { LifeContext } from './contexts.ts';
 import { discarded } from './ending.ts';
 import { isThenable } from './thenable.ts';
 
-/** Ends once with `onState`, `onError` or `onRefused`, unless it is called off. */
+/** Calls one of `onState`, `onError` and `onRefused` once, unless it is called off. */
 export class Setup {
   readonly #self: ActorCore;
-  /** The message that the actor is set up for: under its chain, so that a cycle of calls through `setup` is found too. */
+  /**
+   * The message that caused this setup. Its call chain applies to `setup`, so that cycles through `setup` are found.
+   */
   readonly #job: Job;
   readonly #onState: (state: unknown) => void;
   readonly #onError: (error: unknown) => void;
@@ -38,7 +40,7 @@ export class Setup {
     else this.#cancelPause = host.clock.timer(() => this.#run(), delayMs);
   }
 
-  /** The actor leaves memory first; a state that still comes is discarded. */
+  /** Ends the setup because the actor leaves memory first; a state that still arrives is discarded. */
   callOff(): void {
     this.#cancelPause?.();
     this.#isCalledOff = true;
@@ -61,7 +63,7 @@ export class Setup {
       );
   }
 
-  /** A state that came about without a call that its first caller's chain forbade is not the state of all callers. */
+  /** A state is not valid for other callers if the first caller's chain made one of the calls in `setup` fail. */
   #done(state: unknown, { chainFailure }: LifeContext): void {
     if (this.#isCalledOff || chainFailure !== undefined) void discarded(this.#self, state, 'failed');
     if (this.#isCalledOff) return;
@@ -73,7 +75,7 @@ export class Setup {
     this.#onState(state);
   }
 
-  /** Anyone may write a chain: what fails because of it is the failure of that message, and of no other. */
+  /** Anyone may write a chain, so a failure due to a chain fails only the message that carried it. */
   #failed(error: unknown, { chainFailure }: LifeContext): void {
     if (this.#isCalledOff) return;
     if (chainFailure !== undefined) {
@@ -84,7 +86,7 @@ export class Setup {
     this.#onError(error);
   }
 
-  /** In a turn of its own: the next of many such messages begins in it, and not inside of this one. */
+  /** Refuses in a microtask of its own, in which the next of many such messages begins, instead of recursively. */
   #refuse(error: ClstrError): void {
     queueMicrotask(() => {
       if (!this.#isCalledOff) this.#onRefused(this.#job, error);

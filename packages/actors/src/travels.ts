@@ -1,15 +1,15 @@
-/** Which types travel: what the compiler says of a contract whose values JSON would change or lose. */
+/** The types that can travel: the compiler rejects a contract whose values JSON would change or lose. */
 
 /**
- * Values that only your codec carries, for contracts whose nodes and clients all have it:
- * `declare module '@clstr/actors' { interface CarriedValues { date: Date; map: ReadonlyMap<unknown, unknown> } }`.
+ * The values that only your codec carries, for contracts whose nodes and clients all use it: `declare module
+ * '@clstr/actors' { interface CarriedValues { date: Date; map: ReadonlyMap<unknown, unknown> } }`.
  */
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- users add to it
 export interface CarriedValues {}
 
 type Carried = CarriedValues[keyof CarriedValues];
 
-/** The methods of a contract, each as it is, or the reason why its input or output cannot travel. */
+/** The methods of a contract: each unchanged, or the reason why its input or output cannot travel. */
 export type Travelling<M> = {
   readonly [Name in keyof M]: M[Name] extends { readonly '~types'?: infer Types }
     ? MethodOf<M[Name], NonNullable<Types>>
@@ -24,12 +24,12 @@ type MethodOf<Method, Types> = Types extends { in: infer In; out: infer Out }
     : CannotTravel<`the input${Fault<In>}`>
   : unknown;
 
-/** Why a method is refused: `Why` names the place and says what to declare. */
+/** The reason why a method is rejected: `Why` names the place and says what to declare. */
 export interface CannotTravel<Why extends string> {
   readonly '~cannotTravel': Why;
 }
 
-/** A whole payload may be bytes. */
+/** Whether a payload arrives unchanged; a whole payload may be bytes. */
 type Arrives<T> =
   IsAny<T> extends true
     ? true
@@ -50,7 +50,7 @@ type Arrived<T> =
           : { readonly [Name in keyof T]: Arrived<T[Name]> };
 
 type IsAny<T> = 0 extends 1 & T ? true : false;
-/** `any` and `unknown` are checked when they are sent. */
+/** Whether the type is `any` or `unknown`, whose values are checked when they are sent. */
 type IsOpen<T> = unknown extends T ? true : false;
 
 type Unsendable =
@@ -70,7 +70,7 @@ type Unsendable =
 type Callable = (...args: never) => unknown;
 type WeakKeyed = { readonly [Symbol.toStringTag]: 'WeakMap' | 'WeakSet' };
 
-/** The path and the reason of the first faults; below `Depth` levels only that there is one. */
+/** The paths and reasons of the faults; below `Depth` levels only the fact that there is one. */
 type Fault<T, Depth extends unknown[] = [1, 1, 1, 1, 1]> = T extends
   string | number | boolean | null | undefined | Carried
   ? never
@@ -84,12 +84,12 @@ type Fault<T, Depth extends unknown[] = [1, 1, 1, 1, 1]> = T extends
               ? never
               : `.${Name}${Fault<T[Name], Rest>}`;
           }[keyof T & string]
-      : ' holds what cannot travel';
+      : ' holds a value that cannot travel';
 
 type Arrives2<T> = [T] extends [Arrived<T>] ? true : false;
 
 type Reason<T> = T extends Date
-  ? 'a Date, which arrives as a text: declare string'
+  ? 'a Date, which arrives as a string: declare string'
   : T extends bigint
     ? 'a bigint: declare string'
     : T extends symbol
@@ -101,11 +101,11 @@ type Reason<T> = T extends Date
           : T extends ReadonlySet<unknown>
             ? 'a Set: declare an array of its values'
             : T extends ArrayBufferLike | ArrayBufferView
-              ? 'bytes inside a value: declare a Uint8Array alone, or a text in base64'
+              ? 'bytes inside a value: declare a Uint8Array alone, or a base64 string'
               : T extends PromiseLike<unknown>
                 ? 'a Promise'
                 : T extends { toJSON(key?: string): unknown }
                   ? 'an object with toJSON(): declare what that returns'
                   : T extends Error
                     ? 'an Error: throw an ActorError, or declare its message'
-                    : 'no value of JSON';
+                    : 'not a JSON value';

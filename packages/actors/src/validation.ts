@@ -1,4 +1,4 @@
-/** Validators around a handler: the input before it, the output before the reply. */
+/** Validators around a handler: one checks the input before it runs, one the output before the reply. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ClstrError } from '@clstr/core';
 import { asRefusal, forCaller } from '@clstr/core/handler';
@@ -6,7 +6,9 @@ import { describe } from '@clstr/core/internal';
 import type { ErasedHandler } from './implementation.ts';
 import { isThenable } from './thenable.ts';
 
-/** `type` names the method in errors. Without validators the handler itself is returned. */
+/**
+ * Wraps a handler in its validators; returns the handler itself if there are none. Errors name the method by `type`.
+ */
 export function withValidators(
   type: string,
   input: StandardSchemaV1 | undefined,
@@ -35,7 +37,9 @@ function pipe(handler: ErasedHandler, checkOutput: (value: unknown) => unknown):
 
 type Issues = readonly { readonly message: string; readonly path: string }[];
 
-/** The validated value, or a promise of it when the validator is asynchronous. A validator that throws refuses. */
+/**
+ * Returns the validated value, or a promise of it if the validator is asynchronous. A validator that throws refuses.
+ */
 function check(schema: StandardSchemaV1, value: unknown, toError: (issues: Issues) => ClstrError): unknown {
   const crashed = (error: unknown): never => {
     const why = error instanceof Error ? error.message : describe(error);

@@ -327,7 +327,7 @@ describe('a mailbox', () => {
       {
         code: 'OVERLOADED',
         outcome: 'not-executed',
-        message: 'cell/k has 2 messages waiting (mailbox), behind "cell.write", which came 0 ms ago',
+        message: 'cell/k has 2 messages waiting (mailbox), behind "cell.write", which arrived 0 ms ago',
       },
     ]);
     expect(await node.ref(Cell, 'other').write('x')).toBe('x');

@@ -17,10 +17,14 @@ test.each([
   [
     'a contract',
     [actor, Cell],
-    /actors must be made by implement\(\) of a contract, each of them, got an object/,
+    /actors must be a list of actors, each made by implement\(\) of a contract, got an object/,
   ],
-  ['a hole in the list', [undefined], /actors must be made by implement\(\).*, got undefined/],
-  ['null in the list', [null], /actors must be made by implement\(\).*, got null/],
+  [
+    'a hole in the list',
+    [undefined],
+    /actors must be a list of actors, each made by implement\(\).*, got undefined/,
+  ],
+  ['null in the list', [null], /actors must be a list of actors, each made by implement\(\).*, got null/],
 ])('refuses %s instead of actors', (_what, actors, message) => {
   expect(() => actorHandler(actors as unknown as Actor[])).toThrow(refusal(message));
 });

@@ -66,7 +66,7 @@ describe('actorHandler', () => {
     expect(await answerOf(node.client.requestShard(0, 'cell.write', 'x'))).toEqual({
       code: 'MISSING_KEY_HEADER',
       outcome: 'not-executed',
-      message: '"cell.write" came without a key: actors live under keys',
+      message: 'message "cell.write" has no key, which an actor needs',
     });
   });
 

@@ -104,7 +104,7 @@ describe('a timer set by ctx.after()', () => {
       {
         level: 'warn',
         fields: { actor: 'cell', timers: 5 },
-        message: '5 timers set by ctx.after ended with their actors of type cell before they ran',
+        message: '5 timers set by ctx.after did not run: their actors of type cell left memory',
       },
     ]);
     expect(script.events).not.toContain('tick');

@@ -17,7 +17,7 @@ describe('defineActor', () => {
   test('refuses two methods whose messages have one type', () => {
     const twice = { add: request(), put: request({ type: 'counter.add' }) };
     expect(() => defineActor('counter', twice)).toThrow(
-      refusal(/^actor counter: the type of method put must be another than that of add, got "counter.add"/),
+      refusal(/^actor counter: the type of method put must be different from that of add, got "counter.add"/),
     );
   });
 
@@ -59,7 +59,7 @@ describe('defineActor', () => {
 
   test('does not take the prototype of its argument for methods', () => {
     expect(() => defineActor('counter', { __proto__: { add: request() } } as unknown as Methods)).toThrow(
-      refusal(/methods must be an object with a method at least/),
+      refusal(/methods must be an object with at least one method/),
     );
   });
 
@@ -82,13 +82,13 @@ describe('defineActor', () => {
 
   test.each([undefined, null, 'add', 5, () => ({})])('refuses %j as methods', (methods) => {
     expect(() => defineActor('counter', methods as unknown as Methods)).toThrow(
-      refusal(/methods must be an object with a method at least, got/),
+      refusal(/methods must be an object with at least one method, got/),
     );
   });
 
   test('refuses a contract without methods', () => {
     expect(() => defineActor('counter', {})).toThrow(
-      refusal(/methods must be an object with a method at least/),
+      refusal(/methods must be an object with at least one method/),
     );
   });
 

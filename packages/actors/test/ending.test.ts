@@ -361,7 +361,7 @@ describe('ctx.waitUntil()', () => {
     expect(node.lines).toContainEqual({
       level: 'error',
       fields: { err: error, actor: 'cell', key: 'k' },
-      message: 'waitUntil: the work failed',
+      message: 'work given to waitUntil failed',
     });
     expect(node.active.get('cell')).toBe(0);
   });
@@ -437,7 +437,7 @@ describe('a drain', () => {
     expect(node.lines.at(-1)).toMatchObject({
       level: 'error',
       message: expect.stringMatching(
-        /^cell\/k did not come to rest in time, behind "cell.write", which came \d+ ms ago$/,
+        /^cell\/k did not become idle in time, behind "cell.write", which arrived \d+ ms ago$/,
       ) as string,
     });
     expect(node.active.get('cell')).toBe(0);

@@ -42,7 +42,7 @@ describe('a handler that never settles', () => {
       expect(refused).toMatchObject({ code: 'ENVELOPE_EXPIRED', outcome: 'not-executed' });
       expect(refused.message).toMatch(
         new RegExp(
-          `^"cell.write" waited in the mailbox of key "k" until its time was over, behind "cell.${method}", which came 16\\d\\d ms ago$`,
+          `^"cell.write" waited in the mailbox of key "k" until its deadline passed, behind "cell.${method}", which arrived 16\\d\\d ms ago$`,
         ),
       );
       expect(refused.message).not.toContain('secret');
@@ -60,11 +60,11 @@ describe('a handler that never settles', () => {
     await one.clock.advance(500);
     expect(await answerOf(ref.write('z'))).toMatchObject({
       code: 'OVERLOADED',
-      message: 'cell/k has 1 messages waiting (mailbox), behind "cell.write", which came 500 ms ago',
+      message: 'cell/k has 1 messages waiting (mailbox), behind "cell.write", which arrived 500 ms ago',
     });
     await one.drain(0);
     expect(one.lines.at(-1)!.message).toMatch(
-      /^cell\/k did not come to rest in time, behind "cell.write", which came \d+ ms ago$/,
+      /^cell\/k did not become idle in time, behind "cell.write", which arrived \d+ ms ago$/,
     );
   });
 });

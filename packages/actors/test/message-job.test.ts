@@ -18,7 +18,7 @@ describe('a message that waits in a mailbox', () => {
       code: 'ENVELOPE_EXPIRED',
       outcome: 'not-executed',
       message:
-        '"cell.write" waited in the mailbox of key "k" until its time was over, behind "cell.write", which came 950 ms ago',
+        '"cell.write" waited in the mailbox of key "k" until its deadline passed, behind "cell.write", which arrived 950 ms ago',
     });
     gate.resolve();
     await node.settled();
@@ -115,7 +115,7 @@ describe('a message that waits in a mailbox', () => {
       {
         code: 'ABORTED',
         outcome: 'not-executed',
-        message: expect.stringContaining('until it was called off: node node-1 closed'),
+        message: expect.stringContaining('until it was aborted: node node-1 closed'),
       },
     ]);
     expect(script.events).not.toContain('+b');

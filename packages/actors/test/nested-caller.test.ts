@@ -175,7 +175,7 @@ describe('ctx.ref()', () => {
       code: 'HANDLER_ERROR',
       details: {
         code: 'INVALID_OPTION',
-        message: 'actorHandler was given no client, which ctx.ref needs to reach other actors',
+        message: 'actorHandler has no client, which ctx.ref needs to reach other actors',
       },
     });
   });

@@ -1,4 +1,4 @@
-/** One call for a process that both runs actors and calls them: transport, node, actors and client together. */
+/** `createApp`: starts transport, node, actors and client of a process that both runs actors and calls them. */
 import process from 'node:process';
 import { actorHandler } from '@clstr/actors';
 import type { Methods, Ref } from '@clstr/actors';
@@ -14,20 +14,20 @@ import { untilOwned } from './until-owned.ts';
 export interface App {
   readonly client: Client;
   readonly node: Node;
-  /** The actor of `key`, wherever it lives. */
+  /** Returns a ref to the actor of `key`, whichever node owns it. */
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
-  /** Drains the node, then closes client and transport: all of it, whatever fails. Idempotent. */
+  /** Drains the node, then closes client and transport, even if one of these steps fails. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Starts an app; resolves when its node serves and, in a dynamic cluster, every shard has an owner: a first call finds its
- * actor. A cluster that was not provisioned needs an expiry for that. On a signal it closes itself and leaves no handle behind, so that the
- * process ends once nothing else keeps it.
+ * Starts an app. It resolves when the node serves and, in a dynamic cluster, every shard has an owner, so that the
+ * first call finds its actor; a cluster that was not provisioned needs an expiry for that. On a signal the app closes
+ * itself and leaves no handle open, so that the process ends once nothing else keeps it alive.
  *
- * @throws INVALID_OPTION, what the transport and the node throw when they start, and ABORTED when a signal came
- * meanwhile; whatever had been started is closed then
+ * @throws INVALID_OPTION, the errors of the transport and the node at their start, and ABORTED when a signal arrives
+ * before the start has ended; everything that was started is then closed
  */
 export async function createApp(options: AppOptions): Promise<App> {
   const resolved = resolveAppOptions(options);
@@ -79,7 +79,7 @@ function checkTransport(made: unknown): Transport {
   throw invalidOption('createApp', 'transport', made, 'a function that makes a transport');
 }
 
-/** How the app ends: its parts in the opposite order of their start, once, by a call or by a signal. */
+/** The end of an app, by a call or a signal: it closes the parts once, in the reverse order of their start. */
 class Ending {
   readonly #logger: Logger;
   readonly #steps: (() => Promise<void>)[] = [];
@@ -96,7 +96,7 @@ class Ending {
     this.#steps.unshift(step);
   }
 
-  /** Further signals change nothing until all is closed: a terminal's Ctrl-C may arrive twice, by way of npm. */
+  /** Further signals have no effect until everything is closed: with npm, one Ctrl-C may arrive twice. */
   listen(signals: readonly NodeJS.Signals[]): void {
     this.#signals = signals;
     for (const signal of signals) onSignal(signal, this.#onSignal);
@@ -110,7 +110,7 @@ class Ending {
   /** @throws ABORTED when a signal ended the app while it was starting. */
   throwIfSignalled(): void {
     if (this.#signal === undefined) return;
-    const message = `createApp: ${this.#signal} came while the app was starting`;
+    const message = `createApp: ${this.#signal} arrived while the app was starting`;
     throw new ClstrError('ABORTED', message, { outcome: 'not-executed' });
   }
 

@@ -1,4 +1,4 @@
-/** So that what an app exports can be named by a program that depends on no other package. */
+/** Re-exported so that a program without another clstr dependency can name these types of an app. */
 export type { Client, Logger, Metrics, Node, NodeInfo, ScopedClient, Transport } from '@clstr/core';
 export { createApp } from './app.ts';
 export type { App } from './app.ts';

@@ -1,4 +1,4 @@
-/** One listener of the process per signal, however many apps wait for it: Node warns of a leak from the eleventh on. */
+/** One process listener per signal, however many apps wait for it: Node warns of a leak at the eleventh listener. */
 import process from 'node:process';
 
 type SignalListener = (signal: NodeJS.Signals) => void;
@@ -15,7 +15,7 @@ export function onSignal(signal: NodeJS.Signals, listener: SignalListener): void
   listeners.add(listener);
 }
 
-/** With the last listener the process gets back what it does on the signal by itself. */
+/** Removes a listener; without any listener the signal has its default effect on the process again. */
 export function offSignal(signal: NodeJS.Signals, listener: SignalListener): void {
   const listeners = waiting.get(signal);
   if (listeners?.delete(listener) !== true || listeners.size > 0) return;

@@ -1,4 +1,4 @@
-/** The logger of an app that is given none: one line per event on stderr, with the stack of an error below it. */
+/** The default logger of an app: one line per event on stderr, with the stack of an error below it. */
 import { Console } from 'node:console';
 import process from 'node:process';
 import { inspect } from 'node:util';
@@ -11,7 +11,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export interface StderrLoggerOptions {
   /** The lowest level that is written. Default `warn`. */
   level?: LogLevel | undefined;
-  /** Gives each line its time. */
+  /** The clock for the time of each line. */
   clock?: Clock | undefined;
 }
 
@@ -23,13 +23,14 @@ export const stderrLoggerSpec: Spec<Resolved<StderrLoggerOptions>> = {
 const ignore = (): void => undefined;
 
 /**
- * Writes `2026-01-02T03:04:05.678Z WARN message nodeId=a shard=7`, and what the field `err` holds below.
+ * Writes lines such as `2026-01-02T03:04:05.678Z WARN message nodeId=a shard=7`, followed by the error in the field
+ * `err`.
  *
  * @throws INVALID_OPTION
  */
 export function stderrLogger(options: StderrLoggerOptions = {}): Logger {
   const { level, clock } = resolve('stderrLogger', stderrLoggerSpec, options);
-  // Not process.stderr.write(): a pipe that is closed must not end the process.
+  // Console instead of process.stderr.write(): a closed pipe must not end the process.
   const output = new Console(process.stderr);
   const writer = (of: LogLevel): Logger[LogLevel] => {
     if (LEVELS.indexOf(of) < LEVELS.indexOf(level)) return ignore;
@@ -57,7 +58,7 @@ function valueText(value: unknown): string {
 
 const BARE = /^[\w.:/@-]+$/;
 
-/** Indented, so that no line of it looks like an event. */
+/** The text of an error, indented so that none of its lines looks like an event. */
 function errorText(err: unknown): string {
   return shown(err)
     .split('\n')
@@ -65,7 +66,7 @@ function errorText(err: unknown): string {
     .join('\n');
 }
 
-/** An error may be anything that was thrown, getters that throw included. */
+/** Survives any thrown value, even one whose getters throw. */
 function shown(value: unknown): string {
   try {
     return inspect(value, { depth: 4, breakLength: 120 });

@@ -1,4 +1,4 @@
-/** The last part of a start in a dynamic cluster: until every shard has an owner, a first call could find no node. */
+/** The last step of a start in a dynamic cluster: until every shard has an owner, a first call might find no node. */
 import { pause } from '@clstr/core/internal';
 import type { Clock, Logger, Node, Timing } from '@clstr/core';
 
@@ -11,8 +11,8 @@ export interface UntilOwnedOptions {
 const LOOK_MS = 20;
 
 /**
- * Resolves when every shard of the cluster has an owner, as far as the node knows, or when the node ends. Gives up after
- * two expiries: the node is a member, and where others are missing it has to serve without them.
+ * Resolves when, to the node's knowledge, every shard of the cluster has an owner, or when the node ends. Gives up
+ * after two expiries: the node is a member, and if others are missing it has to serve without them.
  */
 export async function untilOwned(node: Node, { timing, clock, logger }: UntilOwnedOptions): Promise<void> {
   const { expiryMs, stableMs } = timing;
@@ -33,7 +33,7 @@ export async function untilOwned(node: Node, { timing, clock, logger }: UntilOwn
       isSaid = true;
       const message =
         `node ${nodeId} waits for the owners of ${unowned} shards, up to ${expiryMs} ms: they have no record, or their ` +
-        'owner has just died. provisionCluster({ numShards, isNew: true }) saves a new cluster that wait';
+        'owner has just died. provisionCluster({ numShards, isNew: true }) spares a new cluster this wait';
       logger.warn({ nodeId, unowned }, message);
     }
     await pause(clock, LOOK_MS);

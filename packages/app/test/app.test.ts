@@ -228,7 +228,7 @@ describe('a signal', () => {
     });
     await expect(starting).rejects.toMatchObject({
       code: 'ABORTED',
-      message: `createApp: ${SIGNAL} came while the app was starting`,
+      message: `createApp: ${SIGNAL} arrived while the app was starting`,
     });
     expect(() => transport.openLink({ clientId: 1 })).toThrow(/closed/);
   });
