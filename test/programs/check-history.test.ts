@@ -110,6 +110,6 @@ test('exits 3 when the search was given up', { timeout: BUILD_TIMEOUT_MS }, asyn
 
 test('explains itself with --help', { timeout: BUILD_TIMEOUT_MS }, async () => {
   const { code, stdout } = await run(PROGRAM, '--help');
-  expect(stdout).toMatch(/^Says whether[^]*Usage: npm run check-history/);
+  expect(stdout).toMatch(/^Checks whether[^]*Usage: npm run check-history/);
   expect(code).toBe(0);
 });

@@ -1,4 +1,4 @@
-/** An account: a balance, and every entry that made it. */
+/** An account: a balance, and all entries behind it. */
 import type { Actor } from '@clstr/actors';
 import { ActorError } from '@clstr/core';
 import { Account } from './contracts.ts';
@@ -6,11 +6,11 @@ import { Account } from './contracts.ts';
 export interface AccountState {
   isOpen: boolean;
   cents: number;
-  /** What each entry added, by id; 0 for one that was reverted. A real bank keeps these in its database. */
+  /** The amount of each entry, by id; 0 for a reverted one. A real bank keeps these in its database. */
   readonly entries: Map<string, number>;
 }
 
-/** @param store where accounts are kept that are not in memory. */
+/** @param store keeps the accounts that are not in memory. */
 export function createAccount(store: Map<string, AccountState>): Actor {
   return Account.implement({
     setup: ({ key }): AccountState => store.get(key) ?? { isOpen: false, cents: 0, entries: new Map() },
@@ -23,7 +23,7 @@ export function createAccount(store: Map<string, AccountState>): Actor {
       deposit: (account, { id, cents }) => post(account, id, cents),
       withdraw: (account, { id, cents }) => post(account, id, -cents),
       revert(account, { id }) {
-        // May overdraw an account that has spent the money since.
+        // This may overdraw an account that has spent the money since.
         account.cents -= account.entries.get(id) ?? 0;
         account.entries.set(id, 0);
         return account.cents;
@@ -34,7 +34,7 @@ export function createAccount(store: Map<string, AccountState>): Actor {
   });
 }
 
-/** Nothing awaits between the checks and the change: no other message comes between them. */
+/** There is no `await` between the checks and the change, so that no other message runs between them. */
 function post(account: AccountState, id: string, change: number): number {
   const known = account.entries.get(id);
   if (known === 0) throw new ActorError('REVERTED', `entry ${id} was reverted`);

@@ -11,13 +11,13 @@ export interface BankOptions {
   transport: AppOptions['transport'];
   accounts: number;
   transfers: number;
-  /** Taking back does nothing: money must be missing at the end. */
+  /** Disables the reverting: money must be missing at the end. */
   isBroken: boolean;
 }
 
 export interface BankResult {
   readonly receipts: readonly Receipt[];
-  /** Transfers that never gave a receipt. */
+  /** The number of transfers without a receipt. */
   readonly unsettled: number;
   readonly centsBefore: number;
   readonly centsAfter: number;
@@ -26,7 +26,7 @@ export interface BankResult {
 
 const OPENING_CENTS = 100_000;
 const MAX_CENTS = 20_000;
-/** Of twenty transfers, one goes to an account that nobody opened. */
+/** One transfer in twenty goes to an account that does not exist. */
 const CLOSED_SHARE = 1 / 20;
 const MAX_TRIES = 20;
 
@@ -58,13 +58,13 @@ export async function runBank(options: BankOptions): Promise<BankResult> {
   }
 }
 
-/** A transfer that failed is sent again under the same id, which is harmless: so its caller learns how it ended. */
+/** Sends a failed transfer again under the same id, which is harmless and shows how it ended. */
 async function settle(app: App, id: string, order: Order): Promise<Receipt | undefined> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     try {
       return await app.ref(Transfer, id).run(order);
     } catch {
-      // Whatever it was: the next answer says how it ended.
+      // Ignore the error: the next answer says how the transfer ended.
     }
   }
   return undefined;

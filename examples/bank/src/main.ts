@@ -25,7 +25,7 @@ function readOptions(): BankOptions | undefined {
         /** `memory` or `nats`. */
         transport: { type: 'string', default: 'memory' },
         'nats-url': { type: 'string', default: 'nats://127.0.0.1:4222' },
-        /** Leaves compensation out, to see that the check finds what is missing. */
+        /** Disables compensation, to show that the check finds missing money. */
         break: { type: 'boolean', default: false },
       },
     });
@@ -42,7 +42,7 @@ function transportOf(name: string, servers: string): BankOptions['transport'] {
     case 'memory':
       return () => memoryTransport();
     case 'nats':
-      // A prefix per run: what else is on the server is left alone.
+      // Each run has its own prefix, so that it does not touch anything else on the server.
       return () => natsTransport({ servers, subjectPrefix: `bank-${randomUUID()}` });
     default:
       throw new Error(`--transport must be memory or nats, got ${name}`);

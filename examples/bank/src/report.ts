@@ -1,4 +1,4 @@
-/** The table at the end. */
+/** The table that the program prints at the end. */
 import type { BankResult } from './bank.ts';
 import type { Receipt } from './contracts.ts';
 

@@ -1,10 +1,10 @@
-/** Handlers that fail on purpose, so that the bank can show what it does about it. */
+/** Handlers that fail on purpose, to show how the bank copes. */
 import type { Actor } from '@clstr/actors';
 
-/** `before` it did anything, `after` it did all of it, or it does nothing and says that it did. */
+/** The handler fails `before` or `after` its work, or does nothing and reports success. */
 export type Fault = 'before' | 'after' | 'instead';
 
-/** @param faultOf asked for each message; undefined lets it be. */
+/** @param faultOf is called for each message; undefined means no fault. */
 export function sabotaged(
   actor: Actor,
   faultOf: (method: string, input: unknown) => Fault | undefined,
@@ -25,7 +25,9 @@ export function sabotaged(
 
 type Handler = Actor['handlers'][string];
 
-/** The faults of this demo, by the number at the end of a transfer's id: the same in every run. */
+/**
+ * The faults of this demo, chosen by the number at the end of a transfer's id, so that they are the same in every run.
+ */
 export function createFaults(isBroken: boolean): (method: string, input: unknown) => Fault | undefined {
   const reverted = new Set<string>();
   return (method, input) => {
@@ -39,7 +41,7 @@ export function createFaults(isBroken: boolean): (method: string, input: unknown
         return number % 10 === 7 ? 'after' : undefined;
       case 'revert':
         if (isBroken) return 'instead';
-        // The first try of some.
+        // The first attempt of some transfers fails.
         if (number % 20 !== 3 || reverted.has(id)) return undefined;
         reverted.add(id);
         return 'before';

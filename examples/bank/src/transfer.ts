@@ -1,8 +1,8 @@
 /**
- * A transfer: withdraws from one account, deposits to another, and takes both back when it cannot finish.
+ * A transfer: it withdraws from one account, deposits to another, and reverts both entries when it cannot finish.
  *
- * Its trap is the answer that never comes: a deposit that failed may have happened all the same. So nothing is guessed.
- * Both entries are reverted, which is right whether or not they were made.
+ * The trap is the answer that never arrives: a failed deposit may still have happened. So the transfer does not guess.
+ * It reverts both entries, which is right whether or not they were made.
  */
 import type { LifecycleContext } from '@clstr/actors';
 import { ActorError, isClstrError } from '@clstr/core';
@@ -11,9 +11,9 @@ import type { Order, Receipt } from './contracts.ts';
 
 interface TransferState {
   order: Order | undefined;
-  /** Why it is being taken back. */
+  /** The reason why the transfer is being reverted. */
   failure: string | undefined;
-  /** How it ended; kept as long as the actor is in memory. */
+  /** The result, which is kept as long as the actor is in memory. */
   receipt: Receipt | undefined;
 }
 
@@ -25,17 +25,18 @@ export const transfer = Transfer.implement({
     async run(state, order, ctx) {
       state.order ??= order;
       if (!isSame(order, state.order)) {
-        throw new ActorError('ID_REUSED', `transfer ${ctx.key} was ordered with other values before`);
+        throw new ActorError('ID_REUSED', `transfer ${ctx.key} already exists with other values`);
       }
       if (state.receipt === undefined && state.failure === undefined) await move(state, order, ctx);
       if (state.receipt === undefined) await takeBack(state, order, ctx);
-      if (state.receipt === undefined) throw new ActorError('PENDING', 'it is being taken back: ask again');
+      if (state.receipt === undefined)
+        throw new ActorError('PENDING', 'the transfer is being reverted: ask again');
       return state.receipt;
     },
   },
 });
 
-/** Leaves a receipt, or the reason why the transfer must be taken back. */
+/** Sets the receipt, or the reason why the transfer must be reverted. */
 async function move(state: TransferState, { from, to, cents }: Order, ctx: LifecycleContext): Promise<void> {
   const entry = { id: ctx.key, cents };
   if (from === to) {
@@ -45,7 +46,7 @@ async function move(state: TransferState, { from, to, cents }: Order, ctx: Lifec
   try {
     await ctx.ref(Account, from).withdraw(entry);
   } catch (error) {
-    // An ActorError is the account's own word that nothing has changed.
+    // An ActorError from the account means that nothing has changed.
     if (error instanceof ActorError) state.receipt = { outcome: 'refused', reason: reasonOf(error) };
     else state.failure = reasonOf(error);
     return;
@@ -58,7 +59,7 @@ async function move(state: TransferState, { from, to, cents }: Order, ctx: Lifec
   }
 }
 
-/** Until it succeeds: in turns of its own, so that the time of the caller does not limit it. */
+/** Reverts until it succeeds, in turns of its own, so that the caller's deadline does not limit it. */
 async function takeBack(state: TransferState, { from, to }: Order, ctx: LifecycleContext): Promise<void> {
   if (state.receipt !== undefined) return;
   try {

@@ -9,7 +9,7 @@ function createTest() {
   return testActor(Account, createAccount(store), { key: 'alice' });
 }
 
-test('opens once, and counts what comes and goes', async () => {
+test('opens once, and counts deposits and withdrawals', async () => {
   const t = createTest();
   expect(await t.call.open({ cents: 500 })).toBe(500);
   expect(await t.call.deposit({ id: 'a', cents: 20 })).toBe(520);
@@ -18,13 +18,13 @@ test('opens once, and counts what comes and goes', async () => {
   await expect(t.call.open({ cents: 1 })).rejects.toMatchObject({ actorCode: 'ALREADY_OPEN' });
 });
 
-test('books an entry once, however often it comes', async () => {
+test('books an entry once, however often it arrives', async () => {
   const t = createTest();
   await t.call.open({ cents: 500 });
   for (let i = 0; i < 3; i++) expect(await t.call.withdraw({ id: 'a', cents: 100 })).toBe(400);
 });
 
-test('refuses what it does not hold, and what nobody opened, and changes nothing', async () => {
+test('refuses to overdraw, or to use an account that does not exist, and changes nothing', async () => {
   const t = createTest();
   await expect(t.call.deposit({ id: 'a', cents: 1 })).rejects.toMatchObject({ actorCode: 'NOT_OPEN' });
   await t.call.open({ cents: 100 });
@@ -35,7 +35,7 @@ test('refuses what it does not hold, and what nobody opened, and changes nothing
   expect(await t.call.balance()).toBe(100);
 });
 
-test('reverts an entry once, and refuses it for ever, even one that comes later', async () => {
+test('reverts an entry once, and then refuses it forever, even if it arrives later', async () => {
   const t = createTest();
   await t.call.open({ cents: 500 });
   await t.call.withdraw({ id: 'a', cents: 100 });

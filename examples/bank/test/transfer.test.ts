@@ -37,7 +37,7 @@ test('refuses other values under the same id', async () => {
   await expect(t.call.run({ ...order, cents: 5 })).rejects.toMatchObject({ actorCode: 'ID_REUSED' });
 });
 
-test('is refused as the first account refuses, which leaves nothing to take back', async () => {
+test('is refused when the first account refuses, which leaves nothing to revert', async () => {
   const t = createTest({ withdraw: fail(new ActorError('OVERDRAWN', 'no money')) });
   expect(await t.call.run(order)).toEqual({ outcome: 'refused', reason: 'OVERDRAWN' });
   expect(summary(t.sent)).toEqual(['withdraw alice']);
@@ -59,13 +59,13 @@ test.each([
   expect(summary(t.sent)).toEqual(['withdraw alice', 'deposit bob', 'revert bob', 'revert alice']);
 });
 
-test('takes the withdrawal back when nobody can tell whether it happened', async () => {
+test('reverts the withdrawal when it is unknown whether it happened', async () => {
   const t = createTest({ withdraw: fail(new Error('failed after it was done')) });
   expect(await t.call.run(order)).toEqual({ outcome: 'compensated', reason: 'INTERNAL' });
   expect(summary(t.sent)).toEqual(['withdraw alice', 'revert bob', 'revert alice']);
 });
 
-test('goes on taking back by itself until that succeeds', async () => {
+test('keeps reverting by itself until that succeeds', async () => {
   let failures = 2;
   const t = createTest({
     deposit: fail(new Error('disk full')),
@@ -80,7 +80,7 @@ test('goes on taking back by itself until that succeeds', async () => {
   expect(summary(t.sent).slice(2)).toEqual(['revert bob', 'revert bob', 'revert bob', 'revert alice']);
 });
 
-test('takes back also when its caller has given up meanwhile', async () => {
+test('reverts even if its caller has given up in the meantime', async () => {
   const depositing = deferred();
   const t = createTest({
     deposit() {

@@ -1,4 +1,4 @@
-/** A cluster to be hurt: nats-server, a fenced store, node processes, clients, and a recorder that sees every call. */
+/** A cluster for fault tests: nats-server, a fenced store, node processes, clients, and a recorder of every call. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,33 +26,33 @@ import { judgeHistory } from './verdict.ts';
 import type { ChaosVerdict } from './verdict.ts';
 
 export interface ChaosClusterOptions {
-  /** Where calls are recorded. Default: a file that is gone with the cluster. */
+  /** The file that records calls. Default: a file that is removed with the cluster. */
   readonly historyFile?: string | undefined;
   /** Default 64. */
   readonly numShards?: number | undefined;
   /** Default 2. */
   readonly clients?: number | undefined;
-  /** nats-servers; three keep three replicas of the bucket, which is provisioned. Default 1. */
+  /** The number of nats-servers; three keep three replicas of the bucket, which is provisioned. Default 1. */
   readonly servers?: 1 | 3 | undefined;
-  /** Which of three the clients connect to, without a proxy. Default: all. */
+  /** The servers, out of three, that clients connect to without a proxy. Default: all. */
   readonly clientServers?: readonly number[] | undefined;
-  /** Of the nodes. Default `fast`. */
+  /** The timing of the nodes. Default `fast`. */
   readonly timing?: TimingProfile | undefined;
-  /** Of the connections for requests, of nodes and clients. Default 500 ms for nodes, and the transport's for clients. */
+  /** For the request connections of nodes and clients. Default: 500 ms for nodes, and the transport's for clients. */
   readonly pingIntervalMs?: number | undefined;
 }
 
 export interface NodeStart extends Partial<Pick<NodeOrder, 'numShards' | 'seed' | 'placement'>> {
-  /** Its connections go through a proxy of its own. Default false. */
+  /** Whether its connections go through a proxy of its own. Default false. */
   readonly isProxied?: boolean | undefined;
   /** That for requests does, that of its membership does not: to this server, and to the others without it. Default: none. */
   readonly dataProxiedTo?: number | undefined;
-  /** Its connections go to the servers through their proxies. Default: only where there are three. */
+  /** Whether its connections go through the servers' proxies. Default: only if there are three servers. */
   readonly isBehindServerProxies?: boolean | undefined;
 }
 
 export interface ChaosNode extends NodeChild {
-  /** Numbers the processes of a cluster. */
+  /** The number of the process within the cluster. */
   readonly run: number;
   readonly proxy: TcpProxy | undefined;
 }
@@ -62,20 +62,20 @@ export interface ChaosResult extends ChaosVerdict {
   readonly acquisitions: number;
 }
 
-/** Between two tries to reach a shard that is not served. */
+/** The pause between two tries to reach a shard that is not served. */
 const PROBE_PAUSE_MS = 10;
 const PROBE_TIMEOUT_MS = 500;
 
 export class ChaosCluster {
   readonly numShards: number;
-  /** The first. */
+  /** The first server. */
   readonly server: NatsServer;
   readonly set: ServerSet;
   readonly store: FencedStoreServer;
   readonly recorder: Recorder;
   readonly ownerLog: OwnerLog;
   readonly clients: readonly Client[];
-  /** Processes that run, by node id. */
+  /** The running processes, by node id. */
   readonly nodes: Map<string, ChaosNode> = new Map();
   readonly #all: ChaosNode[] = [];
   readonly #loads: Load[] = [];
@@ -108,7 +108,7 @@ export class ChaosCluster {
     this.#probeKeys = Array.from({ length: numShards }, (_, shard) => keyOfShard('probe', shard, shardOf));
   }
 
-  /** @throws CONNECT_FAILED where no nats-server is to be had */
+  /** @throws CONNECT_FAILED if there is no nats-server */
   static async start(options: ChaosClusterOptions = {}): Promise<ChaosCluster> {
     const { numShards = 64, clients = 2, servers: count = 1, timing = 'fast', pingIntervalMs } = options;
     const set = await startServerSet(count);
@@ -144,14 +144,14 @@ export class ChaosCluster {
       );
   }
 
-  /** Calls at a steady rate, until it is stopped or the cluster closes. */
+  /** Makes calls at a steady rate, until it is stopped or the cluster closes. */
   startLoad(options: Omit<LoadOptions, 'clients' | 'recorder'>): Load {
     const load = startLoad({ ...options, clients: this.clients, recorder: this.recorder });
     this.#loads.push(load);
     return load;
   }
 
-  /** Starts a process; `ready` tells when it is a member, or why it is not. */
+  /** Starts a process; `ready` resolves when it is a member, or rejects with the reason. */
   fork(id: string, start: NodeStart = {}, proxy?: TcpProxy): ChaosNode {
     const { isProxied = false, dataProxiedTo: _, isBehindServerProxies: __, ...given } = start;
     const run = this.#all.length;
@@ -162,8 +162,8 @@ export class ChaosCluster {
       },
       (report) => {
         const at = nowMs();
-        if (this.#resuming.delete(run)) this.ownerLog.hear(at, run, id, { kind: 'resumed' });
-        this.ownerLog.hear(at, run, id, report);
+        if (this.#resuming.delete(run)) this.ownerLog.record(at, run, id, { kind: 'resumed' });
+        this.ownerLog.record(at, run, id, report);
       },
     );
     const node: ChaosNode = { ...child, run, proxy };
@@ -171,12 +171,12 @@ export class ChaosCluster {
     this.nodes.set(id, node);
     void child.exited.then(({ at }) => {
       if (this.nodes.get(id) === node) this.nodes.delete(id);
-      this.ownerLog.hear(at, run, id, { kind: 'exited' });
+      this.ownerLog.record(at, run, id, { kind: 'exited' });
     });
     return node;
   }
 
-  /** Where a node connects for requests, and for its membership. */
+  /** The servers to which a node connects for requests and for its membership. */
   #addresses(
     { dataProxiedTo, isBehindServerProxies = this.set.servers.length > 1 }: NodeStart,
     isProxied: boolean,
@@ -206,7 +206,7 @@ export class ChaosCluster {
 
   node(id: string): ChaosNode {
     const node = this.nodes.get(id);
-    if (node === undefined) throw new Error(`${id} does not run`);
+    if (node === undefined) throw new Error(`${id} is not running`);
     return node;
   }
 
@@ -237,7 +237,7 @@ export class ChaosCluster {
     );
   }
 
-  /** Kills a process; resolves with the time of the signal, and how it ended. */
+  /** Kills a process; resolves with the time of the signal and how the process ended. */
   async kill(id: string): Promise<NodeExit & { killedAt: number }> {
     const node = this.node(id);
     const killedAt = nowMs();
@@ -249,7 +249,7 @@ export class ChaosCluster {
   async pause(id: string): Promise<number> {
     const node = this.node(id);
     const at = nowMs();
-    this.ownerLog.hear(at, node.run, id, { kind: 'paused' });
+    this.ownerLog.record(at, node.run, id, { kind: 'paused' });
     node.signal('SIGSTOP');
     while (node.processState() !== 'T') await pause(1);
     return at;
@@ -263,14 +263,16 @@ export class ChaosCluster {
     return at;
   }
 
-  /** The process will keep its event loop busy: it cannot abort anything until its next turn, which it shows by a report. */
+  /**
+   * Records that a process will block its event loop: it cannot abort anything before its next turn, which it reports.
+   */
   expectBlocked(id: string): void {
     const { run } = this.node(id);
-    this.ownerLog.hear(nowMs(), run, id, { kind: 'paused' });
+    this.ownerLog.record(nowMs(), run, id, { kind: 'paused' });
     this.#resuming.add(run);
   }
 
-  /** Reads a counter of the shard that nobody else uses, until it answers; resolves with that time. */
+  /** Reads a counter of the shard that no other code uses, until it answers; resolves with that time. */
   async probe(shard: number, limitMs = 20_000): Promise<number> {
     const endMs = nowMs() + limitMs;
     for (;;) {
@@ -281,13 +283,13 @@ export class ChaosCluster {
     }
   }
 
-  /** One read of a counter of the shard that nobody else uses. */
+  /** Reads once a counter of the shard that no other code uses. */
   read(shard: number, timeoutMs: number): Promise<EndedCall> {
     const key = this.#probeKeys[shard]!;
     return this.recorder.call(this.client, { op: 'get', key, timeoutMs });
   }
 
-  /** Reads the store, and judges: the calls from their file, the owners from what the nodes said. */
+  /** Reads the store, and checks the calls from their file and the owners from the nodes' reports. */
   async finish(): Promise<ChaosResult> {
     await Promise.all([...this.nodes.values()].map((node) => this.#end(node)));
     for (const key of new Set(this.recorder.calls.map((call) => call.key))) {
@@ -299,7 +301,7 @@ export class ChaosCluster {
     return { ...verdict, isGood: all.length === 0, problems: all, handlers, acquisitions };
   }
 
-  /** Ends everything, whatever state it is in. Idempotent. */
+  /** Ends everything, in whatever state it is. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -323,7 +325,7 @@ export class ChaosCluster {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** All its handlers have ended and been told of: what is in flight would be missing in the store. */
+  /** Waits until all handlers have ended and been reported: calls in flight would be missing in the store. */
   async #end(node: ChaosNode): Promise<void> {
     node.signal('SIGCONT');
     node.signal('SIGTERM');

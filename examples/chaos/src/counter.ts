@@ -1,4 +1,4 @@
-/** A counter that is saved to the fenced store before it answers: what was acknowledged outlives its node. */
+/** A counter that saves to the fenced store before it answers, so that acknowledged increments outlive its node. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Actor, ActorContext } from '@clstr/actors';
 import type { FencedStoreClient } from '@clstr/testing/internal';
@@ -11,7 +11,7 @@ interface State {
   value: number;
 }
 
-/** Messages that may wait for one counter. */
+/** How many messages may wait for one counter. */
 const MAILBOX = 16_384;
 
 export function counterActor(store: FencedStoreClient, log: HandlerLog): Actor<State> {
@@ -33,7 +33,7 @@ export function counterActor(store: FencedStoreClient, log: HandlerLog): Actor<S
         }),
     },
     mailbox: MAILBOX,
-    // What another owner has written meanwhile is in the store.
+    // The store has what another owner may have written in the meantime.
     onError: 'restart',
   });
 }

@@ -1,4 +1,4 @@
-/** Which handlers ran, under which epoch, from when to when: told in batches, one per turn of the event loop. */
+/** A log of handlers with their epochs and times, reported in batches, one per turn of the event loop. */
 import type { ActorContext } from '@clstr/actors';
 import { nowMs } from './now.ts';
 
@@ -9,13 +9,13 @@ export interface HandlerLog {
   around<T>(context: ActorContext, run: () => Promise<T>): Promise<T>;
 }
 
-export function createHandlerLog(tell: (steps: readonly HandlerStep[]) => void): HandlerLog {
+export function createHandlerLog(report: (steps: readonly HandlerStep[]) => void): HandlerLog {
   let steps: HandlerStep[] = [];
   let runs = 0;
   const add = (step: HandlerStep): void => {
     if (steps.push(step) > 1) return;
     setImmediate(() => {
-      tell(steps);
+      report(steps);
       steps = [];
     });
   };

@@ -1,4 +1,4 @@
-/** Calls at a steady rate, whatever becomes of them: a cluster that stands still is asked all the same. */
+/** Makes calls at a steady rate whether or not they succeed, even while the cluster does not answer. */
 import type { Client } from '@clstr/core';
 import type { EndedCall, Recorder } from './recorder.ts';
 
@@ -8,15 +8,15 @@ export interface LoadOptions {
   readonly perSecond: number;
   readonly keys: readonly string[];
   readonly timeoutMs: number;
-  /** How long a handler takes at most; each takes a random part of it. Default 0. */
+  /** The longest time a handler takes; each takes a random part of it. Default 0. */
   readonly maxDelayMs?: number | undefined;
-  /** Which part of the calls are increments; the others read. Default 0.5. */
+  /** The share of calls that are increments; the others read. Default 0.5. */
   readonly increments?: number | undefined;
 }
 
 export interface Load {
   readonly sent: number;
-  /** Sends no more; resolves with all calls once the last has ended. */
+  /** Stops sending; resolves with all calls once the last has ended. */
   stop(): Promise<readonly EndedCall[]>;
 }
 

@@ -1,8 +1,8 @@
-/** Figures of a run, as they are printed and held against their bounds. */
+/** The figures of a run, which are printed and compared with their bounds. */
 import type { ErrorCode } from '@clstr/core';
 import type { EndedCall } from './recorder.ts';
 
-/** The nearest rank; NaN of nothing. */
+/** The percentile by nearest rank; NaN if there are no values. */
 export function percentile(values: readonly number[], percent: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil((percent / 100) * sorted.length) - 1)] ?? NaN;
@@ -14,7 +14,7 @@ export function describeTimes(values: readonly number[]): string {
   return `n ${values.length}, p50 ${p50}, p99 ${p99}, max ${max} ms`;
 }
 
-/** How often each error came. */
+/** How often each error occurred. */
 export function countErrors(calls: readonly EndedCall[]): Map<ErrorCode, number> {
   const counts = new Map<ErrorCode, number>();
   for (const { code } of calls) if (code !== undefined) counts.set(code, (counts.get(code) ?? 0) + 1);
@@ -29,7 +29,7 @@ export function describeErrors(calls: readonly EndedCall[]): string {
   return `${failed} of ${calls.length} calls failed${list === '' ? '' : `: ${list}`}`;
 }
 
-/** Longest time without any reply, in calls that were made all the time between two instants. */
+/** The longest time without any reply, among calls that were made all the time between two instants. */
 export function longestGap(calls: readonly EndedCall[], fromMs: number, toMs: number): number {
   const times = calls
     .filter(({ code, endedAt }) => code === undefined && endedAt > fromMs && endedAt < toMs)
@@ -39,7 +39,7 @@ export function longestGap(calls: readonly EndedCall[], fromMs: number, toMs: nu
   return Math.max(...ends.map((at, index) => at - (times[index - 1] ?? fromMs)));
 }
 
-/** The longest such gap of any one key. */
+/** The longest such gap of any single key. */
 export function longestGapOfAKey(calls: readonly EndedCall[], fromMs: number, toMs: number): number {
   const keys = new Map<string, EndedCall[]>();
   for (const call of calls) {
@@ -53,8 +53,8 @@ export function longestGapOfAKey(calls: readonly EndedCall[], fromMs: number, to
 const BUCKET_MS = 250;
 
 /**
- * When calls work again: how long after `sinceMs` the first of those quarters of a second begins from which on, up to
- * `untilMs`, `share` of the calls that are made succeed. Infinity when they never do.
+ * The time until calls work again, after `sinceMs`: the start of the first quarter of a second from which on, in each
+ * quarter up to `untilMs`, at least `share` of the calls succeed. Infinity if they never do.
  */
 export function recoveryMs(
   calls: readonly EndedCall[],

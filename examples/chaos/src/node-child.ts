@@ -1,4 +1,6 @@
-/** One node process, seen by its parent: started, told, stopped and killed, with proof that the signal did its work. */
+/**
+ * The parent's handle of one node process: it starts, stops and kills the process, and verifies that signals worked.
+ */
 import { fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -11,9 +13,9 @@ export interface NodeChild {
   readonly pid: number;
   /** Rejects with a {@link NodeFailure}. */
   readonly ready: Promise<void>;
-  /** Resolves once the process is gone and all it said has been heard. */
+  /** Resolves once the process is gone and all its reports have been received. */
   readonly exited: Promise<NodeExit>;
-  /** While it runs: the letter of its state in /proc, `T` for a stopped one. */
+  /** The letter of its state in /proc while it runs; `T` means stopped. */
   processState(): string;
   signal(name: NodeJS.Signals): void;
 }
@@ -24,7 +26,7 @@ export interface NodeExit {
   readonly at: number;
 }
 
-/** Why a node process did not become a member. */
+/** The reason why a node process did not become a member. */
 export class NodeFailure extends Error {
   readonly code: ErrorCode | undefined;
   readonly details: unknown;
@@ -37,7 +39,7 @@ export class NodeFailure extends Error {
   }
 }
 
-/** From here it is found both from source and from what is built of it; a process runs what is built. */
+/** This path works both from source and from the build; a process runs the build. */
 const PROGRAM = fileURLToPath(new URL('../dist/node-process.js', import.meta.url));
 
 export function forkNode(order: NodeOrder, onReport: (report: NodeReport) => void): NodeChild {
@@ -46,7 +48,7 @@ export function forkNode(order: NodeOrder, onReport: (report: NodeReport) => voi
     execArgv: [], // --inspect and the like are meant for the parent
   });
   const { pid = 0 } = child;
-  // A stopped process would outlive a parent that dies.
+  // A stopped process would otherwise outlive a parent that dies.
   const reap = (): void => void child.kill('SIGKILL');
   process.once('exit', reap);
   let failure: NodeFailure | undefined;
@@ -61,7 +63,7 @@ export function forkNode(order: NodeOrder, onReport: (report: NodeReport) => voi
       failure ??= new NodeFailure(error.message);
       resolve({ ...end, at: nowMs() });
     });
-    // 'close' comes after the last message, 'exit' may come before it.
+    // 'close' fires after the last message, 'exit' may fire before it.
     child.once('close', () => {
       process.off('exit', reap);
       resolve({ ...end, at });
@@ -93,7 +95,7 @@ export function forkNode(order: NodeOrder, onReport: (report: NodeReport) => voi
   };
 }
 
-/** Of /proc/PID/stat the third field; the second, a name in parentheses, may hold anything. */
+/** Reads the third field of /proc/PID/stat; the second, a name in parentheses, may contain anything. */
 function stateOf(pid: number): string {
   const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return text.charAt(text.lastIndexOf(')') + 2);

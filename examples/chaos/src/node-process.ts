@@ -1,4 +1,4 @@
-/** The program of one node process: told over IPC what to join, serves it until SIGTERM, then drains. */
+/** The program of one node process: it gets its order over IPC, serves until SIGTERM, then drains. */
 import { actorHandler } from '@clstr/actors';
 import type { Handler } from '@clstr/core';
 import { TIMINGS, createNode, isClstrError } from '@clstr/core';
@@ -9,12 +9,12 @@ import { createHandlerLog } from './handler-log.ts';
 import type { NodeOrder, NodeReport } from './node-reports.ts';
 import { nowMs } from './now.ts';
 
-/** Counters that stay in memory. */
+/** How many counters stay in memory. */
 const CACHE_SIZE = 100_000;
-/** For a node's own messages; that of its membership follows from its timing. */
+/** The ping interval of a node's request connection; that of its membership follows from its timing. */
 const PING_MS = 500;
 
-// Ctrl-C reaches every process of a terminal: the parent decides what it means.
+// Ctrl-C reaches every process of a terminal: only the parent handles it.
 process.on('SIGINT', () => undefined);
 process.once('uncaughtException', fail);
 process.once('message', (order: NodeOrder) => {
@@ -49,7 +49,7 @@ async function serve(order: NodeOrder): Promise<void> {
   await node.drain({ graceMs: TIMINGS[timing].drainMs });
   await transport.close();
   await store.close();
-  // A connection that the NATS client gave up to make, to a peer that says nothing, would keep this process alive.
+  // A connection attempt to a silent peer that the NATS client gave up on would keep this process alive.
   if (process.connected) process.once('disconnect', () => process.exit()).disconnect();
   else process.exit();
 }

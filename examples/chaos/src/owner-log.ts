@@ -1,12 +1,12 @@
 /**
- * What the nodes of a cluster said and did, on one time line: who owns what now, what moved, and at the end whether any
- * two owners ever met.
+ * The reports of a cluster's nodes on one time line: the current owners, the moves, and at the end whether any two
+ * owners ever overlapped.
  */
 import { createOverlapOracle } from '@clstr/testing/internal';
 import type { OverlapOracle, ShardOwner } from '@clstr/testing/internal';
 import type { NodeReport } from './node-reports.ts';
 
-/** `run` numbers the processes: two of them may have one id. */
+/** `run` is the number of the process: two processes may have the same id. */
 interface Fact {
   readonly at: number;
   readonly run: number;
@@ -23,7 +23,7 @@ export interface Move {
 }
 
 export interface Audit {
-  /** One sentence each: an overlap, a handler under an old epoch, an epoch that did not rise. */
+  /** The problems, one sentence each: an overlap, a handler under an old epoch, an epoch that did not rise. */
   readonly problems: readonly string[];
   readonly acquisitions: number;
   readonly handlers: number;
@@ -32,7 +32,7 @@ export interface Audit {
 export class OwnerLog {
   readonly #facts: Fact[] = [];
   readonly #shardOf: (key: string) => number;
-  /** Every taking of a shard, in the order in which it was heard of. */
+  /** Every acquisition of a shard, in the order of the reports. */
   readonly acquired: Move[] = [];
   readonly releasing: Move[] = [];
   readonly #owners = new Map<number, Move>();
@@ -43,7 +43,7 @@ export class OwnerLog {
     this.#shardOf = shardOf;
   }
 
-  hear(at: number, run: number, id: string, report: Fact['report']): void {
+  record(at: number, run: number, id: string, report: Fact['report']): void {
     const fact = { at: 'at' in report ? report.at : at, run, id, report };
     this.#facts.push(fact);
     this.#follow(fact);
@@ -55,7 +55,7 @@ export class OwnerLog {
     this.#listeners.add(listener);
   }
 
-  /** As far as is known now. */
+  /** The owners according to the reports so far. */
   ownerOf(shard: number): Move | undefined {
     return this.#owners.get(shard);
   }
@@ -64,7 +64,7 @@ export class OwnerLog {
     return [...this.#owners].filter(([, owner]) => owner.id === id).map(([shard]) => shard);
   }
 
-  /** Events of nodes since a time, by type and perhaps by node. */
+  /** The events since a time, by type and optionally by node. */
   events(type: string, sinceMs: number, id?: string): { at: number; id: string }[] {
     return this.#facts.filter(
       ({ at, id: of, report }) =>
@@ -72,7 +72,7 @@ export class OwnerLog {
     );
   }
 
-  /** Handlers that started since a time: of a node, under which epochs. */
+  /** The handlers of a node that started since a time, with their epochs. */
   handlersStarted(id: string, sinceMs: number): { at: number; shard: number; epoch: number }[] {
     return this.#facts.flatMap(({ id: of, report }) =>
       of === id && report.kind === 'handlers'
@@ -83,7 +83,7 @@ export class OwnerLog {
     );
   }
 
-  /** Resolves once `holds()` is true, which is asked after each report. */
+  /** Resolves once `holds()` is true, which is checked after each report. */
   async until(what: string, holds: () => boolean, timeoutMs: number): Promise<void> {
     if (holds()) return;
     await new Promise<void>((resolve, reject) => {
@@ -101,7 +101,7 @@ export class OwnerLog {
     });
   }
 
-  /** Judges all that was heard. */
+  /** Checks all reports. */
   audit(): Audit {
     return new Judge(this.#shardOf).judge(inOrder(this.#facts));
   }
@@ -158,7 +158,7 @@ class Judge {
   readonly #oracle: OverlapOracle = createOverlapOracle();
   readonly #shardOf: (key: string) => number;
   readonly #highest = new Map<number, Move>();
-  /** What each process admits work for. */
+  /** The shards for which each process admits work. */
   readonly #admitting = new Map<number, Map<number, ShardOwner>>();
   readonly #running = new Map<number, Set<string>>();
   #acquisitions = 0;
@@ -188,7 +188,7 @@ class Judge {
         this.#endOne(run, report.shard);
         return;
       case 'paused':
-        // It admits nothing while it stands still, and cannot say so.
+        // A stopped process admits nothing, and cannot report it.
         this.#endAll(run);
         this.#oracle.paused(`${run}`);
         return;
@@ -244,7 +244,7 @@ class Judge {
       );
     }
     const owner = { shard, nodeId: id, inc: `${run}`, epoch };
-    // An instant only: after the lease expired nobody says which shards are served again.
+    // Only for an instant: no report says which shards are served again after the lease expired.
     if (this.#admitting.get(run)?.get(shard) === undefined) this.#oracle.admitted(owner, at, at);
     this.#oracle.handlerStarted(owner, handler, at);
   }

@@ -14,7 +14,7 @@ export interface CallPlan {
   readonly work?: Work | undefined;
 }
 
-/** A call that has ended. `code` says how, undefined for a reply. */
+/** A call that has ended. `code` is its error code, or undefined for a reply. */
 export interface EndedCall extends CallPlan {
   readonly shard: number;
   readonly invokedAt: number;
@@ -25,11 +25,11 @@ export interface EndedCall extends CallPlan {
 
 export interface Recorder {
   readonly file: string;
-  /** Of all calls, in order of their ends. */
+  /** All calls, in order of their ends. */
   readonly calls: readonly EndedCall[];
   /** Never rejects. Reads are idempotent, increments are not. */
   call(client: Client, plan: CallPlan): Promise<EndedCall>;
-  /** What the store holds in the end: a read that nobody can contradict. */
+  /** Records the final value in the store, as a read that is always right. */
   addStored(key: string, value: number): void;
   close(): void;
 }

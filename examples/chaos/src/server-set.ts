@@ -1,4 +1,4 @@
-/** The nats-servers of a chaos cluster: one, or three that keep a copy each, every one behind a proxy of its own. */
+/** The nats-servers of a chaos cluster: one, or three with a replica each, every one behind its own proxy. */
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { isClstrError } from '@clstr/core';
@@ -12,7 +12,7 @@ import { nowMs } from './now.ts';
 
 export interface ServerSet {
   readonly servers: readonly NatsServer[];
-  /** Before each server, in the same order: what nodes connect to. Servers tell nobody of each other's addresses. */
+  /** The proxy of each server, in the same order, for nodes. Servers do not advertise each other's addresses. */
   readonly proxies: readonly TcpProxy[];
   close(): Promise<void>;
 }
@@ -31,7 +31,7 @@ export async function startServerSet(count: 1 | 3): Promise<ServerSet> {
   };
 }
 
-/** Provisions as soon as the servers have found each other. @throws what it fails with in the end */
+/** Provisions as soon as the servers have found each other. @throws the last error of provisioning */
 export async function provisionWhenUp(options: ProvisionOptions, limitMs = 30_000): Promise<void> {
   const endMs = nowMs() + limitMs;
   for (;;) {
@@ -61,7 +61,7 @@ async function startThree(): Promise<NatsServer[]> {
   );
 }
 
-/** Each server has to know the others' before it starts. */
+/** Finds free ports: each server has to know those of the others before it starts. */
 async function freePorts(count: number): Promise<number[]> {
   const holders = await Promise.all(
     Array.from({ length: count }, async () => {

@@ -7,16 +7,17 @@ export interface ChaosVerdict {
   readonly isGood: boolean;
   readonly operations: number;
   readonly acknowledged: number;
-  /** Increments that may have happened or not. */
+  /** The number of increments that may have happened or not. */
   readonly uncertain: number;
   readonly counters: number;
-  /** One sentence each. */
+  /** The problems, one sentence each. */
   readonly problems: readonly string[];
 }
 
 /**
- * Every counter is linearizable, and what the store holds in the end is no less than what was acknowledged and no more
- * than what may have happened: the recorder ends each key with a read of the store, so that one check shows both.
+ * Checks that every counter is linearizable, and that the final value in the store is no less than the acknowledged
+ * increments and no more than those that may have happened: the recorder ends each key with a read of the store, so
+ * that one check shows both.
  */
 export function judgeHistory(file: string): ChaosVerdict {
   const operations = readHistory(readFileSync(file, 'utf8'));
@@ -28,7 +29,7 @@ export function judgeHistory(file: string): ChaosVerdict {
   const isIncrement = ({ op }: { op: string }): boolean => op === 'increment';
   const stored = new Set(operations.filter((one) => one.process === 'store').map(({ key }) => key));
   for (const key of new Set(operations.filter(isIncrement).map((one) => one.key))) {
-    if (!stored.has(key)) problems.push(`${key}: nobody read what the store holds`);
+    if (!stored.has(key)) problems.push(`${key}: the final value in the store was not read`);
   }
   const count = (outcome: string): number =>
     operations.filter((one) => isIncrement(one) && one.outcome === outcome).length;

@@ -7,13 +7,13 @@ function call(invokedAt: number, endedAt: number, code?: EndedCall['code'], key 
   return { op: 'get', key, timeoutMs: 1_000, shard: 0, invokedAt, endedAt, value: undefined, code };
 }
 
-test('a percentile is the nearest rank, and NaN of nothing', () => {
+test('a percentile is the nearest rank, and NaN without values', () => {
   expect(percentile([3, 1, 2], 50)).toBe(2);
   expect(percentile([1, 2, 3, 4], 99)).toBe(4);
   expect(percentile([], 50)).toBeNaN();
 });
 
-test('a gap is the longest time without a reply, failures being none, the ends of the time included', () => {
+test('a gap is the longest time without a reply, including both ends of the time; a failure is not a reply', () => {
   const calls = [call(0, 10), call(10, 500, 'TIMEOUT'), call(300, 310), call(900, 905)];
   expect(longestGap(calls, 0, 1_000)).toBe(595);
   expect(longestGap([], 0, 1_000)).toBe(1_000);

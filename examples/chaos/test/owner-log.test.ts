@@ -1,4 +1,4 @@
-/** The judge of the fault tests, tested itself: each of these must be noticed. */
+/** The checker of the fault tests is tested itself: it must notice each of these. */
 import { describe, expect, test } from 'vitest';
 import type { HandlerStep } from '../src/handler-log.ts';
 import { OwnerLog } from '../src/owner-log.ts';
@@ -21,12 +21,12 @@ class Story {
     const steps: HandlerStep[] = [['started', id, 'k', epoch, fromMs]];
     if (abortedMs !== undefined) steps.push(['aborted', id, 'k', epoch, abortedMs]);
     steps.push(['ended', id, 'k', epoch, toMs]);
-    this.ownerLog.hear(toMs, run, name(run), { kind: 'handlers', steps });
+    this.ownerLog.record(toMs, run, name(run), { kind: 'handlers', steps });
     return this;
   }
 
   happens(kind: 'paused' | 'resumed' | 'exited', run: number, at: number): this {
-    this.ownerLog.hear(at, run, name(run), { kind });
+    this.ownerLog.record(at, run, name(run), { kind });
     return this;
   }
 
@@ -35,7 +35,7 @@ class Story {
   }
 
   #event(run: number, at: number, event: Parameters<typeof eventReport>[1]): this {
-    this.ownerLog.hear(at, run, name(run), eventReport(at, event));
+    this.ownerLog.record(at, run, name(run), eventReport(at, event));
     return this;
   }
 }
@@ -64,7 +64,7 @@ describe('the audit of a cluster', () => {
     ]);
   });
 
-  test('takes a stopped process for no owner, but not what it begins when it goes on', () => {
+  test('does not count a stopped process as an owner, but counts what it begins when it resumes', () => {
     const story = new Story().acquires(A, 1, 10).happens('paused', A, 20).acquires(B, 2, 40);
     expect(story.happens('resumed', A, 50).problems).toEqual([]);
     expect(story.handles(A, 1, 1, 60, 70).problems).toEqual([
@@ -73,7 +73,7 @@ describe('the audit of a cluster', () => {
     ]);
   });
 
-  test('names a handler that goes on, not aborted, while one of a later epoch begins', () => {
+  test('names a handler that still runs, not aborted, when one of a later epoch begins', () => {
     const story = (abortedMs?: number): Story =>
       new Story()
         .acquires(A, 1, 10)
@@ -85,7 +85,7 @@ describe('the audit of a cluster', () => {
     expect(story().problems).toEqual([expect.stringContaining('two-epochs')]);
   });
 
-  test('names an epoch that did not rise, whoever was killed before', () => {
+  test('names an epoch that did not rise, even after the previous owner was killed', () => {
     const story = new Story().acquires(A, 4, 10).happens('exited', A, 20);
     expect(story.acquires(B, 4, 40).problems).toEqual(['shard 3: b took epoch 4 after a had 4']);
   });

@@ -1,4 +1,4 @@
-/** What a file of calls proves, and what it refutes. */
+/** What a file of calls proves and refutes. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ function judge(values: readonly (number | undefined)[], stored: number | undefin
   return judgeHistory(file);
 }
 
-test('what was acknowledged is stored, and what is unknown may be', () => {
+test('acknowledged increments are stored, and unknown ones may be', () => {
   expect(judge([1, 2], 2)).toMatchObject({ isGood: true, acknowledged: 2, uncertain: 0, counters: 1 });
   expect(judge([1, undefined], 1).isGood).toBe(true);
   expect(judge([1, undefined], 2).isGood).toBe(true);
@@ -39,7 +39,7 @@ test('a lost increment, one that was counted twice, and one that answered twice 
   expect(judge([1, 1], 2).problems).toEqual([expect.stringContaining('answered the same')]);
 });
 
-test('a history in which nothing was acknowledged, or the store was not read, has shown nothing', () => {
+test('a history without an acknowledged increment, or without a final read, proves nothing', () => {
   expect(judge([undefined], 0).problems).toEqual([expect.stringContaining('nothing was tested')]);
-  expect(judge([1], undefined).problems).toEqual(['k: nobody read what the store holds']);
+  expect(judge([1], undefined).problems).toEqual(['k: the final value in the store was not read']);
 });

@@ -1,10 +1,12 @@
-/** Holds what the cluster shows against what the client was told: every difference, as a sentence for people. */
+/**
+ * Compares the counters of the cluster with the replies to the client, and describes every difference in a sentence.
+ */
 import type { Client } from '@clstr/core';
 import { Counter } from './contract.ts';
 import { inFlight } from './in-flight.ts';
 import type { Account, LoadResult } from './load.ts';
 
-/** Reads every counter back. Only with no uncertain increment, which takes an error, is there but one right value. */
+/** Reads every counter back. Unless a failed increment is uncertain, only one value is right. */
 export async function auditCounters(
   client: Client,
   accounts: readonly Account[],
@@ -13,7 +15,7 @@ export async function auditCounters(
   const differences: string[] = [];
   await inFlight(accounts.length, concurrency, async (index) => {
     const { key, acknowledged, uncertain } = accounts[index]!;
-    // Whatever the contract says: this is a check.
+    // Do not trust the contract's type: this is a check.
     const value: unknown = await Counter.ref(client, key).get();
     const isRight = typeof value === 'number' && value >= acknowledged && value <= acknowledged + uncertain;
     if (isRight) return;
@@ -23,12 +25,12 @@ export async function auditCounters(
   return differences;
 }
 
-/** Every increment must have run on the node that owns its key, and once. */
+/** Checks that every increment ran exactly once, on the node that owns its key. */
 export function auditNodes({ tallies }: LoadResult, increments: ReadonlyMap<string, number>): string[] {
   return tallies
     .filter(({ member, requests, errors }) => {
       const ran = increments.get(member.id);
-      // One that failed may have run or not.
+      // A failed increment may have run or not.
       return ran === undefined || ran > requests || ran < requests - errors;
     })
     .map(({ member, requests }) => {

@@ -1,10 +1,12 @@
-/** What `--chaos` and `--watch` show: who owns how much, while it runs, and what each event cost, at the end. */
+/**
+ * The tables of `--chaos` and `--watch`: the shards of each node during the run, and the cost of each event at its end.
+ */
 import Table from 'cli-table3';
 import { whole } from './report.ts';
 
 export interface NodeRow {
   readonly id: string;
-  /** Undefined for a process that is gone. */
+  /** Undefined if the process is gone. */
   readonly pid: number | undefined;
   readonly state: string;
   readonly shards: number;
@@ -14,14 +16,14 @@ export interface NodeRow {
 export interface EventRow {
   readonly name: string;
   readonly moves: number;
-  /** Longest time that any counter gave no reply. */
+  /** The longest time without a reply from some counter. */
   readonly gapMs: number;
   readonly calls: number;
   readonly failed: number;
 }
 
 export interface LiveTable {
-  /** Something happens now. */
+  /** Reports an event that happens now. */
   announce(name: string): void;
   refresh(): void;
   stop(): void;
@@ -29,7 +31,7 @@ export interface LiveTable {
 
 const REFRESH_MS = 500;
 
-/** Drawn over itself on a terminal; elsewhere a line for each event, and a table when it is over. */
+/** Redraws the table on a terminal; elsewhere prints a line for each event, and the table at the end. */
 export function startLiveTable(output: NodeJS.WriteStream, render: () => string): LiveTable {
   if (!output.isTTY) {
     return {

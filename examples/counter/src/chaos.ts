@@ -14,7 +14,7 @@ const LATER = 'node-6';
 const NUM_SHARDS = 64;
 const CALLS_PER_SECOND = 320;
 const TIMEOUT_MS = 2_000;
-/** How long calls go on in peace, before the first event and after each. */
+/** How long calls run undisturbed before the first event and after each event. */
 const CALM_MS = 7_000;
 const STOPPED_MS = 3 * TIMINGS.fast.leaseMs;
 const OUTAGE_MS = 2_000;
@@ -57,7 +57,7 @@ const EVENTS: readonly ChaosEvent[] = [
     },
   },
   {
-    name: `nats-server is gone for ${OUTAGE_MS / 1000} s`,
+    name: `nats-server is down for ${OUTAGE_MS / 1000} s`,
     run: async ({ server }) => {
       await server.kill();
       await sleep(OUTAGE_MS);
@@ -130,7 +130,7 @@ async function driveThroughEvents(
   return { rows, calls, result: await cluster.finish() };
 }
 
-/** What the recorder's file says. */
+/** Prints the verdict on the recorder's file. */
 export function printVerdict(result: ChaosResult, file: string, print: (text: string) => void): void {
   const { isGood, operations, acknowledged, uncertain, counters, handlers, acquisitions, problems } = result;
   print(

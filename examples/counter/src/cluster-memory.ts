@@ -7,7 +7,7 @@ import { NUM_SHARDS, nodeIds, placeShards } from './cluster.ts';
 import { counterHandler } from './counter.ts';
 import { createCountingNode } from './counting-node.ts';
 
-/** @param createHandler makes the handler of one node: each has a cache of its own. */
+/** @param createHandler creates the handler of one node, because each needs its own cache. */
 export async function startMemoryCluster(
   { nodes, cacheSize }: ClusterOptions,
   createHandler: () => Handler = () => counterHandler(cacheSize),

@@ -12,9 +12,9 @@ import type { ForkedNode } from './forked-node.ts';
 import type { NatsAddress } from './nats-url.ts';
 
 export interface NatsClusterOptions extends ClusterOptions {
-  /** Undefined: start a server, and stop it at the end. */
+  /** The server's address; if undefined, the demo starts a server and stops it at the end. */
   natsUrl?: NatsAddress | undefined;
-  /** Hears of a node process that ends on its own. */
+  /** Called when a node process ends by itself. */
   onDeath: (error: Error) => void;
 }
 
@@ -22,7 +22,7 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Clu
   const { nodes, cacheSize, natsUrl, onDeath } = options;
   const server = natsUrl === undefined ? await startNatsServer() : undefined;
   const address = natsUrl ?? { servers: server!.url };
-  // A prefix per run, so that two runs on one server, or a real cluster there, do not meet.
+  // Each run has its own prefix, so that it does not collide with other runs or a real cluster on the same server.
   const nats = { ...address, subjectPrefix: `counter-demo-${randomUUID()}` };
   const ids = nodeIds(nodes);
   const forked: ForkedNode[] = [];
@@ -40,7 +40,7 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Clu
   const closeOnce = (): ReturnType<typeof close> => (closing ??= close());
 
   try {
-    // The client first: a server that cannot be reached is one error here, not one per node.
+    // Start the client first: an unreachable server is then one error, not one per node.
     transport = await natsTransport({ ...nats, name: 'client' });
     client = createClient({ transport, numShards: NUM_SHARDS });
     for (const id of ids) forked.push(forkNode({ id, ids, cacheSize, nats }, onDeath));

@@ -1,9 +1,9 @@
-/** What the demo needs of a cluster, whatever carries its messages. */
+/** The cluster of the demo, independent of its transport. */
 import type { Client } from '@clstr/core';
 import { createPlacement, defaults } from '@clstr/core';
 
 export interface Cluster {
-  /** For people: how many nodes, and over what. */
+  /** A description for people: the number of nodes and the transport. */
   readonly title: string;
   readonly client: Client;
   readonly members: readonly Member[];
@@ -17,9 +17,9 @@ export interface Member {
 }
 
 export interface ClusterOptions {
-  /** How many nodes. */
+  /** The number of nodes. */
   nodes: number;
-  /** Counters a node keeps; see counter.ts. */
+  /** How many counters a node keeps; see counter.ts. */
   cacheSize: number;
 }
 
@@ -29,7 +29,7 @@ export function nodeIds(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `node-${index + 1}`);
 }
 
-/** Who owns which shard: the same answer wherever it is computed. */
+/** The owner of each shard, which every process computes alike. */
 export function placeShards(ids: readonly string[]): Member[] {
   const placement = createPlacement({ numShards: NUM_SHARDS });
   for (const id of ids) placement.addNode(id);

@@ -3,7 +3,7 @@ import { actorHandler } from '@clstr/actors';
 import type { ActorHandler } from '@clstr/actors';
 import { Counter } from './contract.ts';
 
-/** 24.8 days, the longest there is. */
+/** 24.8 days, the longest possible time. */
 const NEVER_MS = 2 ** 31 - 1;
 
 /** Messages of one key run one after the other, so no update is lost. */
@@ -13,12 +13,12 @@ export const counter = Counter.implement({
     increment: (state, { amount }) => (state.value += amount),
     get: ({ value }) => value,
   },
-  // There is no `passivate` that saves the value, so a counter must not leave memory for being idle.
+  // No `passivate` saves the value, so an idle counter must stay in memory.
   idleMs: NEVER_MS,
 });
 
 /**
- * What a node runs for its share of the counters. The values live in memory only: a counter that leaves the cache
+ * The handler of a node for its share of the counters. The values exist only in memory: a counter that leaves the cache
  * starts again at 0. So `cacheSize` must be at least the number of keys in use.
  */
 export function counterHandler(cacheSize: number): ActorHandler {

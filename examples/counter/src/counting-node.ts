@@ -1,4 +1,4 @@
-/** A node of the demo: serves its shards, and counts the increments it ran. */
+/** A node of the demo: it serves its shards, and counts the increments it runs. */
 import type { Handler, Node, Transport } from '@clstr/core';
 import { createNode } from '@clstr/core';
 import type { Member } from './cluster.ts';

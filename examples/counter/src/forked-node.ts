@@ -1,4 +1,4 @@
-/** One node process, seen from the parent: started, drained, and missed when it dies on its own. */
+/** The parent's handle of one node process: it starts and drains the process, and reports an unexpected end. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { NodeReport, StartOrder } from './node-process.ts';
@@ -8,15 +8,15 @@ export interface ForkedNode {
   readonly pid: number | undefined;
   /** @throws Error with the reason when the process fails or is not ready in time. */
   readonly ready: Promise<void>;
-  /** Ends the process; resolves with the increments it ran, undefined when it could not say. */
+  /** Ends the process; resolves with the increments it ran, or undefined if it could not report them. */
   drain(): Promise<number | undefined>;
 }
 
 const READY_WITHIN_MS = 15_000;
-/** Longer than the grace of a draining node. */
+/** The time limit for the end of a process, longer than the grace of a draining node. */
 const DRAINED_WITHIN_MS = 15_000;
 
-/** @param onDeath hears of an end, after `ready`, that nobody asked for. */
+/** @param onDeath is called if the process ends unexpectedly after `ready`. */
 export function forkNode(order: StartOrder, onDeath: (error: Error) => void): ForkedNode {
   const child = fork(fileURLToPath(new URL('./node-process.js', import.meta.url)), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -31,7 +31,7 @@ export function forkNode(order: StartOrder, onDeath: (error: Error) => void): Fo
     child.once('error', (error) => {
       resolve(new Error(`${order.id} could not be started: ${error.message}`));
     });
-    // 'close' comes after the last message, 'exit' may come before it.
+    // 'close' fires after the last message, 'exit' may fire before it.
     child.once('close', (code, signal) => {
       const how = signal === null ? `ended with exit code ${code}` : `was ended by ${signal}`;
       resolve(new Error(`${order.id} ${how}${reason === '' ? '' : `: ${reason}`}`));

@@ -1,4 +1,4 @@
-/** The HTTP face: `POST /counter/:id/increment` and `GET /counter/:id`, answered by the cluster. */
+/** The HTTP server: `POST /counter/:id/increment` and `GET /counter/:id`, answered by the cluster. */
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
@@ -13,17 +13,17 @@ import type { Increment } from './contract.ts';
 export interface HttpFace {
   /** `http://127.0.0.1:<port>` */
   readonly url: string;
-  /** Answers what has come in, and stops. */
+  /** Answers the requests that have arrived, and stops. */
   close(): Promise<void>;
 }
 
 const HOST = '127.0.0.1';
 const MAX_BODY_BYTES = 1_024;
-/** How long requests may still take when it closes. */
+/** How long requests may still take when the server closes. */
 const CLOSE_GRACE_MS = 5_000;
 
 /**
- * @param port 0 for any free one.
+ * @param port 0 for any free port.
  * @throws the system's error, e.g. with code `EADDRINUSE`.
  */
 export async function startHttp(client: Client, port: number): Promise<HttpFace> {
@@ -52,7 +52,7 @@ function counterApp(client: Client, isClosing: () => boolean): Hono {
   const app = new Hono();
   app.use(async (c, next) => {
     await next();
-    // Or a connection that is kept alive would hold up the end.
+    // Otherwise a keep-alive connection would delay the end.
     if (isClosing()) c.header('connection', 'close');
   });
   const limit = bodyLimit({
@@ -73,23 +73,23 @@ function counterApp(client: Client, isClosing: () => boolean): Hono {
   app.onError((error, c) => {
     if (!isClstrError(error)) {
       console.error(error);
-      return c.json(problem('INTERNAL', 'something failed here'), 500);
+      return c.json(problem('INTERNAL', 'an internal error occurred'), 500);
     }
     const { code, message, outcome } = error;
-    // `outcome` tells the caller whether it is safe to try again.
+    // `outcome` shows the caller whether it is safe to try again.
     return c.json({ error: { code, message, outcome } }, STATUS[code] ?? 500);
   });
   return app;
 }
 
-/** The body only: what an amount may be is the counter's business. @throws INVALID_ENVELOPE */
+/** Reads the body only; the counter validates the amount. @throws INVALID_ENVELOPE */
 function parseIncrement(body: string): Increment {
   if (body.trim() === '') return { amount: 1 };
   let value: unknown;
   try {
     value = JSON.parse(body);
   } catch (cause) {
-    throw new ClstrError('INVALID_ENVELOPE', 'the body is no JSON', { cause });
+    throw new ClstrError('INVALID_ENVELOPE', 'the body is not JSON', { cause });
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new ClstrError('INVALID_ENVELOPE', 'the body must be a JSON object, like {"amount":5}');
@@ -102,7 +102,7 @@ function problem(code: string, message: string): { error: { code: string; messag
   return { error: { code, message } };
 }
 
-/** The others are 500: a fault of the cluster or of its handlers. */
+/** The status of each error code; others are 500, a fault of the cluster or its handlers. */
 const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   INVALID_ENVELOPE: 400,
   KEY_REQUIRED: 400,

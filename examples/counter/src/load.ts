@@ -1,4 +1,4 @@
-/** Drives a cluster with increments, and keeps book: what every counter must show, how every node answered. */
+/** Sends increments to a cluster, and records the expected value of every counter and the replies of every node. */
 import type { RecordableHistogram } from 'node:perf_hooks';
 import { createHistogram } from 'node:perf_hooks';
 import type { ErrorCode } from '@clstr/core';
@@ -19,34 +19,34 @@ export interface LoadResult {
   readonly seconds: number;
   readonly tallies: readonly NodeTally[];
   readonly accounts: readonly Account[];
-  /** How often each error came. */
+  /** How often each error occurred. */
   readonly errors: ReadonlyMap<ErrorCode, number>;
-  /** True when so many requests failed that the rest was not sent. */
+  /** True if so many requests failed that the rest was not sent. */
   readonly isGivenUp: boolean;
 }
 
-/** How one node did, seen by the client: a request belongs to the node that owns the shard of its key. */
+/** The client's figures for one node: a request counts for the node that owns the shard of its key. */
 export interface NodeTally {
   readonly member: Member;
   requests: number;
   errors: number;
-  /** In nanoseconds, from before the request is sent until its reply or error is here. */
+  /** The latency in nanoseconds, from before the request is sent until its reply or error arrives. */
   readonly latency: RecordableHistogram;
 }
 
-/** What one counter must show. */
+/** The expected value of one counter. */
 export interface Account {
   readonly key: string;
-  /** The sum of all increments that were acknowledged. */
+  /** The sum of all acknowledged increments. */
   acknowledged: number;
-  /** The sum of those that failed and may yet have run: the counter may show any part of it. */
+  /** The sum of failed increments that may have run: the counter may include any part of it. */
   uncertain: number;
 }
 
 export interface LoadHooks {
   /** Ends the load early. */
   signal: AbortSignal;
-  /** Called with the number of requests that ended. */
+  /** Called with the number of requests that have ended. */
   onProgress(done: number): void;
 }
 
@@ -70,7 +70,7 @@ export async function driveLoad(cluster: Cluster, load: Load, hooks: LoadHooks):
   const startMs = performance.now();
   await inFlight(load.requests, load.concurrency, async () => {
     if (signal.aborted || failed >= MAX_ERRORS) return;
-    // Picked at random, so that one key also gets several requests at once, with amounts that differ.
+    // Pick keys at random, so that one key also gets several requests at once, with different amounts.
     const index = randomBelow(load.keys);
     const account = accounts[index]!;
     const tally = tallyOfAccount[index]!;

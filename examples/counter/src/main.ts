@@ -1,4 +1,4 @@
-/** `npm run demo`: starts a cluster, drives it or serves HTTP from it, and stops it again. */
+/** `npm run demo`: starts a cluster, sends it requests or serves HTTP from it, and stops it again. */
 import { once } from 'node:events';
 import { CommanderError } from 'commander';
 import { runChaos } from './chaos.ts';
@@ -11,9 +11,9 @@ import { readOptions } from './options.ts';
 import { runDemo } from './run.ts';
 import { runWatch } from './watch.ts';
 
-/** Exit codes: 0 as asked, 1 a failure or a difference, 2 a wrong option, 128 + n ended by signal n. */
+/** The exit codes: 0 success, 1 a failure or a difference, 2 a wrong option, 128 + n ended by signal n. */
 const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
-/** Counters that each node keeps under --serve, where anybody may name a new one. */
+/** How many counters each node keeps under --serve, where any caller may name a new one. */
 const SERVED_COUNTERS = 100_000;
 
 const options = readOptionsOrExplain();
@@ -33,7 +33,7 @@ function readOptionsOrExplain(): Options | undefined {
 }
 
 async function main(options: Options): Promise<number> {
-  /** Its reason is a name of a signal, or the error that ended the cluster. */
+  /** Aborted with the name of a signal, or with the error that ended the cluster. */
   const stop = new AbortController();
   for (const name of Object.keys(SIGNALS)) process.on(name, () => stop.abort(name));
   let cluster: Cluster | undefined;
@@ -62,7 +62,7 @@ function startCluster(options: Options, onDeath: (error: Error) => void): Promis
 }
 
 async function drive(cluster: Cluster, options: Options, signal: AbortSignal): Promise<number> {
-  // Ends what is in flight at once.
+  // Ends requests in flight at once.
   signal.addEventListener('abort', () => void cluster.client.close());
   return (await runDemo(cluster, options, signal, process.stdout)) ? 0 : 1;
 }

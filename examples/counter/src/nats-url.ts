@@ -1,18 +1,18 @@
 /** Reads `nats://user:password@host:port` into the options of the NATS transport. */
 import type { NatsTransportOptions } from '@clstr/transport-nats';
 
-/** Plain data: it is also sent to the node processes. */
+/** Plain data, because it is also sent to the node processes. */
 export type NatsAddress = Pick<NatsTransportOptions, 'servers' | 'user' | 'pass' | 'token' | 'tls'> & {
   servers: string;
 };
 
-/** @throws Error saying what would do. */
+/** @throws Error that names the valid forms. */
 export function parseNatsUrl(text: string): NatsAddress {
   const full = text.includes('://') ? text : `nats://${text}`;
   try {
     if (/^(nats|tls):\/\/[^/?#]+\/?$/i.test(full)) return addressOf(new URL(full));
   } catch {
-    // No URL, or percent signs that encode nothing.
+    // Not a URL, or one with invalid percent-encoding.
   }
   throw new Error('It must look like nats://host:port, tls://host:port or host:port.');
 }

@@ -1,5 +1,5 @@
 /**
- * The program of one node process: told over IPC what to serve, serves it until SIGTERM, then drains.
+ * The program of one node process: it gets its order over IPC, serves until SIGTERM, then drains.
  *
  * Parent: start → child: ready → (SIGTERM) → child: drained. Instead of either: failed.
  */
@@ -12,17 +12,17 @@ import { createCountingNode } from './counting-node.ts';
 
 export interface StartOrder {
   id: string;
-  /** All nodes of the cluster: every node works out its own shards. */
+  /** The ids of all nodes of the cluster, from which every node computes its own shards. */
   ids: readonly string[];
   cacheSize: number;
-  /** Over IPC rather than as arguments: it may hold a password, and arguments show in process lists. */
+  /** Sent over IPC rather than as arguments: it may hold a password, and process lists show arguments. */
   nats: NatsTransportOptions;
 }
 
 export type NodeReport =
   { kind: 'ready' } | { kind: 'drained'; increments: number } | { kind: 'failed'; reason: string };
 
-// Ctrl-C reaches every process of a terminal: the parent decides what it means.
+// Ctrl-C reaches every process of a terminal: only the parent handles it.
 process.on('SIGINT', () => undefined);
 process.once('uncaughtException', fail);
 process.once('message', (order: StartOrder) => {
@@ -42,7 +42,7 @@ async function serve({ id, ids, cacheSize, nats }: StartOrder): Promise<void> {
   await stopped;
   await node.drain();
   await transport.close();
-  // Only the channel to the parent is left to keep this process alive.
+  // Now only the channel to the parent keeps this process alive.
   report({ kind: 'drained', increments: increments() }, () => process.connected && process.disconnect());
 }
 

@@ -1,9 +1,9 @@
-/** The nodes of a cluster as a table shows them: whether they run, what they own, how much they answer. */
+/** The table rows of a cluster's nodes: whether they run, what they own, how many calls they answer. */
 import { nowMs } from '@clstr-examples/chaos';
 import type { ChaosCluster, EndedCall } from '@clstr-examples/chaos';
 import type { NodeRow } from './chaos-table.ts';
 
-/** Calls that are looked at for the last second of replies. */
+/** How many calls are searched for the replies of the last second. */
 const RECENT_CALLS = 1_000;
 
 export function nodeRows({ nodes, ownerLog, recorder }: ChaosCluster, ids: readonly string[]): NodeRow[] {

@@ -1,4 +1,4 @@
-/** The command line. */
+/** The options of the command line. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { NatsAddress } from './nats-url.ts';
 import { parseNatsUrl } from './nats-url.ts';
@@ -10,24 +10,26 @@ export interface Options {
   /** Requests in flight at any time. */
   concurrency: number;
   transport: 'memory' | 'nats';
-  /** Undefined: start a server for this run. */
+  /** The server's address; if undefined, the demo starts a server for this run. */
   natsUrl?: NatsAddress | undefined;
-  /** A cluster that loses nodes and its server while it works, instead of one that is left in peace. */
+  /** Whether the cluster loses nodes and its server while it works. */
   chaos: boolean;
-  /** Three nodes to kill by hand. */
+  /** Whether to run three nodes to kill by hand. */
   watch: boolean;
-  /** Stay up with the HTTP face instead of driving requests. */
+  /** Whether to stay up and serve HTTP instead of sending requests. */
   serve: boolean;
   port: number;
 }
 
-/** A node takes this many messages at once before it refuses more, and one node may get them all. */
+/** How many messages a node admits at once before it refuses more; one node may get them all. */
 const MAX_CONCURRENCY = 16_384;
 
-/** @throws CommanderError: a message for people, and exit code 0 when they asked for help. */
+/** @throws CommanderError with a message for people, and exit code 0 if they asked for help. */
 export function readOptions(args: readonly string[]): Options {
   const command = new Command('npm run demo --')
-    .description('Counters spread over a cluster: drives them with requests and checks that none is lost.')
+    .description(
+      'Sends requests to counters that are spread over a cluster, and checks that no increment is lost.',
+    )
     .addOption(whole('requests', 'increments to send', 100_000, 1, 1_000_000_000))
     .addOption(whole('keys', 'counters to spread them over', 1_000, 1, 1_000_000))
     .addOption(whole('nodes', 'nodes of the cluster', 3, 1, 32))
@@ -68,7 +70,7 @@ export function readOptions(args: readonly string[]): Options {
         .conflicts(['requests', 'keys', 'concurrency']),
     )
     .addOption(whole('port', 'port of --serve, 0 for any free one', 8080, 0, 65_535))
-    .helpOption('--help', 'this text')
+    .helpOption('--help', 'show this text')
     .showSuggestionAfterError(false)
     .allowExcessArguments()
     // The caller prints the message of the error.
@@ -103,7 +105,7 @@ function whole(name: string, description: string, fallback: number, min: number,
   );
 }
 
-/** Makes commander name the option and the value in front of the message of what `parse` throws. */
+/** Makes commander put the option and the value in front of the error message of `parse`. */
 function checkedBy<T>(parse: (text: string) => T): (text: string) => T {
   return (text) => {
     try {

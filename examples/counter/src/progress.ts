@@ -1,4 +1,4 @@
-/** How far the load is: a bar on a terminal, a line per quarter elsewhere. */
+/** The progress of the load: a bar on a terminal, elsewhere a line per quarter. */
 import { Presets, SingleBar } from 'cli-progress';
 import { whole } from './report.ts';
 

@@ -1,4 +1,4 @@
-/** The table at the end, and the differences if there are any. */
+/** The table that the demo prints at the end, and the differences if there are any. */
 import { createHistogram } from 'node:perf_hooks';
 import Table from 'cli-table3';
 import type { LoadResult, NodeTally } from './load.ts';

@@ -1,4 +1,4 @@
-/** The demo itself: drive, check, drain, report. */
+/** The demo itself: it sends the load, checks the counters, drains the cluster and reports. */
 import { auditCounters, auditNodes } from './audit.ts';
 import type { Cluster } from './cluster.ts';
 import type { Load } from './load.ts';
@@ -37,6 +37,6 @@ export async function runDemo(
   if (result.errors.size > 0) print(formatErrors(result));
   if (differences.length > 0) print(`not exact:\n${formatDifferences(differences)}`);
   else if (result.errors.size === 0) print(`exact: ${counters}, every increment counted once`);
-  else if (!result.isGivenUp) print('no increment that was acknowledged is lost');
+  else if (!result.isGivenUp) print('no acknowledged increment is lost');
   return differences.length === 0 && result.errors.size === 0;
 }

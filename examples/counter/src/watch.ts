@@ -1,4 +1,4 @@
-/** `--watch`: three node processes under load, for a reader to kill and stop by hand; who dies comes back. */
+/** `--watch`: three node processes under load, for a reader to kill and stop by hand; dead ones are restarted. */
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -30,9 +30,9 @@ export async function runWatch(signal: AbortSignal, output: NodeJS.WriteStream):
   print(
     `3 node processes over nats-server at ${cluster.server.url}, ${CALLS_PER_SECOND} calls/s, until Ctrl-C`,
   );
-  print('  kill -9 <pid>      its shards serve elsewhere within 3.3 s; it comes back after 5 s');
+  print('  kill -9 <pid>      other nodes serve its shards within 3.3 s; it restarts after 5 s');
   print('  kill -TERM <pid>   it hands its shards over first, and no call fails');
-  print('  kill -STOP <pid>   after 2 s its lease is over; kill -CONT <pid> lets it join again');
+  print('  kill -STOP <pid>   its lease expires after 2 s; kill -CONT <pid> lets it rejoin');
   const live = startLiveTable(output, () => nodeTable(nodeRows(cluster, NODES), 'by hand'));
   if (!signal.aborted) await once(signal, 'abort');
   live.stop();
@@ -42,7 +42,7 @@ export async function runWatch(signal: AbortSignal, output: NodeJS.WriteStream):
   return result.isGood;
 }
 
-/** Starts the node again, some time after its process has gone. */
+/** Restarts the node some time after its process has gone. */
 function bringBack(
   cluster: ChaosCluster,
   id: string,

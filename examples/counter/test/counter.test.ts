@@ -44,7 +44,7 @@ test.each([undefined, null, {}, { amount: 0 }, { amount: -1 }, { amount: 1.5 }, 
   },
 );
 
-test('refuses an amount just over the limit, saying what would do, and takes the limit', async () => {
+test('refuses an amount just over the limit, naming the valid range, and accepts the limit', async () => {
   const apples = cluster.ref(Counter, 'apples');
   await expect(apples.increment({ amount: MAX_AMOUNT + 1 })).rejects.toMatchObject({
     code: 'VALIDATION_FAILED',
@@ -53,7 +53,7 @@ test('refuses an amount just over the limit, saying what would do, and takes the
   expect(await apples.increment({ amount: MAX_AMOUNT })).toBe(MAX_AMOUNT);
 });
 
-test('tells the caller of a message type it does not know', async () => {
+test('reports an unknown message type to the caller', async () => {
   await expect(cluster.client.requestKey('apples', 'counter.double')).rejects.toMatchObject({
     code: 'UNKNOWN_TYPE',
     message: expect.stringContaining('"counter.double"') as string,

@@ -18,7 +18,7 @@ beforeAll(() => {
 }, BUILD_TIMEOUT_MS);
 
 test.skipIf(!hasNatsServer())(
-  'hears of a node process that dies, and why one does not start',
+  'reports a node process that dies, and why one does not start',
   { timeout: RUN_TIMEOUT_MS },
   async () => {
     await using server = await startNatsServer();

@@ -90,7 +90,7 @@ test('counts a request that failed as an error of its node, and fails', async ()
   const { isExact, text } = await run(cluster);
   expect(isExact).toBe(false);
   expect(text).toMatch(/│ node-1 │ +1,024 │ +2,000 │ .* │ +1 │/);
-  expect(text).toMatch(/requests failed: 1 × INTERNAL\nno increment that was acknowledged is lost\n$/);
+  expect(text).toMatch(/requests failed: 1 × INTERNAL\nno acknowledged increment is lost\n$/);
 });
 
 test('gives up when nothing works, and still closes the cluster', async () => {

@@ -1,4 +1,4 @@
-/** One run of the node that an actor under test lives on: its host, watched, and ended in every way there is. */
+/** One run of the node with the actor under test: it hosts the actor, watches it, and ends it in every possible way. */
 import { actorHandler, request } from '@clstr/actors';
 import type { Actor, ActorHandler, Caller, PassivateReason, Services } from '@clstr/actors';
 import type { Clock, Logger } from '@clstr/core';
@@ -17,7 +17,7 @@ export interface ActorLifeHost {
   readonly logger: Logger;
 }
 
-/** A method that only the test kit calls: it passivates the actor it reaches. */
+/** A method that only the test kit calls: it passivates its actor. */
 const LEAVE = '~leave';
 
 export class ActorLife {
@@ -31,7 +31,7 @@ export class ActorLife {
   #isInMemory = false;
   #isOver = false;
   #fillers = 0;
-  /** Hears how the passivation ends that the test asked for. */
+  /** Called with the end of a passivation that the test requested. */
   #asked: Deferred<void> | undefined;
 
   constructor(actor: Actor, key: string, host: ActorLifeHost) {
@@ -71,7 +71,7 @@ export class ActorLife {
     await turn();
   }
 
-  /** Nothing of it is heard of again. */
+  /** Ends the run without a trace, as a crash does. */
   crash(): void {
     this.#isOver = true;
     this.#left();
@@ -84,7 +84,7 @@ export class ActorLife {
         this.#tellToLeave(this.#key);
         break;
       case 'evicted':
-        // With room for one actor, a filler makes the host evict this one.
+        // There is room for one actor, so that a filler makes the host evict this one.
         this.#tellToLeave(`${this.#key}~${++this.#fillers}`);
         break;
       case 'drain':
@@ -108,13 +108,13 @@ export class ActorLife {
     });
     this.deliver(message);
     message.answer.catch((error: unknown) => {
-      // One that was never set up need not leave.
+      // An actor that was never set up need not leave.
       if (this.#isInMemory) this.#asked?.reject(error);
       else this.#asked?.resolve();
     });
   }
 
-  /** The actor as it is, with an eye on its state and its ends. */
+  /** The same actor, except that this run observes its state and how it ends. */
   #watched(): Actor {
     const { methods, handlers, setup, passivate, discard } = this.#actor;
     return {
@@ -144,7 +144,7 @@ export class ActorLife {
     };
   }
 
-  /** Stays synchronous where `setup` is. */
+  /** Stays synchronous if `setup` is. */
   #setUp(setup: () => unknown): unknown {
     const keep = (state: unknown): unknown => {
       if (!this.#isOver) this.state = state;

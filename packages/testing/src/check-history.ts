@@ -1,4 +1,4 @@
-/** `npm run check-history FILE`: judges a recorded history again, from its file alone. */
+/** `npm run check-history FILE`: checks a recorded history again, from its file alone. */
 import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
@@ -7,7 +7,7 @@ import { reportHistory } from './checkers/history-report.ts';
 import type { HistoryReport } from './checkers/history-report.ts';
 import { defaults } from './defaults.ts';
 
-const HELP = `Says whether a recorded history is linearizable, key by key.
+const HELP = `Checks whether a recorded history is linearizable, key by key.
 
 Usage: npm run check-history -- [options] FILE
 
@@ -17,9 +17,9 @@ FILE has one JSON event per line:
 outcome is ok, not-executed or unknown. Counters have increment and get, registers write (with an input) and read.
 
   --max-configurations <n>  how long to search per register (default ${defaults.maxConfigurations})
-  --help                    this text
+  --help                    show this text
 
-Exit code: 0 linearizable, 1 a violation, 2 a wrong option or a file that is no history, 3 undecided.
+Exit code: 0 linearizable, 1 a violation, 2 a wrong option or a file that is not a history, 3 undecided.
 `;
 
 const EXIT_CODES: Readonly<Record<HistoryReport['kind'], number>> = {

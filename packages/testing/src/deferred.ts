@@ -1,4 +1,4 @@
-/** A promise with its ends in hand: the gate that a test opens when it wants something to go on. */
+/** A promise with its `resolve` and `reject`: a gate that a test opens when code behind it may continue. */
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -1,8 +1,8 @@
 /** Errors that only this package throws; all others are a ClstrError. */
 
-/** A line of a recorded history that cannot be what a recorder wrote. */
+/** A line of a recorded history that no recorder can have written. */
 export class MalformedHistoryError extends Error {
-  /** From 1. */
+  /** The line number, from 1. */
   readonly line: number;
   readonly problem: string;
 

@@ -1,26 +1,27 @@
-/** A clock that a test moves by hand: timers fire when `advance` reaches them, and never on their own. */
+/** A clock that a test advances: timers fire when `advance` reaches them, and never by themselves. */
 import type { Clock } from '@clstr/core';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { invalidOption, option, resolve } from '@clstr/core/internal';
 import { turn } from './turn.ts';
 
 export interface FakeClockOptions {
-  /** What `monoMs` reads first. Default 0. */
+  /** The initial value of `monoMs`. Default 0. */
   monoMs?: number | undefined;
-  /** What `wallMs` reads first. Default 1,767,225,600,000, which is 2026-01-01T00:00:00Z. */
+  /** The initial value of `wallMs`. Default 1,767,225,600,000, which is 2026-01-01T00:00:00Z. */
   wallMs?: number | undefined;
 }
 
 /**
- * Macrotasks of this clock run in a real later turn of the event loop, without `advance`: they order work and take
- * no time, so that the memory bus makes progress while time stands still.
+ * A clock that stands still. Its macrotasks run in a real later turn of the event loop, without `advance`: they order
+ * work and take no time, so that the memory bus makes progress while time stands still.
  */
 export interface FakeClock extends Clock {
-  /** Timers that have neither fired nor been cancelled. */
+  /** The number of timers that have neither fired nor been cancelled. */
   readonly timerCount: number;
   /**
-   * Moves time by `ms` and calls every timer that becomes due, in order of due time, each at exactly its time. After
-   * each timer, and before the first, pending microtasks and macrotasks get a turn. Resolves when time has arrived.
+   * Advances time by `ms` and runs every timer that becomes due, in order of due time, each at exactly its time. After
+   * each timer, and before the first, pending microtasks and macrotasks get a turn. Resolves when the new time is
+   * reached.
    */
   advance(ms: number): Promise<void>;
 }
@@ -39,7 +40,7 @@ export function fakeClock(options: FakeClockOptions = {}): FakeClock {
   return new ManualClock(monoMs, wallMs);
 }
 
-/** Turns of the event loop without a timer, after which time goes on all the same. */
+/** How many turns of the event loop may pass without a timer before time advances anyway. */
 const MAX_TURNS = 1_000;
 
 interface Timer {
@@ -49,10 +50,10 @@ interface Timer {
 
 class ManualClock implements FakeClock {
   readonly #wallOffsetMs: number;
-  /** By due time; equal times in the order they were set. */
+  /** The timers by due time; equal times in the order in which they were set. */
   readonly #timers: Timer[] = [];
   #nowMs: number;
-  /** Set and not yet run. */
+  /** The number of macrotasks that have not run yet. */
   #macrotasks = 0;
 
   constructor(monoMs: number, wallMs: number) {
@@ -105,7 +106,7 @@ class ManualClock implements FakeClock {
     this.#nowMs = Math.max(this.#nowMs, untilMs);
   }
 
-  /** Lets everything happen that takes no time, unless it never ends. */
+  /** Runs everything that takes no time, up to a bound. */
   async #settle(): Promise<void> {
     let turns = 0;
     do await turn();

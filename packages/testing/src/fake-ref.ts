@@ -1,4 +1,4 @@
-/** Stands in for other actors: answers what an actor under test calls, and keeps book of it. */
+/** Fakes of other actors: they answer the calls of an actor under test, and record them. */
 import type { Caller, Contract, InputOf, Methods, OutputOf } from '@clstr/actors';
 import { messageType } from '@clstr/actors/internal';
 import type { CallOptions, Clock } from '@clstr/core';
@@ -15,7 +15,7 @@ export interface SentCall {
   readonly options: CallOptions;
 }
 
-/** The answers of one contract; a request to a method without one fails as `NO_SUBSCRIBER`. */
+/** The fake methods of one contract; a request to a method without a fake fails as `NO_SUBSCRIBER`. */
 export type FakeMethods<M extends Methods> = {
   readonly [Name in keyof M]?: (
     input: InputOf<M[Name]>,
@@ -23,17 +23,17 @@ export type FakeMethods<M extends Methods> = {
   ) => OutputOf<M[Name]> | Promise<OutputOf<M[Name]>>;
 };
 
-/** What `testActor` takes as `refs`. */
+/** A fake for the option `refs` of `testActor`. */
 export interface FakeRef {
   readonly actor: string;
-  /** The methods of its contract by the type of their messages. */
+  /** The methods of its contract by message type. */
   readonly names: ReadonlyMap<string, string>;
   readonly methods: Readonly<Record<string, ((input: unknown, call: SentCall) => unknown) | undefined>>;
 }
 
 /**
- * Answers calls to the actors of `contract`, whatever their key, which `call.key` tells. What a method throws reaches
- * the caller as it would over a bus: a `ClstrError` as it is, anything else as `INTERNAL`.
+ * Answers calls to the actors of `contract` with any key; `call.key` is the key. An error that a method throws reaches
+ * the caller as it would over a bus: a `ClstrError` unchanged, any other error as `INTERNAL`.
  */
 export function fakeRef<M extends Methods>(contract: Contract<string, M>, methods: FakeMethods<M>): FakeRef {
   const { name: actor } = contract;
@@ -43,7 +43,7 @@ export function fakeRef<M extends Methods>(contract: Contract<string, M>, method
   return { actor, names: new Map(types), methods };
 }
 
-/** What `ctx.ref` of an actor under test calls through. */
+/** The caller behind `ctx.ref` of an actor under test. */
 export class FakeCaller implements Caller {
   readonly sent: SentCall[] = [];
   readonly #refs: ReadonlyMap<string, FakeRef>;
@@ -58,13 +58,13 @@ export class FakeCaller implements Caller {
     const call = this.#record(key, type, input, false, options);
     const answer = this.#refs.get(call.actor)?.methods[call.method];
     if (answer === undefined) {
-      const what = `testActor was given no fake for ${type}`;
+      const what = `testActor has no fake for ${type}`;
       throw new ClstrError('NO_SUBSCRIBER', `${what}: refs: [fakeRef(…, { ${call.method}: … })]`);
     }
     return (await this.#inTime(call, run(answer, call))) as T;
   }
 
-  /** One without a fake is only kept: its sender would never hear of it either. */
+  /** A notify without a fake is only recorded, because its sender would get no error either. */
   async notifyKey(key: string, type: string, input?: unknown, options: CallOptions = {}): Promise<void> {
     const call = this.#record(key, type, input, true, options);
     const answer = this.#refs.get(call.actor)?.methods[call.method];
@@ -81,7 +81,7 @@ export class FakeCaller implements Caller {
     return call;
   }
 
-  /** As a client does: nobody waits beyond the deadline, or once the caller gave up. */
+  /** Like a client, stops waiting at the deadline, or once the caller has given up. */
   async #inTime(call: SentCall, answer: Promise<unknown>): Promise<unknown> {
     const { timeoutMs = defaults.requestTimeoutMs, signal } = call.options;
     const what = `${call.actor}.${call.method} of ${JSON.stringify(call.key)}`;

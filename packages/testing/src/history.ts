@@ -1,4 +1,4 @@
-/** Histories of calls, and what checks them. */
+/** Histories of calls, and their checkers. */
 export { createHistory } from './checkers/history.ts';
 export type { Completion, History, HistoryEvent, HistoryOptions, Invocation } from './checkers/history.ts';
 export type { Operation, OperationOutcome } from './checkers/operation.ts';

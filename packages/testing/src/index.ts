@@ -1,4 +1,4 @@
-/** What tests of actors and services need. */
+/** Tools for tests of actors and services. */
 export { testActor } from './test-actor.ts';
 export type { ActorUnderTest, TestActorOptions } from './test-actor.ts';
 export { fakeRef } from './fake-ref.ts';

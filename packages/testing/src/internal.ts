@@ -1,4 +1,4 @@
-/** For the sibling packages and this repository's own tests: anything here may change in any release. */
+/** Names for the sibling packages and this repository's own tests: they may change in any release. */
 export { findNatsServer } from './nats-binary.ts';
 export { VirtualClock } from './simulation/virtual-clock.ts';
 export { defaults } from './defaults.ts';

@@ -1,4 +1,4 @@
-/** A logger that keeps what it is told, for tests to look at. */
+/** A logger that keeps its records for tests. */
 import type { Logger } from '@clstr/core';
 
 export interface LogRecord {

@@ -1,12 +1,12 @@
-/** Where the nats-server program is, and what to do when it is nowhere. */
+/** Finds the nats-server program, or says how to install it. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { ClstrError } from '@clstr/core';
 
 /**
- * Path of the program: `NATS_SERVER_BIN`, then `PATH`, then where Debian puts it.
+ * Returns the path of the program: from `NATS_SERVER_BIN`, then `PATH`, then where Debian puts it.
  *
- * @throws CONNECT_FAILED with the lines that install it.
+ * @throws CONNECT_FAILED with the commands that install it.
  */
 export function findNatsServer(): string {
   const named = process.env['NATS_SERVER_BIN'];
@@ -21,8 +21,8 @@ export function findNatsServer(): string {
 }
 
 /**
- * Whether tests against a real server can run; says why when they cannot. With `CI=true` a missing server is an
- * error: a skipped test must not look like a passed one.
+ * Returns whether tests against a real server can run, and prints why if they cannot. With `CI=true` a missing server
+ * is an error: a skipped test must not look like a passed one.
  *
  * @throws CONNECT_FAILED
  */
@@ -32,7 +32,7 @@ export function hasNatsServer(): boolean {
     return true;
   } catch (error) {
     if (process.env['CI'] === 'true') throw error;
-    process.stderr.write(`Skipped, as ${(error as ClstrError).message}\n`);
+    process.stderr.write(`Skipped, because ${(error as ClstrError).message}\n`);
     return false;
   }
 }

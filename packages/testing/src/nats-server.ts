@@ -1,4 +1,4 @@
-/** A real nats-server for tests: on a free port, in a folder of its own, gone with the process that started it. */
+/** A real nats-server for tests: on a free port, in a folder of its own, ended with the process that started it. */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,13 +13,13 @@ import { findNatsServer } from './nats-binary.ts';
 import { reapLater } from './reaper.ts';
 
 export interface NatsServerOptions {
-  /** Contents of its configuration file; host, port and storage are set besides. */
+  /** The contents of its configuration file; host, port and storage are added. */
   config?: string | undefined;
   /** Further arguments, e.g. `['-js']`. */
   args?: readonly string[] | undefined;
   /** Default: a free one. */
   port?: number | undefined;
-  /** How long it may take until it answers, in milliseconds. Default 10,000. */
+  /** How long the server may take to answer first, in milliseconds. Default 10,000. */
   startTimeoutMs?: number | undefined;
 }
 
@@ -28,23 +28,22 @@ export interface NatsServer {
   readonly port: number;
   /** `nats://127.0.0.1:<port>` */
   readonly url: string;
-  /** undefined while it does not run. */
+  /** The process id; undefined while the server does not run. */
   readonly pid: number | undefined;
-  /** Its own folder, removed by `stop`. */
+  /** The server's folder, which `stop` removes. */
   readonly folder: string;
-  /** Ends it without warning, as a crash does; `restart` brings it back. */
+  /** Ends the server without warning, as a crash does; `restart` brings it back. */
   kill(): Promise<void>;
-  /** Starts it again on the same port, after `kill` or instead of the running one. @throws CONNECT_FAILED */
+  /** Starts the server again on the same port, after `kill` or in place of the running one. @throws CONNECT_FAILED */
   restart(): Promise<void>;
-  /** Ends it and removes its folder. Idempotent. */
+  /** Ends the server and removes its folder. Idempotent. */
   stop(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
  * Resolves when the server answers.
- *
- * @throws INVALID_OPTION; CONNECT_FAILED when there is no program, or it does not start, with what it printed.
+ * @throws INVALID_OPTION; CONNECT_FAILED, with its output, when the program is missing or does not start.
  */
 export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
   const server = new LaunchedServer(findNatsServer(), resolve('startNatsServer', natsServerSpec, options));
@@ -65,12 +64,12 @@ export const natsServerSpec: Spec<Resolved<NatsServerOptions, 'config' | 'port'>
 };
 
 const HOST = '127.0.0.1';
-/** The server picks a free port itself: asking the system first would leave a gap for somebody else. */
+/** Lets the server pick a free port: asking the system first would let another program take the port in between. */
 const ANY_PORT = -1;
 const STOP_TIMEOUT_MS = 2_000;
 const LISTENING = /Listening for client connections on [^\s]*:(\d+)/;
 const READY = /Server is ready/;
-/** Of the end of its log, in characters: for the message when it does not start, or ends by itself. */
+/** How many characters of its log an error quotes if the server does not start, or ends by itself. */
 const MAX_LOG = 16_384;
 
 class LaunchedServer implements NatsServer {
@@ -80,7 +79,7 @@ class LaunchedServer implements NatsServer {
   readonly #options: Resolved<NatsServerOptions, 'config' | 'port'>;
   #port: number;
   #child: ChildProcess | undefined;
-  /** Those that were told to end: their end is no surprise. */
+  /** The processes that this class ended on purpose, whose end is not reported. */
   readonly #ending = new WeakSet<ChildProcess>();
 
   constructor(program: string, options: Resolved<NatsServerOptions, 'config' | 'port'>) {
@@ -163,7 +162,7 @@ class LaunchedServer implements NatsServer {
   }
 }
 
-/** Gives the end of what it has printed. Reads all of it, to the last: a full pipe would stop the server. */
+/** Returns the end of the server's output. Reads all of it, because a full pipe would block the server. */
 function logOf(child: ChildProcess): () => string {
   let log = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -172,7 +171,7 @@ function logOf(child: ChildProcess): () => string {
   return () => log;
 }
 
-/** The port it listens on, once it says that it is ready. */
+/** Resolves with the server's port once it is ready. */
 function untilReady(child: ChildProcess, log: () => string, timeoutMs: number): Promise<number> {
   return new Promise((resolve, reject) => {
     const fail = (why: string): void => {
@@ -185,7 +184,7 @@ function untilReady(child: ChildProcess, log: () => string, timeoutMs: number): 
     child.once('error', (error) => {
       fail(`did not start: ${error.message}`);
     });
-    // Not 'exit': what it printed last may come after that, and says why.
+    // Not 'exit': its last output, which has the reason, may arrive after that.
     child.once('close', (code, signal) => {
       fail(`ended with ${signal ?? code}`);
     });
@@ -198,7 +197,7 @@ function untilReady(child: ChildProcess, log: () => string, timeoutMs: number): 
   });
 }
 
-/** The server sends INFO to everybody who connects, whatever its authentication and TLS. */
+/** Resolves when the server answers. It sends INFO on every connection, whatever its authentication and TLS. */
 function untilAnswers(port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(port, HOST);
@@ -213,7 +212,7 @@ function untilAnswers(port: number): Promise<void> {
       fail(error.message);
     });
     socket.once('data', (bytes) => {
-      if (!bytes.toString().startsWith('INFO ')) fail('it is no NATS server');
+      if (!bytes.toString().startsWith('INFO ')) fail('it is not a NATS server');
       else {
         socket.destroy();
         resolve();

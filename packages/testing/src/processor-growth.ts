@@ -1,13 +1,13 @@
-/** How the cost of work grows with its size, in processor time: a busy machine slows it, and does not change it. */
+/** Measures how the cost of work grows with its size, in processor time, which a busy machine does not change. */
 
-/** Of each size the cheapest run counts: collections and compilations disturb the others. */
+/** How often each size runs; the cheapest run counts, because collections and compilations disturb the others. */
 const RUNS = 3;
 const FACTOR = 8;
 
 /**
- * How many times the processor time of one item grows when `work` has eight times the items: about 1 for work that is
- * linear, 8 for a square. `prepare` makes what `work` gets, and does not count. The small work is timed eight times in a
- * row, so that both sizes hold as much memory and are collected as often.
+ * Returns the factor by which the processor time per item grows when `work` has eight times the items: about 1 for
+ * linear work, 8 for quadratic work. `prepare` makes the input of `work`, and is not timed. The small work is timed
+ * eight times in a row, so that both sizes hold as much memory and are collected as often.
  */
 export async function processorGrowth<T>(
   items: number,

@@ -1,4 +1,4 @@
-/** One connection through a TCP proxy: two directions, each in order, each delayed or swallowed by itself. */
+/** One connection through a TCP proxy: each direction keeps its order, and is delayed or swallowed by itself. */
 import type { Socket } from 'node:net';
 import type { ProxyMode, ProxyState } from './proxy-mode.ts';
 
@@ -16,7 +16,7 @@ export class ProxiedConnection {
     const toClient =
       server && new Direction(server, client, state, 'bytesToClient', ['black-hole', 'half-open']);
     client.on('close', () => {
-      // Nobody hears of an end that a black hole takes.
+      // A black hole swallows the end of a connection too.
       if (!toServer.isSwallowed()) this.#close();
     });
     server?.on('close', () => {
@@ -40,11 +40,11 @@ export class ProxiedConnection {
   }
 }
 
-/** Of a direction, on their way: what to do when they arrive. */
+/** The bytes on their way in one direction, and what to do when they arrive. */
 type Arrival = () => void;
 
 class Direction {
-  /** Bytes were swallowed: nothing follows. */
+  /** Whether bytes were swallowed, after which nothing is delivered. */
   #isDead: boolean;
   readonly #from: Socket;
   readonly #to: Socket | undefined;
@@ -52,7 +52,7 @@ class Direction {
   readonly #counter: 'bytesToServer' | 'bytesToClient';
   readonly #deadly: readonly ProxyMode['kind'][];
   readonly #waiting: Arrival[] = [];
-  /** When the last of them arrives. */
+  /** The time when the last of them arrives. */
   #lastMs = 0;
 
   constructor(
@@ -79,7 +79,7 @@ class Direction {
     });
   }
 
-  /** Whether what it gets now is lost. */
+  /** Whether bytes that arrive now are lost. */
   isSwallowed(): boolean {
     this.#isDead ||= this.#deadly.includes(this.#state.mode.kind);
     return this.#isDead;
@@ -103,7 +103,7 @@ class Direction {
     });
   }
 
-  /** Each timer delivers the first that waits, so that nothing overtakes. */
+  /** Each timer delivers the first waiting chunk, so that no chunk overtakes another. */
   #deliver({ latencyMs, busyMs }: Delay, arrival: Arrival): void {
     const nowMs = performance.now();
     if (latencyMs === 0 && busyMs === 0 && this.#waiting.length === 0) {
@@ -120,7 +120,7 @@ class Direction {
 
 interface Delay {
   readonly latencyMs: number;
-  /** How long the bytes keep the line busy for those behind. */
+  /** How long the bytes delay those behind them, and themselves. */
   readonly busyMs: number;
 }
 

@@ -1,23 +1,22 @@
-/** What a TCP proxy can do to the bytes that pass through it. */
+/** The modes of a TCP proxy: what it does to the bytes that pass through it. */
 import { checkInteger, invalidOption } from '@clstr/core/internal';
 
 /**
  * - `pass`: everything goes through.
- * - `latency`: each chunk `ms` later, in order.
- * - `throttle`: so many bytes per second and direction.
- * - `black-hole`: bytes and FIN of both directions are swallowed; connections are accepted, and nothing follows.
+ * - `latency`: each chunk arrives `ms` later, in order.
+ * - `throttle`: a limited number of bytes per second passes in each direction.
+ * - `black-hole`: bytes and FIN of both directions are swallowed; connections are accepted but get no answer.
  * - `half-open`: what the client sends arrives; what the server sends, FIN included, is swallowed.
  * - `mute`: what the server sends arrives; what the client sends, FIN included, is swallowed.
- * - `reset`: connections are reset, those that are open and those that are made.
- *
- * A connection that has lost bytes in a direction stays dead in it, whatever comes later: as a stream it is broken.
+ * - `reset`: open and new connections are reset. A connection that has lost bytes in one direction stays dead in it,
+ *   whatever mode follows, because its stream is broken.
  */
 export type ProxyMode =
   | { readonly kind: 'pass' | 'black-hole' | 'half-open' | 'mute' | 'reset' }
   | { readonly kind: 'latency'; readonly ms: number }
   | { readonly kind: 'throttle'; readonly bytesPerSecond: number };
 
-/** What the connections of a proxy share. */
+/** The state that the connections of a proxy share. */
 export interface ProxyState {
   mode: ProxyMode;
   bytesToServer: number;

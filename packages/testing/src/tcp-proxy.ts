@@ -1,4 +1,4 @@
-/** A TCP proxy between a client and a server of a test: what it does to the bytes is a fault of the network. */
+/** A TCP proxy between a client and a server of a test, which simulates faults of the network. */
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Resolved, Spec } from '@clstr/core/internal';
@@ -19,16 +19,16 @@ export interface TcpProxy {
   /** Where clients connect. */
   readonly port: number;
   readonly mode: ProxyMode;
-  /** Connections of clients that are open now. */
+  /** The number of open client connections. */
   readonly connections: number;
-  /** Bytes that went on their way to the server. */
+  /** The number of bytes forwarded to the server. */
   readonly bytesToServer: number;
   readonly bytesToClient: number;
-  /** Bytes that a black hole, or one of the two one-way cuts, took. */
+  /** The number of bytes that a black hole or a one-way cut swallowed. */
   readonly bytesSwallowed: number;
-  /** For what arrives from now on. */
+  /** Sets the mode for bytes and connections that arrive from now on. */
   setMode(mode: ProxyMode): void;
-  /** Resets the open connections, and leaves the mode as it is. */
+  /** Resets the open connections without changing the mode. */
   reset(): void;
   /** Ends all connections. Idempotent. */
   close(): Promise<void>;
@@ -131,7 +131,7 @@ class ListeningProxy implements TcpProxy {
       client.on('error', () => undefined).resetAndDestroy();
       return;
     }
-    // A black hole reaches no server.
+    // A black hole does not connect to the server.
     const server =
       kind === 'black-hole'
         ? undefined

@@ -1,4 +1,4 @@
-/** One actor without a bus: its real mailbox and life, driven message by message on a clock that stands still. */
+/** One actor without a bus: its real mailbox and life cycle, driven message by message on a fake clock. */
 import type { Actor, Caller, Contract, Methods, PassivateReason, Ref, Services } from '@clstr/actors';
 import type { CallOptions, Logger } from '@clstr/core';
 import { messageType } from '@clstr/actors/internal';
@@ -17,57 +17,57 @@ import { turn } from './turn.ts';
 export interface TestActorOptions {
   /** The key of the actor. Default `test`. */
   key?: string | undefined;
-  /** Given to the actor's code as `ctx.services`. */
+  /** The services that the actor's code gets as `ctx.services`. */
   services?: Services | undefined;
   /** Default: a new one. */
   clock?: FakeClock | undefined;
-  /** Who answers what the actor calls through `ctx.ref`, made by `fakeRef`. */
+  /** The fakes, made by `fakeRef`, that answer the actor's calls through `ctx.ref`. */
   refs?: readonly FakeRef[] | undefined;
   /**
-   * Whether calls reach the actor's mailbox at once, or wait until `step` or `run` brings them there. Default
-   * `at-once`.
+   * Whether calls reach the actor's mailbox at once, or wait until `step` or `run` delivers them. Default `at-once`.
    */
   delivery?: 'at-once' | 'by-step' | undefined;
 }
 
 export interface ActorUnderTest<M extends Methods, State> {
   /**
-   * The actor, as a caller has it. A call fails with the very error that the handler threw, where a caller over a bus
-   * sees `INTERNAL`; that of a notify too, where such a caller sees nothing.
+   * A ref to the actor. A call fails with the very error that the handler threw, where a caller over a bus would get
+   * `INTERNAL`; a notify fails like this too, where such a caller would see no error.
    */
   readonly call: Ref<M>;
   readonly clock: FakeClock;
-  /** What the actor called through `ctx.ref`, in order. */
+  /** The actor's calls through `ctx.ref`, in order. */
   readonly sent: readonly SentCall[];
-  /** What it logged, and what was logged about it: a timer or a notify to itself that failed, for one. */
+  /** The log records of the actor and of its host, such as the failure of a timer or of a notify to itself. */
   readonly logged: readonly LogRecord[];
-  /** Calls that no `step` has brought to the actor yet. */
+  /** The number of calls that no `step` has delivered yet. */
   readonly waiting: number;
-  /** Its state, the object itself; undefined while it is not in memory. */
+  /** Returns the state object itself; undefined while the actor is not in memory. */
   state(): State | undefined;
   /**
-   * Brings one call to the mailbox, and lets the actor go on as far as it can without another one and without time.
-   * False when none waited.
+   * Delivers one call to the mailbox, and lets the actor run as far as it can without another call and without time.
+   * Resolves with false when no call waited.
    */
   step(): Promise<boolean>;
-  /** Steps until no call waits, those that come meanwhile included. */
+  /** Delivers calls until none waits, including those that arrive in the meantime. */
   run(): Promise<void>;
   /**
-   * Passivates the actor once it has nothing to do, and each timer set by `ctx.after` has run: advance the clock for
-   * them. The next call starts it anew. Does nothing when it is not in memory. `evicted` wants it idle now, or fails as `OVERLOADED`; `drain` waits 2 s for what runs, then discards.
+   * Passivates the actor once it is idle and each timer set by `ctx.after` has run: advance the clock for them. The
+   * next call activates it again. Does nothing while the actor is not in memory. With `evicted` the actor must be idle
+   * now, or this fails as `OVERLOADED`; with `drain` it waits 2 s for running work, then discards the actor.
    *
    * @throws what `passivate` threw
    */
   passivate(reason?: PassivateReason): Promise<void>;
   /**
-   * As if its node had died and come back: what is in memory is gone, and nobody was asked. Calls that had reached it
-   * fail as `ABORTED`; those that wait for a step reach the next activation.
+   * Simulates a crash of the node: the actor loses its state without `passivate` or `discard`. Calls that had reached
+   * it fail as `ABORTED`; those that wait for a step reach the next activation.
    */
   restart(): void;
 }
 
 /**
- * Puts one actor under test. There is nothing to close.
+ * Puts one actor under test. It needs no `close`.
  *
  * @throws INVALID_OPTION
  */
@@ -85,7 +85,7 @@ export function testActor<M extends Methods, State>(
 const OWNER = 'testActor';
 
 export const testActorSpec: Spec<Resolved<TestActorOptions, 'services'>> = {
-  key: text('test', /[^]/, 'a key'),
+  key: text('test', /[^]/, 'a non-empty string'),
   services: handedOn(),
   clock: orMade(handedOn(), fakeClock),
   refs: orMade(handedOn(), () => []),
@@ -177,7 +177,7 @@ class Stage<M extends Methods, State> implements ActorUnderTest<M, State> {
     return (await message.answer) as T;
   }
 
-  /** Other actors are fakes; a notify to itself comes back as a message, in a later turn of the actor. */
+  /** The caller behind `ctx.ref`: fakes, except that a notify to itself comes back as a message in a later turn. */
   #caller(): Caller {
     const { actor, key: ownKey } = this.#options;
     const ownTypes = new Set(

@@ -30,38 +30,38 @@ import { defaults } from './defaults.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { dynamicOwnership, staticOwnership } from './test-ownership.ts';
 
-/** What the cluster itself decides for all its members. */
+/** The options that the cluster itself decides for all its members. */
 type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'random';
 
 export interface TestClusterOptions {
-  /** How many nodes, named `node-1`, `node-2` …, or their ids. Default 3. */
+  /** The number of nodes, named `node-1`, `node-2` …, or their ids. Default 3. */
   nodes?: number | readonly string[] | undefined;
   /** Shards of the cluster. Default 1,024. */
   numShards?: number | undefined;
   /** Mixed into every hash. Default ''. */
   seed?: string | undefined;
   /**
-   * Nodes join, leave and are cut off, and shards move with them, by the membership that runs in production, on a store
-   * in memory and with leases of 2 s. Default false: each node keeps the shards it starts with.
+   * Whether nodes can join, leave and be cut off, and shards move with them, by the production membership on a store in
+   * memory with leases of 2 s. Default false: each node keeps the shards it starts with.
    */
   isDynamic?: boolean | undefined;
-  /** What every node runs; its context names the node. */
+  /** The handler of every node; its context names the node. */
   handler?: Handler | undefined;
-  /** Instead of `handler`: makes one for each node, as handlers with state need it. */
+  /** Instead of `handler`: creates one for each node, which handlers with state need. */
   createHandler?: ((nodeId: string) => Handler) | undefined;
-  /** Instead of either: what lives on the nodes; `ref` reaches it. */
+  /** Instead of either: the actors that the nodes run; `ref` reaches them. */
   actors?: readonly Actor[] | undefined;
-  /** Given to the code of `actors` as `ctx.services`. */
+  /** The services that `actors` get as `ctx.services`. */
   services?: Services | undefined;
   /** Actors that a node keeps in memory per type. Default 1,024. */
   cacheSize?: number | undefined;
-  /** Of the bus, the nodes and the client. */
+  /** The clock of the bus, the nodes and the client. */
   clock?: Clock | undefined;
-  /** Of the nodes and the client. */
+  /** The logger of the nodes and the client. */
   random?: Random | undefined;
   /** Largest message of the bus, in bytes. Default: that of `createMemoryBus`. */
   maxPayload?: number | undefined;
-  /** What the bus does with each packet. Default: deliver. */
+  /** What the bus does with each packet. Default: it delivers it. */
   policy?: NetworkPolicy | undefined;
   /** Further options of the client. */
   client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
@@ -71,30 +71,32 @@ export interface TestClusterOptions {
 
 export interface TestCluster {
   readonly client: Client;
-  /** In the order in which they were started; those that have left too. */
+  /** All nodes in the order of their start, including those that have left. */
   readonly nodes: readonly Node[];
-  /** For more clients and nodes; closed with the cluster. */
+  /** The transport, for more clients and nodes; it is closed with the cluster. */
   readonly transport: Transport;
   readonly bus: MemoryBus;
-  /** The actor of `key`, on whichever node it lives. */
+  /** Returns a ref to the actor of `key`, whichever node owns it. */
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
-  /** The node that owns `key` now. @throws KEY_REQUIRED; NO_SUBSCRIBER while its shard is on its way */
+  /** Returns the node that owns `key` now. @throws KEY_REQUIRED; NO_SUBSCRIBER while its shard moves */
   nodeOf(key: string): Node;
-  /** Starts another node of a dynamic cluster. @throws INVALID_OPTION; what its start throws */
+  /** Starts another node of a dynamic cluster. @throws INVALID_OPTION; the errors of its start */
   join(id: string): Promise<Node>;
-  /** Cuts a node of a dynamic cluster off from the store, not from the bus: its lease runs out. @throws INVALID_OPTION */
+  /**
+   * Cuts a node of a dynamic cluster off from the store, not from the bus: its lease expires. @throws INVALID_OPTION
+   */
   cut(id: string): void;
-  /** Ends that: the node finds its way back by itself. @throws INVALID_OPTION */
+  /** Ends the cut: the node rejoins by itself. @throws INVALID_OPTION */
   restore(id: string): void;
-  /** Resolves when every shard is where it belongs among the nodes that serve and are not cut off. @throws TIMEOUT */
+  /** Resolves when each shard is where the placement over the serving, reachable nodes wants it. @throws TIMEOUT */
   settled(): Promise<void>;
-  /** Idempotent. Moves a fake clock only when handlers still run: actors whose handlers do not end are given up. */
+  /** Closes the cluster. Advances a fake clock only while handlers run; actors whose handlers never end are dropped. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Resolves when every node serves.
+ * Starts a cluster; resolves when every node serves.
  *
  * @throws INVALID_OPTION
  */
@@ -117,7 +119,7 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
   const nodes: Node[] = [];
   const ownership = (isDynamic ? dynamicOwnership : staticOwnership)({ ids, numShards, seed, clock, nodes });
   const { routing } = ownership;
-  /** What the actors call each other through: it must outlive them. */
+  /** The client through which the actors call each other; it must outlive them. */
   const inner = createClient({ ...shared, routing });
   const handlerOf = more.createHandler ?? ((): Handler => toHandler(more, inner, clock));
   const client = createClient({ ...more.client, ...shared, routing });
@@ -133,7 +135,7 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
   };
 
   async function close(): Promise<void> {
-    // Asked first: the client's end cancels its calls, after which nodes wait for none, but their actors may.
+    // Check this first: closing the client cancels its calls; then nodes wait for none, but their actors may.
     const isBusy = isDynamic || nodes.some(({ inFlight }) => inFlight > 0);
     await client.close();
     const closing = Promise.all(nodes.map((node) => node.close()));
@@ -174,7 +176,7 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
   };
 }
 
-/** What a fake clock moves by while a dynamic cluster is waited for. */
+/** The step of a fake clock while the test waits for a dynamic cluster. */
 const STEP_MS = 20;
 
 const OWNER = 'testCluster';
@@ -215,7 +217,7 @@ function checkNodes(owner: string, name: string, nodes: unknown): number | reado
   if (Array.isArray(nodes) && nodes.length > 0 && new Set(nodes).size === nodes.length) {
     return nodes as string[];
   }
-  throw invalidOption(owner, name, nodes, 'at least one node, each with an id of its own');
+  throw invalidOption(owner, name, nodes, 'at least one node, each with a unique id');
 }
 
 /** What runs on the nodes is given in one of three ways. */
@@ -240,7 +242,7 @@ function toHandler(
     : actorHandler(actors, { client, services, cacheSize, clock, logger: node?.logger });
 }
 
-/** A clock that stands still must not hold up a test: moves it until `work` has ended. */
+/** Advances a fake clock until `work` has ended, so that a clock that stands still does not block a test. */
 async function passTime(work: Promise<unknown>, clock: Clock | undefined, stepMs: number): Promise<void> {
   if (clock === undefined || !isFakeClock(clock)) return;
   const ended = work.then(

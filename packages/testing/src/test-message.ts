@@ -1,4 +1,4 @@
-/** A message without a bus: what a node would make of it, and where its answer goes. */
+/** A message without a bus: the request and context that a node would make of it, and its answer. */
 import type { CallOptions, Clock, Handler, HandlerContext, HandlerRequest, Logger } from '@clstr/core';
 import { ClstrError, defaults, jsonCodec, shardFromString } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
@@ -15,14 +15,14 @@ export interface TestMessageOptions {
   readonly log: Logger;
 }
 
-/** Travels as JSON, both ways, so that a test sees what a handler and its caller would see over a bus. */
+/** Its input and output travel as JSON, so that a test sees what a handler and its caller would see over a bus. */
 export class TestMessage implements HandlerContext {
   readonly request: HandlerRequest;
   readonly nodeId: string;
   readonly log: Logger;
   readonly lease = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
-  /** Settles with the answer, or with what the handler threw. */
+  /** Settles with the answer, or with the error that the handler threw. */
   readonly answer: Promise<unknown>;
   #resolve!: (value: unknown) => void;
   #reject!: (error: unknown) => void;
@@ -78,10 +78,10 @@ export class TestMessage implements HandlerContext {
   }
 
   started(): void {
-    // Nobody measures it here.
+    // The test kit measures nothing.
   }
 
-  /** The actor answers before its code has seen the message. */
+  /** The host answers before the actor's code has seen the message. */
   refuse(error: ClstrError): void {
     this.#fail(asRefusal(error));
   }
@@ -105,7 +105,7 @@ export class TestMessage implements HandlerContext {
     );
   }
 
-  /** Nobody waits for the answer any longer. What waits in the mailbox leaves it; what runs has its signal fired. */
+  /** Aborts the message, whose caller waits no longer: it leaves the mailbox, or the signal of its handler fires. */
   end(reason: ClstrError): void {
     if (this.#isDone) return;
     const { code, message } = reason;
@@ -131,7 +131,7 @@ export class TestMessage implements HandlerContext {
     if (this.#finish()) this.#reject(error);
   }
 
-  /** False when the message had an answer before. */
+  /** Returns false if the message already had an answer. */
   #finish(): boolean {
     if (this.#isDone) return false;
     this.#isDone = true;

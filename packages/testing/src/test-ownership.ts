@@ -1,11 +1,11 @@
-/** Which node of a test cluster owns what: shares that never change, or a membership that moves them. */
+/** The ownership of shards in a test cluster: fixed shares, or a membership that moves them. */
 import type { Clock, Node, NodeOptions, Routing } from '@clstr/core';
 import { ClstrError, createPlacement, systemClock } from '@clstr/core';
 import { invalidOption } from '@clstr/core/internal';
 import { createMemoryStore, memoryMembership } from '@clstr/transport-memory';
 
 export interface OwnershipOptions {
-  /** The nodes the cluster starts with. */
+  /** The ids of the nodes with which the cluster starts. */
   readonly ids: readonly string[];
   readonly numShards: number;
   readonly seed: string;
@@ -16,9 +16,9 @@ export interface OwnershipOptions {
 
 export interface Ownership {
   readonly routing: Routing;
-  /** What a node is told of it. */
+  /** The options that a node gets for it. */
   of(id: string): Pick<NodeOptions, 'shards' | 'membership'>;
-  /** @throws INVALID_OPTION when no node of that id can be added */
+  /** @throws INVALID_OPTION when no node with that id can be added */
   checkJoin(id: string): void;
   cut(id: string): void;
   restore(id: string): void;
@@ -30,7 +30,7 @@ export function staticOwnership({ ids, numShards, seed }: OwnershipOptions): Own
   const placement = createPlacement({ numShards, seed });
   for (const id of ids) placement.addNode(id);
   const refuse = (): never => {
-    const message = 'testCluster: nodes join and are cut off in a dynamic cluster only: give isDynamic: true';
+    const message = 'testCluster: nodes join and are cut off only in a dynamic cluster: set isDynamic: true';
     throw new ClstrError('INVALID_OPTION', message);
   };
   return {
@@ -43,7 +43,7 @@ export function staticOwnership({ ids, numShards, seed }: OwnershipOptions): Own
   };
 }
 
-/** Between two looks at who owns what. */
+/** The time between two checks of the owners. */
 const LOOK_MS = 20;
 /** Longer than any move takes with leases of 2 s. */
 const SETTLED_WITHIN_MS = 30_000;
@@ -58,7 +58,7 @@ export function dynamicOwnership({ numShards, seed, clock, nodes }: OwnershipOpt
     if (nodes.some((node) => node.id === id)) return;
     throw invalidOption('testCluster', 'id', id, `one of ${nodes.map((node) => node.id).join(', ')}`);
   };
-  /** A shard that is not where it belongs. */
+  /** Finds a shard that is not where the placement wants it. */
   const misplaced = (): number | undefined => {
     const serving = nodes.filter(({ id, state }) => state === 'serving' && !isCut.has(id));
     const owners = new Map(serving.map((node) => [node.id, node]));

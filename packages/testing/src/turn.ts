@@ -1,4 +1,4 @@
-/** One turn of the event loop: all microtasks run, and the macrotasks that wait now. */
+/** Waits for one turn of the event loop, in which all microtasks and the waiting macrotasks run. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

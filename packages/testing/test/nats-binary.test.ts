@@ -52,7 +52,7 @@ test('is a skip with a printed reason on a developer machine, and a failure with
   vi.stubEnv('NATS_SERVER_BIN', join(folder, 'missing'));
   vi.stubEnv('CI', '');
   expect(hasNatsServer()).toBe(false);
-  expect(printed.mock.calls.join()).toMatch(/^Skipped, as NATS_SERVER_BIN=/);
+  expect(printed.mock.calls.join()).toMatch(/^Skipped, because NATS_SERVER_BIN=/);
   vi.stubEnv('CI', 'true');
   expect(() => hasNatsServer()).toThrow(/brew install/);
   vi.stubEnv('NATS_SERVER_BIN', program);

@@ -323,7 +323,7 @@ describe('other actors', () => {
     const t = testActor(Asking, asking);
     await expect(t.call.ask({ of: 'x', value: 1 })).rejects.toMatchObject({
       code: 'NO_SUBSCRIBER',
-      message: 'testActor was given no fake for other.double: refs: [fakeRef(…, { double: … })]',
+      message: 'testActor has no fake for other.double: refs: [fakeRef(…, { double: … })]',
     });
     expect(await t.call.tell({ of: 'x', text: 'hello' })).toBe('told');
     expect(t.sent[1]).toMatchObject({ key: 'x', method: 'tell', input: 'hello', isNotify: true });
@@ -690,7 +690,7 @@ test('refuses a call that finds the mailbox full', async () => {
 
 test.each([
   [{ kay: 'k' }, /unknown option "kay"/],
-  [{ key: '' }, /key must be a key, got ""/],
+  [{ key: '' }, /key must be a non-empty string, got ""/],
   [{ key: 5 }, /key/],
   [{ delivery: 'never' }, /delivery must be 'at-once' or 'by-step', got "never"/],
 ])('refuses %o', (options, message) => {

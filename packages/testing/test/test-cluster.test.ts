@@ -299,8 +299,8 @@ describe('a dynamic one', () => {
     expect(() => cluster.restore('node-7')).toThrow('one of node-1');
     await using fixed = await testCluster({ numShards: 8, handler: whoAmI });
     await fixed.settled();
-    await expect(fixed.join('node-4')).rejects.toThrow('give isDynamic: true');
-    expect(() => fixed.cut('node-1')).toThrow('give isDynamic: true');
+    await expect(fixed.join('node-4')).rejects.toThrow('set isDynamic: true');
+    expect(() => fixed.cut('node-1')).toThrow('set isDynamic: true');
     await expect(testCluster({ isDynamic: 1 as never, handler: whoAmI })).rejects.toThrow('isDynamic');
   });
 });

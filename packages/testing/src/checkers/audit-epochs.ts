@@ -1,6 +1,6 @@
-/** Reads every write that a cluster's bucket took, and says where ownership of a shard went wrong. */
+/** Reads all writes to a cluster's bucket, and reports where ownership of a shard went wrong. */
 
-/** A put, or a deletion when `value` is undefined. Of all keys; only shard and member records are looked at. */
+/** A write to any key: a put, or a deletion if `value` is undefined. Only shard and member records are checked. */
 export interface BucketWrite {
   readonly revision: number;
   readonly key: string;
@@ -8,17 +8,17 @@ export interface BucketWrite {
 }
 
 export type EpochProblemKind =
-  /** Not in order of revision: nothing that follows is judged. */
+  /** The writes are not in order of revision; nothing after this is checked. */
   | 'out-of-order'
-  /** No shard record, or deleted: a cluster does neither. */
+  /** A shard record was deleted, or is not a shard record: a cluster does neither. */
   | 'malformed'
-  /** An epoch below one before it. */
+  /** An epoch is lower than an earlier one. */
   | 'epoch-regressed'
   /** The owner changed and the epoch did not rise. */
   | 'epoch-not-raised'
-  /** One epoch of a shard belongs to two incarnations. */
+  /** Two incarnations have the same epoch of a shard. */
   | 'two-owners'
-  /** More moves of a shard than changes of membership explain. Only with `maxMovesPerChange`. */
+  /** A shard moved more often than changes of membership explain. Only with `maxMovesPerChange`. */
   | 'too-many-moves';
 
 export interface EpochProblem {
@@ -31,7 +31,7 @@ export interface EpochProblem {
 
 export interface EpochAudit {
   readonly problems: readonly EpochProblem[];
-  /** What was looked at: an audit of nothing has shown nothing. */
+  /** The number of records checked: an audit without any proves nothing. */
   readonly shardWrites: number;
   readonly moves: number;
   readonly membershipChanges: number;
@@ -39,13 +39,14 @@ export interface EpochAudit {
 
 export interface EpochAuditOptions {
   /**
-   * How many moves of each shard one change of a member record explains. A move may come as late as the next change. For
-   * plain placement it is 1, and the first owner of a shard is no move. Default: moves are counted, not judged.
+   * How many moves of each shard one change of a member record explains. A move may happen as late as the next change.
+   * With plain placement it is 1; the first owner of a shard does not count as a move. Default: moves are counted, not
+   * checked.
    */
   maxMovesPerChange?: number | undefined;
 }
 
-/** `writes`: all of one bucket, in order of revision. */
+/** Checks `writes`, which are all writes to one bucket in order of revision. */
 export function auditEpochs(writes: Iterable<BucketWrite>, options: EpochAuditOptions = {}): EpochAudit {
   const audit = new Audit(options.maxMovesPerChange);
   for (const write of writes) if (!audit.take(write)) break;
@@ -61,13 +62,13 @@ interface ShardWrite {
 
 interface ShardHistory {
   highestEpoch: number;
-  /** Who holds it, or held it last. */
+  /** The holder of the shard, or its last one. */
   lastOwner: string | undefined;
-  /** By epoch. */
+  /** The holder of each epoch. */
   readonly owners: Map<number, string>;
-  /** How many moves the changes so far explain. */
+  /** How many more moves the changes so far explain. */
   allowedMoves: number;
-  /** Changes of membership that are counted in `allowedMoves`. */
+  /** The number of membership changes counted in `allowedMoves`. */
   changesSeen: number;
 }
 
@@ -85,7 +86,7 @@ class Audit implements EpochAudit {
     this.#maxMovesPerChange = maxMovesPerChange;
   }
 
-  /** False when the rest cannot be judged. */
+  /** False if the rest cannot be checked. */
   take(write: BucketWrite): boolean {
     const { revision, key } = write;
     if (revision <= this.#revision) {
@@ -110,7 +111,7 @@ class Audit implements EpochAudit {
     this.shardWrites++;
     const record = readShard(write.value);
     if (record === undefined) {
-      const what = write.value === undefined ? 'deleted' : 'no shard record';
+      const what = write.value === undefined ? 'deleted' : 'not a shard record';
       this.#report('malformed', write, `${write.key} is ${what}`);
       return;
     }
@@ -120,7 +121,7 @@ class Audit implements EpochAudit {
     if (epoch < shard.highestEpoch) {
       this.#report('epoch-regressed', write, `${name} wrote epoch ${epoch} after ${shard.highestEpoch}`);
     }
-    // What is released was owned under the same epoch, unless `provision` or the loss of a bucket made the record.
+    // A released shard was owned under the same epoch, unless provisioning or the loss of a bucket created the record.
     const holder = shard.owners.get(epoch);
     if (holder !== undefined && holder !== name && state !== 'restored') {
       this.#report(
@@ -151,11 +152,11 @@ class Audit implements EpochAudit {
     if (limit === undefined) return;
     const changes = this.membershipChanges - shard.changesSeen;
     shard.changesSeen = this.membershipChanges;
-    // Of old changes only the last one may still be at work.
+    // Of the old changes only the last one may still cause moves.
     shard.allowedMoves = Math.min(shard.allowedMoves + changes * limit, 2 * limit) - 1;
     if (shard.allowedMoves >= 0) return;
     shard.allowedMoves = 0;
-    this.#report('too-many-moves', write, `${write.key} moved and no change of membership explains it`);
+    this.#report('too-many-moves', write, `${write.key} moved, but no change of membership explains it`);
   }
 
   #shardOf(key: string): ShardHistory {

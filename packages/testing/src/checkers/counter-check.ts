@@ -1,6 +1,6 @@
 /**
- * Whether a history of counters is linearizable, without a search: every increment answers its place in the order, so
- * there is only one order to check. 100,000 operations of one key take 0.4 s.
+ * Checks whether a history of counters is linearizable, without a search: every increment answers its place in the
+ * order, so there is only one order to check. 100,000 operations of one key take 0.4 s.
  */
 import { operationsByKey } from './history.ts';
 import { checkOps } from './linearizable.ts';
@@ -13,10 +13,10 @@ import type { KeyVerdict, Verdict, Violation } from './verdict.ts';
 /**
  * Agrees with `checkLinearizable(operations, counterModel)`, in O(n log n).
  *
- * Let step `v` take a counter from `v - 1` to `v`. An increment that answered `v` bounds its time on both sides; a `get`
- * that answered `v` says that step `v` was no later than its end, and step `v + 1` no earlier than its start; a step that
- * nobody answered for was made by an unknown increment, not before that was invoked. Steps in order of `v` fit
- * these bounds if, and only if, no step's latest time lies before an earlier, or its own, step's earliest time.
+ * Let step `v` take a counter from `v - 1` to `v`. An increment that answered `v` bounds its time on both sides; a
+ * `get` that answered `v` says that step `v` was no later than its end, and step `v + 1` no earlier than its start; a
+ * step without an answer was made by an unknown increment, after that was invoked. Steps in order of `v` fit these
+ * bounds if and only if no step's latest time is before its own, or an earlier step's, earliest time.
  *
  * @throws INVALID_OPTION for an operation other than `increment` and `get`
  */
@@ -39,7 +39,7 @@ function checkCounter(operations: readonly Operation[]): KeyVerdict {
   );
   if (highest === undefined) return 'linearizable';
   const possible = steps.size + unknown.length;
-  // Before anything is as long as the highest value: a wrong one may be any number.
+  // Check this before allocating anything as long as the highest value: a wrong value may be any number.
   if (valueOf(highest) > possible) {
     const explanation = `${describeOperation(highest)}, but at most ${possible} increments took effect`;
     return { explanation, operations: [highest] };
@@ -51,14 +51,14 @@ function valueOf({ value }: Operation): number {
   return value as number;
 }
 
-/** Step → the increment that answered it. */
+/** Maps each step to the increment that answered it. */
 function stepsAnswered(certain: readonly Operation[]): Map<number, Operation> | Contradiction {
   const steps = new Map<number, Operation>();
   for (const operation of certain) {
     const { op, value } = operation;
     const least = op === 'increment' ? 1 : 0;
     if (!Number.isSafeInteger(value) || valueOf(operation) < least) {
-      const explanation = `${describeOperation(operation)} is no answer of a counter`;
+      const explanation = `${describeOperation(operation)} is not an answer of a counter`;
       return { explanation, operations: [operation] };
     }
     if (op !== 'increment') continue;
@@ -72,7 +72,7 @@ function stepsAnswered(certain: readonly Operation[]): Map<number, Operation> | 
   return steps;
 }
 
-/** By step, from 1: the operation that began last of those that a step cannot precede, and the like for the end. */
+/** For each step from 1: the last start among the operations it cannot precede, and likewise for the end. */
 interface Bounds {
   readonly highest: number;
   readonly notBefore: (Operation | undefined)[];
@@ -97,7 +97,7 @@ function laterStart(known: Operation | undefined, other: Operation): Operation {
 }
 
 /**
- * Unknown increments go to the steps without an answer in order of their start: an earlier step has to be done no later
+ * Assigns unknown increments to the steps without an answer in order of their start: an earlier step must not be later
  * than a later one, so an exchange never helps.
  */
 function firstConflict(

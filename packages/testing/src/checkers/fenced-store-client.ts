@@ -1,4 +1,4 @@
-/** The side of a fenced store that asks: what the actors of a node process write to before they answer. */
+/** The client of a fenced store, to which the actors of a node process write before they answer. */
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { ClstrError } from '@clstr/core';
@@ -12,7 +12,7 @@ export interface FencedStoreClientOptions {
   port: number;
   /** Where the store listens. Default `127.0.0.1`. */
   host?: string | undefined;
-  /** How long one answer may take, and the connection, in milliseconds. Default 5,000. */
+  /** The time limit of the connection and of each answer, in milliseconds. Default 5,000. */
   timeoutMs?: number | undefined;
 }
 
@@ -21,12 +21,12 @@ export interface FencedStoreClient {
   /** @throws INTERNAL when the store refuses the request; TIMEOUT, CONNECTION_LOST, TRANSPORT_CLOSED */
   read(key: string): Promise<FencedValue>;
   /**
-   * A refusal is a result. After TIMEOUT and CONNECTION_LOST the value may have been written.
+   * Writes a value; a refusal is a result. After TIMEOUT and CONNECTION_LOST the value may have been written.
    *
    * @throws as `read` does
    */
   write(key: string, value: number, epoch: number): Promise<FencedWrite>;
-  /** What waits is CONNECTION_LOST. Idempotent. */
+  /** Closes the connection; waiting requests fail as CONNECTION_LOST. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -106,7 +106,7 @@ class SocketClient implements FencedStoreClient {
 
   #ask(request: object): Promise<unknown> {
     if (this.#socket.destroyed) {
-      return Promise.reject(new ClstrError('TRANSPORT_CLOSED', 'the fenced store is not connected any more'));
+      return Promise.reject(new ClstrError('TRANSPORT_CLOSED', 'the fenced store is no longer connected'));
     }
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId;
@@ -136,7 +136,7 @@ class SocketClient implements FencedStoreClient {
   #settle({ id, answer, error }: Reply): void {
     const pending = this.#pending.get(id);
     if (error === undefined) pending?.resolve(answer);
-    else pending?.reject(new ClstrError('INTERNAL', `the fenced store says: ${error}`));
+    else pending?.reject(new ClstrError('INTERNAL', `the fenced store refused: ${error}`));
   }
 
   #failAll(): void {

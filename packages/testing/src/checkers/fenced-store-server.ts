@@ -23,7 +23,7 @@ export interface FencedStoreServerOptions {
 export interface FencedStoreServer {
   readonly host: string;
   readonly port: number;
-  /** What it serves: to be asked directly by the process that serves it. */
+  /** The store that is served, for direct use in this process. */
   readonly store: FencedStore;
   /** Ends all connections. Idempotent. */
   close(): Promise<void>;
@@ -37,7 +37,7 @@ export const fencedStoreServerSpec: Spec<Resolved<FencedStoreServerOptions>> = {
   store: orMade(handedOn(), () => new FencedStore()),
 };
 
-/** Resolves when it listens, on this machine only. @throws INVALID_OPTION, CONNECT_FAILED */
+/** Resolves when the server listens, on this machine only. @throws INVALID_OPTION, CONNECT_FAILED */
 export async function serveFencedStore(options: FencedStoreServerOptions = {}): Promise<FencedStoreServer> {
   const owner = 'serveFencedStore';
   const { port, store } = resolve(owner, fencedStoreServerSpec, options);
@@ -45,7 +45,7 @@ export async function serveFencedStore(options: FencedStoreServerOptions = {}): 
   const server = createServer((socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    // What went wrong with one client is seen by that client.
+    // The client sees its own errors.
     socket.on('error', () => socket.destroy());
     readJsonLines(socket, (request) => {
       writeJsonLine(socket, answer(store, request));

@@ -1,35 +1,35 @@
-/** A store that keeps counters true when their owners are not: it refuses the writes of an owner that was replaced. */
+/** A store that protects counters against stale owners: it refuses the writes of a replaced owner. */
 import { checkInteger, checkString } from '@clstr/core/internal';
 
 export interface FencedValue {
   readonly value: number;
-  /** The highest epoch that wrote it; 0 for none. */
+  /** The highest epoch that wrote the value; 0 if none did. */
   readonly epoch: number;
 }
 
 /**
- * `stale-epoch`: a later owner has written. `not-next`: the value is not the last one plus 1, whoever wrote that; the
- * writer knows an old state.
+ * `stale-epoch`: a later owner has written. `not-next`: the value is not the last one plus 1, so the writer has an old
+ * state.
  */
 export type FencedRefusal = 'stale-epoch' | 'not-next';
 
 export type FencedWrite =
   | { readonly kind: 'written' }
-  /** With what the store holds. */
+  /** A refusal with the cell that the store holds. */
   | { readonly kind: 'refused'; readonly why: FencedRefusal; readonly current: FencedValue };
 
-/** The store itself in a test of one process; see fenced-store-server.ts for several. */
+/** The store, for tests within one process; fenced-store-server.ts shares it between processes. */
 export class FencedStore {
   readonly #values = new Map<string, FencedValue>();
   #written = 0;
   #refused = 0;
 
-  /** Writes that were done, and refused: a test in which nobody was refused has tested no fence. */
+  /** The numbers of accepted and refused writes: a test without a refusal has not tested the fence. */
   get counts(): { readonly written: number; readonly refused: number } {
     return { written: this.#written, refused: this.#refused };
   }
 
-  /** A key that was never written holds value 0 of epoch 0. */
+  /** Reads a cell; a key that was never written holds value 0 of epoch 0. */
   read(key: string): FencedValue {
     return this.#values.get(checkString('FencedStore', 'key', key)) ?? NEVER_WRITTEN;
   }

@@ -4,8 +4,8 @@ import type { HistoryEvent } from './history.ts';
 import type { Operation } from './operation.ts';
 
 /**
- * The operations in `text`, in order of invocation. A last line without its line feed is left out: its writer was killed
- * in the middle of it, before the call it announces had left, or before anybody saw the answer it brings.
+ * Returns the operations in `text`, in order of invocation. It ignores a last line without a line feed: its writer was
+ * killed while writing it, before the announced call left, or before any code saw the recorded answer.
  *
  * @throws MalformedHistoryError naming the line and the problem
  */
@@ -60,7 +60,7 @@ const FIELDS = {
   invoke: { id, at: time, process: text, key: text, op: text },
   complete: { id, at: time, outcome },
 } satisfies Record<HistoryEvent['type'], Readonly<Record<string, Field>>>;
-/** May be any JSON, or missing. */
+/** A field that may be any JSON, or missing. */
 const FREE = { invoke: 'input', complete: 'value' } as const;
 
 function readEvent(line: string, refuse: (problem: string) => never): HistoryEvent {
@@ -68,9 +68,9 @@ function readEvent(line: string, refuse: (problem: string) => never): HistoryEve
   try {
     event = JSON.parse(line);
   } catch {
-    return refuse('is no JSON');
+    return refuse('is not JSON');
   }
-  if (typeof event !== 'object' || event === null || Array.isArray(event)) return refuse('is no object');
+  if (typeof event !== 'object' || event === null || Array.isArray(event)) return refuse('is not an object');
   const given = event as Record<string, unknown>;
   const { type } = given;
   if (type !== 'invoke' && type !== 'complete') return refuse(`type must be invoke or complete${got(type)}`);

@@ -13,8 +13,8 @@ export interface HistoryReport {
   readonly text: string;
 }
 
-/** Violations that are told in full; the line of their class counts all. */
-const MAX_TOLD = 10;
+/** How many violations are printed in full; the line of their class counts all. */
+const MAX_PRINTED = 10;
 
 interface KeyClass {
   readonly name: string;
@@ -23,7 +23,8 @@ interface KeyClass {
 }
 
 /**
- * Sorts the keys into counters (`increment`, `get`) and registers (`write`, `read`) by their operations, and checks each.
+ * Sorts the keys by their operations into counters (`increment`, `get`) and registers (`write`, `read`), and checks
+ * each.
  *
  * @throws Error naming the key and the operation that fits neither
  */
@@ -77,12 +78,13 @@ function renderClass({
     `${name}: ${kind}, ${format(keys)} keys, ${format(all.length)} operations (${outcomes}), ` +
       `${format(violations.length)} violations, ${format(undecidedKeys.length)} undecided`,
   ];
-  for (const { key, explanation, operations } of violations.slice(0, MAX_TOLD)) {
+  for (const { key, explanation, operations } of violations.slice(0, MAX_PRINTED)) {
     lines.push(`  key ${JSON.stringify(key)}: ${explanation}`);
     for (const operation of operations) lines.push(`    ${describeOperation(operation)}`);
   }
-  if (violations.length > MAX_TOLD) lines.push(`  and ${format(violations.length - MAX_TOLD)} more keys`);
-  if (undecidedKeys.length > 0) lines.push(`  undecided: ${undecidedKeys.slice(0, MAX_TOLD).join(', ')}`);
+  if (violations.length > MAX_PRINTED)
+    lines.push(`  and ${format(violations.length - MAX_PRINTED)} more keys`);
+  if (undecidedKeys.length > 0) lines.push(`  undecided: ${undecidedKeys.slice(0, MAX_PRINTED).join(', ')}`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,4 +1,4 @@
-/** What all callers did and saw, recorded as it happens: one event when a call leaves, one when its answer is there. */
+/** Records what all callers did and saw: one event when a call leaves, and one when its answer arrives. */
 import { endOf } from './operation.ts';
 import type { Operation, OperationOutcome } from './operation.ts';
 
@@ -11,28 +11,28 @@ export interface Invocation {
 
 export interface Completion {
   readonly outcome: OperationOutcome;
-  /** With `ok` only. */
+  /** Set only with `ok`. */
   readonly value?: unknown;
 }
 
-/** As they stand in a file, one per line. */
+/** The events of a history, as a file holds them, one per line. */
 export type HistoryEvent =
   | ({ readonly type: 'invoke'; readonly id: number; readonly at: number } & Invocation)
   | ({ readonly type: 'complete'; readonly id: number; readonly at: number } & Completion);
 
 export interface History {
-  /** Before the call leaves: what happens unrecorded cannot be judged. Returns the id for `complete`. */
+  /** Records a call; use it before the call leaves, because an unrecorded call cannot be checked. Returns an id. */
   invoke(invocation: Invocation, at: number): number;
-  /** Once per id. @throws Error when the id is unknown, or complete already */
+  /** Records the end of a call, once per id. @throws Error when the id is unknown or already complete */
   complete(id: number, completion: Completion, at: number): void;
-  /** In order of invocation; what was not completed is `unknown`. */
+  /** Returns the operations in order of invocation; incomplete ones are `unknown`. */
   operations(): readonly Operation[];
 }
 
 export interface HistoryOptions {
   /**
-   * Gets each event as a line of JSON, its line feed included: append it to a file before going on, synchronously, and
-   * the file tells the truth whenever its writer is killed.
+   * Called with each event as a line of JSON, including its line feed. Append it to a file synchronously before you go
+   * on; the file is then correct even if its writer is killed.
    */
   onLine?: ((line: string) => void) | undefined;
 }
@@ -40,24 +40,24 @@ export interface HistoryOptions {
 export function createHistory(options: HistoryOptions = {}): History {
   const recorded: Operation[] = [];
   const open = new Set<number>();
-  const tell = (event: HistoryEvent): void => options.onLine?.(`${JSON.stringify(event)}\n`);
+  const emit = (event: HistoryEvent): void => options.onLine?.(`${JSON.stringify(event)}\n`);
   return {
     invoke(invocation, at) {
       const id = recorded.push({ ...invocation, invokedAt: at, outcome: 'unknown' }) - 1;
       open.add(id);
-      tell({ type: 'invoke', id, at, ...invocation });
+      emit({ type: 'invoke', id, at, ...invocation });
       return id;
     },
     complete(id, completion, at) {
       if (!open.delete(id)) throw new Error(`history: operation ${id} is not running`);
       recorded[id] = { ...recorded[id]!, ...completion, endedAt: at };
-      tell({ type: 'complete', id, at, ...completion });
+      emit({ type: 'complete', id, at, ...completion });
     },
     operations: () => recorded,
   };
 }
 
-/** Keys in order of their first operation. */
+/** Groups operations by key, in order of each key's first operation. */
 export function operationsByKey(operations: Iterable<Operation>): Map<string, Operation[]> {
   const keys = new Map<string, Operation[]>();
   for (const operation of operations) {
@@ -68,7 +68,7 @@ export function operationsByKey(operations: Iterable<Operation>): Map<string, Op
   return keys;
 }
 
-/** The history as it was known at a time: what had not ended by then may have taken effect or not. */
+/** The history as it was known at a given time: operations that had not ended may have taken effect or not. */
 export function historyUntil(operations: readonly Operation[], at: number): Operation[] {
   return operations
     .filter(({ invokedAt }) => invokedAt <= at)

@@ -1,10 +1,10 @@
 /** Cuts a stream of text into lines of JSON. */
 import type { Socket } from 'node:net';
 
-/** Longer lines are no message of ours: the connection is ended. */
+/** The longest valid line; a longer one ends the connection. */
 const MAX_LINE = 65_536;
 
-/** Calls `onValue` for each line that arrives; a line that is no JSON, or too long, destroys the socket. */
+/** Calls `onValue` for each line that arrives; a line that is too long or is not JSON destroys the socket. */
 export function readJsonLines(socket: Socket, onValue: (value: unknown) => void): void {
   let rest = '';
   socket.setEncoding('utf8').on('data', (text: string) => {

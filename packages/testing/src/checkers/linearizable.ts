@@ -1,9 +1,9 @@
 /**
- * Whether a history is linearizable: for each key a search for one serial order that explains all answers. Exponential
- * at worst, hence bounded; see counter-check.ts for counters, which need no search.
+ * Checks whether a history is linearizable: for each key it searches for one serial order that explains all answers.
+ * The search is exponential in the worst case, hence bounded; counter-check.ts checks counters without a search.
  *
- * Wing and Gong, Testing and verifying concurrent objects, 1993; with Lowe's memory of what was tried (Testing for
- * linearizability, 2017).
+ * Wing and Gong, Testing and verifying concurrent objects, 1993; with Lowe's memory of tried configurations (Testing
+ * for linearizability, 2017).
  */
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { integer, invalidOption, resolve } from '@clstr/core/internal';
@@ -16,7 +16,7 @@ import { combineVerdicts } from './verdict.ts';
 import type { KeyVerdict, Verdict } from './verdict.ts';
 
 export interface LinearizableOptions {
-  /** Pairs of (operations placed so far, state) that are tried per key until it is `undecided`. Default 1,000,000. */
+  /** How many pairs (operations placed so far, state) to try per key before it is `undecided`. Default 1,000,000. */
   maxConfigurations?: number | undefined;
 }
 
@@ -25,8 +25,8 @@ export const linearizableSpec: Spec<Resolved<LinearizableOptions>> = {
 };
 
 /**
- * One operation comes before another only when it ended at an earlier time than the other was invoked at; equal times
- * leave the order open.
+ * Checks each key. One operation precedes another only if it ended before the other was invoked; equal times leave the
+ * order open.
  *
  * @throws INVALID_OPTION also for an operation that `model` does not have
  */
@@ -64,7 +64,7 @@ function checkKey<State>(
   return result.kind === 'stuck' ? explain(operations, model, limit, result) : result.kind;
 }
 
-/** The contradiction in the shortest part of the history, from its start, that has one: found by bisection. */
+/** Finds, by bisection, the shortest prefix of the history with a contradiction, and describes it. */
 function explain<State>(
   operations: readonly Operation[],
   model: SequentialModel<State>,
@@ -93,7 +93,7 @@ function explain<State>(
 
 interface Stuck<State> {
   readonly kind: 'stuck';
-  /** Of the try that placed most operations: its state, what it placed last, and what could not come next. */
+  /** The try that placed most operations: its state, its last operation, and those that could not come next. */
   readonly state: State;
   readonly last: Operation | undefined;
   readonly refused: readonly Operation[];
@@ -101,13 +101,13 @@ interface Stuck<State> {
 
 type SearchResult<State> = { readonly kind: 'linearizable' | 'undecided' } | Stuck<State>;
 
-/** Which operations have a place, and what they led to. */
+/** The operations placed so far, and the state they led to. */
 interface Configuration<State> {
-  /** Of the acknowledged operations, by invocation, all before this index have a place … */
+  /** Among the acknowledged operations, by invocation, all before this index are placed … */
   readonly base: number;
-  /** … and these after it, ascending. Few: they ran at the same time as the one at `base`. */
+  /** … and these after it, in ascending order. There are few: they ran at the same time as the one at `base`. */
   readonly beyond: readonly number[];
-  /** How many of each group of unknown operations have a place. */
+  /** How many operations of each unknown group are placed. */
   readonly taken: readonly number[];
   readonly state: State;
   readonly last: Operation | undefined;
@@ -136,7 +136,7 @@ function search<State>(
     seen.add(memory);
 
     const { candidates, minEnd } = nextCertain(certain, config);
-    // Pushed first, so tried last: most of what is unknown has no part in the order.
+    // Pushed first, so tried last: most unknown operations are not part of the order.
     for (const [group, members] of groups.entries()) {
       const operation = members[taken[group]!];
       if (operation === undefined || operation.invokedAt > minEnd) continue;
@@ -160,8 +160,8 @@ function search<State>(
 }
 
 /**
- * Unknown operations that would do the same: they never have to end, so the one that was invoked first can stand for any
- * of them. Those that change nothing explain nothing.
+ * Groups unknown operations with the same effect: they never have to end, so the one that was invoked first can stand
+ * for any of them. Operations that change nothing are left out, because they explain nothing.
  */
 function groupUnknown(
   operations: readonly Operation[],
@@ -178,7 +178,7 @@ function groupUnknown(
   return [...groups.values()];
 }
 
-/** What may come next: no other operation without a place ended before it was invoked. In order of their ends. */
+/** The operations that may come next: no unplaced one ended before their invocation. Sorted by their ends. */
 function nextCertain(
   certain: readonly Operation[],
   { base, beyond }: Pick<Configuration<unknown>, 'base' | 'beyond'>,

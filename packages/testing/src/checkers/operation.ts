@@ -1,31 +1,31 @@
-/** One operation as its caller saw it: what a history is made of. */
+/** One operation of a history, as its caller saw it. */
 
-/** Whether it took effect: `ok` yes, `not-executed` no, `unknown` perhaps, at any time after it was invoked. */
+/** Whether the operation took effect: `ok` yes, `not-executed` no, `unknown` perhaps, at any time after invocation. */
 export type OperationOutcome = 'ok' | 'not-executed' | 'unknown';
 
-/** Times are of one clock for the whole history, in any unit. */
+/** An operation. All times of a history come from one clock, in any unit. */
 export interface Operation {
-  /** Who called; only for people. */
+  /** The name of the caller, for people only. */
   readonly process: string;
   readonly key: string;
-  /** What the sequential model knows it by, such as `increment` or `get`. */
+  /** Its name in the sequential model, such as `increment` or `get`. */
   readonly op: string;
-  /** What was passed, as JSON. */
+  /** The argument, as JSON. */
   readonly input?: unknown;
   readonly invokedAt: number;
   /** Undefined when no answer was recorded. */
   readonly endedAt?: number | undefined;
   readonly outcome: OperationOutcome;
-  /** What was answered, as JSON; undefined unless the outcome is `ok`. */
+  /** The answer, as JSON; undefined unless the outcome is `ok`. */
   readonly value?: unknown;
 }
 
-/** The time by which it had taken effect: never, unless it was acknowledged. */
+/** The time by which the operation must have taken effect: infinite unless it was acknowledged. */
 export function endOf({ outcome, endedAt }: Operation): number {
   return outcome === 'ok' && endedAt !== undefined ? endedAt : Infinity;
 }
 
-/** For people: `p1 increment() = 3 [10, 14]`. */
+/** The operation as text, such as `p1 increment() = 3 [10, 14]`. */
 export function describeOperation(operation: Operation): string {
   const { process, op, input, invokedAt, endedAt, outcome, value } = operation;
   const call = `${process} ${op}(${input === undefined ? '' : JSON.stringify(input)})`;

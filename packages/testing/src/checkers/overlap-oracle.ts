@@ -1,6 +1,7 @@
 /**
- * Watches from outside who serves which shard, and which handlers run: two owners at one instant, or two epochs at work
- * at once, are reported. It judges in the order in which it is told, so that equal times are no overlap by themselves.
+ * Watches from outside which nodes serve each shard and which handlers run, and reports two owners at one instant, and
+ * handlers of two epochs that run at once. It takes the order of the reports as the order of events, so that equal
+ * times alone are not an overlap.
  */
 
 /** One run of a node, as the owner of a shard under one epoch. */
@@ -20,30 +21,30 @@ export type OverlapKind =
 export interface Overlap {
   readonly kind: OverlapKind;
   readonly at: number;
-  /** Who was there, and who came. */
+  /** The earlier owner and the later one. */
   readonly owners: readonly [ShardOwner, ShardOwner];
 }
 
 export interface OverlapOracle {
   /**
-   * The owner admits work from now on until `ended`, or until the time `until`, such as the end of its lease: a paused
-   * node admits nothing later although it cannot say so. Told again, `until` is replaced.
+   * Reports that the owner admits work from now until `ended`, or until the time `until`, such as the end of its lease:
+   * a paused node admits nothing after that although it cannot report it. A further call replaces `until`.
    */
   admitted(owner: ShardOwner, at: number, until?: number): void;
-  /** It admits no more; also to be told of a node that crashed. Nothing happens when it did not admit. */
+  /** Reports that the owner admits no more; call it for a crashed node too. Has no effect if it did not admit. */
   ended(owner: ShardOwner): void;
-  /** `handler` names one run of a handler, unique for the oracle. */
+  /** Reports the start of one run of a handler, which `handler` names uniquely. */
   handlerStarted(owner: ShardOwner, handler: string, at: number): void;
-  /** Its signal is aborted: from now on it may overlap. */
+  /** Reports that the run's signal was aborted: from now on it may overlap. */
   handlerAborted(handler: string): void;
-  /** Also to be told of a node that crashed. */
+  /** Reports the end of the run; call it for a crashed node too. */
   handlerEnded(handler: string): void;
-  /** The process of the incarnation is stopped, or blocks its event loop: it cannot abort before its next turn. */
+  /** Reports that the incarnation's process is stopped or blocked: it cannot abort handlers before its next turn. */
   paused(inc: string): void;
-  /** It had its next turn, and aborted what it had to. */
+  /** Reports that the process had its next turn, and aborted what it had to. */
   resumed(inc: string): void;
   readonly overlaps: readonly Overlap[];
-  /** How often `admitted` and `handlerStarted` were judged: a test that saw none has shown nothing. */
+  /** How often `admitted` and `handlerStarted` were checked: a test without any proves nothing. */
   readonly admissions: number;
   readonly handlers: number;
 }
@@ -61,13 +62,13 @@ class Oracle implements OverlapOracle {
   readonly overlaps: Overlap[] = [];
   admissions = 0;
   handlers = 0;
-  /** By shard, then by incarnation. */
+  /** The admissions by shard and incarnation. */
   readonly #admitting = new Map<number, Map<string, Admission>>();
-  /** By shard, then by handler: those that run un-aborted. */
+  /** The un-aborted running handlers, by shard and name. */
   readonly #running = new Map<number, Map<string, ShardOwner>>();
   readonly #shardOf = new Map<string, number>();
   readonly #paused = new Set<string>();
-  /** Pairs that were reported: an overlap lasts, and is one. */
+  /** The pairs already reported: an overlap that lasts is reported once. */
   readonly #reported = new Set<string>();
 
   admitted(owner: ShardOwner, at: number, until = Infinity): void {

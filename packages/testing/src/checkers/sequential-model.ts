@@ -1,4 +1,4 @@
-/** What an object does when operations come one at a time: the yardstick of linearizability. */
+/** The behaviour of an object under one operation at a time, against which linearizability is checked. */
 import type { Operation } from './operation.ts';
 
 export interface SequentialModel<State> {
@@ -6,11 +6,11 @@ export interface SequentialModel<State> {
   /** The names of all operations, and which of them change nothing. */
   readonly ops: Readonly<Record<string, 'reads' | 'writes'>>;
   readonly initial: State;
-  /** Must change nothing it is given. `value`: what is answered; undefined where no answer is to be compared. */
+  /** Must not modify its arguments. `value` is the expected answer, or undefined if answers are not compared. */
   apply(state: State, operation: Operation): { readonly state: State; readonly value: unknown };
 }
 
-/** Starts at 0; `increment` adds 1 and answers the new value, `get` answers the value. */
+/** A counter that starts at 0; `increment` adds 1 and answers the new value, `get` answers the value. */
 export const counterModel: SequentialModel<number> = {
   name: 'counter',
   ops: { increment: 'writes', get: 'reads' },
@@ -21,7 +21,7 @@ export const counterModel: SequentialModel<number> = {
   },
 };
 
-/** Starts as null; `write` stores its input and its answer is not looked at, `read` answers what was stored last. */
+/** A register that starts as null; `write` stores its input, with any answer, and `read` answers the last input. */
 export const registerModel: SequentialModel<unknown> = {
   name: 'register',
   ops: { write: 'writes', read: 'reads' },

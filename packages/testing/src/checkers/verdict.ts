@@ -1,20 +1,20 @@
-/** What a checker of histories says: for each key whether one serial order explains all answers. */
+/** The verdict on a history: for each key, whether one serial order explains all answers. */
 import type { Operation } from './operation.ts';
 
 export interface Violation {
   readonly key: string;
   /** One sentence. */
   readonly explanation: string;
-  /** The operations it speaks of: as few as show the contradiction. */
+  /** The operations in the contradiction, as few as possible. */
   readonly operations: readonly Operation[];
 }
 
 export interface Verdict {
-  /** `undecided`: no violation was found, but the search of some key was given up. */
+  /** `undecided`: no violation was found, but the search gave up on some key. */
   readonly kind: 'linearizable' | 'violation' | 'undecided';
   readonly keys: number;
   readonly operations: number;
-  /** One for each key that has any. */
+  /** One violation for each key that has any. */
   readonly violations: readonly Violation[];
   readonly undecidedKeys: readonly string[];
 }

@@ -1,9 +1,9 @@
-/** Makes a fault happen to a world, and undoes it when its time is over. */
+/** Applies a fault to a world, and undoes it when its time is over. */
 import type { Fault } from './faults.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import type { World } from './world.ts';
 
-/** False when it is too late for it, or there is no process left. */
+/** Returns false if it is too late for the fault, or no process is left. */
 export function applyFault(world: World, fault: Fault): boolean {
   if (world.isHealed) return false;
   const node = targetOf(world, fault);
@@ -113,7 +113,7 @@ function begin(world: World, fault: Fault, node: SimulatedNode): void {
   }
 }
 
-/** All faults are over, whatever time they had left. */
+/** Ends all faults, however much time they had left. */
 export function heal(world: World): void {
   world.isHealed = true;
   world.isSlow = false;
@@ -125,7 +125,7 @@ export function heal(world: World): void {
   world.noteHindrances();
 }
 
-/** Undefined when there is no process left. */
+/** The process that the fault targets; undefined if none is left. */
 export function targetOf({ processes }: World, { node }: Fault): SimulatedNode | undefined {
   const there = processes.filter((process) => !process.hasEnded);
   return there[node % there.length];
@@ -135,7 +135,7 @@ function restore({ store }: World, node: SimulatedNode): void {
   if (node.clock.state !== 'dead') store.restore(node.processId);
 }
 
-/** Busy for 50 to 250 ms, free for as long. */
+/** Keeps a process busy for 50 to 250 ms and free for as long, again and again. */
 function stall(world: World, node: SimulatedNode, untilMs: number): void {
   node.clock.pause();
   node.noteHindrance(world.nowMs);
@@ -170,7 +170,7 @@ function outage(world: World, { salt }: Fault, later: (undo: () => void, delayMs
   }
 }
 
-/** An operator who deletes what a node says of itself. */
+/** Deletes a node's own records, as an operator might. */
 function purge({ store }: World, nodeId: string): void {
   const operator = store.connect({ member: 'operator' });
   for (const key of [`h.${nodeId}`, `m.${nodeId}`]) {
@@ -182,7 +182,7 @@ function purge({ store }: World, nodeId: string): void {
   }
 }
 
-/** What a data cut with this salt keeps from a node: what others send, what it sends itself, or both. */
+/** The directions that a data cut with this salt blocks: messages to the node, messages from it, or both. */
 export function directionsOf(salt: number): {
   readonly cutsInbound: boolean;
   readonly cutsOutbound: boolean;

@@ -1,6 +1,6 @@
 /**
- * S1 over the loss of a bucket. Epochs go on rising as far as survivors that do not stand still write what they know into
- * the next bucket; what nobody could tell in time cannot be surpassed.
+ * S1 across the loss of a bucket. Epochs keep rising as far as survivors that do not stall write what they know into
+ * the next bucket; an epoch that no process could write in time cannot be surpassed.
  */
 import { CONFIG_KEY } from '@clstr/core/store';
 import type { ClusterStore, StoreEntry, Watch } from '@clstr/core/store';
@@ -10,7 +10,7 @@ import type { World } from './world.ts';
 
 interface Loss {
   readonly atMs: number;
-  /** What each process had heard by then. */
+  /** The epochs that each process knew by then. */
   readonly known: ReadonlyMap<SimulatedNode, ReadonlyMap<string, number>>;
 }
 
@@ -19,7 +19,7 @@ export class BucketLosses {
   readonly #store: ClusterStore;
   #watch: Watch | undefined;
   #last: Loss | undefined;
-  /** Shards that have had an owner in the bucket of now. */
+  /** The shards that have had an owner in the current bucket. */
   readonly #owned = new Set<string>();
 
   constructor(world: World) {
@@ -27,16 +27,16 @@ export class BucketLosses {
     this.#store = world.store.connect({ member: 'auditor' });
   }
 
-  /** The bucket was deleted. */
+  /** Records that the bucket was deleted. */
   onLoss(): void {
     const { nowMs, processes } = this.#world;
     const there = processes.filter((process) => !process.hasEnded);
     this.#last = {
       atMs: nowMs,
-      known: new Map(there.map((process) => [process, new Map(process.heard.highest)])),
+      known: new Map(there.map((process) => [process, new Map(process.epochs.highest)])),
     };
     this.#owned.clear();
-    // The one before still watches the bucket that is gone.
+    // The previous watch still watches the deleted bucket.
     this.#watch?.close();
     this.#watch = this.#store.watch('s.*', { onEntry: (entry) => this.#onShard(entry), onGap: ignore });
   }
@@ -45,14 +45,14 @@ export class BucketLosses {
     if (this.#last === undefined || value === undefined || this.#owned.has(key)) return;
     const { epoch, owner, inc, state, cluster } = JSON.parse(value) as Record<string, unknown>;
     const { nowMs, timing, oracle, store } = this.#world;
-    // What was written for an earlier bucket, and came late, makes nobody an owner.
+    // A late write for an earlier bucket makes no node an owner.
     if (state !== 'owned' || cluster !== clusterIdOf(store)) return;
     this.#owned.add(key);
-    // Nobody may take a shard of a new bucket earlier than that: so long there was to write what one knew.
+    // No node may take a shard of a new bucket earlier than this, so each process had this long to write its epochs.
     const sinceMs = Math.max(this.#last.atMs, nowMs - timing.expiryMs);
     for (const [process, known] of this.#last.known) {
       const highest = known.get(key) ?? 0;
-      if (highest < (epoch as number) || !couldTell(process, sinceMs)) continue;
+      if (highest < (epoch as number) || !couldRestore(process, sinceMs)) continue;
       oracle.violated(
         'S1',
         `${key}: epoch ${String(epoch)} of ${String(owner)}#${String(inc)} in a new bucket, though ` +
@@ -62,18 +62,21 @@ export class BucketLosses {
   }
 }
 
-/** Of the bucket of now. */
+/** The cluster id of the current bucket. */
 function clusterIdOf({ history }: MemoryStore): unknown {
   const config = history.findLast(({ key }) => key === CONFIG_KEY)?.value;
   return config && (JSON.parse(config) as { id: unknown }).id;
 }
 
-/** It ran, and had its connection, from `sinceMs` on; who leaves, or was refused its name, is no survivor. */
-function couldTell(process: SimulatedNode, sinceMs: number): boolean {
+/**
+ * Whether the process ran and was connected from `sinceMs` on. One that leaves, or was refused its name, does not
+ * count.
+ */
+function couldRestore(process: SimulatedNode, sinceMs: number): boolean {
   const { hasEnded, node, unhinderedSinceMs } = process;
   return !hasEnded && node.state !== 'draining' && unhinderedSinceMs <= sinceMs;
 }
 
 function ignore(): void {
-  // An auditor that nothing hinders misses nothing.
+  // The auditor's connection has no faults, so it never misses an entry.
 }

@@ -1,4 +1,4 @@
-/** Watches what one client sends and hears: it must not go back to an older owner, nor let a call overtake another. */
+/** Watches the traffic of one client: it must not return to an older owner, nor let one call overtake another. */
 import type { ClstrError, Transport } from '@clstr/core';
 import type {
   Address,
@@ -14,15 +14,15 @@ import type { Oracle } from './oracle.ts';
 export class ClientWatch {
   readonly #oracle: Oracle;
   readonly #onSend: (entry: OutboundEntry) => void;
-  /** The highest epoch this client was told of each shard. */
+  /** The highest epoch of each shard that this client has received. */
   readonly #highest = new Map<number, { highest: number; owner: string }>();
   readonly #lastEpochOf: (shard: number, owner: NodeAddress) => number | undefined;
-  /** Of each key: what was refused and is not sent again yet. */
+  /** The calls of each key that were refused and not yet sent again. */
   readonly #refused = new Map<string, Set<OutboundEntry>>();
   readonly #seen = new WeakSet<OutboundEntry>();
   #clusterId = '';
 
-  /** `lastEpochOf`: the last in which that run of a node owned a shard, in truth. */
+  /** `lastEpochOf` returns the last epoch in which that run of a node really owned a shard. */
   constructor(
     oracle: Oracle,
     onSend: (entry: OutboundEntry) => void,
@@ -33,7 +33,7 @@ export class ClientWatch {
     this.#lastEpochOf = lastEpochOf;
   }
 
-  /** The same transport, its links watched. */
+  /** Returns the same transport with watched links. */
   wrap(transport: Transport): Transport {
     const openLink: Transport['openLink'] = (options) => this.#wrapLink(transport.openLink(options));
     return new Proxy(transport, {
@@ -90,7 +90,7 @@ export class ClientWatch {
     }
   }
 
-  /** A reply names its node without an epoch: it may well be the owner of a later one than this client was told of. */
+  /** A reply names its node without an epoch, which may be later than any that this client has received. */
   #checkRoute(shard: number, to: NodeAddress): void {
     const { highest = 0, owner = '' } = this.#highest.get(shard) ?? {};
     if (highest === 0 || owner === nameOf(to)) return;
@@ -102,16 +102,16 @@ export class ClientWatch {
     );
   }
 
-  #refusedBy(error: ClstrError | undefined, entry: OutboundEntry, tell: () => void): void {
+  #refusedBy(error: ClstrError | undefined, entry: OutboundEntry, pass: () => void): void {
     if (error?.outcome !== 'not-executed' || entry.key === undefined) {
-      tell();
+      pass();
       return;
     }
     if (error.code === 'NOT_OWNER') this.#learn(entry.shard, error.details ?? {});
     let refused = this.#refused.get(entry.key);
     if (refused === undefined) this.#refused.set(entry.key, (refused = new Set()));
     refused.add(entry);
-    tell();
+    pass();
     if (isDone(entry)) refused.delete(entry);
   }
 
@@ -119,7 +119,7 @@ export class ClientWatch {
     if (error !== undefined) return;
     const { clusterId, owners } = JSON.parse(new TextDecoder().decode(payloadBytes(payload))) as {
       clusterId: string;
-      /** Left out when there is nothing newer than what the client knows. */
+      /** Left out if there is nothing newer than what the client knows. */
       owners?: [number, number, string, string][];
     };
     if (clusterId !== this.#clusterId) this.#highest.clear();
@@ -139,12 +139,12 @@ function nameOf({ nodeId, inc }: Pick<NodeAddress, 'nodeId' | 'inc'>): string {
   return `${nodeId}.${inc}`;
 }
 
-/** For the owners of all shards; to any node, or to one. */
+/** Whether the entry asks for the owners of all shards. */
 function isQuestion({ type }: OutboundEntry): boolean {
   return type === 'clstr.topology';
 }
 
-/** The client's own calls say when they have ended. */
+/** Whether the call has ended, which the client's own calls record. */
 function isDone(entry: OutboundEntry): boolean {
   return (entry as { isDone?: boolean }).isDone === true;
 }

@@ -1,4 +1,4 @@
-/** Calls of simulated clients to counters, and whether what they were told fits together. */
+/** The calls of simulated clients to counters, and a check that their answers are consistent. */
 import type { Outcome } from '@clstr/core';
 
 export interface CounterCall {
@@ -11,25 +11,27 @@ export interface CounterCall {
   /** How often its handler started. */
   starts: number;
   readonly isIdempotent: boolean;
-  /** Which client. */
+  /** The number of the client. */
   readonly client: number;
-  /** How often it left its client. */
+  /** How often the client sent it. */
   sends: number;
 }
 
-/** Texts of what is wrong with the increments of one key; `stored` is the value at the end. */
+/** Returns a text for each problem with the increments of one key; `stored` is the value at the end. */
 export function checkCounter(key: string, calls: readonly CounterCall[], stored: number): string[] {
   const wrong: string[] = [];
   const ok = calls.filter((call) => call.outcome === 'ok').sort((a, b) => a.value! - b.value!);
   for (let i = 1; i < ok.length; i++) {
     const [before, after] = [ok[i - 1]!, ok[i]!];
-    if (before.value === after.value) wrong.push(`${key}: two increments were told ${after.value}`);
+    if (before.value === after.value) wrong.push(`${key}: two increments were answered ${after.value}`);
   }
   // In order of value, no call may have ended before one with a smaller value began.
   let earliestEndMs = Infinity;
   for (const call of [...ok].reverse()) {
     if (call.invokedMs > earliestEndMs) {
-      wrong.push(`${key}: an increment told ${call.value} began after one with a greater value had ended`);
+      wrong.push(
+        `${key}: an increment answered ${call.value} began after one with a greater value had ended`,
+      );
     }
     earliestEndMs = Math.min(earliestEndMs, call.endedMs!);
   }

@@ -1,4 +1,4 @@
-/** The load that a run has by default: counters that write to a fenced store before they answer, and clients that add. */
+/** The default load of a run: counters that write to a fenced store before they answer, and clients that add. */
 import { defineActor, request } from '@clstr/actors';
 import type { Actor } from '@clstr/actors';
 import { isClstrError, shardFromString } from '@clstr/core';
@@ -16,13 +16,13 @@ import type { World } from './world.ts';
 const Counter = defineActor('counter', { add: request<{ id: number }, number>() });
 
 const KEYS = Array.from({ length: 24 }, (_, i) => `key-${i}`);
-/** A hash for each message would be a tenth of a run. */
+/** Caches hashes: hashing for each message would take a tenth of a run. */
 const SHARDS = new Map(KEYS.map((key) => [key, shardFromString(key, NUM_SHARDS)]));
 const CALLS_PER_RUN = 1_000;
 const TIMEOUTS_MS = [200, 1_000, 5_000];
 /** How long a key may take to answer after all faults. */
 const PROBE_MS = 5_000;
-/** How much later than its deadline a call may end: the client's timers are coarse. */
+/** How much later than its deadline a call may end, because the client's timers are coarse. */
 const LATE_MS = 100;
 
 export class CounterLoad {
@@ -30,7 +30,7 @@ export class CounterLoad {
   readonly #world: World;
   readonly #exclusion: Exclusion;
   readonly #values: FencedCounterStore;
-  /** Of each client, key and lease: the last call that started without ever being repeated. */
+  /** For each client, key and lease, the last started call that was never repeated. */
   readonly #lastStarted = new Map<string, number>();
 
   constructor(world: World, exclusion: Exclusion) {
@@ -65,7 +65,7 @@ export class CounterLoad {
     });
   }
 
-  /** One client of `clients`, at work for `spanMs`. */
+  /** Runs one client of `clients` for `spanMs`. */
   startClient(client: Client, number: number, random: SeededRandom, spanMs: number, clients: number): void {
     const { clock } = this.#world;
     const untilMs = clock.monoMs() + spanMs;
@@ -80,13 +80,13 @@ export class CounterLoad {
     next();
   }
 
-  /** Noted for the order of calls: how often each was sent. */
+  /** Records how often each call was sent, for the check of their order. */
   onSend({ payload }: OutboundEntry): void {
     const { id } = JSON.parse(payload as string) as { id: number };
     this.calls[id]!.sends++;
   }
 
-  /** When all faults are over every key answers. */
+  /** Checks that every key answers once all faults are over. */
   async probe(): Promise<void> {
     const w = this.#world;
     const random = w.random.fork();
@@ -155,7 +155,7 @@ export class CounterLoad {
       });
   }
 
-  /** How long a handler takes besides what it waits for. */
+  /** How long a handler takes, apart from the time that it waits for the store. */
   #slowMs(): number {
     const { network: random, isSlow } = this.#world;
     if (!isSlow) return random.chance(0.03) ? random.next() * 50 : 0;

@@ -1,21 +1,21 @@
-/** What currently stands between one node and the rest of its world. */
+/** The current disturbances between one node and the rest of its world. */
 import type { DeliveryEffect, OperationEffect } from '@clstr/transport-memory/internal';
 import type { SeededRandom } from './seeded-random.ts';
 
 export class Disturbances {
-  /** Nothing gets through in either direction, and nobody knows. */
+  /** Nothing gets through in either direction, and no side notices. */
   isBlackHole = false;
-  /** Messages of the bus to the node are lost, and those from it. */
+  /** Bus messages to the node are lost, or those from it. */
   cutsInbound = false;
   cutsOutbound = false;
-  /** Share of the store's answers that are lost; all that is written is written. */
+  /** The share of the store's answers that are lost; the writes still take effect. */
   losesAnswers = 0;
-  /** Share of the writes that never reach the store. */
+  /** The share of writes that never reach the store. */
   losesWrites = 0;
   storeDelayMs = 0;
-  /** Share of the writes that are done only after their sender has given up. */
+  /** The share of writes that take effect only after their sender has given up. */
   lateWrites = 0;
-  /** Reads fail, and watches tell what was new so long ago. */
+  /** Reads fail, and watches deliver entries this much later. */
   deafMs = 0;
   breaksWatches = false;
   packetLoss = 0;
@@ -28,7 +28,7 @@ export class Disturbances {
     return this.cutsInbound || this.cutsOutbound;
   }
 
-  /** Whether anything stands between the node and the store. */
+  /** Whether anything disturbs the connection between the node and the store. */
   get hinderStore(): boolean {
     const { isBlackHole, losesAnswers, losesWrites, storeDelayMs, lateWrites, deafMs, breaksWatches } = this;
     const shares = losesAnswers + losesWrites + storeDelayMs + lateWrites + deafMs;
@@ -45,7 +45,7 @@ export class Disturbances {
       if (this.deafMs > 0) return { request: 'lost' };
       return { request, answer, staleBy: random.chance(0.05) ? random.int(1, 20) : 0 };
     }
-    // A request that its sender has given up may still be done, much later.
+    // A request that its sender has given up may still take effect, much later.
     if (random.chance(0.002 + this.lateWrites)) return { request: request + random.next() * 3_000, answer };
     return { request, answer, isUndecided: random.chance(0.01) };
   }
@@ -57,7 +57,7 @@ export class Disturbances {
     return delayMs;
   }
 
-  /** Undefined when the packet is lost. */
+  /** The delay of a packet; undefined if it is lost. */
   packetDelayMs(random: SeededRandom): number | undefined {
     if (this.isBlackHole || random.chance(this.packetLoss)) return undefined;
     return random.next() * 3;

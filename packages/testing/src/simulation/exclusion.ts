@@ -1,4 +1,4 @@
-/** No two processes work for one shard, or under one node id, at the same time. */
+/** Checks that no two processes work for one shard, or under one node id, at the same time. */
 import type { SimulatedNode } from './simulated-node.ts';
 import type { World } from './world.ts';
 
@@ -11,10 +11,10 @@ interface RunningHandler {
 export class Exclusion {
   readonly #world: World;
   readonly #running = new Map<string, Set<RunningHandler>>();
-  /** Until when two processes under a node id may both trust a heartbeat, one from before its record was lost. */
+  /** For each node id, the time until which two processes may both hold a session, because its heartbeat was lost. */
   readonly #twinsUntilMs = new Map<string, number>();
   #allTwinsUntilMs = 0;
-  /** Not failed, where clocks may do what they like. */
+  /** Overlaps are counted but do not fail the run, because clock rates exceed the bound. */
   readonly #isCountedOnly: boolean;
   overlaps = 0;
 
@@ -23,14 +23,14 @@ export class Exclusion {
     this.#isCountedOnly = isCountedOnly;
   }
 
-  /** The heartbeats of all nodes are lost, or those of one. */
+  /** Records that the heartbeats of all nodes, or of one, were lost. */
   onHeartbeatsLost(nodeId?: string): void {
     const untilMs = this.#world.nowMs + this.#world.timing.leaseMs;
     if (nodeId === undefined) this.#allTwinsUntilMs = untilMs;
     else this.#twinsUntilMs.set(nodeId, untilMs);
   }
 
-  /** `self` begins to work for the shard: nobody else may, at this very moment. */
+  /** Checks, when `self` begins to work for the shard, that no other process does at that moment. */
   check(self: SimulatedNode, shard: number): void {
     for (const other of this.#world.processes) {
       if (other === self || !other.isRunning) continue;
@@ -39,12 +39,12 @@ export class Exclusion {
     }
   }
 
-  /** A handler starts; call the returned function when it has ended. */
+  /** Records the start of a handler; call the returned function when it has ended. */
   started(key: string, handler: RunningHandler): () => void {
     let running = this.#running.get(key);
     if (running === undefined) this.#running.set(key, (running = new Set()));
     for (const other of running) {
-      // A process that stands still aborts at its next turn.
+      // A stopped process aborts at its next turn.
       if (other.epoch >= handler.epoch || other.signal.aborted || !other.process.isRunning) continue;
       this.#world.oracle.violated(
         'S10',

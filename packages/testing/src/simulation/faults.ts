@@ -1,4 +1,6 @@
-/** What goes wrong in a simulated world, and when: drawn from a seed, so that a failing run can be repeated and shrunk. */
+/**
+ * The faults of a simulated world and their times, drawn from a seed so that a failing run can be repeated and shrunk.
+ */
 import type { SeededRandom } from './seeded-random.ts';
 
 export type FaultKind =
@@ -28,54 +30,54 @@ export type FaultKind =
 const SPANS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   /** A process is killed, and later started again. */
   crash: [0.05, 4],
-  /** A process stands still; its clocks go on. */
+  /** A process is stopped; its clocks go on. */
   pause: [0.1, 3],
-  /** An event loop that is busy for a moment, again and again. */
+  /** An event loop is blocked for a moment, again and again. */
   stall: [0.3, 2],
-  /** A machine is suspended: its monotonic clock stands still as well. */
+  /** A machine is suspended: its monotonic clock stops as well. */
   suspend: [0.1, 3],
-  /** A node loses its connection to the store, and knows. */
+  /** A node loses its connection to the store, and notices. */
   cut: [0.1, 3],
-  /** A node is alone, and does not know. */
+  /** A node is isolated, and does not notice. */
   'black-hole': [0.1, 3],
-  /** No messages pass between a node and the bus, in one direction or in both; its store works. */
+  /** No messages pass between a node and the bus, in one or both directions; its store works. */
   'data-cut': [0.5, 4],
-  /** Answers of the store are lost unnoticed, come back for a moment, then writes are lost and the connection breaks. */
+  /** The store's answers are lost unnoticed, return for a moment; then writes are lost and the connection breaks. */
   flap: [0.25, 0.95],
-  /** The store is gone for everybody, and comes back. */
+  /** The store is down for all nodes, and comes back. */
   outage: [0.2, 3],
   'lossy-answers': [0.5, 3],
   'slow-store': [0.5, 3],
-  /** A write whose sender has given it up is done later. */
+  /** A write takes effect after its sender has given up. */
   'late-writes': [0.5, 3],
-  /** What a node hears of the store is old, though its writes are done. */
+  /** A node reads stale data from the store, although its writes take effect. */
   deaf: [0.5, 4],
   'broken-watches': [0.5, 3],
   'packet-loss': [0.2, 1.5],
-  /** Handlers take up to 50 ms, and sometimes seconds, at every node. */
+  /** Handlers on every node take up to 50 ms, and sometimes seconds. */
   'slow-handlers': [1, 5],
   leave: [0.5, 3],
   join: [0.5, 3],
-  /** A second process with the id of a node. */
+  /** A second process starts with the id of a node. */
   twin: [0.5, 5],
-  /** An operator deletes what a node has written about itself. */
+  /** An operator deletes a node's own records. */
   'purge-marks': [0, 0],
   'delete-bucket': [0, 0],
 };
 
 export const FAULT_KINDS: readonly FaultKind[] = Object.keys(SPANS) as FaultKind[];
 
-/** After these nothing but the bucket's own history holds the cluster together: not too often. */
+/** After these kinds only the bucket's own history holds the cluster together, so they are drawn rarely. */
 const RARE: ReadonlySet<FaultKind> = new Set(['delete-bucket', 'purge-marks']);
 
 export interface Fault {
   readonly kind: FaultKind;
-  /** From the start of the run, in virtual milliseconds. */
+  /** The time since the start of the run, in virtual milliseconds. */
   readonly atMs: number;
   readonly durationMs: number;
-  /** Which node; a number beyond the nodes counts from the start again. */
+  /** The number of the node, modulo the number of nodes. */
   readonly node: number;
-  /** What else the fault draws. */
+  /** The source of the fault's other random choices. */
   readonly salt: number;
 }
 
@@ -84,7 +86,7 @@ export interface Span {
   readonly untilMs: number;
 }
 
-/** A random subset of the kinds, each a few times. */
+/** Draws a random subset of the kinds, each a few times. */
 export function drawFaults(
   random: SeededRandom,
   span: Span,
@@ -101,7 +103,7 @@ export function drawFaults(
   const faults: Fault[] = [];
   for (let left = random.int(3, 10); left > 0; left--) {
     const last = faults.at(-1);
-    // Two at once find more than two apart.
+    // Two faults at once find more bugs than two apart.
     const isNear = last !== undefined && random.chance(0.35);
     const atMs = isNear ? last.atMs + random.next() * leaseMs : fromMs + random.next() * (untilMs - fromMs);
     faults.push({
@@ -112,7 +114,7 @@ export function drawFaults(
   return faults.sort((a, b) => a.atMs - b.atMs);
 }
 
-/** Far enough apart that each meets a cluster at rest. */
+/** Draws outages far enough apart that each meets a settled cluster. */
 function drawOutages(random: SeededRandom, { fromMs, untilMs }: Span, leaseMs: number): Fault[] {
   const faults: Fault[] = [];
   for (let atMs = fromMs + leaseMs; atMs < untilMs; atMs += 8 * leaseMs) {

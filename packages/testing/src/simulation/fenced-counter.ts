@@ -1,4 +1,4 @@
-/** The state that a simulated counter keeps: a store that refuses writers of an earlier epoch. */
+/** The store of the simulated counters, which refuses writers of an earlier epoch. */
 import type { Clock } from '@clstr/core';
 
 interface Cell {
@@ -11,13 +11,13 @@ export class FencedCounterStore {
   readonly #delayMs: () => number;
   readonly #world: Clock;
 
-  /** `delayMs`: how long a request and an answer take, each. */
+  /** `delayMs` returns how long a request or an answer takes. */
   constructor(world: Clock, delayMs: () => number) {
     this.#world = world;
     this.#delayMs = delayMs;
   }
 
-  /** The value, after which no writer of a lower epoch is heard any more. */
+  /** Reads the value; from then on no writer of a lower epoch is accepted. */
   claim(clock: Clock, key: string, epoch: number): Promise<number> {
     return this.#ask(clock, () => {
       const cell = this.#cell(key);
@@ -27,7 +27,7 @@ export class FencedCounterStore {
     });
   }
 
-  /** Accepts the successor of the last value only. */
+  /** Accepts only the successor of the last value. */
   write(clock: Clock, key: string, value: number, epoch: number): Promise<number> {
     return this.#ask(clock, () => {
       const cell = this.#cell(key);
@@ -49,7 +49,7 @@ export class FencedCounterStore {
     return cell;
   }
 
-  /** `clock` is the asking process's: one that is dead never hears the answer. */
+  /** `clock` belongs to the asking process: a dead process never gets the answer. */
   #ask<T>(clock: Clock, work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.#world.timer(() => {

@@ -1,6 +1,6 @@
-/** Keeps what a run did wrong, and a hash of all it did. */
+/** Records the violations of a run, and a hash of everything it did. */
 
-/** The invariants that a run is held against; `CHECK` is your own, `EMPTY` says that too little happened. */
+/** The invariants of a run; `CHECK` is your own, `EMPTY` means that too little happened. */
 export type Invariant =
   | 'S1'
   | 'S5'
@@ -36,12 +36,12 @@ export class Oracle {
     this.#onTrace = onTrace;
   }
 
-  /** Equal for equal runs. */
+  /** The hash of the trace, which is equal for equal runs. */
   get traceHash(): string {
     return (this.#hash >>> 0).toString(16).padStart(8, '0');
   }
 
-  /** Part of the trace: what happened, when. */
+  /** Adds an event and its time to the trace. */
   trace(text: string): void {
     const line = `${this.#nowMs().toFixed(3)} ${text}`;
     this.#onTrace?.(line);

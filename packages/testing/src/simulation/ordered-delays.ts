@@ -1,4 +1,4 @@
-/** Delays of packets: connections are independent of each other, but none reorders its own. */
+/** Delays of packets: connections are independent of each other, but none reorders its packets. */
 import type { Clock } from '@clstr/core';
 
 export class OrderedDelays {
@@ -9,7 +9,7 @@ export class OrderedDelays {
     this.#clock = clock;
   }
 
-  /** `delayMs`, or as much more as what was sent before on this way still needs. */
+  /** Returns `delayMs`, or more if earlier packets on the same way take longer. */
   next(from: string, to: string, delayMs: number): number {
     const way = `${from}>${to}`;
     const nowMs = this.#clock.monoMs();

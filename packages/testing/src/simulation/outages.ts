@@ -1,14 +1,14 @@
-/** L3: while the store is gone for everybody, and when it comes back, nothing moves. */
+/** Checks L3: nothing moves while the store is down for all nodes, nor when it comes back. */
 import type { Timing } from '@clstr/core';
 import type { Fault } from './faults.ts';
 import { OUTAGE_STAGGER_MS } from './apply-fault.ts';
 import type { World } from './world.ts';
 
-/** How long a fault may be felt: a node that was lost is waited for, started again, and given its shards back. */
+/** How long a fault has effects, in leases: others wait for a lost node, it restarts, and gets its shards back. */
 const AFTERMATH_LEASES = 10;
 const SETTLED_LEASES = 5;
 
-/** The outages that come to a cluster at rest, as spans in which no shard may move. */
+/** The outages of a settled cluster, as spans in which no shard may move. */
 export function quietOutages(
   { timing }: World,
   faults: readonly Fault[],
@@ -21,7 +21,7 @@ export function quietOutages(
   });
 }
 
-/** Whether the fault comes to a cluster at rest, and no other one before `untilMs`. */
+/** Whether the fault meets a settled cluster, and no other fault follows before `untilMs`. */
 export function isAlone(
   fault: Fault,
   faults: readonly Fault[],

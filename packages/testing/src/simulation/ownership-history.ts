@@ -1,4 +1,4 @@
-/** What the bucket's history says of a run, once it is over. */
+/** Checks the bucket's history after a run. */
 import { CONFIG_KEY } from '@clstr/core/store';
 import type { MemoryStore } from '@clstr/transport-memory';
 import type { StoreWrite } from '@clstr/transport-memory/internal';
@@ -17,7 +17,7 @@ interface Audited {
   readonly oracle: Oracle;
 }
 
-/** The last epoch in which that run of a node owned the shard, as far as the bucket knows. */
+/** The last epoch in which that run of a node owned the shard, according to the bucket. */
 export function lastEpochOf(
   { history }: MemoryStore,
   shard: number,
@@ -33,8 +33,8 @@ export function lastEpochOf(
 }
 
 /**
- * S1: epochs rise with each change of owner, and no epoch has two. Of each bucket by itself: {@link BucketLosses} holds
- * them together.
+ * Checks S1: epochs rise with each change of owner, and no epoch has two owners. It checks each bucket by itself;
+ * {@link BucketLosses} checks across buckets.
  */
 export function checkEpochs({ store, oracle }: Audited): void {
   const last = new Map<string, { epoch: number; holder: string }>();
@@ -50,7 +50,7 @@ export function checkEpochs({ store, oracle }: Audited): void {
     if (key === CONFIG_KEY && value !== undefined) clusterId = (JSON.parse(value) as { id: string }).id;
     if (!key.startsWith('s.') || value === undefined) continue;
     const { epoch, owner, inc, state, cluster } = JSON.parse(value) as ShardWrite;
-    // What was written for an earlier bucket, and came late, makes nobody an owner.
+    // A late write for an earlier bucket makes no node an owner.
     if (state === 'restored' || owner === '' || cluster !== clusterId) continue;
     const holder = `${owner}#${inc}`;
     const before = last.get(key);
@@ -66,7 +66,7 @@ export function checkEpochs({ store, oracle }: Audited): void {
   }
 }
 
-/** L4: while nodes only join and leave, a shard moves at most once for each of them. */
+/** Checks L4: while nodes only join and leave, a shard moves at most once for each of them. */
 export function checkMoves({ store, oracle }: Audited): void {
   const history = store.history;
   const first = history.findIndex(({ key }) => key.startsWith('s.'));

@@ -1,4 +1,4 @@
-/** The clocks of one simulated process: they stop with it, or go on while it stands still, and run a little fast or slow. */
+/** The clocks of one simulated process: they may stop with it or go on while it is stopped, and run fast or slow. */
 import type { Clock } from '@clstr/core';
 
 export type ProcessState = 'running' | 'paused' | 'dead';
@@ -8,12 +8,12 @@ export class ProcessClock implements Clock {
   readonly #rate: number;
   readonly #startMs: number;
   #state: ProcessState = 'running';
-  /** What became due while the process stood still, in order. */
+  /** The work that became due while the process was stopped, in order. */
   #overdue: (() => void)[] = [];
   #suspendedMs = 0;
   #suspendedSinceMs: number | undefined;
 
-  /** `rate`: seconds of its monotonic clock per true second. */
+  /** `rate` is the number of seconds of its monotonic clock per true second. */
   constructor(world: Clock, rate = 1) {
     this.#world = world;
     this.#rate = rate;
@@ -49,19 +49,19 @@ export class ProcessClock implements Clock {
     this.#world.macrotask(() => this.#due(fn));
   }
 
-  /** As SIGSTOP: nothing runs until it goes on; its monotonic clock does not stop. */
+  /** Works like SIGSTOP: nothing runs until the process resumes, but its monotonic clock goes on. */
   pause(): void {
     if (this.#state === 'running') this.#state = 'paused';
   }
 
-  /** As a machine that sleeps: its monotonic clock stops as well, the wall clock does not. */
+  /** Works like a suspended machine: the monotonic clock stops as well, the wall clock does not. */
   suspend(): void {
     if (this.#state !== 'running') return;
     this.pause();
     this.#suspendedSinceMs = this.#world.monoMs();
   }
 
-  /** As SIGCONT. */
+  /** Works like SIGCONT. */
   resume(): void {
     if (this.#state !== 'paused') return;
     this.#state = 'running';
@@ -74,7 +74,7 @@ export class ProcessClock implements Clock {
     for (const fn of overdue) this.#world.macrotask(() => this.#due(fn));
   }
 
-  /** As SIGKILL. */
+  /** Works like SIGKILL. */
   kill(): void {
     this.#state = 'dead';
     this.#overdue = [];

@@ -1,4 +1,4 @@
-/** Whether nodes judge rightly if messages reach them: L6 when their data path is cut, L7 when nothing cuts it. */
+/** Checks that nodes know whether messages reach them: L6 if their data path is cut, L7 if nothing cuts it. */
 import type { Fault, FaultKind } from './faults.ts';
 import { directionsOf, targetOf } from './apply-fault.ts';
 import { isAlone } from './outages.ts';
@@ -6,7 +6,7 @@ import type { SimulatedNode } from './simulated-node.ts';
 import { NUM_SHARDS } from './world.ts';
 import type { World } from './world.ts';
 
-/** What keeps messages from a node. */
+/** The faults that keep messages from a node. */
 const CUTTING: ReadonlySet<FaultKind> = new Set(['data-cut', 'black-hole', 'packet-loss']);
 
 export class ReachChecks {
@@ -18,14 +18,14 @@ export class ReachChecks {
     this.#world = world;
   }
 
-  /** L6: every shard is served where messages arrive, a bounded time after a cut that comes to a cluster at rest. */
+  /** Checks L6: within a bound after a cut in a settled cluster, reachable nodes serve every shard. */
   schedule(faults: readonly Fault[]): void {
     const { clock, timing } = this.#world;
     this.#isCutting = faults.some(({ kind }) => CUTTING.has(kind));
     const { leaseMs, heartbeatMs, ackTimeoutMs } = timing;
     for (const fault of faults) {
       if (fault.kind !== 'data-cut') continue;
-      // Time counts half while others' messages arrive.
+      // Time counts half while messages from others arrive.
       const silenceMs = (directionsOf(fault.salt).cutsInbound ? 0.75 : 1.5) * leaseMs;
       const boundMs = silenceMs + 2 * heartbeatMs + 6 * ackTimeoutMs;
       if (fault.durationMs <= boundMs || !isAlone(fault, faults, timing, fault.atMs + boundMs)) continue;
@@ -33,7 +33,7 @@ export class ReachChecks {
     }
   }
 
-  /** L7: no pause, no load and no trouble of the store makes a node give up its shards. */
+  /** Checks L7: no pause, no load and no trouble with the store makes a node give up its shards. */
   onUnreachable(process: SimulatedNode, reason: string): void {
     this.unreachable++;
     if (!this.#isCutting) this.#world.oracle.violated('L7', `${process.processId} gave up: ${reason}`);

@@ -1,4 +1,4 @@
-/** Chance that can be repeated: all of it follows from one number. */
+/** A repeatable source of randomness: everything follows from one number. */
 import type { Random } from '@clstr/core';
 
 export class SeededRandom implements Random {
@@ -8,7 +8,7 @@ export class SeededRandom implements Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 to below 1. Mulberry32, Tommy Ettinger. */
+  /** Returns a number from 0 to below 1. Mulberry32, Tommy Ettinger. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let t = this.#state;
@@ -17,7 +17,7 @@ export class SeededRandom implements Random {
     return ((t ^ (t >>> 14)) >>> 0) / 0x1_0000_0000;
   }
 
-  /** A whole number from `min` to `max`. */
+  /** Returns a whole number from `min` to `max`. */
   int(min: number, max: number): number {
     return min + Math.floor(this.next() * (max - min + 1));
   }
@@ -36,7 +36,7 @@ export class SeededRandom implements Random {
     return bytes;
   }
 
-  /** Another stream, so that what one part draws does not change what another gets. */
+  /** Creates another stream, so that one part's draws do not change those of another. */
   fork(): SeededRandom {
     return new SeededRandom(this.int(0, 0xffff_ffff));
   }

@@ -1,6 +1,6 @@
 /**
- * A whole cluster on virtual time: real clients, nodes, actors and membership, and a network, a store and processes that
- * fail as a seed says. Equal seeds give equal runs.
+ * Simulates a whole cluster on virtual time: clients, nodes, actors and membership are real; the network, the store and
+ * the processes fail as a seed determines. Equal seeds give equal runs.
  */
 import type { Actor } from '@clstr/actors';
 import { createPlacement } from '@clstr/core';
@@ -23,27 +23,27 @@ import { NUM_SHARDS, World } from './world.ts';
 
 export interface SimulationOptions {
   readonly seed: number;
-  /** Yours, with `workload`. Default: counters, whose history is checked. */
+  /** Your actors, with `workload`. Default: counters, whose history is checked. */
   readonly actors?: readonly Actor[] | undefined;
   /** What each client does, until `isOver()`; must not reject. Default: adds to counters. */
   readonly workload?: Workload | undefined;
-  /** Called when the run is over: texts of what is wrong. */
+  /** Called when the run is over; returns a text for each problem. */
   readonly check?: (() => readonly string[]) | undefined;
-  /** In place of what the seed would draw: a schedule that is being shrunk. */
+  /** A schedule to run instead of the one that the seed would draw, such as one that is being shrunk. */
   readonly faults?: readonly Fault[] | undefined;
-  /** Kinds the seed may draw from. Default: all. */
+  /** The kinds of faults that the seed may draw. Default: all. */
   readonly kinds?: readonly FaultKind[] | undefined;
   /** Default `fast`. */
   readonly timing?: TimingProfile | undefined;
   /**
-   * How much faster or slower than true time the clocks of processes run, as a share. Default 0.01, which the protocol
-   * allows for; with more, two owners at a time are counted and not failed.
+   * How much faster or slower than true time the clocks of processes may run, as a share. Default 0.01, which the
+   * protocol allows; with more, two owners at a time are counted but do not fail the run.
    */
   readonly clockRateError?: number | undefined;
   readonly logger?: Logger | undefined;
-  /** How long load and faults last, in virtual milliseconds. Default: 10 to 20 leases, as the seed says. */
+  /** How long load and faults last, in virtual milliseconds. Default: 10 to 20 leases, drawn from the seed. */
   readonly spanMs?: number | undefined;
-  /** Hears of everything that goes into the trace hash. */
+  /** Called with everything that goes into the trace hash. */
   readonly onTrace?: ((line: string) => void) | undefined;
 }
 
@@ -59,19 +59,19 @@ export interface SimulationReport {
   readonly ok: number;
   readonly notExecuted: number;
   readonly unknown: number;
-  /** Changes of owner. */
+  /** The number of changes of owner. */
   readonly moves: number;
   readonly fenced: number;
   readonly leaseTerm: number;
   /** How often a node found that messages did not reach it. */
   readonly unreachable: number;
-  /** Two processes that worked for one shard at the same time. */
+  /** How often two processes worked for one shard at the same time. */
   readonly overlaps: number;
 }
 
-/** What the protocol allows for. */
+/** The clock rate error that the protocol allows. */
 const MAX_CLOCK_RATE_ERROR = 0.01;
-/** Until the first shards are served, in leases. */
+/** The time until the first shards are served, in leases. */
 const START_LEASES = 2;
 const MIN_OK = 100;
 
@@ -130,7 +130,7 @@ class Simulation {
     await this.#settle();
     if (this.#isDefaultLoad && this.#live.length > 0) await this.#counters.probe();
     this.#checkHistory();
-    // From here on nodes leave, and shards move with them.
+    // From here on nodes leave, and their shards move.
     this.#quiet = [];
     await world.close();
     return this.#report();
@@ -189,11 +189,11 @@ class Simulation {
     }
   }
 
-  /** L2: once all faults are over, every shard comes to where the placement wants it. */
+  /** Checks L2: once all faults are over, every shard moves to where the placement wants it. */
   async #settle(): Promise<void> {
     heal(this.#world);
     const { expiryMs, listMs, stableMs, leaseMs } = this.#world.timing;
-    // What a fault has left behind may show only now.
+    // The after-effects of a fault may show only now.
     await this.#world.clock.pass(2 * leaseMs);
     const limitMs = 3 * expiryMs + listMs + stableMs + 5_000;
     await this.#world.passUntil(() => this.#misplaced().length === 0, limitMs - 2 * leaseMs);

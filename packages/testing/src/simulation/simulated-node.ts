@@ -8,25 +8,25 @@ import type { ClusterStore } from '@clstr/core/store';
 import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
 import { memoryMembership, memoryTransport } from '@clstr/transport-memory';
 import { Disturbances } from './disturbances.ts';
-import { HeardEpochs } from './heard-epochs.ts';
+import { KnownEpochs } from './known-epochs.ts';
 import { ProcessClock } from './process-clock.ts';
 
 export interface SimulatedNodeOptions {
   readonly id: string;
-  /** Unique in the world: of one start of one node. */
+  /** The id of one start of one node, unique in the world. */
   readonly processId: string;
   readonly numShards: number;
   readonly bus: MemoryBus;
   readonly store: MemoryStore;
   readonly worldClock: Clock;
-  /** Of its monotonic clock: seconds per true second. */
+  /** The rate of its monotonic clock, in seconds per true second. */
   readonly clockRate: number;
   readonly timing: TimingProfile;
   readonly random: Random;
   readonly actors: (process: SimulatedNode) => readonly Actor[];
   readonly interceptor: (process: SimulatedNode) => NodeInterceptor;
   readonly logger: Logger;
-  /** The name of the link through which the node asks itself. */
+  /** The name of the link through which the node probes itself. */
   readonly onProbeLink: (name: string) => void;
 }
 
@@ -36,11 +36,11 @@ export class SimulatedNode {
   readonly clock: ProcessClock;
   readonly disturbances: Disturbances = new Disturbances();
   readonly node: Node;
-  readonly heard: HeardEpochs = new HeardEpochs();
-  /** World time since which it has run with the store in reach; Infinity while it does not. */
+  readonly epochs: KnownEpochs = new KnownEpochs();
+  /** The world time since which it has run with the store reachable; Infinity while it does not. */
   unhinderedSinceMs = 0;
   #connection: ClusterStore | undefined;
-  /** Why it could not start, if so. */
+  /** The reason why it could not start, if it failed. */
   failure: unknown;
   readonly #store: MemoryStore;
   readonly #transport: Transport;
@@ -57,7 +57,7 @@ export class SimulatedNode {
     });
     const open = async (): Promise<ClusterStore> => {
       this.#connection = await membership.open();
-      return this.heard.wrap(this.#connection);
+      return this.epochs.wrap(this.#connection);
     };
     this.node = createNode({
       id,
@@ -76,17 +76,17 @@ export class SimulatedNode {
     return this.clock.state === 'running';
   }
 
-  /** Killed, or closed of its own accord. */
+  /** Whether it was killed or has closed by itself. */
   get hasEnded(): boolean {
     return this.clock.state === 'dead' || this.node.state === 'closed';
   }
 
-  /** A member, as far as it knows. */
+  /** Whether it is a member, to its own knowledge. */
   get isServing(): boolean {
     return this.isRunning && this.node.state === 'serving';
   }
 
-  /** To be called at each change of what hinders it. */
+  /** Must be called whenever its disturbances change. */
   noteHindrance(nowMs: number): void {
     const { clock, disturbances } = this;
     const isHindered =
@@ -101,7 +101,7 @@ export class SimulatedNode {
     });
   }
 
-  /** As SIGKILL: the server sees its connections break, at once. */
+  /** Works like SIGKILL: the server sees its connections break at once. */
   kill(): void {
     this.clock.kill();
     this.#store.cut(this.processId);
@@ -109,7 +109,7 @@ export class SimulatedNode {
   }
 }
 
-/** What reaches the process while it stands still waits for it, as bytes in a socket do. */
+/** Messages that reach the process while it is stopped wait for it, like bytes in a socket. */
 function inProcess(
   transport: Transport,
   clock: ProcessClock,
@@ -129,7 +129,7 @@ function inProcess(
           onSent: () => clock.macrotask(() => sink.onSent()),
           onReply(reply) {
             const payload = reply.payload.slice();
-            // A loop that stood still fires its timers before it reads what has arrived meanwhile.
+            // A loop that was stopped fires its timers before it reads what arrived in the meantime.
             clock.macrotask(() => {
               clock.macrotask(() => sink.onReply({ ...reply, payload }));
             });

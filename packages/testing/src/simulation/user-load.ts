@@ -1,23 +1,23 @@
-/** Clients that do what a user of the simulator says. */
+/** Clients that run the workload of a user of the simulator. */
 import type { Client } from '@clstr/core';
 import type { SeededRandom } from './seeded-random.ts';
 import type { World } from './world.ts';
 
-/** One simulated client at work. Use nothing but its own time and chance, or equal seeds give different runs. */
+/** One simulated client. Use only its time and randomness, or equal seeds give different runs. */
 export interface SimulatedClient {
   readonly client: Client;
-  /** From 0. */
+  /** The number of the client, from 0. */
   readonly number: number;
   readonly random: {
-    /** From 0 to below 1. */
+    /** Returns a number from 0 to below 1. */
     next(): number;
-    /** A whole number from `min` to `max`. */
+    /** Returns a whole number from `min` to `max`. */
     int(min: number, max: number): number;
     pick<T>(items: readonly T[]): T;
   };
-  /** Time to stop. */
+  /** Returns whether the workload should stop. */
   isOver(): boolean;
-  /** In virtual milliseconds. */
+  /** Waits for `ms` virtual milliseconds. */
   sleep(ms: number): Promise<void>;
 }
 

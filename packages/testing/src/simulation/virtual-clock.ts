@@ -1,4 +1,4 @@
-/** The time of a simulated world: it stands still while anything runs, and jumps to whatever comes next. */
+/** The time of a simulated world: it stands still while anything runs, then jumps to the next event. */
 import type { Clock } from '@clstr/core';
 
 interface Event {
@@ -8,12 +8,12 @@ interface Event {
   isCancelled: boolean;
 }
 
-/** Everything that happens in a simulation is an event of this clock, a macrotask being one that is due at once. */
+/** Everything in a simulation is an event of this clock; a macrotask is an event that is due at once. */
 export class VirtualClock implements Clock {
   readonly #heap: Event[] = [];
   #nowMs = START_MS;
   #orders = 0;
-  /** Events so far. */
+  /** The number of events so far. */
   events = 0;
 
   monoMs(): number {
@@ -41,7 +41,7 @@ export class VirtualClock implements Clock {
     this.timer(fn, 0);
   }
 
-  /** Lets `ms` pass. Between two events all promises get their turn. */
+  /** Lets `ms` pass. Between two events all pending promises run. */
   async pass(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms;
     await microtasks(this.events);
@@ -96,8 +96,8 @@ function isBefore(a: Event, b: Event): boolean {
 }
 
 /**
- * Resolves when no promise can go on any more: a tick begins only after the last microtask, and costs a tenth of a turn
- * of the event loop, of which there is one now and then for whoever else needs it.
+ * Resolves when no promise can continue: a tick begins only after the last microtask, and costs a tenth of a turn of
+ * the event loop, which is taken now and then for other code.
  */
 function microtasks(events: number): Promise<void> {
   return new Promise((resolve) => {

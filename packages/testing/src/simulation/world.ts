@@ -1,4 +1,4 @@
-/** What all parts of one run share: time, chance, the bus, the store, and the processes on them. */
+/** The world that all parts of one run share: time, randomness, the bus, the store and the processes. */
 import type { Actor } from '@clstr/actors';
 import { TIMINGS, createClient } from '@clstr/core';
 import { silentLogger } from '@clstr/core/internal';
@@ -23,10 +23,10 @@ export interface WorldOptions {
   readonly onTrace?: ((line: string) => void) | undefined;
 }
 
-/** What runs on the nodes of a world. */
+/** The actors on the nodes of a world, and the hooks that watch them. */
 export interface WorldLoad {
   actors(process: SimulatedNode): readonly Actor[];
-  /** A message for the shard is admitted by `process`. */
+  /** Called when `process` admits a message for the shard. */
   onAdmission(process: SimulatedNode, shard: number): void;
   onNodeEvent(process: SimulatedNode, event: NodeEvent): void;
   onSend(entry: OutboundEntry): void;
@@ -38,17 +38,17 @@ export class World {
   readonly clock: VirtualClock = new VirtualClock();
   readonly random: SeededRandom;
   readonly network: SeededRandom;
-  /** Of the packets in which nodes ask themselves. */
+  /** The randomness for the packets with which nodes probe themselves. */
   readonly #probing: SeededRandom;
   readonly #probeLinks = new Set<string>();
   readonly oracle: Oracle;
   readonly store: MemoryStore;
   readonly timing: Timing;
-  /** All that were started and have not ended; several may have the id of one node. */
+  /** All processes that were started and have not ended; several may have the same node id. */
   processes: SimulatedNode[] = [];
   readonly clients: Client[] = [];
   isHealed = false;
-  /** Handlers take long, everywhere. */
+  /** Whether handlers are slow on all nodes. */
   isSlow = false;
   readonly #options: WorldOptions;
   readonly #bus: MemoryBus;
@@ -92,17 +92,17 @@ export class World {
     });
   }
 
-  /** Since the world began, in virtual milliseconds. */
+  /** The time since the world began, in virtual milliseconds. */
   get nowMs(): number {
     return this.clock.monoMs() - this.#startMs;
   }
 
-  /** Before the first node starts. */
+  /** Must be called before the first node starts. */
   carry(load: WorldLoad): void {
     this.#load = load;
   }
 
-  /** Unless a process with this id is there already, or `isTwin`. */
+  /** Starts a process, unless one with this id exists and `isTwin` is not set. */
   startNode(id: string, isTwin = false): SimulatedNode | undefined {
     this.processes = this.processes.filter((process) => !process.hasEnded);
     if (!isTwin && this.processes.some((process) => process.id === id)) return undefined;
@@ -137,7 +137,7 @@ export class World {
     return process;
   }
 
-  /** To be called at each change of what hinders any of them. */
+  /** Must be called whenever the disturbances of any process change. */
   noteHindrances(): void {
     for (const process of this.processes) process.noteHindrance(this.nowMs);
   }
@@ -157,7 +157,7 @@ export class World {
     return client;
   }
 
-  /** Lets at most `ms` pass, less when `isOver` says so. */
+  /** Lets at most `ms` pass, less if `isOver` returns true earlier. */
   async passUntil(isOver: () => boolean, ms: number): Promise<void> {
     const untilMs = this.nowMs + ms;
     while (this.nowMs < untilMs && !isOver()) await this.clock.pass(100);

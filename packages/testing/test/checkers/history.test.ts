@@ -82,9 +82,9 @@ describe('the file form', () => {
   const complete = '{"type":"complete","id":0,"at":6,"outcome":"ok","value":1}';
 
   test.each([
-    ['no JSON', [invoke, '{"type":'], 2, 'is no JSON'],
-    ['an empty line', ['', invoke], 1, 'is no JSON'],
-    ['a list', ['[]'], 1, 'is no object'],
+    ['no JSON', [invoke, '{"type":'], 2, 'is not JSON'],
+    ['an empty line', ['', invoke], 1, 'is not JSON'],
+    ['a list', ['[]'], 1, 'is not an object'],
     ['another type', ['{"type":"note"}'], 1, 'type must be invoke or complete, got "note"'],
     ['no key', [invoke.replace('"key":"k",', '')], 1, 'key must be a string, which is missing'],
     ['a key that is a number', [invoke.replace('"k"', '5')], 1, 'key must be a string, got 5'],

@@ -148,9 +148,9 @@ describe('of a few operations', () => {
     [['a increment 0 1 1', 'b get 2 3 0'], /had seen 1 when it ended, but b get.* began later/, 2],
     [['a increment 0 1 not-executed', 'b get 2 3 1'], /at most 0 increments took effect/, 1],
     [['a get 0 1 1', 'b increment 2 3 unknown'], /step 1 needs b increment\(\) unknown/, 2],
-    [['a increment 0 1 0'], /is no answer of a counter/, 1],
+    [['a increment 0 1 0'], /is not an answer of a counter/, 1],
     [['a get 0 1 1e9'], /at most 0 increments/, 1],
-    [['a get 0 1 ok'], /no answer of a counter/, 1],
+    [['a get 0 1 ok'], /not an answer of a counter/, 1],
   ] as const)('checkCounters explains %j', (lines, explanation, involved) => {
     const verdict = checkCounters(lines.map(op));
     expect(verdict.violations).toEqual([
