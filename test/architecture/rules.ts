@@ -1,4 +1,4 @@
-/** Who may import whom: the tables that architecture.test.ts holds the source against. */
+/** The import rules, as tables that architecture.test.ts checks against the source. */
 
 /** What a package's `src` may import. A package that is not listed fails the test. */
 interface PackageRule {

@@ -77,7 +77,7 @@ export class NestedCaller implements Caller {
   /** A notify does not wait for an answer, so it cannot close a cycle: it starts a chain of its own. */
   notifyKey(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<void> {
     try {
-      // Return the client's own promise: a derived one would end the process if nobody awaited its rejection.
+      // Return the client's own promise: a derived one would end the process if its rejection were never awaited.
       return this.#client().notifyKey(key, type, payload, this.#passedOn(options));
     } catch (error) {
       return this.#notSent(key, type, error);

@@ -8,7 +8,7 @@ import { checkMode } from './proxy-mode.ts';
 import type { ProxyMode, ProxyState } from './proxy-mode.ts';
 
 export interface TcpProxyOptions {
-  /** Of the server. */
+  /** The port of the server. */
   port: number;
   /** Where the server listens. Default `127.0.0.1`. */
   host?: string | undefined;
