@@ -2,6 +2,15 @@
 export { isErrorCode } from './base/errors.ts';
 export { chainTo, isOfChain } from './wire/call-chain.ts';
 export { NOWHERE, heldBytes } from './wire/transport.ts';
+export {
+  announcementsOf,
+  checkPlainSubject,
+  describeSubject,
+  isInbox,
+  isPlainSubject,
+  subjectOf,
+} from './wire/subjects.ts';
+export type { CallerTime } from './wire/waiting-replies.ts';
 export { describe, printable } from './base/describe.ts';
 export { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOption } from './base/options.ts';
 export {

@@ -19,7 +19,14 @@ export type {
   TopologyAddress,
   Subscription,
 } from './wire/transport.ts';
-export { PendingAttempt, PendingTable } from './wire/pending.ts';
+export { framedTransport } from './wire/framed-transport.ts';
+export type { Engine, FramedTransport, FramedTransportOptions } from './wire/framed-transport.ts';
+export type { Bus, BusListener, BusMessage, BusPort, BusSubscription } from './wire/bus.ts';
+export type { TransportStats } from './wire/stats.ts';
+export type { ClientWire, Outgoing, WireHost } from './wire/link.ts';
+export type { ForeignReader, ServedAddress } from './wire/served-address.ts';
+export type { ReplyRoutes } from './wire/reply-routes.ts';
+export { payloadTooLarge } from './wire/bus.ts';
 export { FRAME_MAGIC, FRAME_VERSION } from './wire/frame-layout.ts';
 export { createFrameWriter, encodeBatchError } from './wire/frame-writer.ts';
 export type { FrameWriter } from './wire/frame-writer.ts';

@@ -1,7 +1,6 @@
-/** The bus itself: who serves which address, and the order in which packets arrive. */
+/** The bus itself: who listens on which subject, and the order in which packets arrive. */
 import type { Clock } from '@clstr/core';
-import type { Address, NodeAddress } from '@clstr/core/wire';
-import { isNodeAddress, isTopologyAddress } from '@clstr/core/wire';
+import type { BusMessage } from '@clstr/core/wire';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { callback, clockOption, integer, optional, resolve } from '@clstr/core/internal';
 import type { NetworkPolicy, Packet } from './network-policy.ts';
@@ -14,13 +13,13 @@ export interface MemoryBusOptions {
   clock?: Clock | undefined;
 }
 
-/** Something packets can be delivered to. */
+/** One that listens on a subject. */
 export interface Endpoint {
-  /** As {@link Packet.from}. */
+  /** As {@link Packet.to}. */
   readonly name: string;
-  /** The run of the node this is; undefined for a client. */
-  readonly self: NodeAddress | undefined;
-  deliver(bytes: Uint8Array, from: Endpoint): void;
+  /** Whether each message to the subject goes to one of its endpoints, in turn. */
+  readonly isShared: boolean;
+  deliver(message: BusMessage): void;
 }
 
 /** Transports on one bus reach each other, in one process. */
@@ -29,14 +28,12 @@ export interface MemoryBus {
   readonly clock: Clock;
   /** For `memoryTransport`: does `work` in order with all other work of the bus, in a later microtask. */
   enqueue(work: BusWork): void;
-  /** For `memoryTransport`: everybody who serves `address` now; of the topology, one of them. */
-  serversOf(address: Address): ReadonlySet<Endpoint>;
-  addServer(address: Address, endpoint: Endpoint): void;
-  removeServer(address: Address, endpoint: Endpoint): void;
-  /** For `memoryTransport`: who hears the announcements of nodes. */
-  readonly listeners: Set<Endpoint>;
-  /** Hands a frame of `count` entries to an endpoint as the policy says. */
-  transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array, count: number): void;
+  /** For `memoryTransport`: everybody who listens on `subject` now; where that is shared, one of them. */
+  listenersOn(subject: string): ReadonlySet<Endpoint>;
+  add(subject: string, endpoint: Endpoint): void;
+  remove(subject: string, endpoint: Endpoint): void;
+  /** Hands a message of `count` entries to an endpoint as the policy says. `from` is as {@link Packet.from}. */
+  transmit(from: string, to: Endpoint, message: BusMessage, count: number): void;
 }
 
 export interface BusWork {
@@ -64,9 +61,8 @@ const NOBODY: ReadonlySet<Endpoint> = new Set();
 class QueuedBus implements MemoryBus {
   readonly maxPayload: number;
   readonly clock: Clock;
-  readonly listeners: Set<Endpoint> = new Set();
   readonly #policy: NetworkPolicy | undefined;
-  readonly #servers = new Map<string | number, Set<Endpoint>>();
+  readonly #endpoints = new Map<string, Set<Endpoint>>();
   /** Work of this round, and of the next: two arrays that swap, so that neither grows for ever under load. */
   #current: BusWork[] = [];
   #next = 0;
@@ -88,35 +84,34 @@ class QueuedBus implements MemoryBus {
     queueMicrotask(this.#work);
   }
 
-  serversOf(address: Address): ReadonlySet<Endpoint> {
-    const servers = this.#servers.get(keyOf(address)) ?? NOBODY;
-    return isTopologyAddress(address) ? this.#oneOf(servers) : servers;
+  listenersOn(subject: string): ReadonlySet<Endpoint> {
+    const endpoints = this.#endpoints.get(subject) ?? NOBODY;
+    for (const { isShared } of endpoints) return isShared ? this.#oneOf(endpoints) : endpoints;
+    return NOBODY;
   }
 
-  addServer(address: Address, endpoint: Endpoint): void {
-    const key = keyOf(address);
-    const servers = this.#servers.get(key);
-    if (servers === undefined) this.#servers.set(key, new Set([endpoint]));
-    else servers.add(endpoint);
+  add(subject: string, endpoint: Endpoint): void {
+    const endpoints = this.#endpoints.get(subject);
+    if (endpoints === undefined) this.#endpoints.set(subject, new Set([endpoint]));
+    else endpoints.add(endpoint);
   }
 
-  removeServer(address: Address, endpoint: Endpoint): void {
-    const key = keyOf(address);
-    const servers = this.#servers.get(key);
-    servers?.delete(endpoint);
-    if (servers?.size === 0) this.#servers.delete(key);
+  remove(subject: string, endpoint: Endpoint): void {
+    const endpoints = this.#endpoints.get(subject);
+    endpoints?.delete(endpoint);
+    if (endpoints?.size === 0) this.#endpoints.delete(subject);
   }
 
-  transmit(from: Endpoint, to: Endpoint, bytes: Uint8Array, count: number): void {
+  transmit(from: string, to: Endpoint, message: BusMessage, count: number): void {
     // No packet is made for a bus without a policy.
     const policy = this.#policy;
     const delays =
-      policy === undefined ? AT_ONCE : this.#delaysBy(policy, { from: from.name, to: to.name, bytes });
+      policy === undefined ? AT_ONCE : this.#delaysBy(policy, { from, to: to.name, bytes: message.data });
     for (const delayMs of delays) {
       const delivery: BusWork = {
         weight: count,
         run() {
-          to.deliver(bytes, from);
+          to.deliver(message);
         },
       };
       if (delayMs <= 0) this.enqueue(delivery);
@@ -138,9 +133,8 @@ class QueuedBus implements MemoryBus {
   }
 
   /** Each in its turn, as a queue group would share its messages out. */
-  #oneOf(servers: ReadonlySet<Endpoint>): ReadonlySet<Endpoint> {
-    const chosen = [...servers][this.#questions++ % servers.size];
-    return chosen === undefined ? NOBODY : new Set([chosen]);
+  #oneOf(endpoints: ReadonlySet<Endpoint>): ReadonlySet<Endpoint> {
+    return new Set([[...endpoints][this.#questions++ % endpoints.size]!]);
   }
 
   /** Microtasks keep a lone message fast; a macrotask now and then keeps timers from starving. */
@@ -186,8 +180,3 @@ class QueuedBus implements MemoryBus {
 
 const AT_ONCE: readonly number[] = [0];
 const NEVER: readonly number[] = [];
-
-function keyOf(address: Address): string | number {
-  if (isTopologyAddress(address)) return 'topology';
-  return isNodeAddress(address) ? `${address.nodeId}.${address.inc}` : address.shard;
-}

@@ -3,7 +3,7 @@ import { createFrameWriter, nodeAddress } from '@clstr/core/wire';
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { createMemoryBus, memoryTransport } from '../src/index.ts';
-import type { MemoryBusOptions, Packet } from '../src/index.ts';
+import type { MemoryBus, MemoryBusOptions, Packet } from '../src/index.ts';
 import type { Endpoint } from '../src/memory-bus.ts';
 import { SELF, receiver, send, settle } from './wire.ts';
 
@@ -170,29 +170,45 @@ describe('work on the bus', () => {
   });
 });
 
-describe('addresses', () => {
-  const endpoint = (name: string): Endpoint => ({ name, self: undefined, deliver() {} });
+describe('subjects', () => {
+  const endpoint = (name: string, isShared = false): Endpoint => ({ name, isShared, deliver() {} });
 
-  test('may have several servers, each once, until they leave', () => {
+  test('may have several listeners, each once, until they leave', () => {
     const bus = createMemoryBus();
     const [a, b] = [endpoint('a'), endpoint('b')];
-    for (const one of [a, b, a]) bus.addServer({ shard: 1 }, one);
-    expect([...bus.serversOf({ shard: 1 })]).toEqual([a, b]);
-    expect(bus.serversOf({ shard: 2 }).size).toBe(0);
-    bus.removeServer({ shard: 1 }, a);
-    bus.removeServer({ shard: 1 }, a);
-    bus.removeServer({ shard: 2 }, a);
-    expect([...bus.serversOf({ shard: 1 })]).toEqual([b]);
-    bus.removeServer({ shard: 1 }, b);
-    expect(bus.serversOf({ shard: 1 }).size).toBe(0);
+    for (const one of [a, b, a]) bus.add('x.shard.1', one);
+    expect([...bus.listenersOn('x.shard.1')]).toEqual([a, b]);
+    expect(bus.listenersOn('x.shard.2').size).toBe(0);
+    bus.remove('x.shard.1', a);
+    bus.remove('x.shard.1', a);
+    bus.remove('x.shard.2', a);
+    expect([...bus.listenersOn('x.shard.1')]).toEqual([b]);
+    bus.remove('x.shard.1', b);
+    expect(bus.listenersOn('x.shard.1').size).toBe(0);
   });
 
-  test('of a node are those of one run of it', () => {
+  test('that are shared have one of their listeners at a time, each in its turn', () => {
     const bus = createMemoryBus();
-    bus.addServer(SELF, endpoint('a'));
-    expect(bus.serversOf({ ...SELF }).size).toBe(1);
-    expect(bus.serversOf(nodeAddress('n1', 'b')!).size).toBe(0);
+    const [a, b] = [endpoint('a', true), endpoint('b', true)];
+    for (const one of [a, b]) bus.add('x.topology', one);
+    expect([1, 2, 3].map(() => [...bus.listenersOn('x.topology')])).toEqual([[a], [b], [a]]);
   });
+});
+
+test('the address of a node is that of one run of it', async () => {
+  const transport = memoryTransport();
+  await transport.serve(
+    SELF,
+    receiver(() => 'a'),
+    SELF,
+  );
+  const link = transport.openLink({ clientId: 5 });
+  const effects = [send(link, {}, { ...SELF }), send(link, {}, nodeAddress('n1', 'b'))];
+  await settle();
+  expect(effects).toEqual([
+    ['sent', 'reply: a'],
+    ['sent', 'error: NO_SUBSCRIBER not-executed'],
+  ]);
 });
 
 describe('frames that nobody should send', () => {
@@ -202,19 +218,20 @@ describe('frames that nobody should send', () => {
     return writer.take();
   }
 
+  /** Sends to whoever listens on a subject of the bus. */
+  function inject(bus: MemoryBus, subject: string, data: Uint8Array, reply?: string): void {
+    for (const endpoint of bus.listenersOn(subject)) bus.transmit('x', endpoint, { data, subject, reply }, 1);
+  }
+
   test('do nothing to a node: replies, garbage', async () => {
     const { bus, node } = await echo({});
-    const [server] = bus.serversOf({ shard: 1 });
-    const client: Endpoint = { name: 'x', self: undefined, deliver() {} };
-    bus.transmit(
-      client,
-      server!,
-      frameOf((writer) => writer.reply(1, 'x', false)),
-      1,
-    );
-    bus.transmit(client, server!, Uint8Array.of(1, 2, 3), 1);
     const cut = frameOf((writer) => writer.cancel(1, 2));
-    bus.transmit(client, server!, cut.subarray(0, cut.length - 1), 1);
+    for (const data of [
+      frameOf((writer) => writer.reply(1, 'x', false)),
+      Uint8Array.of(1, 2, 3),
+      cut.subarray(0, cut.length - 1),
+    ])
+      inject(bus, 'memory.shard.1', data, 'client.7.1');
     await settle();
     expect(node.arrivals).toEqual([]);
     expect(node.cancels).toEqual([]);
@@ -222,23 +239,14 @@ describe('frames that nobody should send', () => {
 
   test('do nothing to a client: cancels, unknown replies', async () => {
     const { bus, transport } = await echo({});
-    let client: Endpoint | undefined;
-    const catcher: Endpoint = { name: 'catcher', self: SELF, deliver: (_bytes, from) => (client = from) };
-    bus.addServer({ shard: 9 }, catcher);
+    bus.add('memory.shard.9', { name: 'catcher', isShared: false, deliver() {} });
     const effect = send(transport.openLink({ clientId: 6 }), { shard: 9 }, { shard: 9 });
     await settle();
-    bus.transmit(
-      catcher,
-      client!,
+    for (const data of [
       frameOf((writer) => writer.cancel(6, 1)),
-      1,
-    );
-    bus.transmit(
-      catcher,
-      client!,
       frameOf((writer) => writer.reply(999_999, 'x', false)),
-      1,
-    );
+    ])
+      inject(bus, 'client.6', data, 'memory.node.n1.a');
     await settle();
     expect(effect).toEqual(['sent']);
   });

@@ -1,7 +1,7 @@
 /** The connection below a transport or a membership, owned or borrowed: its state, its subscriptions, its end. */
 import type { Clock, ConnectionEvent, ConnectionState, Logger } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
-import { FloodLog, createRareLog, inBackground, within } from '@clstr/core/internal';
+import { FloodLog, createRareLog, inBackground, within, describeSubject } from '@clstr/core/internal';
 import type { RareLog } from '@clstr/core/internal';
 import type { ConnectionOptions, NatsConnection, Status } from 'nats';
 import { DebugEvents, Events } from 'nats';
@@ -13,7 +13,6 @@ import { watchLiveness } from './liveness.ts';
 import { fromNatsError, isAuthCode, refusedSubscription, withoutCredentials } from './nats-errors.ts';
 import { lastProtocolError } from './nats-internals.ts';
 import { paceReading } from './paced-reading.ts';
-import { describeSubject } from './subjects.ts';
 import { SubscriptionCheck } from './subscription-check.ts';
 
 /** What `status()` really returns; the types leave `stop` out. */

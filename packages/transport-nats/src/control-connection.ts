@@ -2,6 +2,7 @@
  * Membership's own connection, so that heartbeats never queue behind requests. While it is down nothing is sent, and
  * nothing waits to be sent later.
  */
+import { checkPlainSubject, isPlainSubject } from '@clstr/core/internal';
 import type { Clock, Logger } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
 import type { ConnectionOptions, Msg, MsgHdrs } from 'nats';
@@ -9,7 +10,6 @@ import { openConnection } from './connection.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionSubscription } from './kept-subscription.ts';
 import { fromNatsError } from './nats-errors.ts';
-import { checkPlainSubject, isPlainSubject } from './subjects.ts';
 
 export interface ControlOptions {
   readonly connect: ConnectionOptions;

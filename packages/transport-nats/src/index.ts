@@ -4,7 +4,7 @@ export { natsTransport } from './nats-transport.ts';
 export type { NatsTransport } from './nats-transport.ts';
 export { defaults } from './defaults.ts';
 export type { NatsTransportOptions, Wire } from './nats-options.ts';
-export type { NatsTransportStats } from './stats.ts';
+export type { TransportStats as NatsTransportStats } from '@clstr/core/wire';
 
 export { natsMembership, provisionCluster } from './nats-membership.ts';
 export type { NatsClusterOptions, NatsMembershipOptions, ProvisionOptions } from './membership-options.ts';

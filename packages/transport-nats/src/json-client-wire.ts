@@ -3,13 +3,10 @@
  * question for the topology has a subject of its own, on which no Go node listens.
  */
 import type { ClstrError } from '@clstr/core';
-import { isTopologyAddress } from '@clstr/core/wire';
-import { describe } from '@clstr/core/internal';
-import type { Msg } from 'nats';
-import type { ClientWire, Outgoing, WireHost } from './client-wire.ts';
+import type { BusMessage, ClientWire, Outgoing, WireHost } from '@clstr/core/wire';
+import { isTopologyAddress, payloadTooLarge } from '@clstr/core/wire';
+import { describe, subjectOf } from '@clstr/core/internal';
 import { encodeEnvelope, parseReply } from './json-envelope.ts';
-import { payloadTooLarge } from './nats-errors.ts';
-import { subjectOf } from './subjects.ts';
 
 const encoder = new TextEncoder();
 
@@ -24,14 +21,14 @@ export class JsonClientWire implements ClientWire {
     for (const outgoing of turn) if (!outgoing.isEnded) this.#publish(outgoing);
   }
 
-  read(message: Msg): void {
-    const { pending, inbox, stats } = this.#host;
-    const attempt = Number(message.subject.slice(inbox.length + 1));
+  read(message: BusMessage): void {
+    const { pending, engine } = this.#host;
+    const attempt = this.#host.tokenOf(message.subject);
     let reply;
     try {
       reply = parseReply(message.data);
     } catch (error) {
-      stats.malformed++;
+      engine.stats.malformed++;
       const outgoing = pending.remove(attempt);
       if (outgoing === undefined) return;
       this.#host.ended(outgoing);
@@ -48,35 +45,32 @@ export class JsonClientWire implements ClientWire {
   cancel(): void {}
 
   #publish(outgoing: Outgoing): void {
-    const { connection, options, inbox } = this.#host;
+    const { engine, inbox } = this.#host;
+    const { bus, clock } = engine;
     const { entry, to } = outgoing;
-    const token = String(outgoing.attempt);
-    const replySubject = `${inbox}.${token}`;
-    const { maxPayload } = connection;
-    if (entry.payload.length > maxPayload) {
-      this.#tooLarge(outgoing, entry.payload.length, maxPayload);
+    if (entry.payload.length > bus.maxPayload) {
+      this.#tooLarge(outgoing, entry.payload.length);
       return;
     }
-    const text = encodeEnvelope(entry, entry.isNotify ? undefined : replySubject, options.clock.wallMs());
-    const bytes = encoder.encode(text);
-    if (bytes.length > maxPayload) {
-      this.#tooLarge(outgoing, bytes.length, maxPayload);
+    const replyTo = entry.isNotify ? undefined : `${inbox}.${outgoing.id.toString(36)}`;
+    const bytes = encoder.encode(encodeEnvelope(entry, replyTo, clock.wallMs()));
+    if (bytes.length > bus.maxPayload) {
+      this.#tooLarge(outgoing, bytes.length);
       return;
     }
     let subject: string;
     try {
-      subject = subjectOf(options.subjectPrefix, isTopologyAddress(to) ? to : { shard: entry.shard });
-      // Also the NATS reply subject: it brings the 503 of a shard that nobody serves, and refusals of a notify.
-      connection.publish(subject, bytes, replySubject);
+      subject = subjectOf(bus.prefix, isTopologyAddress(to) ? to : { shard: entry.shard });
     } catch (error) {
       this.#host.failed(outgoing, error as ClstrError);
       return;
     }
-    this.#host.sent({ token, subject, entries: [outgoing], open: 1 });
+    // The token makes the NATS reply subject too: it brings the 503 of a shard that nobody serves, and refusals of a notify.
+    this.#host.publish(subject, bytes, outgoing.id, [outgoing]);
   }
 
-  #tooLarge(outgoing: Outgoing, bytes: number, maxPayload: number): void {
+  #tooLarge(outgoing: Outgoing, bytes: number): void {
     const what = `message ${describe(outgoing.entry.type)}`;
-    this.#host.failed(outgoing, payloadTooLarge(what, bytes, maxPayload, 'not-executed'));
+    this.#host.failed(outgoing, payloadTooLarge(this.#host.engine.bus, what, bytes, 'not-executed'));
   }
 }

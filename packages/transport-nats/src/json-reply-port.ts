@@ -1,31 +1,25 @@
 /** The way back for one envelope of the JSON wire: one message per reply. */
-import type { InboundEntry, ReplyPort } from '@clstr/core/wire';
+import type { InboundEntry, ReplyPort, ReplyRoutes } from '@clstr/core/wire';
 import type { Failure } from '@clstr/core/handler';
-import { shortError } from '@clstr/core/wire';
+import { payloadTooLarge, shortError } from '@clstr/core/wire';
 import { describe } from '@clstr/core/internal';
-import type { Connection } from './connection.ts';
+import type { CallerTime } from '@clstr/core/internal';
 import { encodeFailure, encodeReply } from './json-envelope.ts';
-import { payloadTooLarge } from './nats-errors.ts';
-import type { NatsTransportStats } from './stats.ts';
-import type { CallerTime, WaitingReplies } from './waiting-replies.ts';
 
 const encoder = new TextEncoder();
 
 export class JsonReplyPort implements ReplyPort {
-  readonly #connection: Connection;
-  readonly #stats: NatsTransportStats;
-  readonly #waiting: WaitingReplies;
+  readonly #routes: ReplyRoutes;
   readonly #replyTo: string;
 
-  constructor(connection: Connection, stats: NatsTransportStats, waiting: WaitingReplies, replyTo: string) {
-    this.#connection = connection;
-    this.#stats = stats;
-    this.#waiting = waiting;
+  constructor(routes: ReplyRoutes, replyTo: string) {
+    this.#routes = routes;
     this.#replyTo = replyTo;
   }
 
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
-    const { maxPayload } = this.#connection;
+    const { bus } = this.#routes.engine;
+    const { maxPayload } = bus;
     let size = payload.length;
     if (size <= maxPayload) {
       const bytes = encoder.encode(encodeReply(payload, isRaw));
@@ -35,28 +29,28 @@ export class JsonReplyPort implements ReplyPort {
       }
       size = bytes.length;
     }
-    this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, size, maxPayload, 'executed'));
+    this.fail(entry, payloadTooLarge(bus, `reply to ${describe(entry.type)}`, size, 'executed'));
   }
 
   fail(caller: CallerTime, error: Failure): void {
     const bytes = encoder.encode(encodeFailure(error));
-    const { maxPayload } = this.#connection;
-    const isShort = bytes.length <= maxPayload;
+    const isShort = bytes.length <= this.#routes.engine.bus.maxPayload;
     this.#publish(caller, isShort ? bytes : encoder.encode(encodeFailure(shortError(error))));
   }
 
   #publish(caller: CallerTime, bytes: Uint8Array): void {
-    if (!this.#connection.isConnected) {
+    const { engine, port, waiting } = this.#routes;
+    if (!engine.bus.isConnected) {
       const { ttlMs, receivedAtMs } = caller;
-      this.#waiting.hold(caller, bytes.length, () => {
+      waiting.hold(caller, bytes.length, () => {
         this.#publish({ ttlMs, receivedAtMs }, bytes);
       });
       return;
     }
     try {
-      this.#connection.publish(this.#replyTo, bytes, undefined);
+      port.publish(this.#replyTo, bytes, undefined, 1);
     } catch {
-      this.#stats.lostReplies++;
+      engine.stats.lostReplies++;
     }
   }
 }

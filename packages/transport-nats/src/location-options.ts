@@ -1,8 +1,7 @@
 /** The options that say where a cluster is on a NATS server, which several factories have. */
-import { invalidOption, option, optional, text } from '@clstr/core/internal';
+import { invalidOption, option, optional, text, isPlainSubject } from '@clstr/core/internal';
 import type { Option, Spec } from '@clstr/core/internal';
 import { defaults } from './defaults.ts';
-import { isPlainSubject } from './subjects.ts';
 
 export interface ClusterNames {
   readonly cluster: string;

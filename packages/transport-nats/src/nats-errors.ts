@@ -56,17 +56,6 @@ export function withoutCredentials(server: string): string {
   return server.replace(/^([a-z]+:\/\/)?.*@/i, '$1');
 }
 
-/** For a message or a reply over the server's `max_payload`. */
-export function payloadTooLarge(
-  what: string,
-  bytes: number,
-  maxPayload: number,
-  outcome: Outcome,
-): ClstrError {
-  const message = `the ${what} takes ${bytes} bytes, more than the ${maxPayload} that the NATS server carries`;
-  return new ClstrError('PAYLOAD_TOO_LARGE', message, { outcome, details: { bytes, maxPayload } });
-}
-
 /** What JetStream says in the body of an answer. */
 export interface ApiError {
   /** As in HTTP. */

@@ -1,8 +1,8 @@
 /** What a user of the NATS server may do, for each part that a program can play in a cluster. */
 import type { Resolved, Spec } from '@clstr/core/internal';
-import { flag, invalidOption, oneOf, resolve } from '@clstr/core/internal';
+import { flag, invalidOption, oneOf, resolve, announcementsOf } from '@clstr/core/internal';
+import { NODES_QUEUE } from './nats-bus.ts';
 import { inboxPrefixesOption, locationPart, subjectOption } from './location-options.ts';
-import { NODES_QUEUE, announcementsOf } from './subjects.ts';
 
 /**
  * `client` calls; `node` serves; `app` does both, which an actor that calls others needs; `provisioner` calls

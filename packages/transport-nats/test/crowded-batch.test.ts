@@ -1,27 +1,19 @@
 import { expect, test } from 'vitest';
 import type { Msg } from 'nats';
-import { openConnection } from '../src/connection.ts';
-import { ReplyRoutes } from '../src/native-replies.ts';
-import { resolveNatsOptions } from '../src/nats-options.ts';
-import { NatsServing } from '../src/nats-serving.ts';
-import { createStats } from '../src/stats.ts';
-import { WaitingReplies } from '../src/waiting-replies.ts';
+import { natsTransport } from '../src/index.ts';
 import { scriptedConnection } from './scripted-connection.ts';
-import { echo, readFrame, receiver, requestFrame } from './wire.ts';
+import { SELF, echo, readFrame, receiver, requestFrame } from './wire.ts';
 
 test('a batch of more than 1,024 entries is refused as a whole, in one message, and runs nothing', async () => {
   const scripted = scriptedConnection();
-  const options = resolveNatsOptions({ connection: scripted.nats });
-  const connection = await openConnection(options);
-  const stats = createStats();
-  const waiting = new WaitingReplies(connection, options, stats);
-  const routes = new ReplyRoutes(connection, stats, 'clstr.node.n1.a', ['_INBOX'], waiting);
+  const transport = await natsTransport({ connection: scripted.nats });
+  const { stats } = transport;
   let arrivals = 0;
   const node = receiver((arrival) => {
     arrivals++;
     echo().onEntry(arrival.entry, arrival.port);
   });
-  new NatsServing(connection, options, stats, { shard: 1 }, node, routes, () => undefined);
+  await transport.serve({ shard: 1 }, node, SELF);
   const deliver = scripted.subscriptions.get('clstr.shard.1')!;
   const send = (entries: number, reply: string): void => {
     const data = requestFrame(...Array.from({ length: entries }, () => ({})));

@@ -1,12 +1,6 @@
 import { ActorError, ClstrError } from '@clstr/core';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { openConnection } from '../src/connection.ts';
-import { JsonReplyPort } from '../src/json-reply-port.ts';
-import { ReplyRoutes } from '../src/native-replies.ts';
-import { resolveNatsOptions } from '../src/nats-options.ts';
-import { createStats } from '../src/stats.ts';
-import { WaitingReplies } from '../src/waiting-replies.ts';
-import { scriptedConnection } from './scripted-connection.ts';
+import { replyPorts } from './reply-ports.ts';
 import type { ScriptedConnection } from './scripted-connection.ts';
 import { entryOf, readFrame } from './wire.ts';
 
@@ -14,51 +8,44 @@ async function microtasks(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await Promise.resolve();
 }
 
-async function start() {
-  const scripted = scriptedConnection();
-  const options = resolveNatsOptions({ connection: scripted.nats });
-  const connection = await openConnection(options);
-  const stats = createStats();
-  const waiting = new WaitingReplies(connection, options, stats);
-  const routes = new ReplyRoutes(connection, stats, 'clstr.node.n1.a', ['_INBOX', 'my.inbox'], waiting);
-  return { scripted, connection, stats, waiting, routes };
-}
+const start = () => replyPorts({ inboxPrefixes: ['_INBOX', 'my.inbox'] });
 
 const inbound = (attempt: number) => ({ ...entryOf({ attempt }), payload: new Uint8Array(0) });
 const entry = (attempt: number) => ({ ...inbound(attempt), clientId: 1, ttlMs: undefined, receivedAtMs: 0 });
 
 describe('the ways back', () => {
   test('are one per client, whatever its batch, and one per inbox of one token', async () => {
-    const { routes } = await start();
-    expect(routes.routeTo('_INBOX.a.1', 0)).toBe(routes.routeTo('_INBOX.a.2', 0));
-    expect(routes.routeTo('_INBOX.a.1', 0)).not.toBe(routes.routeTo('_INBOX.b.1', 0));
-    expect(routes.routeTo('_INBOX.x', 0)).not.toBe(routes.routeTo('_INBOX.y', 0));
-    expect(routes.routeTo('my.inbox.x', 0)).not.toBe(routes.routeTo('my.inbox.y', 0));
-    expect(routes.routeTo('_INBOX.x', 0)).toBe(routes.routeTo('_INBOX.x', 0));
+    const { routeTo } = await start();
+    expect(routeTo('_INBOX.a.1')).toBe(routeTo('_INBOX.a.2'));
+    expect(routeTo('_INBOX.a.1')).not.toBe(routeTo('_INBOX.b.1'));
+    expect(routeTo('_INBOX.x')).not.toBe(routeTo('_INBOX.y'));
+    expect(routeTo('my.inbox.x')).not.toBe(routeTo('my.inbox.y'));
+    expect(routeTo('_INBOX.x')).toBe(routeTo('_INBOX.x'));
   });
 
   test('are 4,096 at most: the client that was silent for longest is forgotten', async () => {
-    const { routes } = await start();
-    const [first, second] = [routes.routeTo('_INBOX.c0.1', 0), routes.routeTo('_INBOX.c1.1', 0)];
-    for (let i = 2; i < 4_096; i++) routes.routeTo(`_INBOX.c${i}.1`, 0);
-    expect(routes.routeTo('_INBOX.c0.2', 0)).toBe(first);
-    routes.routeTo('_INBOX.new.1', 0);
-    expect(routes.routeTo('_INBOX.c0.3', 0)).toBe(first);
-    expect(routes.routeTo('_INBOX.c1.2', 0)).not.toBe(second);
+    const { routeTo } = await start();
+    const [first, second] = [routeTo('_INBOX.c0.1'), routeTo('_INBOX.c1.1')];
+    for (let i = 2; i < 4_096; i++) routeTo(`_INBOX.c${i}.1`);
+    expect(routeTo('_INBOX.c0.2')).toBe(first);
+    routeTo('_INBOX.new.1');
+    expect(routeTo('_INBOX.c0.3')).toBe(first);
+    expect(routeTo('_INBOX.c1.2')).not.toBe(second);
   });
 });
 
 test('a client that was not heard of for a minute is forgotten', async () => {
-  const { routes } = await start();
-  const [idle, busy] = [routes.routeTo('_INBOX.idle.1', 0), routes.routeTo('_INBOX.busy.1', 0)];
+  const { clock, routeTo } = await start();
+  const [idle, busy] = [routeTo('_INBOX.idle.1'), routeTo('_INBOX.busy.1')];
   for (let second = 1; second <= 70; second++) {
-    expect(routes.routeTo(`_INBOX.busy.${second}`, second * 1_000)).toBe(busy);
+    await clock.advance(1_000);
+    expect(routeTo(`_INBOX.busy.${second}`)).toBe(busy);
   }
-  expect(routes.routeTo('_INBOX.idle.2', 70_000)).not.toBe(idle);
+  expect(routeTo('_INBOX.idle.2')).not.toBe(idle);
 });
 
 test('thousands of clients that were answered keep no slab each', async () => {
-  const { scripted, routes } = await start();
+  const { scripted, routeTo } = await start();
   let bytes = 0;
   class CountedArray extends Uint8Array {
     constructor(source: number | ArrayBuffer, offset?: number, length?: number) {
@@ -74,7 +61,7 @@ test('thousands of clients that were answered keep no slab each', async () => {
     vi.unstubAllGlobals();
   });
   for (let i = 0; i < 1_000; i++) {
-    routes.routeTo(`_INBOX.c${i}.1`, 0).reply(entry(i), '1', false);
+    routeTo(`_INBOX.c${i}.1`).reply(entry(i), '1', false);
     await microtasks(1);
   }
   expect(scripted.published).toHaveLength(1_000);
@@ -83,9 +70,9 @@ test('thousands of clients that were answered keep no slab each', async () => {
 });
 
 test('of thousands of clients that are answered in one turn, the first are sent theirs before its end', async () => {
-  const { scripted, routes } = await start();
+  const { scripted, routeTo } = await start();
   const text = 'x'.repeat(10_000);
-  for (let i = 0; i < 1_000; i++) routes.routeTo(`_INBOX.c${i}.1`, 0).reply(entry(i), text, false);
+  for (let i = 0; i < 1_000; i++) routeTo(`_INBOX.c${i}.1`).reply(entry(i), text, false);
   expect(scripted.published).toHaveLength(960);
   await microtasks(1);
   expect(scripted.published.map(({ subject }) => subject)).toEqual(
@@ -102,10 +89,10 @@ const BROKEN: [string, (scripted: ScriptedConnection) => void][] = [
 
 describe.each(BROKEN)('a reply while the connection %s', (_, breakIt) => {
   test('is dropped and counted (native)', async () => {
-    const { scripted, routes, stats } = await start();
+    const { scripted, routeTo, stats } = await start();
     breakIt(scripted);
     await microtasks(20);
-    const route = routes.routeTo('_INBOX.a.1', 0);
+    const route = routeTo('_INBOX.a.1');
     route.reply(entry(1), '1', false);
     route.fail(entry(2), new ActorError('NO', 'no'));
     await microtasks(5);
@@ -114,10 +101,10 @@ describe.each(BROKEN)('a reply while the connection %s', (_, breakIt) => {
   });
 
   test('is dropped and counted (JSON)', async () => {
-    const { scripted, connection, stats, waiting } = await start();
+    const { scripted, jsonTo, stats } = await start();
     breakIt(scripted);
     await microtasks(20);
-    const port = new JsonReplyPort(connection, stats, waiting, '_INBOX.a.1');
+    const port = jsonTo('_INBOX.a.1');
     port.reply(entry(1), '1', false);
     port.fail(entry(2), new ActorError('NO', 'no'));
     expect(scripted.published).toEqual([]);
@@ -126,8 +113,8 @@ describe.each(BROKEN)('a reply while the connection %s', (_, breakIt) => {
 });
 
 test('replies of one turn leave as one message; later ones as another', async () => {
-  const { scripted, routes } = await start();
-  const route = routes.routeTo('_INBOX.a.1', 0);
+  const { scripted, routeTo } = await start();
+  const route = routeTo('_INBOX.a.1');
   route.reply(entry(1), '1', false);
   route.reply(entry(2), '2', false);
   await microtasks(1);
@@ -140,8 +127,8 @@ test('replies of one turn leave as one message; later ones as another', async ()
 });
 
 test('failures beyond 24 KiB leave in several messages at once, as replies do', async () => {
-  const { scripted, routes } = await start();
-  const route = routes.routeTo('_INBOX.a.1', 0);
+  const { scripted, routeTo } = await start();
+  const route = routeTo('_INBOX.a.1');
   for (let i = 0; i < 3; i++) {
     route.fail(entry(i), new ClstrError('INTERNAL', 'no', { details: { text: 'x'.repeat(10_000) } }));
   }
@@ -151,8 +138,8 @@ test('failures beyond 24 KiB leave in several messages at once, as replies do', 
 });
 
 test('replies beyond 24 KiB leave in several messages at once', async () => {
-  const { scripted, routes } = await start();
-  const route = routes.routeTo('_INBOX.a.1', 0);
+  const { scripted, routeTo } = await start();
+  const route = routeTo('_INBOX.a.1');
   for (let i = 0; i < 3; i++) route.reply(entry(i), 'x'.repeat(10_000), false);
   expect(scripted.published.map(({ data }) => readFrame(data).length)).toEqual([2]);
   await microtasks(1);

@@ -1,11 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  fromApiError,
-  fromConnectError,
-  fromNatsError,
-  payloadTooLarge,
-  withoutCredentials,
-} from '../src/nats-errors.ts';
+import { fromApiError, fromConnectError, fromNatsError, withoutCredentials } from '../src/nats-errors.ts';
 
 function natsError(code: string, message: string, chainedError?: unknown): Error {
   return Object.assign(new Error(message), { code, chainedError });
@@ -75,15 +69,6 @@ test.each([
   ['host:4222', 'host:4222'],
 ])('%s is shown as %s', (server, shown) => {
   expect(withoutCredentials(server)).toBe(shown);
-});
-
-test('a message that is too large names both sizes', () => {
-  expect(payloadTooLarge('reply to "Get"', 2_000, 1_024, 'executed')).toMatchObject({
-    code: 'PAYLOAD_TOO_LARGE',
-    outcome: 'executed',
-    message: 'the reply to "Get" takes 2000 bytes, more than the 1024 that the NATS server carries',
-    details: { bytes: 2_000, maxPayload: 1_024 },
-  });
 });
 
 test.each([

@@ -1,28 +1,16 @@
 /** Replies that were ready while the connection was down: they leave when it is back, as long as somebody waits. */
 import { ActorError, ClstrError } from '@clstr/core';
-import { fakeClock } from '@clstr/testing';
 import { Events } from 'nats';
 import { describe, expect, test } from 'vitest';
-import { openConnection } from '../src/connection.ts';
-import { JsonReplyPort } from '../src/json-reply-port.ts';
-import { ReplyRoutes } from '../src/native-replies.ts';
-import { resolveNatsOptions } from '../src/nats-options.ts';
-import type { NatsTransportOptions } from '../src/nats-options.ts';
-import { createStats } from '../src/stats.ts';
-import { WaitingReplies } from '../src/waiting-replies.ts';
-import { scriptedConnection } from './scripted-connection.ts';
+import type { NatsTransportOptions } from '../src/index.ts';
+import { replyPorts } from './reply-ports.ts';
 import { entryOf, readFrame } from './wire.ts';
 
 async function start(more: NatsTransportOptions = {}) {
-  const clock = fakeClock();
-  const scripted = scriptedConnection();
-  const options = resolveNatsOptions({ connection: scripted.nats, clock, ...more });
-  const connection = await openConnection(options);
-  const stats = createStats();
-  const waiting = new WaitingReplies(connection, options, stats);
-  const routes = new ReplyRoutes(connection, stats, 'clstr.node.n1.a', ['_INBOX'], waiting);
-  const route = routes.routeTo('_INBOX.a.1', 0);
-  const json = new JsonReplyPort(connection, stats, waiting, '_INBOX.b.1');
+  const { clock, scripted, stats, transport, routeTo, jsonTo } = await replyPorts(more);
+  const waiting = { settle: (limitMs: number) => transport.settle!(limitMs) };
+  const route = routeTo('_INBOX.a.1');
+  const json = jsonTo('_INBOX.b.1');
   const become = async (type: Events.Disconnect | Events.Reconnect): Promise<void> => {
     scripted.become(type);
     await clock.advance(0);
@@ -35,17 +23,17 @@ async function start(more: NatsTransportOptions = {}) {
     ttlMs: ttlMs === 'unnamed' ? undefined : ttlMs,
   });
   const frames = () => scripted.published.map(({ data }) => readFrame(data));
-  return { clock, scripted, stats, waiting, routes, route, json, lose, comeBack, entry, frames };
+  return { clock, scripted, stats, waiting, routeTo, route, json, lose, comeBack, entry, frames };
 }
 
 describe('a reply that is ready while the connection is down', () => {
   test('leaves when it is back, in order and with its failures, to the newest inbox of the client', async () => {
-    const { route, routes, lose, comeBack, entry, frames, scripted, stats } = await start();
+    const { route, routeTo, lose, comeBack, entry, frames, scripted, stats } = await start();
     await lose();
     route.reply(entry(1), '1', false);
     route.fail(entry(2), new ActorError('NO', 'no'));
     route.reply(entry(3), '3', false);
-    expect(routes.routeTo('_INBOX.a.2', 0)).toBe(route);
+    expect(routeTo('_INBOX.a.2')).toBe(route);
     await comeBack();
     expect(frames()).toEqual([['reply 1 1', 'failure 2 ACTOR_ERROR', 'reply 3 3']]);
     expect(scripted.published[0]).toMatchObject({ subject: '_INBOX.a.2', reply: 'clstr.node.n1.a' });

@@ -16,7 +16,7 @@ function pendingOf(attempt: number, shard = 7): PendingAttempt {
 function tableWith(...attempts: number[]): { table: PendingTable<PendingAttempt>; all: PendingAttempt[] } {
   const table = new PendingTable<PendingAttempt>();
   const all = attempts.map((attempt) => pendingOf(attempt));
-  for (const pending of all) table.add(pending.attempt, pending);
+  for (const pending of all) table.add(pending);
   return { table, all };
 }
 
@@ -34,7 +34,7 @@ describe('answer', () => {
     const reports: [number, NodeAddress | undefined][] = [];
     table.onDuplicateReply = (shard, from) => reports.push([shard, from]);
     const from = nodeAddress('node-2', 'a')!;
-    table.add(5, pendingOf(5, 33));
+    table.add(pendingOf(5, 33));
     table.answer(5, nodeAddress('node-1', 'a'));
     expect(reports).toEqual([]);
     table.answer(5, from);
@@ -132,7 +132,7 @@ test('behaves like a map, whatever the order of calls', () => {
           if (known !== undefined) continue; // attempt ids are never used twice
           const pending = pendingOf(step.attempt);
           model.set(step.attempt, pending);
-          table.add(step.attempt, pending);
+          table.add(pending);
         } else {
           const found =
             step.do === 'remove' ? table.remove(step.attempt) : table.answer(step.attempt, undefined);

@@ -1,5 +1,5 @@
 /** What a transport dropped: things that have no sender to tell. */
-export interface NatsTransportStats {
+export interface TransportStats {
   /** Messages, or entries of one, that could not be read. */
   malformed: number;
   /** Messages dropped because their reply subject matches none of `inboxPrefixes`. */
@@ -10,6 +10,6 @@ export interface NatsTransportStats {
   lostReplies: number;
 }
 
-export function createStats(): NatsTransportStats {
+export function createStats(): TransportStats {
   return { malformed: 0, forbiddenReplySubjects: 0, unsupportedVersions: 0, lostReplies: 0 };
 }

@@ -1,13 +1,14 @@
 /** The native wire at a node: replies that are ready in one turn go back to one client as one message. */
-import type { FrameWriter, InboundEntry, ReplyPort } from '@clstr/core/wire';
-import type { Failure } from '@clstr/core/handler';
-import { createFrameWriter, errorFromRecord, errorToRecord, shortError } from '@clstr/core/wire';
-import { describe } from '@clstr/core/internal';
-import { PREFERRED_BATCH_BYTES } from './batching.ts';
-import type { Connection } from './connection.ts';
-import { payloadTooLarge } from './nats-errors.ts';
-import type { NatsTransportStats } from './stats.ts';
+import { describe } from '../base/describe.ts';
+import type { Failure } from '../base/errors.ts';
+import { payloadTooLarge } from './bus.ts';
+import type { BusPort } from './bus.ts';
+import { errorFromRecord, errorToRecord, shortError } from './error-record.ts';
+import { createFrameWriter } from './frame-writer.ts';
+import type { FrameWriter } from './frame-writer.ts';
+import type { Engine } from './framed-transport.ts';
 import { isInbox } from './subjects.ts';
+import type { InboundEntry, ReplyPort } from './transport.ts';
 import type { WaitingReplies } from './waiting-replies.ts';
 
 /** Clients remembered; the one that was silent for longest is forgotten first, and remembered again at its next message. */
@@ -20,57 +21,54 @@ const MAX_OPEN = 64;
 
 /** The ways back to all clients of one node. */
 export class ReplyRoutes {
-  readonly connection: Connection;
-  readonly stats: NatsTransportStats;
+  readonly engine: Engine;
+  readonly port: BusPort;
   /** Named in every reply, so that the client can come back directly. */
   readonly directSubject: string;
   readonly waiting: WaitingReplies;
-  readonly #inboxPrefixes: readonly string[];
   readonly #routes = new Map<string, ReplyRoute>();
+  /** The last of them. */
+  #newest: ReplyRoute | undefined;
   /** Those to which replies leave at the end of this turn. */
   readonly #open: ReplyRoute[] = [];
   readonly #spareWriters: FrameWriter[] = [];
   #lookedMs = 0;
 
-  constructor(
-    connection: Connection,
-    stats: NatsTransportStats,
-    directSubject: string,
-    inboxPrefixes: readonly string[],
-    waiting: WaitingReplies,
-  ) {
-    this.connection = connection;
-    this.stats = stats;
+  constructor(engine: Engine, directSubject: string, waiting: WaitingReplies) {
+    this.engine = engine;
+    this.port = engine.bus.open(directSubject);
     this.directSubject = directSubject;
-    this.#inboxPrefixes = inboxPrefixes;
     this.waiting = waiting;
   }
 
   isTrusted(replySubject: string): boolean {
-    return isInbox(replySubject, this.#inboxPrefixes);
+    return isInbox(replySubject, this.engine.bus.inboxPrefixes);
   }
 
   /** The way back to the client whose newest batch has this reply subject: all but the last token name the client. */
   routeTo(replySubject: string, nowMs: number): ReplyRoute {
     if (nowMs - this.#lookedMs >= LOOK_MS) this.#forgetIdle(nowMs);
-    const inbox = replySubject.slice(0, replySubject.lastIndexOf('.'));
+    const end = replySubject.lastIndexOf('.');
+    const newest = this.#newest;
+    if (newest !== undefined && newest.inbox.length === end && replySubject.startsWith(newest.inbox))
+      return newest.use(replySubject, nowMs);
+    const inbox = replySubject.slice(0, end);
     // An inbox of one token after the prefix has no token for batches: it is the client.
-    const client = this.#inboxPrefixes.includes(inbox) ? replySubject : inbox;
+    const client = this.engine.bus.inboxPrefixes.includes(inbox) ? replySubject : inbox;
     let route = this.#routes.get(client);
     if (route === undefined) {
       if (this.#routes.size >= MAX_ROUTES) this.#forgetOldest();
       route = new ReplyRoute(this, client);
     } else this.#routes.delete(client);
     this.#routes.set(client, route);
-    route.subject = replySubject;
-    route.usedMs = nowMs;
-    return route;
+    this.#newest = route;
+    return route.use(replySubject, nowMs);
   }
 
   /** A writer for the replies of this turn: of thousands of clients, each would keep a slab of its own. */
   open(route: ReplyRoute): FrameWriter {
     if (this.#open.length === MAX_OPEN) this.#flush();
-    if (this.#open.length === 0) queueMicrotask(this.#flush);
+    if (this.#open.length === 0) this.engine.defer(this.#flush);
     this.#open.push(route);
     return this.#spareWriters.pop() ?? createFrameWriter();
   }
@@ -86,6 +84,7 @@ export class ReplyRoutes {
       if (nowMs - usedMs < IDLE_MS) return;
       this.#routes.delete(client);
     }
+    this.#newest = undefined;
   }
 
   #forgetOldest(): void {
@@ -96,9 +95,9 @@ export class ReplyRoutes {
 
 /** Hot path. Replies go to the reply subject of the client's newest batch, whichever batch they answer. */
 export class ReplyRoute implements ReplyPort {
-  subject = '';
   usedMs = 0;
   readonly inbox: string;
+  #subject = '';
   readonly #routes: ReplyRoutes;
   /** Undefined between turns. */
   #writer: FrameWriter | undefined;
@@ -108,15 +107,22 @@ export class ReplyRoute implements ReplyPort {
     this.inbox = inbox;
   }
 
+  /** A batch of the client has come. */
+  use(replySubject: string, nowMs: number): this {
+    this.#subject = replySubject;
+    this.usedMs = nowMs;
+    return this;
+  }
+
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
-    const { connection } = this.#routes;
-    if (!connection.isConnected) {
+    const { bus } = this.#routes.engine;
+    if (!bus.isConnected) {
       this.#holdReply(entry, payload, isRaw);
       return;
     }
-    const { maxPayload } = connection;
+    const { maxPayload } = bus;
     if (payload.length > maxPayload) {
-      this.#tooLarge(entry, payload.length, maxPayload);
+      this.#tooLarge(entry, payload.length);
       return;
     }
     const writer = (this.#writer ??= this.#routes.open(this));
@@ -126,7 +132,7 @@ export class ReplyRoute implements ReplyPort {
     if (writer.size > maxPayload) {
       const { size } = writer;
       writer.rollback(0);
-      this.#tooLarge(entry, size, maxPayload);
+      this.#tooLarge(entry, size);
     }
   }
 
@@ -139,13 +145,14 @@ export class ReplyRoute implements ReplyPort {
     });
   }
 
-  #tooLarge(entry: InboundEntry, bytes: number, maxPayload: number): void {
-    this.fail(entry, payloadTooLarge(`reply to ${describe(entry.type)}`, bytes, maxPayload, 'executed'));
+  #tooLarge(entry: InboundEntry, bytes: number): void {
+    const { bus } = this.#routes.engine;
+    this.fail(entry, payloadTooLarge(bus, `reply to ${describe(entry.type)}`, bytes, 'executed'));
   }
 
   fail(entry: InboundEntry, error: Failure): void {
-    const { connection, waiting } = this.#routes;
-    if (!connection.isConnected) {
+    const { engine, waiting } = this.#routes;
+    if (!engine.bus.isConnected) {
       const target = withoutPayload(entry);
       // Of the error only what leaves, not what caused it.
       const record = errorToRecord(error);
@@ -155,12 +162,11 @@ export class ReplyRoute implements ReplyPort {
       });
       return;
     }
-    const { maxPayload } = connection;
     const writer = (this.#writer ??= this.#routes.open(this));
     const before = writer.size;
     writer.failure(entry.attempt, error);
     if (this.#isOver(writer, before)) writer.failure(entry.attempt, error);
-    if (writer.size > maxPayload) {
+    if (writer.size > engine.bus.maxPayload) {
       writer.rollback(0);
       writer.failure(entry.attempt, shortError(error));
     }
@@ -176,8 +182,10 @@ export class ReplyRoute implements ReplyPort {
 
   /** True when the entry after the first `before` bytes was one too many: those have left, and it is to be written again. */
   #isOver(writer: FrameWriter, before: number): boolean {
-    const limit = Math.min(this.#routes.connection.maxPayload, PREFERRED_BATCH_BYTES);
-    if (writer.size <= limit || writer.count === 1) return false;
+    const { count } = writer;
+    if (count === 1) return false;
+    const { maxPayload, batchBytes, batchEntries } = this.#routes.engine.bus;
+    if (writer.size <= maxPayload && writer.size <= batchBytes && count <= batchEntries) return false;
     writer.rollback(before);
     this.#send(writer);
     return true;
@@ -185,12 +193,11 @@ export class ReplyRoute implements ReplyPort {
 
   #send(writer: FrameWriter): void {
     const { count } = writer;
-    const { connection, stats, directSubject } = this.#routes;
-    const bytes = writer.take();
+    const { engine, port, directSubject } = this.#routes;
     try {
-      connection.publish(this.subject, bytes, directSubject);
+      port.publish(this.#subject, writer.take(), directSubject, count);
     } catch {
-      stats.lostReplies += count;
+      engine.stats.lostReplies += count;
     }
   }
 }

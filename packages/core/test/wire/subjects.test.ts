@@ -1,7 +1,7 @@
-import type { Address } from '@clstr/core/wire';
-import { nodeAddress } from '@clstr/core/wire';
+import type { Address } from '../../src/wire/transport.ts';
+import { nodeAddress } from '../../src/wire/address.ts';
 import { describe, expect, test } from 'vitest';
-import { NodeAddressReader, isInbox, isPlainSubject, subjectOf } from '../src/subjects.ts';
+import { NodeAddressReader, isInbox, isPlainSubject, subjectOf } from '../../src/wire/subjects.ts';
 
 test('a shard and a run of a node have a subject each, below the prefix', () => {
   expect(subjectOf('my.cluster', { shard: 7 })).toBe('my.cluster.shard.7');

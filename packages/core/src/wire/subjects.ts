@@ -1,7 +1,8 @@
-/** NATS subjects: of shards, of nodes, of inboxes, and which reply subjects may be trusted. */
-import type { Address, NodeAddress } from '@clstr/core/wire';
-import { isNodeAddress, isTopologyAddress, nodeAddress } from '@clstr/core/wire';
-import { invalidOption } from '@clstr/core/internal';
+/** Subjects on a bus: of shards, of nodes, of inboxes, and which reply subjects may be trusted. */
+import { invalidOption } from '../base/options.ts';
+import { nodeAddress } from './address.ts';
+import { isNodeAddress, isTopologyAddress } from './transport.ts';
+import type { Address, NodeAddress } from './transport.ts';
 
 /**
  * Where messages for an address go. What is no plain subject would be protocol: it is refused before anything leaves,
@@ -36,9 +37,6 @@ export function describeSubject(subject: string): string {
 export function announcementsOf(prefix: string): string {
   return `${prefix}.topology.changes`;
 }
-
-/** Nodes share the questions for the topology. */
-export const NODES_QUEUE = 'nodes';
 
 /** Dot-separated tokens of printable ASCII without wildcards: what may be published to without harm. */
 export function isPlainSubject(subject: string): boolean {

@@ -2,16 +2,8 @@
  * Replies that were ready while the connection was down. They wait for it for as long as their callers do, bounded in
  * number and bytes: what expired goes first, then the oldest, and each that goes is counted.
  */
-import type { Clock } from '@clstr/core';
-import { within } from '@clstr/core/internal';
-import type { Connection } from './connection.ts';
-import type { NatsTransportStats } from './stats.ts';
-
-export interface WaitingOptions {
-  readonly maxWaiting: number;
-  readonly maxWaitingBytes: number;
-  readonly clock: Clock;
-}
+import { within } from '../base/clock.ts';
+import type { Engine } from './framed-transport.ts';
 
 /** What a reply is to its caller, as far as waiting goes. */
 export interface CallerTime {
@@ -34,8 +26,7 @@ interface Waiting {
 }
 
 export class WaitingReplies {
-  readonly #options: WaitingOptions;
-  readonly #stats: NatsTransportStats;
+  readonly #engine: Engine;
   /** Oldest first. */
   readonly #replies = new Set<Waiting>();
   #bytes = 0;
@@ -43,10 +34,9 @@ export class WaitingReplies {
   #onEmpty: () => void = () => undefined;
   #isEnded = false;
 
-  constructor(connection: Connection, options: WaitingOptions, stats: NatsTransportStats) {
-    this.#options = options;
-    this.#stats = stats;
-    connection.onState(({ state }) => {
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    engine.bus.onState(({ state }) => {
       if (state === 'connected') this.#sendAll();
       else if (state === 'closed') this.end();
     });
@@ -54,10 +44,10 @@ export class WaitingReplies {
 
   /** `send` is called when the connection is back, unless the caller's time is over by then. */
   hold(caller: CallerTime, payloadBytes: number, send: () => void): void {
-    const { maxWaiting, maxWaitingBytes } = this.#options;
+    const { maxWaiting, maxWaitingBytes } = this.#engine;
     const bytes = payloadBytes + OVERHEAD_BYTES;
     if (this.#isEnded || maxWaiting === 0 || bytes > maxWaitingBytes) {
-      this.#stats.lostReplies++;
+      this.#engine.stats.lostReplies++;
       return;
     }
     const isFull = (): boolean => this.#replies.size >= maxWaiting || this.#bytes + bytes > maxWaitingBytes;
@@ -73,7 +63,7 @@ export class WaitingReplies {
 
   /** Resolves when nothing waits any more, no caller waits any more, or `limitMs` is over. */
   async settle(limitMs: number): Promise<void> {
-    const nowMs = this.#options.clock.monoMs();
+    const nowMs = this.#engine.clock.monoMs();
     let waitMs = 0;
     for (const { untilMs } of this.#replies) waitMs = Math.max(waitMs, untilMs - nowMs);
     waitMs = Math.min(waitMs, limitMs);
@@ -81,7 +71,7 @@ export class WaitingReplies {
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    await within(this.#options.clock, empty, waitMs);
+    await within(this.#engine.clock, empty, waitMs);
   }
 
   /** What still waits is lost, and so is what comes. Idempotent. */
@@ -92,7 +82,7 @@ export class WaitingReplies {
   }
 
   #sendAll(): void {
-    const nowMs = this.#options.clock.monoMs();
+    const nowMs = this.#engine.clock.monoMs();
     for (const reply of [...this.#replies]) {
       if (reply.untilMs <= nowMs) this.#drop(reply);
       else {
@@ -104,7 +94,7 @@ export class WaitingReplies {
   }
 
   #dropExpired(): void {
-    const nowMs = this.#options.clock.monoMs();
+    const nowMs = this.#engine.clock.monoMs();
     if (nowMs - this.#purgedMs < PURGE_PAUSE_MS) return;
     this.#purgedMs = nowMs;
     for (const reply of this.#replies) if (reply.untilMs <= nowMs) this.#drop(reply);
@@ -112,7 +102,7 @@ export class WaitingReplies {
 
   #drop(reply: Waiting): void {
     this.#forget(reply);
-    this.#stats.lostReplies++;
+    this.#engine.stats.lostReplies++;
   }
 
   #forget(reply: Waiting): void {

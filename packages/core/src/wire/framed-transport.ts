@@ -1,0 +1,200 @@
+/** The engine: a transport on any bus. It joins one bus with any number of clients and nodes. */
+import type { Clock } from '../base/clock.ts';
+import { detached } from '../base/async-context.ts';
+import { systemClock } from '../base/clock.ts';
+import { ClstrError } from '../base/errors.ts';
+import { FloodLog } from '../base/flood-log.ts';
+import { LateLogger } from '../base/late-logger.ts';
+import type { Logger } from '../base/logger.ts';
+import { safeLogger } from '../base/observers.ts';
+import type { Bus } from './bus.ts';
+import { FrameWire } from './frame-wire.ts';
+import { Link } from './link.ts';
+import type { ClientWire, WireHost } from './link.ts';
+import { ReplyRoutes } from './reply-routes.ts';
+import { ServedAddress } from './served-address.ts';
+import type { ForeignReader } from './served-address.ts';
+import { createStats } from './stats.ts';
+import type { TransportStats } from './stats.ts';
+import { announcementsOf, subjectOf } from './subjects.ts';
+import type {
+  Address,
+  ClientLink,
+  ClusterLocation,
+  ConnectionEvent,
+  ConnectionState,
+  EntryReceiver,
+  LinkOptions,
+  NodeAddress,
+  Subscription,
+  Transport,
+} from './transport.ts';
+import { WaitingReplies } from './waiting-replies.ts';
+
+/** What the parts of one transport share. */
+export interface Engine {
+  readonly bus: Bus;
+  /** Calls `work` when this turn has ended. */
+  readonly defer: (work: () => void) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** For what each message may cause. */
+  readonly floodLog: Pick<FloodLog, 'error'>;
+  readonly stats: TransportStats;
+  /** Messages, and replies, that may wait for the connection. */
+  readonly maxWaiting: number;
+  readonly maxWaitingBytes: number;
+}
+
+export interface FramedTransportOptions extends Partial<Omit<Engine, 'bus' | 'defer' | 'stats'>> {
+  readonly name: string;
+  readonly cluster?: ClusterLocation | undefined;
+  /** Makes what links other than probes speak; frames when not given. */
+  readonly createWire?: ((host: WireHost) => ClientWire) | undefined;
+  /** Reads messages that are no frames, for nodes. */
+  readonly foreign?: ForeignReader | undefined;
+}
+
+export interface FramedTransport extends Transport {
+  /** What was dropped so far. */
+  readonly stats: Readonly<TransportStats>;
+  settle(limitMs: number): Promise<void>;
+  useLogger(logger: Logger): void;
+}
+
+/** A transport that speaks the native wire on `bus`, and closes it. */
+export function framedTransport(bus: Bus, options: FramedTransportOptions): FramedTransport {
+  return new EngineTransport(bus, options);
+}
+
+class EngineTransport implements FramedTransport, Engine {
+  readonly name: string;
+  readonly cluster: ClusterLocation | undefined;
+  readonly stats: TransportStats = createStats();
+  readonly bus: Bus;
+  readonly defer: (work: () => void) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly floodLog: Pick<FloodLog, 'error'>;
+  readonly maxWaiting: number;
+  readonly maxWaitingBytes: number;
+  readonly #createWire: ((host: WireHost) => ClientWire) | undefined;
+  readonly #foreign: ForeignReader | undefined;
+  readonly #links = new Set<Link>();
+  readonly #served = new Set<ServedAddress>();
+  readonly #replyRoutes = new WeakMap<NodeAddress, ReplyRoutes>();
+  readonly #waiting: WaitingReplies;
+  #closing: Promise<void> | undefined;
+
+  constructor(bus: Bus, options: FramedTransportOptions) {
+    this.bus = bus;
+    this.defer = bus.defer?.bind(bus) ?? queueMicrotask;
+    this.name = options.name;
+    this.cluster = options.cluster;
+    this.clock = options.clock ?? systemClock;
+    this.logger = options.logger ?? new LateLogger();
+    this.floodLog = options.floodLog ?? new FloodLog(this.logger, this.clock);
+    this.maxWaiting = options.maxWaiting ?? 16_384;
+    this.maxWaitingBytes = options.maxWaitingBytes ?? 67_108_864;
+    this.#createWire = options.createWire;
+    this.#foreign = options.foreign;
+    this.#waiting = new WaitingReplies(this);
+    const announcements = announcementsOf(bus.prefix);
+    let isReported = false;
+    bus.onDenied?.((subject, error) => {
+      if (subject !== announcements || isReported) return;
+      isReported = true;
+      this.logger.warn({ err: error }, 'new owners are not announced: clients find them more slowly');
+    });
+  }
+
+  get state(): ConnectionState {
+    return this.#closing === undefined ? this.bus.state : 'closed';
+  }
+
+  openLink({ clientId, isProbe }: LinkOptions): ClientLink {
+    this.#checkOpen();
+    // Another wire need not know direct addresses.
+    const createWire = isProbe === true ? undefined : this.#createWire;
+    const link: Link = new Link(this, clientId, createWire ?? ((host) => new FrameWire(host)), () => {
+      this.#links.delete(link);
+    });
+    this.#links.add(link);
+    return link;
+  }
+
+  async serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
+    this.#checkOpen();
+    const routes = this.#routesOf(self);
+    const served: ServedAddress = new ServedAddress(routes, address, receiver, this.#foreign, () => {
+      this.#served.delete(served);
+    });
+    this.#served.add(served);
+    await served.confirm();
+    return served;
+  }
+
+  /** As a batch of replies does, it names its node by the reply subject. */
+  announce(self: NodeAddress): void {
+    const { bus, logger } = this;
+    if (this.#closing !== undefined || !bus.isConnected) return;
+    try {
+      const direct = subjectOf(bus.prefix, self);
+      bus.open(direct).publish(announcementsOf(bus.prefix), NO_BYTES, direct, 1);
+    } catch (err) {
+      logger.warn({ err }, 'new owners cannot be announced');
+    }
+  }
+
+  useLogger(logger: Logger): void {
+    if (this.logger instanceof LateLogger) this.logger.use(safeLogger(logger));
+  }
+
+  onConnection(listener: (event: ConnectionEvent) => void): () => void {
+    return this.bus.onState((event) => detached(listener, event));
+  }
+
+  settle(limitMs: number): Promise<void> {
+    return this.#waiting.settle(limitMs);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    const startedMs = this.clock.monoMs();
+    for (const link of [...this.#links]) link.flush();
+    await Promise.all([...this.#served].map((served) => served.close()));
+    await this.bus.flush?.();
+    for (const link of [...this.#links]) link.fail();
+    await this.#waiting.settle(LAST_ANSWER_MS - (this.clock.monoMs() - startedMs));
+    this.#waiting.end();
+    await this.bus.close(startedMs);
+  }
+
+  /** One set of routes per run of a node, so that replies from all its addresses share batches. */
+  #routesOf(self: NodeAddress): ReplyRoutes {
+    let routes = this.#replyRoutes.get(self);
+    if (routes === undefined) {
+      routes = new ReplyRoutes(this, subjectOf(this.bus.prefix, self), this.#waiting);
+      this.#replyRoutes.set(self, routes);
+    }
+    return routes;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined || this.bus.state === 'closed') {
+      throw new ClstrError('TRANSPORT_CLOSED', `this ${this.bus.label} transport is closed`);
+    }
+  }
+}
+
+/** How long the end waits for a connection that is down, when replies do. */
+const LAST_ANSWER_MS = 2_000;
+const NO_BYTES = new Uint8Array(0);
