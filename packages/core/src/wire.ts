@@ -20,7 +20,8 @@ export type {
   Subscription,
 } from './wire/transport.ts';
 export { framedTransport } from './wire/framed-transport.ts';
-export type { Engine, FramedTransport, FramedTransportOptions } from './wire/framed-transport.ts';
+export type { FramedTransport, FramedTransportOptions } from './wire/framed-transport.ts';
+export type { Engine } from './wire/engine.ts';
 export type { Bus, BusListener, BusMessage, BusPort, BusSubscription } from './wire/bus.ts';
 export type { TransportStats } from './wire/stats.ts';
 export type { ClientWire, Outgoing, WireHost } from './wire/link.ts';

@@ -8,6 +8,7 @@ import { LateLogger } from '../base/late-logger.ts';
 import type { Logger } from '../base/logger.ts';
 import { safeLogger } from '../base/observers.ts';
 import type { Bus } from './bus.ts';
+import type { Engine } from './engine.ts';
 import { FrameWire } from './frame-wire.ts';
 import { Link } from './link.ts';
 import type { ClientWire, WireHost } from './link.ts';
@@ -30,21 +31,6 @@ import type {
   Transport,
 } from './transport.ts';
 import { WaitingReplies } from './waiting-replies.ts';
-
-/** What the parts of one transport share. */
-export interface Engine {
-  readonly bus: Bus;
-  /** Calls `work` when this turn has ended. */
-  readonly defer: (work: () => void) => void;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** For what each message may cause. */
-  readonly floodLog: Pick<FloodLog, 'error'>;
-  readonly stats: TransportStats;
-  /** Messages, and replies, that may wait for the connection. */
-  readonly maxWaiting: number;
-  readonly maxWaitingBytes: number;
-}
 
 export interface FramedTransportOptions extends Partial<Omit<Engine, 'bus' | 'defer' | 'stats'>> {
   readonly name: string;

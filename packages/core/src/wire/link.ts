@@ -6,7 +6,7 @@
  */
 import { ClstrError } from '../base/errors.ts';
 import type { BusMessage, BusPort, BusSubscription } from './bus.ts';
-import type { Engine } from './framed-transport.ts';
+import type { Engine } from './engine.ts';
 import { PendingAttempt, PendingTable } from './pending.ts';
 import { SlotTable } from './slot-table.ts';
 import { NodeAddressReader, announcementsOf, describeSubject } from './subjects.ts';

@@ -6,7 +6,7 @@ import type { BusPort } from './bus.ts';
 import { errorFromRecord, errorToRecord, shortError } from './error-record.ts';
 import { createFrameWriter } from './frame-writer.ts';
 import type { FrameWriter } from './frame-writer.ts';
-import type { Engine } from './framed-transport.ts';
+import type { Engine } from './engine.ts';
 import { isInbox } from './subjects.ts';
 import type { InboundEntry, ReplyPort } from './transport.ts';
 import type { WaitingReplies } from './waiting-replies.ts';

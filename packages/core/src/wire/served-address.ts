@@ -1,7 +1,7 @@
 /** The node side of one address: its subscription, and what arrives on it. */
 import type { ClstrError, ErrorCode } from '../base/errors.ts';
 import type { BusMessage, BusSubscription } from './bus.ts';
-import type { Engine } from './framed-transport.ts';
+import type { Engine } from './engine.ts';
 import { decodeFrame, isCrowded, isFrame } from './frame-reader.ts';
 import type { FrameVisitor } from './frame-reader.ts';
 import { encodeBatchError } from './frame-writer.ts';

@@ -3,7 +3,7 @@
  * number and bytes: what expired goes first, then the oldest, and each that goes is counted.
  */
 import { within } from '../base/clock.ts';
-import type { Engine } from './framed-transport.ts';
+import type { Engine } from './engine.ts';
 
 /** What a reply is to its caller, as far as waiting goes. */
 export interface CallerTime {

@@ -1,0 +1,20 @@
+/** What the parts of one transport share: links, served addresses, and the replies between them. */
+import type { Clock } from '../base/clock.ts';
+import type { FloodLog } from '../base/flood-log.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Bus } from './bus.ts';
+import type { TransportStats } from './stats.ts';
+
+export interface Engine {
+  readonly bus: Bus;
+  /** Calls `work` when this turn has ended. */
+  readonly defer: (work: () => void) => void;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** For what each message may cause. */
+  readonly floodLog: Pick<FloodLog, 'error'>;
+  readonly stats: TransportStats;
+  /** Messages, and replies, that may wait for the connection. */
+  readonly maxWaiting: number;
+  readonly maxWaitingBytes: number;
+}
