@@ -48,7 +48,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
     name: 'a client believes an older owner',
     invariant: 'S9',
-    seed: 21,
+    seed: 32,
     kinds: ['deaf', 'broken-watches', 'leave', 'join'],
     patches: [
       {

@@ -225,7 +225,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
   {
     name: 'a shard is released before its handlers have ended',
     invariant: 'S10',
-    seed: 6,
+    seed: 15,
     kinds: ['join', 'leave', 'slow-handlers'],
     patches: [
       { file: OWNERSHIP, find: 'await host.handOver(shard);', replace: 'void host.handOver(shard);' },
