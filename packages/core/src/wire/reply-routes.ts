@@ -41,8 +41,13 @@ export class ReplyRoutes {
     this.waiting = waiting;
   }
 
+  /** Hot path: of the client that sent last only the token of its batch is new. */
   isTrusted(replySubject: string): boolean {
-    return isInbox(replySubject, this.engine.bus.inboxPrefixes);
+    const newest = this.#newest;
+    return (
+      (newest !== undefined && isTokenBelow(newest.inbox, replySubject)) ||
+      isInbox(replySubject, this.engine.bus.inboxPrefixes)
+    );
   }
 
   /** The way back to the client whose newest batch has this reply subject: all but the last token name the client. */
@@ -201,6 +206,23 @@ export class ReplyRoute implements ReplyPort {
     }
   }
 }
+
+/** Whether `subject` is `inbox` and one token more, of letters and digits as batches have them. */
+function isTokenBelow(inbox: string, subject: string): boolean {
+  const start = inbox.length + 1;
+  const { length } = subject;
+  if (length <= start || length > start + MAX_TOKEN || !subject.startsWith(inbox)) return false;
+  if (subject.charCodeAt(start - 1) !== DOT) return false;
+  for (let i = start; i < length; i++) {
+    const code = subject.charCodeAt(i);
+    if (!((code >= 48 && code <= 57) || (code >= 97 && code <= 122))) return false;
+  }
+  return true;
+}
+
+/** A safe integer in base 36. */
+const MAX_TOKEN = 11;
+const DOT = 46;
 
 /** What its reply needs of it: a message that waits must not keep the batch alive in which it came. */
 function withoutPayload(entry: InboundEntry): InboundEntry {
