@@ -22,7 +22,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
     name: 'a call that is repeated ends with the outcome of its last attempt',
     invariant: 'S6',
-    seed: 200,
+    seed: 414,
     kinds: ['cut', 'leave', 'slow-handlers'],
     patches: [
       {
