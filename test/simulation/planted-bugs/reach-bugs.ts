@@ -17,6 +17,18 @@ function pausesBehindProbes(seed: number): readonly Fault[] {
   }));
 }
 
+/** Two outages, the second while answers are lost: a node has its lease again long before its shards are asserted. */
+const outagesAndLostAnswers: readonly Fault[] = [
+  { kind: 'outage', atMs: 7_599, durationMs: 2_288, node: 56, salt: 980_640_159 },
+  { kind: 'broken-watches', atMs: 7_672, durationMs: 4_925, node: 36, salt: 2_223_118_217 },
+  { kind: 'outage', atMs: 7_711, durationMs: 5_717, node: 36, salt: 1_310_382_389 },
+  { kind: 'lossy-answers', atMs: 8_760, durationMs: 3_018, node: 36, salt: 2_168_129_205 },
+  { kind: 'deaf', atMs: 9_667, durationMs: 5_220, node: 36, salt: 3_081_489_740 },
+  { kind: 'lossy-answers', atMs: 13_108, durationMs: 5_366, node: 59, salt: 1_749_290_152 },
+  { kind: 'broken-watches', atMs: 14_806, durationMs: 4_240, node: 56, salt: 3_482_087_389 },
+  { kind: 'outage', atMs: 18_425, durationMs: 1_629, node: 78, salt: 2_657_247_176 },
+];
+
 export const REACH_BUGS: readonly PlantedBug[] = [
   {
     name: 'a node does not ask itself whether messages reach it',
@@ -41,7 +53,8 @@ export const REACH_BUGS: readonly PlantedBug[] = [
   {
     name: 'a node takes a shard that it has yet to assert for one that it is not reached for',
     invariant: 'L7',
-    seed: 132,
+    seed: 14,
+    schedule: () => outagesAndLostAnswers,
     patches: [{ file: DISPATCH, find: ' || entry.type === PROBE_TYPE;', replace: ';' }],
   },
   {
