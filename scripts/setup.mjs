@@ -1,5 +1,5 @@
 // Makes a fresh clone ready: installs dependencies when they do not match the lock file and,
-// with --nats, makes sure of a nats-server. Plain Node: it runs before anything is installed.
+// with --nats and --redis, makes sure of these servers. Plain Node: it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -63,20 +63,34 @@ function dependencies(packages) {
 /** Installs nats-server where that is possible without asking; says how where it is not. */
 export function ensureNatsServer() {
   let found = findNatsServer();
-  if (!found.path && !found.error && canInstallWithApt()) {
-    say('installing nats-server (apt-get)');
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    const options = { stdio: ['ignore', 'ignore', 'inherit'], env };
-    // A mirror may be stale or partly unreachable and the package still be there: update may fail.
-    spawnSync('apt-get', ['update', '-qq'], options);
-    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'nats-server'], options);
-    found = findNatsServer();
-  }
+  if (!found.path && !found.error && installWithApt('nats-server')) found = findNatsServer();
   if (found.path) return;
   if (found.error) fail(found.error);
-  const message = `nats-server was not found (NATS_SERVER_BIN, then PATH).\n${installHint()}`;
+  missing(`nats-server was not found (NATS_SERVER_BIN, then PATH).\n${installHint()}`, 'NATS');
+}
+
+/** The same for Redis, over which one of the examples runs. */
+function ensureRedisServer() {
+  const isFound = () => spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
+  if (isFound() || (installWithApt('redis-server') && isFound())) return;
+  missing('redis-server was not found on PATH. Install it with the package manager of your system.', 'Redis');
+}
+
+function missing(message, server) {
   if (process.env.CI === 'true') fail(message);
-  say(`${message}\nWhat needs a real NATS server cannot run; tests of it are skipped.`);
+  say(`${message}\nWhat needs a real ${server} server cannot run; tests of it are skipped.`);
+}
+
+/** False where that cannot be done without asking. */
+function installWithApt(name) {
+  if (!canInstallWithApt()) return false;
+  say(`installing ${name} (apt-get)`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const options = { stdio: ['ignore', 'ignore', 'inherit'], env };
+  // A mirror may be stale or partly unreachable and the package still be there: update may fail.
+  spawnSync('apt-get', ['update', '-qq'], options);
+  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
+  return true;
 }
 
 function canInstallWithApt() {
@@ -107,4 +121,5 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     fail(`Node ${process.versions.node} is too old: 20.19 or newer`);
   ensureDependencies();
   if (process.argv.includes('--nats')) ensureNatsServer();
+  if (process.argv.includes('--redis')) ensureRedisServer();
 }
