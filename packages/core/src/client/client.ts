@@ -186,8 +186,7 @@ class RoutingClient implements Client {
   }
 
   key(key: string, options?: CallOptions): ScopedClient {
-    const shard = this.#router.shardOf(key);
-    return this.#scoped(key, shard, options);
+    return this.#scoped(key, this.#router.shardOf(key), options);
   }
 
   shard(shard: number, options?: CallOptions): ScopedClient {
