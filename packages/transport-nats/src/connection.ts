@@ -1,8 +1,7 @@
 /** The connection below a transport or a membership, owned or borrowed: its state, its subscriptions, its end. */
 import type { Clock, ConnectionEvent, ConnectionState, Logger } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
-import { FloodLog, createRareLog, inBackground, within, describeSubject } from '@clstr/core/internal';
-import type { RareLog } from '@clstr/core/internal';
+import { FloodLog, inBackground, within, describeSubject } from '@clstr/core/internal';
 import type { ConnectionOptions, NatsConnection, Status } from 'nats';
 import { DebugEvents, Events } from 'nats';
 import type { Session } from './dial.ts';
@@ -12,6 +11,7 @@ import type { ConnectionSubscription, SubscriptionListener } from './kept-subscr
 import { watchLiveness } from './liveness.ts';
 import { fromNatsError, isAuthCode, refusedSubscription, withoutCredentials } from './nats-errors.ts';
 import { lastProtocolError } from './nats-internals.ts';
+import { OutageLog } from './outage-log.ts';
 import { paceReading } from './paced-reading.ts';
 import { SubscriptionCheck } from './subscription-check.ts';
 
@@ -46,9 +46,6 @@ export async function openConnection(options: OpenOptions): Promise<Connection> 
 const FIRST_ANSWER_MS = 250;
 /** How long the end of something waits for a server that does not answer. */
 const LAST_ANSWER_MS = 2_000;
-/** Losses that follow sooner are counted, and not logged, until there is a line again. */
-const LOG_PAUSE_MS = 10_000;
-
 export class Connection {
   /** The newest; closed while the connection is down. */
   nats!: NatsConnection;
@@ -56,9 +53,8 @@ export class Connection {
   readonly floodLog: FloodLog;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #rareLog: RareLog;
+  readonly #outageLog: OutageLog;
   readonly #label: string;
-  readonly #logsLosses: boolean;
   readonly #isPaced: boolean;
   readonly #pingMs: number;
   /** Undefined for a borrowed connection. */
@@ -72,28 +68,18 @@ export class Connection {
   #state: ConnectionState = 'disconnected';
   #confirmation: Promise<boolean> | undefined;
   #isClosing = false;
-  #lostMs = 0;
-  #loggedMs = Number.NEGATIVE_INFINITY;
-  #isLossLogged = false;
-  #silentLosses = 0;
-  /** Why dials have failed since it was lost, as the log counts them. */
-  readonly #failures = new Set<string>();
 
   constructor(options: OpenOptions) {
     const { connection, connect, clock, logger, label = 'the NATS connection' } = options;
-    this.#logsLosses = options.logsLosses ?? true;
     this.#isPaced = options.isPaced ?? false;
     this.#clock = clock;
     this.#logger = logger;
-    this.#rareLog = createRareLog(logger, clock);
+    const log = new OutageLog(label, clock, logger, options.logsLosses === false);
+    this.#outageLog = log;
     this.floodLog = new FloodLog(logger, clock);
     this.#label = label;
     this.#pingMs = connect.pingInterval ?? 0;
-    const onFailure = (err: ClstrError): void => {
-      const kind = err.message.replaceAll(/\d+/g, '#');
-      this.#failures.add(kind);
-      this.#rareLog.warn(kind, { err }, `${label} is still down: ${err.message}`);
-    };
+    const onFailure = (err: ClstrError): void => log.dialFailed(err);
     if (connection === undefined) this.#dialer = new Dialer({ connect, clock, onFailure });
   }
 
@@ -292,7 +278,7 @@ export class Connection {
   #onLost(session: Session, reason: string): void {
     if (this.#isClosing) return;
     if (this.isConnected) {
-      this.#logLoss(serverOf(session.nats), reason);
+      this.#outageLog.lost(serverOf(session.nats), reason);
       this.#become('disconnected');
     }
     inBackground(this.#replace(session), 'connecting to NATS again', this.#logger);
@@ -314,35 +300,8 @@ export class Connection {
       return;
     }
     if (!(await this.#check.flush()) || this.#session !== session) return;
-    this.#logReturn(serverOf(nats));
+    this.#outageLog.back(serverOf(nats));
     this.#become('connected');
-  }
-
-  #logLoss(server: string, reason: string): void {
-    const nowMs = this.#clock.monoMs();
-    this.#lostMs = nowMs;
-    this.#isLossLogged = nowMs - this.#loggedMs >= LOG_PAUSE_MS;
-    if (!this.#isLossLogged) {
-      this.#silentLosses++;
-      return;
-    }
-    this.#loggedMs = nowMs;
-    const more = this.#silentLosses === 0 ? '' : ` (and ${this.#silentLosses} times before)`;
-    this.#silentLosses = 0;
-    const level = this.#logsLosses ? 'warn' : 'debug';
-    this.#logger[level]({ server, reason }, `${this.#label} to ${server} was lost: ${reason}${more}`);
-  }
-
-  #logReturn(server: string): void {
-    const downMs = Math.round(this.#clock.monoMs() - this.#lostMs);
-    const failures = [...this.#failures].reduce((sum, kind) => sum + this.#rareLog.over(kind), 0);
-    this.#failures.clear();
-    if (!this.#isLossLogged) return;
-    const level = this.#logsLosses ? 'info' : 'debug';
-    this.#logger[level](
-      { server, downMs, failures },
-      `${this.#label} is back after ${downMs} ms, to ${server}`,
-    );
   }
 
   #watchStatus(nats: NatsConnection, lose?: (reason: string) => void): () => void {
