@@ -1,7 +1,7 @@
 /** Measures how the cost of work grows with its size, in processor time, which a busy machine does not change. */
 
 /** How often each size runs; the cheapest run counts, because collections and compilations disturb the others. */
-const RUNS = 3;
+const RUNS = 6;
 const FACTOR = 8;
 
 /**

@@ -1,4 +1,5 @@
 /** The options that say where a cluster is on a NATS server, which several factories have. */
+import { ClstrError } from '@clstr/core';
 import { invalidOption, option, optional, text, isPlainSubject } from '@clstr/core/internal';
 import type { Option, Spec } from '@clstr/core/internal';
 import { defaults } from './defaults.ts';
@@ -21,7 +22,9 @@ export function subjectOption(fallback?: string): Option<string> {
 export const inboxPrefixesOption: Option<readonly string[]> = option(
   (owner, name, value) => {
     if (Array.isArray(value) && value.length > 0) return value.map((item) => checkSubject(owner, name, item));
-    throw invalidOption(owner, name, value, 'a list of at least one subject');
+    // Not the value: a URL with a password may have been given by mistake.
+    const message = `${owner}: ${name} must be a list of at least one subject, got a ${typeof value}`;
+    throw new ClstrError('INVALID_OPTION', message);
   },
   [defaults.inboxPrefix],
 );
