@@ -57,9 +57,9 @@ export interface AppOptions extends ServicesOption {
    * All nodes of a static cluster, this one included. Default: this one alone, which then serves every shard.
    */
   nodeIds?: readonly string[] | undefined;
-  /** Shards of the cluster; the same in every process, for ever. Default 1,024. */
+  /** Shards of the cluster; the same in every process, and never changed. Default 1,024. */
   numShards?: number | undefined;
-  /** Mixed into every hash; the same in every process, for ever. Default ''. */
+  /** Mixed into every hash; the same in every process, and never changed. Default ''. */
   seed?: string | undefined;
   /** Actors kept in memory per type. Default 1,024. */
   cacheSize?: number | undefined;
@@ -71,7 +71,7 @@ export interface AppOptions extends ServicesOption {
   client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
   /** Further options of the node, as {@link NodeOptions} has them. */
   node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'membership' | 'handler'> | undefined;
-  /** Of the client, the node and the actors, as is the next one. */
+  /** For the client, the node and the actors, like the next option. */
   clock?: Clock | undefined;
   metrics?: (Metrics & ActorMetrics) | undefined;
   /**

@@ -23,7 +23,7 @@ export interface MemoryMembershipOptions {
   timing?: TimingProfile | Timing | undefined;
   /** How shards are given to nodes. Default `rendezvous`. */
   placement?: PlacementKind | undefined;
-  /** Of its connections. Default: the store's. */
+  /** The clock of its connections. Default: the store's. */
   clock?: Clock | undefined;
 }
 

@@ -23,7 +23,7 @@ export interface StoreCore {
 export class MemoryStoreConnection implements ClusterStore {
   readonly member: string;
   readonly #core: StoreCore;
-  /** Of the member: its time-outs, and all that it hears. */
+  /** The member's clock, for its time-outs and for what it receives. */
   readonly #clock: Clock;
   readonly #listeners = new Set<(isConnected: boolean) => void>();
   readonly #watches = new Set<MemoryWatch>();

@@ -49,7 +49,7 @@ export interface ProvisionedCluster {
 export interface StoreConnectOptions {
   /** How the policy, `cut` and `restore` know it; several connections may share a name. Default: a new one. */
   member?: string | undefined;
-  /** Of the member: its time-outs, and all that it hears. Default: the store's. */
+  /** The member's clock, for its time-outs and for what it receives. Default: the store's. */
   clock?: Clock | undefined;
 }
 

@@ -18,11 +18,11 @@ export interface OperationEffect {
   readonly request?: Transit | undefined;
   /** Until the member hears of it. Default 0. */
   readonly answer?: Transit | undefined;
-  /** Of a `cas`: refused as `undecided`, and not done. */
+  /** A `cas` is refused as `undecided`, and not done. */
   readonly isUndecided?: boolean | undefined;
   /** The store says why it does not do this, as a full one would. */
   readonly refusal?: ClstrError | undefined;
-  /** Of a `read` or `list`: tells what was newest this many writes ago, as far as the history goes. Default 0. */
+  /** A `read` or `list` answers with what was newest this many writes ago, as far as the history goes. Default 0. */
   readonly staleBy?: number | undefined;
 }
 

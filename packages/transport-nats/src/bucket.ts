@@ -103,7 +103,7 @@ export class Bucket {
     return { inflows, isRepublished: config.republish !== undefined, isGuarded: isGuarded(config) };
   }
 
-  /** Of all keys, deleted ones included; empty when there is no bucket. */
+  /** The names of all keys, deleted ones included; empty when there is no bucket. */
   async keys(timeoutMs: number): Promise<Set<string>> {
     const answer = await this.#askWritten<{ state: { subjects?: Record<string, number> } }>(
       'STREAM.INFO',
@@ -285,7 +285,7 @@ const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 const UNKNOWN: CasOutcome = { kind: 'unknown' };
 const NANOS_PER_MS = 1_000_000;
 const FORGET_MS = 2_000;
-/** Of a message's head: a key that was deleted, purged, or dropped by a server that marks what it drops. */
+/** Whether a message's head says that its key was deleted, purged, or dropped by a server that marks what it drops. */
 const DELETION = /^(?:KV-Operation: *(?:DEL|PURGE)|Nats-Marker-Reason:.*)\r?$/im;
 
 function isDeletion(headers: MsgHdrs | undefined): boolean {

@@ -15,7 +15,7 @@ export interface DialerOptions {
   onFailure(error: ClstrError): void;
 }
 
-/** Of the pause in each round: after an outage it is about a quarter of what the outage took. */
+/** How the pause grows in each round: after an outage it is about a quarter of what the outage took. */
 const GROWTH = 1.25;
 /** The longest pause, as a multiple of the first. */
 const MAX_GROWTH = 4;

@@ -100,7 +100,7 @@ const HINTS: Readonly<Record<number, string>> = {
   10_047: 'free storage, or raise max_file',
 };
 
-/** Of what a server says in its own words. */
+/** The longest text that a server says in its own words. */
 const MAX_REASON_LENGTH = 512;
 
 /** `doing` completes "JetStream refuses …". */

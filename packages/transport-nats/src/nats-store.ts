@@ -12,7 +12,7 @@ import { PushConsumer } from './push-consumer.ts';
 import type { ConsumerOptions } from './push-consumer.ts';
 
 export interface NatsStoreOptions {
-  /** Of a bucket that is created here. */
+  /** The shape of a bucket that is created here. */
   readonly shape: BucketShape;
   readonly inboxPrefix: string;
   /** How long the start of a watch may take. */

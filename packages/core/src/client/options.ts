@@ -34,9 +34,9 @@ export type Routing = 'auto' | 'static' | 'topology';
 export interface ClientOptions {
   /** Borrowed: closing the client leaves it open. */
   transport: Transport;
-  /** Shards of the cluster; the same at every node and client, for ever. Default 1,024. */
+  /** Shards of the cluster; the same at every node and client, and never changed. Default 1,024. */
   numShards?: number | undefined;
-  /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
+  /** Mixed into every hash; the same at every node and client, and never changed. Default ''. */
   seed?: string | undefined;
   /**
    * `static`: a shard without a node is an error at once. `topology`: shards move between nodes, and a call that was

@@ -37,7 +37,7 @@ export class ClientTopology {
   /** One object per run of a node, so that entries for it share a batch. */
   readonly #addresses = new Map<string, NodeAddress>();
   #clusterId = '';
-  /** Of the owners that were told last: the next answer is short when there is nothing newer. */
+  /** The version of the owners in the last answer: the next answer is short when there is nothing newer. */
   #version: string | undefined;
   #question: Question | undefined;
   #isAskedAgain = false;

@@ -45,7 +45,7 @@ export interface IncarnationOptions extends MemberSettings {
   readonly timing: Timing;
   readonly placement: PlacementKind;
   readonly host: NodeHost;
-  /** Of each shard, over all incarnations of this process. */
+  /** The highest epoch of each shard, over all incarnations of this process. */
   readonly highestEpochs: Map<number, number>;
   /** Where the last incarnation of this process that was a member was one; '' when none was. */
   readonly lastClusterId: string;

@@ -49,7 +49,7 @@ export function configOf(shape: ClusterShape, id: string): ClusterConfig {
   return { id, numShards, seed, hash: hashFingerprint(), placement, prefix, codec, proto: PROTO };
 }
 
-/** Of the hash that gives keys their homes: a member with another one would disagree about every key. */
+/** The version of the hash that assigns keys to shards: a member with another one would disagree about every key. */
 function hashFingerprint(): string {
   return fingerprintOf('clstr');
 }

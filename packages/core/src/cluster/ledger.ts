@@ -39,7 +39,7 @@ export interface LedgerOptions {
   readonly timing: Timing;
   readonly clock: Clock;
   readonly random: Random;
-  /** Of each shard, over all incarnations of this process: epochs must rise even when the bucket was lost. */
+  /** The highest epoch of each shard, over all incarnations of this process: epochs must rise even when the bucket was lost. */
   readonly highestEpochs: Map<number, number>;
 }
 
@@ -66,7 +66,7 @@ export class Ledger {
     this.clock = options.clock;
   }
 
-  /** Of the bucket that the incarnation is in; '' until it has agreed on the configuration. */
+  /** The id of the bucket that the incarnation is in; '' until it has agreed on the configuration. */
   get clusterId(): string {
     return this.#clusterId;
   }

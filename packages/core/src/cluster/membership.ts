@@ -13,9 +13,9 @@ export interface Membership {
   readonly name: string;
   /** Which cluster it leads to; undefined where there is only one. A node's transport has to lead to the same. */
   readonly cluster?: ClusterLocation | undefined;
-  /** Of this node; the lease of each node is told to the others. */
+  /** How this node waits; each node publishes its lease to the others. */
   readonly timing: Timing;
-  /** Of the cluster: a node that differs is refused. */
+  /** How the cluster places shards: a node that differs is refused. */
   readonly placement: PlacementKind;
   /**
    * Opens this node's own way to the bucket; the node closes it.

@@ -39,7 +39,7 @@ export interface Shards {
 
 /** Where a client finds the owner of each shard, as one node knows it. */
 export interface Topology {
-  /** Of the bucket: with another one, epochs begin anew. Empty in a static cluster. */
+  /** The id of the bucket: with another one, epochs begin anew. Empty in a static cluster. */
   readonly clusterId: string;
   /** `[shard, epoch, nodeId, inc]` of each shard that is owned. */
   readonly owners: readonly (readonly [number, number, string, string])[];

@@ -4,12 +4,12 @@ import { checkString } from '../base/options.ts';
 const KEY = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
 const PATTERN = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*(?:\.\*)?$/;
 
-/** Of `read`. @throws INVALID_OPTION */
+/** Checks the key of a `read`. @throws INVALID_OPTION */
 export function checkStoreKey(key: unknown): string {
   return checkString('read', 'key', key, KEY, 'dot-separated tokens of A-Z a-z 0-9 _ -');
 }
 
-/** Of `watch`. @throws INVALID_OPTION */
+/** Checks the pattern of a `watch`. @throws INVALID_OPTION */
 export function checkWatchPattern(pattern: unknown): string {
   return checkString('watch', 'pattern', pattern, PATTERN, 'a key, or a key whose last token is *');
 }

@@ -69,7 +69,7 @@ Object.freeze(TIMINGS);
 
 const NAMES = Object.keys(TIMINGS.default) as (keyof Timing)[];
 const MAX_MS = 3_600_000;
-/** Of clocks: how much faster one may run than another. */
+/** How much faster one clock may run than another. */
 const MAX_CLOCK_RATE_ERROR = 0.01;
 
 /**

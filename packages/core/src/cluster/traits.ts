@@ -22,7 +22,7 @@ export interface DeclaredHandler {
   readonly types?: readonly string[] | undefined;
 }
 
-/** Of all names together: the record of a member is read by all others. */
+/** The bound of all names together: every member reads the record of each other. */
 const MAX_HOSTS_BYTES = 16_384;
 
 /** @throws INVALID_OPTION */

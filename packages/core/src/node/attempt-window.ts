@@ -17,7 +17,7 @@ export class AttemptWindow {
   readonly #ofInboxes = new Map<string, Client>();
   #last: Client | undefined;
   #lookedMs = 0;
-  /** Of the client forgotten last, for the next. */
+  /** The words of the client forgotten last, for the next one. */
   #spare: Uint32Array | undefined;
 
   /** False when the attempt arrived before. Clients without an `inbox` are bounded by the number of all only. */
@@ -70,7 +70,7 @@ class Client {
   readonly id: number;
   readonly inbox: string | undefined;
   usedMs = 0;
-  /** Of each block its number, in 32 bits, and its marks. */
+  /** The number of each block, in 32 bits, and its marks. */
   readonly words: Uint32Array;
 
   constructor(id: number, inbox: string | undefined, words: Uint32Array = new Uint32Array(2 * BLOCKS)) {

@@ -69,7 +69,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   readonly #questions: Questions;
   readonly #admission: Admission;
   readonly #ticket: Ticket;
-  /** Of each message that came from outside. */
+  /** The chain of each message that came from outside. */
   readonly #noChain: CallChain;
   #onIdle: (() => void) | undefined;
   /** What runs asynchronously. */

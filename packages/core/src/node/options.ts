@@ -40,9 +40,9 @@ export interface NodeOptions {
   id?: string | undefined;
   /** Borrowed: closing the node leaves it open. */
   transport: Transport;
-  /** Shards of the cluster; the same at every node and client, for ever. Default 1,024. */
+  /** Shards of the cluster; the same at every node and client, and never changed. Default 1,024. */
   numShards?: number | undefined;
-  /** Mixed into every hash; the same at every node and client, for ever. Default ''. */
+  /** Mixed into every hash; the same at every node and client, and never changed. Default ''. */
   seed?: string | undefined;
   /**
    * A static cluster: the shards this node serves; give each shard to one node only. `shardsForNode` computes a fair
@@ -80,7 +80,7 @@ type NodeTable = Resolved<NodeOptions, 'id' | 'shards' | 'membership'>;
 
 export interface ResolvedNodeOptions extends Omit<NodeTable, 'id' | 'shards'> {
   readonly id: string;
-  /** Of a static cluster; undefined with a membership. */
+  /** The shards in a static cluster; undefined with a membership. */
   readonly shards: ReadonlySet<number> | undefined;
   /** What clients compare themselves with. */
   readonly identity: ClusterIdentity;

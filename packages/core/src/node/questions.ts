@@ -40,7 +40,7 @@ export class Questions {
   #info = '';
   #leftBytes = MOST_BYTES;
   #refilledMs = -Infinity;
-  /** Of the last question for the owners: a client has one open at a time, and a batch gets one answer. */
+  /** The answer to the last question for the owners: a client has one open at a time, and a batch gets one answer. */
   #askedBy: ReplyPort | undefined;
   #askedMs = -Infinity;
 

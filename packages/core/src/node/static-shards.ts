@@ -1,4 +1,4 @@
-/** The shards of a node in a static cluster: the same ones for ever. */
+/** The shards of a node in a static cluster: they never change. */
 import { Refusal } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import { randomId } from '../base/random.ts';

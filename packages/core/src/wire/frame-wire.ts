@@ -20,7 +20,7 @@ export class FrameWire implements ClientWire {
   /** Most turns send to one address, and to the one of the turn before. */
   #lastTo: Address | undefined;
   #lastSubject = '';
-  /** Of the message that is being read. */
+  /** Who sent the message that is being read. */
   #from: NodeAddress | undefined;
   #message: BusMessage | undefined;
   #hasRead = false;

@@ -158,7 +158,7 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
   ['RegExp', 'send its source'],
 ]);
 
-/** Of this realm or another one. */
+/** Whether it is a plain object, of this realm or another one. */
 function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -10,7 +10,7 @@ export interface JsonBounds {
   readonly members: number;
 }
 
-/** Of a payload: a megabyte of records has 25,000 arrays and objects. */
+/** The bounds of a payload: a megabyte of records has 25,000 arrays and objects. */
 export const PAYLOAD_BOUNDS: JsonBounds = { containers: 100_000, members: Number.POSITIVE_INFINITY };
 
 /** Looks at a text once, 1 to 3 ms for a megabyte; not at all where it is too short to be heavy. */
@@ -36,7 +36,7 @@ const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 
-/** Of the string that begins at `from`; -1 when it does not end, which is no JSON. */
+/** The end of the string that begins at `from`; -1 when it does not end, which is not JSON. */
 function endOfString(text: string, from: number): number {
   let end = text.indexOf('"', from);
   while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);
