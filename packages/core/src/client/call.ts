@@ -58,7 +58,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   /** Why the last attempt that left was refused, until another one leaves. */
   #refusal: ClstrError | undefined;
   repeats = 0;
-  /** Where the last attempt went. */
+  /** Where the last attempt went; before the first, where it goes: found once per call. */
   to: Address;
   /** The highest known of its shard when it was last sent to the shard's own subject. */
   epoch = 0;

@@ -13,7 +13,7 @@ export interface Delivered extends HeldCall, Undecided {
   readonly deadlineMs: number;
   order: number;
   repeats: number;
-  /** Where the last attempt went. */
+  /** Where the last attempt went; before the first, where it goes. */
   readonly to: Address;
   /** The highest known of its shard when it was last sent to the shard's own subject. */
   readonly epoch: number;
@@ -64,7 +64,7 @@ export class StaticDelivery implements Delivery {
   }
 
   start(call: Delivered): void {
-    call.resend();
+    call.sendTo(call.to);
   }
 
   answered(call: Delivered, from: NodeAddress): void {

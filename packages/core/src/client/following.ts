@@ -43,7 +43,7 @@ export class FollowingDelivery implements Delivery {
 
   start(call: Delivered): void {
     call.order = this.#nextOrder();
-    if (!this.#holdQueue.isHeld(call.key)) call.resend();
+    if (!this.#holdQueue.isHeld(call.key)) call.sendTo(call.to);
     else if (this.#holdQueue.isFull) call.end(tooManyHeld());
     else this.#holdQueue.hold(call);
   }
