@@ -113,8 +113,8 @@ export default tseslint.config(
     rules: { 'no-restricted-syntax': ['error', ...NO_DEFAULT_EXPORT, ...FOREIGN_TEXT] },
   },
   {
-    // It runs in tests only: its texts are read by those who wrote the keys.
-    files: ['packages/testing/src/**/*.ts'],
+    // They run in tests only: its texts are read by those who wrote the keys.
+    files: ['packages/{testing,conformance}/src/**/*.ts'],
     rules: { 'no-restricted-syntax': ['error', ...NO_DEFAULT_EXPORT] },
   },
 

@@ -18,7 +18,7 @@ import path from 'node:path';
 
 const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, 'test/consumers');
-const PACKAGES = ['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing'];
+const PACKAGES = ['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing', 'conformance'];
 const PROJECTS = ['node', 'services', 'browser'];
 /** A program that sees its direct dependencies only, as pnpm lays them out: what it exports must be nameable. */
 const DIRECT = { project: 'declarations', packages: ['app', 'actors', 'transport-nats', 'transport-memory'] };

@@ -115,7 +115,7 @@ describe('the checker', () => {
     ['packages/core/src/placement/shard.ts', `import { blake2b } from '@noble/hashes/blake2.js';`],
     ['packages/core/src/base/deep/one.ts', ``],
     ['packages/transport-nats/src/a.ts', `import 'nats'; import 'node:fs'; import '@clstr/core';`],
-    ['packages/testing/src/conformance/a.ts', `import { test } from 'vitest';`],
+    ['packages/conformance/src/a.ts', `import { test } from 'vitest'; import '@clstr/testing';`],
     ['packages/core/test/a.test.ts', `import 'vitest'; import '@clstr/testing'; import '../src/index.ts';`],
     ['packages/app/test/a.test.ts', `import '@clstr/transport-memory'; import '@clstr/testing';`],
     ['packages/actors/src/a.ts', `import '@clstr/core/door';`],

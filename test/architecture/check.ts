@@ -3,15 +3,7 @@ import { builtinModules } from 'node:module';
 import { posix } from 'node:path';
 import type { Import } from './imports.ts';
 import { importsOf } from './imports.ts';
-import {
-  CORE_DOORS,
-  CORE_FLOORS,
-  PACKAGES,
-  SOURCE_READERS,
-  TEST_LIBRARIES,
-  TEST_SIBLINGS,
-  TOOL_DOORS,
-} from './rules.ts';
+import { CORE_DOORS, CORE_FLOORS, PACKAGES, SOURCE_READERS, TEST_LIBRARIES, TEST_SIBLINGS } from './rules.ts';
 
 /** Files by their path from the repository root, `/` between folders; manifests (package.json) among them. */
 export type Files = ReadonlyMap<string, string>;
@@ -52,7 +44,7 @@ function problemsOf(files: Files, path: string, { specifier, line }: Import): st
     ? siblingProblem(files, home, specifier)
     : isBuiltin(specifier)
       ? builtinProblem(home, specifier)
-      : libraryProblem(path, home, libraryOf(specifier));
+      : libraryProblem(home, libraryOf(specifier));
   return problem === undefined ? [] : [`${at} ${problem}`];
 }
 
@@ -90,9 +82,8 @@ function builtinProblem(home: Home, specifier: string): string | undefined {
   return PACKAGES[home.pkg]?.node === true ? undefined : `imports ${specifier} in ${home.pkg}`;
 }
 
-function libraryProblem(path: string, home: Home, library: string): string | undefined {
+function libraryProblem(home: Home, library: string): string | undefined {
   if (home.pkg === undefined) return undefined;
-  if (TOOL_DOORS[library]?.some((door) => path.startsWith(door))) return undefined;
   const { libraries = [], tests = [] } = PACKAGES[home.pkg] ?? {};
   const allowed = [...libraries, ...(home.isTest ? [...tests, ...TEST_LIBRARIES] : [])];
   return allowed.includes(library) ? undefined : `imports ${library}, which ${home.pkg} may not`;
@@ -116,7 +107,6 @@ function librariesUsedTwice(imports: ReadonlyMap<string, Import[]>): string[] {
     for (const { specifier, line } of list) {
       if (/^[./]|^@clstr\//.test(specifier) || isBuiltin(specifier)) continue;
       const library = libraryOf(specifier);
-      if (library in TOOL_DOORS) continue;
       const packages = users.get(library) ?? new Map<string, string>();
       users.set(library, packages.set(pkg, `${path}:${line}`));
     }

@@ -29,11 +29,12 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     tests: ['transport-memory', 'transport-nats'],
   },
   testing: { siblings: ['core', 'transport-memory', 'actors'], libraries: [], node: true },
-};
-
-/** Doors of packages that need a development tool: only files below them may import it. */
-export const TOOL_DOORS: Readonly<Record<string, readonly string[]>> = {
-  vitest: ['packages/testing/src/conformance/'],
+  conformance: {
+    siblings: ['core', 'testing'],
+    libraries: ['vitest'],
+    node: true,
+    tests: ['transport-memory'],
+  },
 };
 
 /** What tests may import on top of what their package may. */

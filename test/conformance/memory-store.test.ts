@@ -1,6 +1,6 @@
 /** The contract of a cluster store over the memory store. */
 import type { ClusterStore } from '@clstr/core/store';
-import { storeConformance } from '@clstr/testing/conformance';
+import { storeConformance } from '@clstr/conformance';
 import type { OperationEffect } from '@clstr/transport-memory/internal';
 import { createMemoryStore, memoryMembership } from '@clstr/transport-memory';
 

@@ -1,5 +1,5 @@
 /** The transport contract over the memory bus. */
-import { transportConformance } from '@clstr/testing/conformance';
+import { transportConformance } from '@clstr/conformance';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 
 transportConformance('memory', {

@@ -1,6 +1,6 @@
 /** The transport contract over a real nats-server, native wire. */
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
-import { transportConformance } from '@clstr/testing/conformance';
+import { transportConformance } from '@clstr/conformance';
 import { natsTransport } from '@clstr/transport-nats';
 import { afterAll, beforeAll, describe } from 'vitest';
 

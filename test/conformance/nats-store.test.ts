@@ -3,7 +3,7 @@ import type { ClusterStore } from '@clstr/core/store';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { startTcpProxy } from '@clstr/testing';
 import type { TcpProxy } from '@clstr/testing';
-import { storeConformance } from '@clstr/testing/conformance';
+import { storeConformance } from '@clstr/conformance';
 import { natsMembership } from '@clstr/transport-nats';
 import { connect } from 'nats';
 import type { JetStreamManager, NatsConnection } from 'nats';

@@ -1,6 +1,8 @@
 /** The programs of README.md, and the first ones of package READMEs, run as printed against a fresh nats-server. */
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BUILD_TIMEOUT_MS, run } from './program.ts';
 import { buildPackages, readmePrograms } from './readme.ts';
@@ -53,4 +55,10 @@ describe.skipIf(!hasNatsServer())('the first program of a package README', { tim
     expect(ended).toMatchObject({ code: 0, stderr: '' });
     expect(ended.stdout).toMatch(stdout);
   });
+});
+
+test('the first program of the conformance README is the test of the memory transport', () => {
+  const [first] = readmePrograms('', 'packages/conformance');
+  const run = readFileSync(join(import.meta.dirname, '../conformance/memory.test.ts'), 'utf8');
+  expect(run.replace(/^\/\*\*.*\*\/\n/, '')).toBe(`${first!.text}\n`);
 });

@@ -1,5 +1,5 @@
 /** The contract of transports over a real redis-server. */
-import { transportConformance } from '@clstr/testing/conformance';
+import { transportConformance } from '@clstr/conformance';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { redisTransport } from '../src/redis-transport.ts';
 import { hasRedisServer, startRedisServer } from './redis-server.ts';

@@ -3,6 +3,7 @@ import type { Actor, ActorContext, Caller, InputOf, OutputOf } from '@clstr/acto
 import { actorHandler, defineActor, notify, request } from '@clstr/actors';
 import { keyHandler, scopedHandler } from '@clstr/actors/keyed';
 import { createApp } from '@clstr/app';
+import { transportConformance } from '@clstr/conformance';
 import { ActorError, createClient, createNode, isClstrError, shardsForNode } from '@clstr/core';
 import type { Client, Logger, Node, Transport } from '@clstr/core';
 import { fakeClock, fakeRef, testActor, testCluster } from '@clstr/testing';
@@ -136,6 +137,17 @@ export async function underTest(): Promise<void> {
   const total: number = await cluster.ref(Cart, 'ada').total();
   const owner: Node = cluster.nodeOf(`ada ${total}`);
   await owner.drain({ graceMs: 5 });
+}
+
+export function conforms(name: string): void {
+  transportConformance(name, {
+    async createBus({ clock }) {
+      const bus = createMemoryBus({ clock });
+      return { connect: async () => memoryTransport({ bus }) };
+    },
+    maxPayload: 1_048_576,
+    largePayloadBytes: 900_000,
+  });
 }
 
 export async function served(transport: Transport, ids: readonly string[]): Promise<void> {

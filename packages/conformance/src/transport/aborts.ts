@@ -1,8 +1,8 @@
 /** Callers that give up: before the message left, while the handler runs, and after the reply. */
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
-import { expectFailure } from './failure.ts';
+import { expectFailure } from '../failure.ts';
 
 export const aborts: Behaviours = {
   async 'does not send a request whose signal has fired before'(stage) {

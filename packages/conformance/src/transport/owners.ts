@@ -1,10 +1,10 @@
 /** Shards that nobody serves, that two serve, and that move from one run of a node to another. */
 import type { NodeAddress } from '@clstr/core/wire';
 import { silentLogger } from '@clstr/core/internal';
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
-import { expectError, expectFailure } from './failure.ts';
+import { expectError, expectFailure } from '../failure.ts';
 import { sendRaw } from './raw-entry.ts';
 
 export const owners: Behaviours = {

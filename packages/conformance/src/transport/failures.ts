@@ -4,7 +4,7 @@ import { asRefusal, forCaller } from '@clstr/core/handler';
 import { silentLogger } from '@clstr/core/internal';
 import { expect } from 'vitest';
 import type { Behaviours } from './behaviour.ts';
-import { expectFailure, failureOf } from './failure.ts';
+import { expectFailure, failureOf } from '../failure.ts';
 import type { Stage } from './stage.ts';
 
 export const failures: Behaviours = {

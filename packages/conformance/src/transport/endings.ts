@@ -1,9 +1,9 @@
 /** Clients, nodes and transports that leave: what was accepted ends, what comes later is refused by name. */
 import type { ConnectionEvent } from '@clstr/core';
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
-import { expectError, expectFailure } from './failure.ts';
+import { expectError, expectFailure } from '../failure.ts';
 import { sendRaw } from './raw-entry.ts';
 import type { Stage } from './stage.ts';
 

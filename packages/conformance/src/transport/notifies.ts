@@ -1,7 +1,7 @@
 /** Messages without a reply: handed over quickly, repeated while refused, and never lost in silence. */
 import type { NotifyFailure } from '@clstr/core';
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
 import { observeRefusals } from './observed-transport.ts';
 import type { Stage } from './stage.ts';

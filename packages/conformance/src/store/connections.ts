@@ -1,8 +1,8 @@
 /** A connection that breaks: what is known of writes, what fails at once, and what comes back. */
 import { expect } from 'vitest';
-import { expectFailure } from './failure.ts';
-import { Hearing, PATIENT_MS, SHORT_MS, nextConnection, write } from './store-stage.ts';
-import type { StoreBehaviours, StoreStage } from './store-stage.ts';
+import { expectFailure } from '../failure.ts';
+import { Hearing, PATIENT_MS, SHORT_MS, nextConnection, write } from './stage.ts';
+import type { StoreBehaviours, StoreStage } from './stage.ts';
 
 /** Longer than a behaviour may take. */
 const NEVER_MS = 60_000;

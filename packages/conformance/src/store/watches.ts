@@ -1,9 +1,9 @@
 /** Watches: the newest of each key first, then what comes. */
 import { CONFIG_KEY } from '@clstr/core/store';
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
-import { Hearing, PATIENT_MS, createBucket, write } from './store-stage.ts';
-import type { StoreBehaviours } from './store-stage.ts';
+import { Hearing, PATIENT_MS, createBucket, write } from './stage.ts';
+import type { StoreBehaviours } from './stage.ts';
 
 const NO_PATTERNS = ['', '*', '>', 'h.>', 'h.*.a', '*.h', 'h*', 'h.', '.*', 'a b', 'h.*\r\nPUB x 0'];
 const MANY = 4_096;

@@ -1,8 +1,8 @@
 /** Compare-and-set: who wins, who loses, and what revisions say. */
 import { CONFIG_KEY } from '@clstr/core/store';
 import { expect } from 'vitest';
-import { Hearing, PATIENT_MS, createBucket, kindsOf, write } from './store-stage.ts';
-import type { StoreBehaviours } from './store-stage.ts';
+import { Hearing, PATIENT_MS, createBucket, kindsOf, write } from './stage.ts';
+import type { StoreBehaviours } from './stage.ts';
 
 const WRITERS = 16;
 const CONNECTIONS = 4;

@@ -2,7 +2,7 @@
 import { bytesCodec } from '@clstr/core';
 import { expect } from 'vitest';
 import type { Behaviours } from './behaviour.ts';
-import { expectError, expectFailure } from './failure.ts';
+import { expectError, expectFailure } from '../failure.ts';
 import { sendRaw } from './raw-entry.ts';
 
 const RESERVED = ['x-clstr-key', 'X-Clstr-Anything', 'x-clstr-'];

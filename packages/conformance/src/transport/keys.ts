@@ -3,7 +3,7 @@ import { defaults } from '@clstr/core';
 import type { ClstrError } from '@clstr/core';
 import { expect } from 'vitest';
 import type { Behaviours } from './behaviour.ts';
-import { expectError, expectFailure } from './failure.ts';
+import { expectError, expectFailure } from '../failure.ts';
 import { sendRaw } from './raw-entry.ts';
 
 const UNICODE = ['ü', 'u\u0308', '日本', '🦆', '\u202Eabc', 'İ', 'ß', 'a\u200Bb'];

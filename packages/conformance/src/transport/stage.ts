@@ -2,8 +2,8 @@
 import type { Client, ClientOptions, Handler, Node, NodeOptions, Transport } from '@clstr/core';
 import type { ClientLink } from '@clstr/core/wire';
 import { createClient, createNode, shardFromString } from '@clstr/core';
-import type { FakeClock } from '../fake-clock.ts';
-import { fakeClock } from '../fake-clock.ts';
+import { fakeClock } from '@clstr/testing';
+import type { FakeClock } from '@clstr/testing';
 import type { BusUnderTest, TransportUnderTest } from './transport-under-test.ts';
 
 /** Few, as each costs a subscription; enough to give several nodes some each. */

@@ -1,8 +1,8 @@
 /** What a caller or a handler puts into an `AsyncLocalStorage` stays with it: no message runs in that of another. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { ConnectionEvent, NotifyFailure } from '@clstr/core';
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
 import type { Stage } from './stage.ts';
 

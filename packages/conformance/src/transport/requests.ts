@@ -1,7 +1,7 @@
 /** Requests and replies find each other, however many there are, and in the order that was promised. */
 import { shardsForNode } from '@clstr/core';
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
 import { sendRaw } from './raw-entry.ts';
 

@@ -1,8 +1,8 @@
 /** Nodes tell clients that there is news of owners, and nothing else. */
 import type { ClientLink, NodeAddress } from '@clstr/core/wire';
 import { nodeAddress } from '@clstr/core/wire';
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
 import { sendRaw } from './raw-entry.ts';
 import type { Stage } from './stage.ts';

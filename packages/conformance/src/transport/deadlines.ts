@@ -1,8 +1,8 @@
 /** Time budgets: every call ends in time, at the caller and at the handler. */
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
-import { expectError, expectFailure } from './failure.ts';
+import { expectError, expectFailure } from '../failure.ts';
 import { sendRaw } from './raw-entry.ts';
 
 export const deadlines: Behaviours = {

@@ -1,9 +1,9 @@
 /** Reads and lists: what they tell when nothing is in their way. */
 import { CONFIG_KEY } from '@clstr/core/store';
 import { expect } from 'vitest';
-import { expectFailure } from './failure.ts';
-import { PATIENT_MS, write } from './store-stage.ts';
-import type { StoreBehaviours } from './store-stage.ts';
+import { expectFailure } from '../failure.ts';
+import { PATIENT_MS, write } from './stage.ts';
+import type { StoreBehaviours } from './stage.ts';
 
 const NO_KEYS = ['', '.', 'h.', 'a..b', 'h.*', '*', '>', 'h.>', 'a b', 'a\r\nPUB x 0', 'ä'];
 const VALUES = {

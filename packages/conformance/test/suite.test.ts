@@ -1,6 +1,6 @@
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { expect, test } from 'vitest';
-import { transportConformance } from '../src/conformance/index.ts';
+import { transportConformance } from '../src/index.ts';
 
 const subject = {
   async createBus() {

@@ -2,7 +2,7 @@
 import type { ClstrError } from '@clstr/core';
 import type { Address, ClientLink, InboundReply, NodeAddress, OutboundEntry } from '@clstr/core/wire';
 import { payloadBytes } from '@clstr/core/wire';
-import { deferred } from '../deferred.ts';
+import { deferred } from '@clstr/testing';
 
 /** How a raw entry ended. */
 export interface RawAnswer {

@@ -1,9 +1,9 @@
 /** Bounds: what is too large or too much is refused by name, and harms nobody else. */
 import { ActorError } from '@clstr/core';
+import { deferred } from '@clstr/testing';
 import { expect } from 'vitest';
-import { deferred } from '../deferred.ts';
 import type { Behaviours } from './behaviour.ts';
-import { expectFailure } from './failure.ts';
+import { expectFailure } from '../failure.ts';
 
 export const limits: Behaviours = {
   async 'refuses a request over the largest message as PAYLOAD_TOO_LARGE, not executed'(stage) {

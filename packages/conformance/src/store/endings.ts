@@ -1,9 +1,9 @@
 /** Stores that are closed, and buckets that are deleted under everybody. */
 import { CONFIG_KEY } from '@clstr/core/store';
 import { expect } from 'vitest';
-import { expectFailure } from './failure.ts';
-import { Hearing, PATIENT_MS, createBucket, makeBucket, write } from './store-stage.ts';
-import type { StoreBehaviours } from './store-stage.ts';
+import { expectFailure } from '../failure.ts';
+import { Hearing, PATIENT_MS, createBucket, makeBucket, write } from './stage.ts';
+import type { StoreBehaviours } from './stage.ts';
 
 export const closing: StoreBehaviours = {
   async 'closes once, however often it is asked, and tells nobody'(stage) {
