@@ -140,6 +140,7 @@ export default tseslint.config(
   {
     // Tests hand over half-made values on purpose and assert on anything.
     files: ['packages/*/test/**/*.ts', 'test/**/*.ts', 'examples/*/test/**/*.ts', 'bench/test/**/*.ts'],
+    ignores: ['test/kit/*/src/**'],
     rules: {
       '@typescript-eslint/no-unsafe-assignment': 'off',
       '@typescript-eslint/no-unsafe-member-access': 'off',

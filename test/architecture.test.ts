@@ -91,6 +91,7 @@ describe('the checker', () => {
       `import '../../../packages/core/src/placement/shard.ts';`,
       /leaves examples\/counter/,
     ],
+    ['test/kit/chaos/src/a.ts', `import '../../../faults/setting.ts';`, /leaves test\/kit\/chaos/],
     ['bench/src/a.ts', `await import('../../packages/core/dist/index.js');`, /leaves bench/],
     ['packages/actors/src/a.ts', `import '/packages/core/src/index.ts';`, /absolute path/],
     ['packages/core/src/placement/shard.ts', `import 'node:crypto';`, /node:crypto in core/],

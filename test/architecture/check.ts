@@ -30,6 +30,7 @@ interface Home {
 
 function homeOf(path: string): Home {
   const [top, name, inner] = path.split('/');
+  if (path.startsWith('test/kit/')) return { root: `test/kit/${inner}`, pkg: undefined, isTest: false };
   if (top === 'packages') return { root: `packages/${name}`, pkg: name, isTest: inner !== 'src' };
   if (top === 'examples') return { root: `examples/${name}`, pkg: undefined, isTest: false };
   return { root: top!, pkg: undefined, isTest: top === 'test' };

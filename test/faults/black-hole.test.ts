@@ -1,5 +1,5 @@
 /** A node whose connections swallow everything, FIN included: it must stop of its own accord before others take over. */
-import { describeErrors, describeTimes, nowMs } from '@clstr-examples/chaos';
+import { describeErrors, describeTimes, nowMs } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
 import { LEASE_MS, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';

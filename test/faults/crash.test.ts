@@ -1,5 +1,5 @@
 /** Nodes that are killed: their shards serve again elsewhere, and soon. */
-import { describeErrors, describeTimes, percentile } from '@clstr-examples/chaos';
+import { describeErrors, describeTimes, percentile } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
 import { IS_LONG, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';

@@ -1,6 +1,6 @@
 /** Names, configurations and buckets: who may be a member, and what becomes of shards when all is lost. */
-import { describeErrors, describeTimes, nowMs } from '@clstr-examples/chaos';
-import type { ChaosCluster, NodeFailure, NodeStart } from '@clstr-examples/chaos';
+import { describeErrors, describeTimes, nowMs } from '@clstr-kit/chaos';
+import type { ChaosCluster, NodeFailure, NodeStart } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';
 import { describe, expect, test } from 'vitest';

@@ -1,6 +1,6 @@
 /** How much a machine that is shared keeps the processes of a test waiting: what a missed bound is worth. */
 import { readFileSync } from 'node:fs';
-import type { ChaosCluster } from '@clstr-examples/chaos';
+import type { ChaosCluster } from '@clstr-kit/chaos';
 
 const SAMPLE_MS = 100;
 /** Samples that are judged together: a second. */

@@ -1,6 +1,6 @@
 /** A node that is busy: one that cannot say a word, and one with far more to do than it has time for. */
-import { describeErrors, describeTimes, nowMs, percentile } from '@clstr-examples/chaos';
-import type { EndedCall } from '@clstr-examples/chaos';
+import { describeErrors, describeTimes, nowMs, percentile } from '@clstr-kit/chaos';
+import type { EndedCall } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
 import { LEASE_MS, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';

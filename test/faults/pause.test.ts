@@ -1,6 +1,6 @@
 /** A process that stands still with work before it: while it slept its shards may have found another owner. */
-import { describeErrors, describeTimes, nowMs } from '@clstr-examples/chaos';
-import type { ChaosCluster, EndedCall } from '@clstr-examples/chaos';
+import { describeErrors, describeTimes, nowMs } from '@clstr-kit/chaos';
+import type { ChaosCluster, EndedCall } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
 import { LEASE_MS, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';

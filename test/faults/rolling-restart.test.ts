@@ -1,6 +1,6 @@
 /** Every node is replaced under load, one after the other, and nobody who calls notices. */
-import { describeErrors, describeTimes, longestGap, nowMs, percentile } from '@clstr-examples/chaos';
-import type { Move } from '@clstr-examples/chaos';
+import { describeErrors, describeTimes, longestGap, nowMs, percentile } from '@clstr-kit/chaos';
+import type { Move } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
 import { DRAIN_MS, expectAtMost, expectGood, figure, startCluster } from './setting.ts';

@@ -2,8 +2,8 @@
  * A server, or one connection, is lost in a way that no FIN tells of: how long calls to any key fail. Of three servers with
  * three replicas, and of one. `npm run faults -- --long server-loss` tries every loss and prints a table.
  */
-import { describeErrors, longestGapOfAKey, nowMs } from '@clstr-examples/chaos';
-import type { ChaosCluster } from '@clstr-examples/chaos';
+import { describeErrors, longestGapOfAKey, nowMs } from '@clstr-kit/chaos';
+import type { ChaosCluster } from '@clstr-kit/chaos';
 import { TIMINGS } from '@clstr/core';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';

@@ -1,5 +1,5 @@
 /** nats-server goes and comes back: nobody loses a shard for it. */
-import { describeErrors, nowMs, recoveryMs } from '@clstr-examples/chaos';
+import { describeErrors, nowMs, recoveryMs } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
 import { IS_LONG, LEASE_MS, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';

@@ -2,8 +2,8 @@
 import { mkdirSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join, relative } from 'node:path';
-import { ChaosCluster } from '@clstr-examples/chaos';
-import type { ChaosClusterOptions, ChaosResult } from '@clstr-examples/chaos';
+import { ChaosCluster } from '@clstr-kit/chaos';
+import type { ChaosClusterOptions, ChaosResult } from '@clstr-kit/chaos';
 import { TIMINGS } from '@clstr/core';
 import { expect, onTestFinished } from 'vitest';
 import { Noise } from './noise.ts';

@@ -1,8 +1,8 @@
 /** `--chaos`: five node processes under load; one is killed, one stopped, one joins, one leaves, nats-server restarts. */
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChaosCluster, countErrors, describeErrors, longestGapOfAKey, nowMs } from '@clstr-examples/chaos';
-import type { ChaosResult, EndedCall } from '@clstr-examples/chaos';
+import { ChaosCluster, countErrors, describeErrors, longestGapOfAKey, nowMs } from '@clstr-kit/chaos';
+import type { ChaosResult, EndedCall } from '@clstr-kit/chaos';
 import { TIMINGS } from '@clstr/core';
 import type { EventRow } from './chaos-table.ts';
 import { eventTable, nodeTable, startLiveTable } from './chaos-table.ts';

@@ -1,6 +1,6 @@
 /** The table rows of a cluster's nodes: whether they run, what they own, how many calls they answer. */
-import { nowMs } from '@clstr-examples/chaos';
-import type { ChaosCluster, EndedCall } from '@clstr-examples/chaos';
+import { nowMs } from '@clstr-kit/chaos';
+import type { ChaosCluster, EndedCall } from '@clstr-kit/chaos';
 import type { NodeRow } from './chaos-table.ts';
 
 /** How many calls are searched for the replies of the last second. */

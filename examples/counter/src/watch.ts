@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ChaosCluster } from '@clstr-examples/chaos';
+import { ChaosCluster } from '@clstr-kit/chaos';
 import { nodeTable, startLiveTable } from './chaos-table.ts';
 import { printVerdict } from './chaos.ts';
 import { nodeRows } from './node-rows.ts';
