@@ -2,6 +2,7 @@
 import { TIMINGS } from '@clstr/core';
 import ts from 'typescript';
 import { actorHandlerSpec } from '../../packages/actors/src/actor-handler-options.ts';
+import { contractSpec } from '../../packages/actors/src/contract.ts';
 import { implementationSpec } from '../../packages/actors/src/implementation.ts';
 import { requestSpec } from '../../packages/actors/src/method.ts';
 import { keyHandlerSpec, scopedHandlerSpec } from '../../packages/actors/src/options.ts';
@@ -64,6 +65,7 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
   ],
   actors: [
     { name: 'actorHandler', spec: actorHandlerSpec, options: 'ActorHandlerOptions' },
+    { name: 'defineActor', spec: contractSpec, options: 'ContractOptions' },
     { name: 'implement', spec: implementationSpec, options: 'Implementation' },
     { name: 'request', spec: requestSpec, options: 'RequestFlags' },
     { name: 'keyHandler', spec: keyHandlerSpec, options: 'KeyHandlerOptions' },

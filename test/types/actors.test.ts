@@ -219,25 +219,6 @@ describe('an implementation', () => {
     expectTypeOf(counter).toExtend<Actor>();
   });
 
-  test('logs as pino does, and no other way', () => {
-    compiled(() =>
-      Counter.implement({
-        setup: ({ log }) => {
-          log.info('text');
-          log.info({ n: 1 });
-          log.info({ n: 1 }, 'text');
-          log.error(new Error('failed'), 'text');
-          // @ts-expect-error -- the text comes last
-          log.info('text', { n: 1 });
-          // @ts-expect-error -- neither text nor fields
-          log.info(5);
-          return { value: 0 };
-        },
-        handlers,
-      }),
-    );
-  });
-
   test('keeps the type of its state for testActor', () => {
     const counter = Counter.implement({ setup: async () => ({ value: 0 }), handlers });
     compiled(() => {
@@ -286,10 +267,6 @@ describe('a contract', () => {
     compiled(() => defineActor('counter', { add: (by: number) => by }));
     // @ts-expect-error -- a notify has no output
     compiled(() => defineActor('counter', { add: notify({ output: z.number() }) }));
-    // @ts-expect-error -- a notify has no answer whose absence would cause a repeat
-    compiled(() => defineActor('counter', { add: notify({ idempotent: true }) }));
-    // @ts-expect-error -- true or false
-    compiled(() => defineActor('counter', { add: request({ idempotent: 'yes' }) }));
     // @ts-expect-error -- a notify changes something
     compiled(() => defineActor('counter', { add: notify({ readonly: true }) }));
   });

@@ -5,9 +5,15 @@ export function actorName(actor: string, key: string): string {
   return `${actor}/${printable(key, MAX_KEY_LENGTH)}`;
 }
 
+/** An actor's type in call chains: two services may have actors of one name. */
+export interface ActorId {
+  readonly name: string;
+  readonly service?: string | undefined;
+}
+
 /** The name of an actor in a call chain on the wire: programs compare it, people never see it. */
-export function chainLink(actor: string, whole: string): string {
-  return `${actor}/${whole}`;
+export function chainLink({ name, service }: ActorId, whole: string): string {
+  return service === undefined ? `${name}/${whole}` : `${service}/${name}/${whole}`;
 }
 
 /** The actors and keys that a call came through, as text. */

@@ -3,15 +3,9 @@ import type { HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from
 import type { CallChain } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
 import { MAX_DELAY_MS, abortDetached, checkInteger, detached } from '@clstr/core/internal';
-import type {
-  ActorContext,
-  ActorLog,
-  LifecycleContext,
-  LogMethod,
-  Services,
-  TimerHandler,
-} from './actor-context.ts';
+import type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
 import type { ActorCore } from './actor-core.ts';
+import type { ActorId } from './actor-name.ts';
 import { defaults } from './defaults.ts';
 import type { Methods } from './method.ts';
 import { NestedCaller } from './nested-caller.ts';
@@ -20,7 +14,7 @@ import { isThenable } from './thenable.ts';
 
 abstract class BaseContext implements LifecycleContext {
   protected readonly self: ActorCore;
-  #log: ActorLog | undefined;
+  #log: Logger | undefined;
 
   constructor(self: ActorCore) {
     this.self = self;
@@ -57,13 +51,13 @@ abstract class BaseContext implements LifecycleContext {
     return this.self.home.host.services;
   }
 
-  get log(): ActorLog {
-    this.#log ??= boundLog(this.self.home.host.logger, { actor: this.actor, key: this.key });
+  get log(): Logger {
+    this.#log ??= boundLogger(this.self.home.host.logger, { actor: this.actor, key: this.key });
     return this.#log;
   }
 
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M> {
-    return contract.ref(this.caller(contract.name), key);
+    return contract.ref(this.caller(contract), key);
   }
 
   every(periodMs: number, handler: TimerHandler): () => void {
@@ -82,7 +76,7 @@ abstract class BaseContext implements LifecycleContext {
     this.self.passivateSoon();
   }
 
-  protected abstract caller(actor: string): NestedCaller;
+  protected abstract caller(actor: ActorId): NestedCaller;
 }
 
 /** The context of a message handler. */
@@ -116,7 +110,7 @@ export class MessageContext extends BaseContext implements ActorContext {
     return this.#context.remainingMs();
   }
 
-  protected override caller(actor: string): NestedCaller {
+  protected override caller(actor: ActorId): NestedCaller {
     const { callChain, headers } = this.#request;
     return new NestedCaller(this.self, actor, callChain, headers, this);
   }
@@ -147,7 +141,7 @@ export class LifeContext extends BaseContext {
     return Infinity;
   }
 
-  protected override caller(actor: string): NestedCaller {
+  protected override caller(actor: ActorId): NestedCaller {
     return new NestedCaller(this.self, actor, this.#callChain, {}, this);
   }
 }
@@ -213,7 +207,7 @@ export class EndContext<Reason extends string> extends BaseContext {
     }
   }
 
-  protected override caller(actor: string): NestedCaller {
+  protected override caller(actor: ActorId): NestedCaller {
     return new NestedCaller(this.self, actor, [], {}, this);
   }
 
@@ -223,13 +217,19 @@ export class EndContext<Reason extends string> extends BaseContext {
   }
 }
 
-function boundLog(logger: Logger, bound: object): ActorLog {
-  const at =
-    (level: keyof Logger): LogMethod =>
-    (first: string | object, message?: string) => {
-      if (typeof first === 'string') logger[level](bound, first);
-      else if (first instanceof Error) logger[level]({ ...bound, err: first }, message ?? first.message);
-      else logger[level]({ ...bound, ...first }, message);
-    };
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+function boundLogger(logger: Logger, bound: object): Logger {
+  return {
+    debug: (fields, message) => {
+      logger.debug({ ...bound, ...fields }, message);
+    },
+    info: (fields, message) => {
+      logger.info({ ...bound, ...fields }, message);
+    },
+    warn: (fields, message) => {
+      logger.warn({ ...bound, ...fields }, message);
+    },
+    error: (fields, message) => {
+      logger.error({ ...bound, ...fields }, message);
+    },
+  };
 }

@@ -1,5 +1,6 @@
 /** The contract of an actor: its name and methods. Clients import contracts, so nothing here may pull in the host. */
-import { invalidOption } from '@clstr/core/internal';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { invalidOption, resolve, serviceOption } from '@clstr/core/internal';
 import type { Actor, Implementation } from './implementation.ts';
 import { checkImplementation } from './implementation.ts';
 import type { AnyMethod, Methods } from './method.ts';
@@ -7,6 +8,16 @@ import { messageType } from './method.ts';
 import type { Ref, Referable } from './ref.ts';
 import { refFactory } from './ref.ts';
 import type { Travelling } from './travels.ts';
+
+export interface ContractOptions {
+  /**
+   * The service whose nodes run the actor, of 1 to 32 of `A-Z a-z 0-9 -`; its callers reach it from any service of the
+   * cluster. Default: the service of the app that runs or calls it.
+   */
+  service?: string | undefined;
+}
+
+export const contractSpec: Spec<Resolved<ContractOptions, 'service'>> = { service: serviceOption };
 
 export interface Contract<Name extends string, M extends Methods> extends Referable<M> {
   readonly name: Name;
@@ -21,11 +32,12 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
 /**
  * Describes an actor. On the wire its methods are `<name>.<method>`, unless they name a `type` of their own. Inputs and
  * outputs that cannot travel do not type-check: docs/reference/values.md lists those that can.
- * @throws INVALID_OPTION for an invalid name of the actor or of a method.
+ * @throws INVALID_OPTION for an invalid name of the actor, of a method or of the service.
  */
 export function defineActor<const Name extends string, M extends Methods>(
   name: Name,
   methods: M & Travelling<M>,
+  options: ContractOptions = {},
 ): Contract<Name, M> {
   const owner = 'defineActor';
   if (typeof name !== 'string' || !ACTOR_NAME.test(name)) {
@@ -47,9 +59,11 @@ export function defineActor<const Name extends string, M extends Methods>(
   }
   checkTypes(name, table);
   Object.freeze(table);
-  const toRef = refFactory(name, table);
+  const { service } = resolve(`actor ${name}`, contractSpec, options);
+  const toRef = refFactory({ name, service }, table);
   const contract: Contract<Name, M> = {
     name,
+    service,
     methods: table as M,
     ref: (caller, key) => toRef(caller, key) as Ref<M>,
     implement: (implementation) => checkImplementation(contract, implementation),

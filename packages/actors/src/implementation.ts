@@ -56,6 +56,8 @@ export interface DiscardContext extends LifecycleContext {
 /** An actor for `actorHandler`. Its types are erased, except for the state's, which `testActor` needs. */
 export interface Actor<State = unknown> {
   readonly name: string;
+  /** As its contract says. */
+  readonly service: string | undefined;
   readonly methods: Methods;
   readonly setup: (context: LifecycleContext) => unknown;
   readonly handlers: Readonly<Record<string, ErasedHandler>>;
@@ -70,7 +72,7 @@ export interface Actor<State = unknown> {
 
 export type ErasedHandler = (state: unknown, input: unknown, context: ActorContext) => unknown;
 
-export const implementationSpec: Spec<Omit<Actor, 'name' | 'methods' | '~state'>> = {
+export const implementationSpec: Spec<Omit<Actor, 'name' | 'service' | 'methods' | '~state'>> = {
   setup: callback(),
   handlers: handedOn(),
   passivate: optional(callback()),
@@ -82,13 +84,14 @@ export const implementationSpec: Spec<Omit<Actor, 'name' | 'methods' | '~state'>
 
 /** @throws INVALID_OPTION */
 export function checkImplementation<M extends Methods, State>(
-  { name, methods }: { readonly name: string; readonly methods: M },
+  { name, service, methods }: Pick<Actor, 'name' | 'service'> & { readonly methods: M },
   given: Implementation<M, State>,
 ): Actor<State> {
   const owner = `actor ${name}`;
   const options = resolve(owner, implementationSpec, given);
   return Object.freeze({
     name,
+    service,
     methods,
     ...options,
     handlers: checkHandlers(owner, methods, options.handlers),

@@ -1,6 +1,6 @@
 /** Actors: contracts, their implementation, and the handler that hosts them. */
 export { defineActor } from './contract.ts';
-export type { Contract } from './contract.ts';
+export type { Contract, ContractOptions } from './contract.ts';
 export { notify, request, type } from './method.ts';
 export type {
   InputOf,
@@ -22,14 +22,7 @@ export type {
   PassivateContext,
   PassivateReason,
 } from './implementation.ts';
-export type {
-  ActorContext,
-  ActorLog,
-  LifecycleContext,
-  LogMethod,
-  Services,
-  TimerHandler,
-} from './actor-context.ts';
+export type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
 export { actorHandler } from './actor-host.ts';
 export type { ActorHandler } from './actor-host.ts';
 export type { ActorHandlerOptions } from './actor-handler-options.ts';

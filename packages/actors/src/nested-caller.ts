@@ -7,6 +7,8 @@ import { anySignal, chainTo, isOfChain } from '@clstr/core/internal';
 import type { LifecycleContext } from './actor-context.ts';
 import type { ActorCore } from './actor-core.ts';
 import { chainLink, pathOf } from './actor-name.ts';
+import type { ActorId } from './actor-name.ts';
+import { callerOf } from './ref.ts';
 import type { Caller } from './ref.ts';
 
 /** The headers of the W3C trace context, which every nested call carries. */
@@ -21,14 +23,14 @@ export interface CallingContext extends Pick<LifecycleContext, 'signal' | 'remai
 export class NestedCaller implements Caller {
   readonly #self: ActorCore;
   /** The called actor, which its message types need not name. */
-  readonly #actor: string;
+  readonly #actor: ActorId;
   readonly #callChain: CallChain;
   readonly #headers: Headers;
   readonly #context: CallingContext;
 
   constructor(
     self: ActorCore,
-    actor: string,
+    actor: ActorId,
     callChain: CallChain,
     headers: Headers,
     context: CallingContext,
@@ -41,7 +43,7 @@ export class NestedCaller implements Caller {
   }
 
   async requestKey<T>(key: string, type: string, payload?: unknown, options: CallOptions = {}): Promise<T> {
-    const chain = chainTo(this.#callChain, chainLink(this.#self.home.actor.name, this.#self.key));
+    const chain = chainTo(this.#callChain, chainLink(this.#self.home.actor, this.#self.key));
     const target = chainLink(this.#actor, key);
     const isCycle = chain.includes(target);
     if (isCycle || chain.length >= MAX_CALL_DEPTH) {
@@ -111,7 +113,8 @@ export class NestedCaller implements Caller {
 
   #client(): Caller {
     const { client } = this.#self.home.host;
-    if (client !== undefined) return client;
+    const { service } = this.#actor;
+    if (client !== undefined) return service === undefined ? client : callerOf(client, service);
     throw new ClstrError(
       'INVALID_OPTION',
       'actorHandler has no client, which ctx.ref needs to reach other actors',

@@ -1,5 +1,7 @@
 /** The caller's view of one actor: its methods as functions. */
 import type { CallOptions } from '@clstr/core';
+import { invalidOption } from '@clstr/core/internal';
+import type { ActorId } from './actor-name.ts';
 import type { AnyMethod, InputOf, Methods, OutputOf } from './method.ts';
 import { messageType } from './method.ts';
 
@@ -7,13 +9,20 @@ import { messageType } from './method.ts';
 export interface Caller {
   requestKey<T>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T>;
   notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+  /** The same for another service of the cluster; absent where only one can be reached. */
+  service?(name: string): Caller;
 }
 
 /** The part of a contract that is needed to create refs. */
 export interface Referable<M extends Methods> {
-  /** The name of the actor in call chains. */
   readonly name: string;
-  /** Returns the actor of `key` as an object with the contract's methods. Makes no call, and costs next to nothing. */
+  /** The service whose nodes run the actor. Undefined: that of the caller. */
+  readonly service: string | undefined;
+  /**
+   * Returns the actor of `key` as an object with the contract's methods. Makes no call, and costs next to nothing.
+   *
+   * @throws INVALID_OPTION when the caller cannot reach the contract's service
+   */
   ref(caller: Caller, key: string): Ref<M>;
 }
 
@@ -40,7 +49,10 @@ type Call = (input?: unknown, options?: CallOptions) => Promise<unknown>;
  * Returns a function that creates refs of one contract. They share one object of getters without a prototype, so that a
  * ref has exactly the methods of its contract, costs two fields, and its methods can be detached.
  */
-export function refFactory(actor: string, methods: Methods): (caller: Caller, key: string) => object {
+export function refFactory(
+  { name: actor, service }: ActorId,
+  methods: Methods,
+): (caller: Caller, key: string) => object {
   const getters = Object.create(null) as object;
   for (const [name, method] of Object.entries(methods)) {
     const type = messageType(actor, name, method);
@@ -55,10 +67,16 @@ export function refFactory(actor: string, methods: Methods): (caller: Caller, ke
   Object.freeze(getters);
   return (caller, key) => {
     const ref = Object.create(getters) as ActorRef;
-    ref[CALLER] = caller;
+    ref[CALLER] = service === undefined ? caller : callerOf(caller, service);
     ref[KEY] = key;
     return ref;
   };
+}
+
+/** @throws INVALID_OPTION */
+export function callerOf(caller: Caller, service: string): Caller {
+  if (caller.service !== undefined) return caller.service(service);
+  throw invalidOption('ref', 'the caller', undefined, `one that reaches other services, such as ${service}`);
 }
 
 const CALLER = Symbol('caller');
@@ -69,20 +87,9 @@ interface ActorRef {
   [KEY]: string;
 }
 
-/** One object for all calls without options of their own: another one per call would cost time on the hot path. */
-const IDEMPOTENT: CallOptions = Object.freeze({ idempotent: true });
-
-function idempotently(options: CallOptions): CallOptions {
-  // The client refuses options that are not an object.
-  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) return options;
-  return { ...options, idempotent: options.idempotent ?? true };
-}
-
 function callOf(ref: ActorRef, type: string, method: AnyMethod): Call {
   const { [CALLER]: caller, [KEY]: key } = ref;
-  if (method.kind === 'notify') return (input, options) => caller.notifyKey(key, type, input, options);
-  return method.isIdempotent
-    ? (input, options) =>
-        caller.requestKey(key, type, input, options === undefined ? IDEMPOTENT : idempotently(options))
-    : (input, options) => caller.requestKey(key, type, input, options);
+  return method.kind === 'request'
+    ? (input, options) => caller.requestKey(key, type, input, options)
+    : (input, options) => caller.notifyKey(key, type, input, options);
 }

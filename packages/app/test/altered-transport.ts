@@ -1,7 +1,9 @@
 /** A transport of which a test replaces some methods. */
 import type { Transport } from '@clstr/core';
 
-export function altered(transport: Transport, replaced: Partial<Transport>): Transport {
+type AlteredTransport = { [Name in keyof Transport]?: Exclude<Transport[Name], undefined> };
+
+export function altered(transport: Transport, replaced: AlteredTransport): Transport {
   return {
     name: transport.name,
     get state() {
@@ -10,6 +12,7 @@ export function altered(transport: Transport, replaced: Partial<Transport>): Tra
     openLink: (options) => transport.openLink(options),
     serve: (...args) => transport.serve(...args),
     announce: (self) => transport.announce(self),
+    service: (name) => altered(transport.service(name), replaced),
     onConnection: (listener) => transport.onConnection(listener),
     close: () => transport.close(),
     [Symbol.asyncDispose]: () => transport.close(),

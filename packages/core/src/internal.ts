@@ -10,6 +10,7 @@ export {
   isPlainSubject,
   subjectOf,
 } from './wire/subjects.ts';
+export { DEFAULT_SERVICE, serviceLocation, serviceOption } from './wire/service.ts';
 export type { CallerTime } from './wire/waiting-replies.ts';
 export { describe, printable } from './base/describe.ts';
 export { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOption } from './base/options.ts';

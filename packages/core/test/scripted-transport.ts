@@ -95,6 +95,14 @@ export class ScriptedTransport implements Transport {
   /** What a node sends to its own addresses comes back by itself; otherwise it is in `sent`. */
   answersProbes = true;
   readonly #listeners = new Set<(event: ConnectionEvent) => void>();
+  /** The transports of other services, by name. */
+  readonly services = new Map<string, ScriptedTransport>();
+
+  service(name: string): ScriptedTransport {
+    let found = this.services.get(name);
+    if (found === undefined) this.services.set(name, (found = new ScriptedTransport()));
+    return found;
+  }
 
   get listenerCount(): number {
     return this.#listeners.size;

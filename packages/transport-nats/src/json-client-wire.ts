@@ -46,7 +46,7 @@ export class JsonClientWire implements ClientWire {
 
   #publish(outgoing: Outgoing): void {
     const { engine, inbox } = this.#host;
-    const { bus, clock } = engine;
+    const { bus, clock, prefix } = engine;
     const { entry, to } = outgoing;
     if (entry.payload.length > bus.maxPayload) {
       this.#tooLarge(outgoing, entry.payload.length);
@@ -60,7 +60,7 @@ export class JsonClientWire implements ClientWire {
     }
     let subject: string;
     try {
-      subject = subjectOf(bus.prefix, isTopologyAddress(to) ? to : { shard: entry.shard });
+      subject = subjectOf(prefix, isTopologyAddress(to) ? to : { shard: entry.shard });
     } catch (error) {
       this.#host.failed(outgoing, error as ClstrError);
       return;

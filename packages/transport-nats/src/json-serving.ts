@@ -8,7 +8,7 @@ import { JsonReplyPort } from './json-reply-port.ts';
 
 export function readEnvelope({ data, reply = '' }: BusMessage, served: ServedAddress): void {
   const { routes, subject, receiver } = served;
-  const { bus, clock, stats } = routes.engine;
+  const { bus, clock, prefix, stats } = routes.engine;
   let parsed;
   try {
     parsed = parseEnvelope(data, clock.monoMs());
@@ -26,8 +26,8 @@ export function readEnvelope({ data, reply = '' }: BusMessage, served: ServedAdd
     return;
   }
   const port = replyTo === '' ? NOWHERE : new JsonReplyPort(routes, replyTo);
-  const isTopology = subject === subjectOf(bus.prefix, TOPOLOGY_ADDRESS);
-  if (isTopology || subject === `${bus.prefix}.shard.${entry.shard}`) receiver.onEntry(entry, port);
+  const isTopology = subject === subjectOf(prefix, TOPOLOGY_ADDRESS);
+  if (isTopology || subject === `${prefix}.shard.${entry.shard}`) receiver.onEntry(entry, port);
   else {
     const message = 'the shard of the envelope is not the shard of the subject that it came on';
     port.fail(entry, new ClstrError('INVALID_ENVELOPE', message));

@@ -12,6 +12,7 @@ export function observeRefusals(transport: Transport, onRefusal: () => void): Tr
     openLink: (options) => transport.openLink(options),
     serve: (address, receiver, self) => transport.serve(address, observed(receiver, onRefusal), self),
     announce: (self) => transport.announce(self),
+    service: (name) => observeRefusals(transport.service(name), onRefusal),
     onConnection: (listener) => transport.onConnection(listener),
     close: () => transport.close(),
     [Symbol.asyncDispose]: () => transport.close(),

@@ -23,6 +23,8 @@ export interface DiscoveryOptions {
   readonly onIdentity: (cluster: unknown) => void;
   /** The cluster lives. Called once. */
   readonly onFound: () => void;
+  /** A question has ended; with `failure` when it reached no node. */
+  readonly onAsked: (failure: ClstrError | undefined) => void;
 }
 
 /** How long a node is given to answer. In a static cluster nobody serves the question, and the bus says so at once. */
@@ -60,7 +62,7 @@ export class Discovery {
 
   #send(): void {
     const { link, clock, nextAttempt, onIdentity } = this.#options;
-    const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply, refusal) => {
+    const question = new Question(nextAttempt(), jsonCodec.encode(null), (reply, refusal, failure) => {
       if (this.#question !== question) return;
       if (refusal?.retryable === true) {
         this.#cancelRetry = clock.timer(() => this.#send(), RETRY_MS);
@@ -68,7 +70,7 @@ export class Discovery {
       }
       const { clusterId, cluster } = answerIn(reply);
       onIdentity(cluster);
-      this.#decide(typeof clusterId === 'string' && clusterId !== '');
+      this.#decide(typeof clusterId === 'string' && clusterId !== '', failure);
     });
     this.#question = question;
     link.send(TOPOLOGY_ADDRESS, question, question);
@@ -94,8 +96,8 @@ export class Discovery {
     this.#cancelRetry?.();
   }
 
-  #decide(isDynamic: boolean): void {
-    const { clock, onFound } = this.#options;
+  #decide(isDynamic: boolean, failure?: ClstrError): void {
+    const { clock, onFound, onAsked } = this.#options;
     this.#cancelTimer?.();
     this.#cancelRetry?.();
     this.#question = undefined;
@@ -105,6 +107,7 @@ export class Discovery {
       onFound();
     }
     for (const call of this.#waiting.splice(0)) call.onDecided();
+    onAsked(failure);
   }
 }
 

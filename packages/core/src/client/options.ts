@@ -34,8 +34,11 @@ export type Routing = 'auto' | 'static' | 'topology';
 export interface ClientOptions {
   /** Borrowed: closing the client leaves it open. */
   transport: Transport;
-  /** Shards of the cluster; the same at every node and client, and never changed. Default 1,024. */
-  numShards?: number | undefined;
+  /**
+   * Shards of the cluster; the same at every node and client, and never changed. `ask`: the nodes say it, and calls wait
+   * for their answer; not for Go nodes, which say nothing. Default 1,024.
+   */
+  numShards?: number | 'ask' | undefined;
   /** Mixed into every hash; the same at every node and client, and never changed. Default ''. */
   seed?: string | undefined;
   /**
@@ -107,11 +110,16 @@ export type ClientInterceptor = (
   next: (call: ClientCall) => Promise<unknown>,
 ) => Promise<unknown>;
 
-export type ResolvedClientOptions = Resolved<ClientOptions, 'headers' | 'onNotifyFailed'>;
+export interface ResolvedClientOptions extends Omit<ClientTable, 'numShards'> {
+  /** Undefined: the nodes say it. */
+  readonly numShards: number | undefined;
+}
 
-export const clientSpec: Spec<ResolvedClientOptions> = {
+type ClientTable = Resolved<ClientOptions, 'headers' | 'onNotifyFailed'>;
+
+export const clientSpec: Spec<ClientTable> = {
   transport: methods(['openLink', 'serve', 'onConnection']),
-  numShards: integer(1, MAX_SHARDS, defaults.numShards),
+  numShards: option(checkNumShards, defaults.numShards),
   seed: text(defaults.seed),
   routing: oneOf(['auto', 'static', 'topology'], defaults.routing),
   codec: codecOption,
@@ -129,8 +137,23 @@ export const clientSpec: Spec<ResolvedClientOptions> = {
 
 /** @throws INVALID_OPTION */
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
-  const options = resolve('createClient', clientSpec, given);
-  return Object.freeze({ ...options, metrics: safeMetrics(options.metrics, options.logger) });
+  const options = resolve('createClient', clientSpec, given, checkAsking);
+  const { numShards, metrics, logger } = options;
+  return Object.freeze({
+    ...options,
+    numShards: numShards === 'ask' ? undefined : numShards,
+    metrics: safeMetrics(metrics, logger),
+  });
+}
+
+function checkNumShards(owner: string, name: string, value: unknown): number | 'ask' {
+  return value === 'ask' ? value : checkInteger(owner, name, value, 1, MAX_SHARDS);
+}
+
+/** The question for the number of shards is the one that finds out how they are routed. */
+function checkAsking({ numShards, routing }: ClientOptions): void {
+  if (numShards !== 'ask' || routing === undefined || routing === 'auto') return;
+  throw invalidOption('createClient', 'routing', routing, "auto or left out with numShards: 'ask'");
 }
 
 /**

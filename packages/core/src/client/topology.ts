@@ -183,8 +183,12 @@ function isEpoch(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
-/** Both are undefined when nobody was reached. */
-type QuestionEnd = (reply: InboundReply | undefined, refusal: ClstrError | undefined) => void;
+/** A node has replied or refused, or the question reached no node because of `failure`. */
+type QuestionEnd = (
+  reply: InboundReply | undefined,
+  refusal: ClstrError | undefined,
+  failure: ClstrError | undefined,
+) => void;
 
 /** The question as an entry on the wire, and the sink of its answer. */
 export class Question implements OutboundEntry, ReplySink {
@@ -213,11 +217,11 @@ export class Question implements OutboundEntry, ReplySink {
   }
 
   onReply(reply: InboundReply): void {
-    if (reply.error === undefined) this.#onEnd(reply, undefined);
-    else this.#onEnd(undefined, reply.error);
+    if (reply.error === undefined) this.#onEnd(reply, undefined, undefined);
+    else this.#onEnd(undefined, reply.error, undefined);
   }
 
-  onError(): void {
-    this.#onEnd(undefined, undefined);
+  onError(error: ClstrError): void {
+    this.#onEnd(undefined, undefined, error);
   }
 }

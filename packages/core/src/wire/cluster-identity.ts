@@ -9,7 +9,8 @@ export interface ClusterIdentity {
   readonly name?: string | undefined;
   /** First part of the subjects; undefined where the bus has none. */
   readonly prefix?: string | undefined;
-  readonly numShards: number;
+  /** Undefined at a client that has yet to ask. */
+  readonly numShards: number | undefined;
   /** A fingerprint: a seed may be kept from those who could choose keys for one shard. */
   readonly seed: string;
   /** Name of the codec. */
@@ -17,7 +18,7 @@ export interface ClusterIdentity {
 }
 
 export interface ClusterSettings {
-  readonly numShards: number;
+  readonly numShards: number | undefined;
   readonly seed: string;
   readonly codec: { readonly name: string };
 }

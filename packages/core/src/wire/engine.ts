@@ -7,6 +7,8 @@ import type { TransportStats } from './stats.ts';
 
 export interface Engine {
   readonly bus: Bus;
+  /** First part of all subjects but those of inboxes: the bus's, or that of a service on it. */
+  readonly prefix: string;
   /** Calls `work` when this turn has ended. */
   readonly defer: (work: () => void) => void;
   readonly clock: Clock;

@@ -27,7 +27,7 @@ export class FrameWire implements ClientWire {
 
   constructor(host: WireHost) {
     this.#host = host;
-    this.#addresses = new NodeAddressReader(host.engine.bus.prefix);
+    this.#addresses = new NodeAddressReader(host.engine.prefix);
     this.#visitor = this.#createVisitor();
   }
 
@@ -45,7 +45,7 @@ export class FrameWire implements ClientWire {
       let entries = byAddress.get(to);
       if (entries === undefined) {
         try {
-          this.#lastSubject = subjectOf(this.#host.engine.bus.prefix, to);
+          this.#lastSubject = subjectOf(this.#host.engine.prefix, to);
         } catch (error) {
           this.#host.failed(outgoing, error as ClstrError);
           continue;

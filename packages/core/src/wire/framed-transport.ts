@@ -17,6 +17,7 @@ import { ServedAddress } from './served-address.ts';
 import type { ForeignReader } from './served-address.ts';
 import { createStats } from './stats.ts';
 import type { TransportStats } from './stats.ts';
+import { DEFAULT_SERVICE, serviceLocation } from './service.ts';
 import { announcementsOf, subjectOf } from './subjects.ts';
 import type {
   Address,
@@ -32,7 +33,7 @@ import type {
 } from './transport.ts';
 import { WaitingReplies } from './waiting-replies.ts';
 
-export interface FramedTransportOptions extends Partial<Omit<Engine, 'bus' | 'defer' | 'stats'>> {
+export interface FramedTransportOptions extends Partial<Omit<Engine, 'bus' | 'prefix' | 'defer' | 'stats'>> {
   readonly name: string;
   readonly cluster?: ClusterLocation | undefined;
   /** Makes what links other than probes speak; frames when not given. */
@@ -50,30 +51,37 @@ export interface FramedTransport extends Transport {
 
 /** A transport that speaks the native wire on `bus`, and closes it. */
 export function framedTransport(bus: Bus, options: FramedTransportOptions): FramedTransport {
-  return new EngineTransport(bus, options);
+  return new EngineTransport(bus, options, undefined);
 }
 
 class EngineTransport implements FramedTransport, Engine {
   readonly name: string;
   readonly cluster: ClusterLocation | undefined;
-  readonly stats: TransportStats = createStats();
+  readonly stats: TransportStats;
   readonly bus: Bus;
+  readonly prefix: string;
   readonly defer: (work: () => void) => void;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly floodLog: Pick<FloodLog, 'error'>;
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
-  readonly #createWire: ((host: WireHost) => ClientWire) | undefined;
-  readonly #foreign: ForeignReader | undefined;
+  readonly #options: FramedTransportOptions;
+  /** The transport of the whole cluster, which has the bus; undefined where this is it. */
+  readonly #whole: EngineTransport | undefined;
+  readonly #services = new Map<string, EngineTransport>();
   readonly #links = new Set<Link>();
   readonly #served = new Set<ServedAddress>();
   readonly #replyRoutes = new WeakMap<NodeAddress, ReplyRoutes>();
   readonly #waiting: WaitingReplies;
   #closing: Promise<void> | undefined;
 
-  constructor(bus: Bus, options: FramedTransportOptions) {
+  constructor(bus: Bus, options: FramedTransportOptions, whole: EngineTransport | undefined) {
+    this.#options = options;
+    this.#whole = whole;
     this.bus = bus;
+    this.prefix = whole === undefined ? bus.prefix : options.cluster!.prefix;
+    this.stats = whole?.stats ?? createStats();
     this.defer = bus.defer?.bind(bus) ?? queueMicrotask;
     this.name = options.name;
     this.cluster = options.cluster;
@@ -82,10 +90,8 @@ class EngineTransport implements FramedTransport, Engine {
     this.floodLog = options.floodLog ?? new FloodLog(this.logger, this.clock);
     this.maxWaiting = options.maxWaiting ?? 16_384;
     this.maxWaitingBytes = options.maxWaitingBytes ?? 67_108_864;
-    this.#createWire = options.createWire;
-    this.#foreign = options.foreign;
     this.#waiting = new WaitingReplies(this);
-    const announcements = announcementsOf(bus.prefix);
+    const announcements = announcementsOf(this.prefix);
     let isReported = false;
     bus.onDenied?.((subject, error) => {
       if (subject !== announcements || isReported) return;
@@ -101,7 +107,7 @@ class EngineTransport implements FramedTransport, Engine {
   openLink({ clientId, isProbe }: LinkOptions): ClientLink {
     this.#checkOpen();
     // Another wire need not know direct addresses.
-    const createWire = isProbe === true ? undefined : this.#createWire;
+    const createWire = isProbe === true ? undefined : this.#options.createWire;
     const link: Link = new Link(this, clientId, createWire ?? ((host) => new FrameWire(host)), () => {
       this.#links.delete(link);
     });
@@ -112,7 +118,7 @@ class EngineTransport implements FramedTransport, Engine {
   async serve(address: Address, receiver: EntryReceiver, self: NodeAddress): Promise<Subscription> {
     this.#checkOpen();
     const routes = this.#routesOf(self);
-    const served: ServedAddress = new ServedAddress(routes, address, receiver, this.#foreign, () => {
+    const served: ServedAddress = new ServedAddress(routes, address, receiver, this.#options.foreign, () => {
       this.#served.delete(served);
     });
     this.#served.add(served);
@@ -122,14 +128,28 @@ class EngineTransport implements FramedTransport, Engine {
 
   /** As a batch of replies does, it names its node by the reply subject. */
   announce(self: NodeAddress): void {
-    const { bus, logger } = this;
+    const { bus, prefix, logger } = this;
     if (this.#closing !== undefined || !bus.isConnected) return;
     try {
-      const direct = subjectOf(bus.prefix, self);
-      bus.open(direct).publish(announcementsOf(bus.prefix), NO_BYTES, direct, 1);
+      const direct = subjectOf(prefix, self);
+      bus.open(direct).publish(announcementsOf(prefix), NO_BYTES, direct, 1);
     } catch (err) {
       logger.warn({ err }, 'new owners cannot be announced');
     }
+  }
+
+  service(name: string): Transport {
+    if (this.#whole !== undefined) return this.#whole.service(name);
+    if (name === DEFAULT_SERVICE) return this;
+    this.#checkOpen();
+    let found = this.#services.get(name);
+    if (found === undefined || found.state === 'closed') {
+      const { clock, logger, floodLog } = this;
+      const cluster = serviceLocation(this.cluster ?? { name: undefined, prefix: this.prefix }, name);
+      found = new EngineTransport(this.bus, { ...this.#options, cluster, clock, logger, floodLog }, this);
+      this.#services.set(name, found);
+    }
+    return found;
   }
 
   useLogger(logger: Logger): void {
@@ -156,19 +176,20 @@ class EngineTransport implements FramedTransport, Engine {
   async #close(): Promise<void> {
     const startedMs = this.clock.monoMs();
     for (const link of [...this.#links]) link.flush();
-    await Promise.all([...this.#served].map((served) => served.close()));
+    const parts = [...this.#services.values(), ...this.#served];
+    await Promise.all(parts.map((part) => part.close()));
     await this.bus.flush?.();
     for (const link of [...this.#links]) link.fail();
     await this.#waiting.settle(LAST_ANSWER_MS - (this.clock.monoMs() - startedMs));
     this.#waiting.end();
-    await this.bus.close(startedMs);
+    if (this.#whole === undefined) await this.bus.close(startedMs);
   }
 
   /** One set of routes per run of a node, so that replies from all its addresses share batches. */
   #routesOf(self: NodeAddress): ReplyRoutes {
     let routes = this.#replyRoutes.get(self);
     if (routes === undefined) {
-      routes = new ReplyRoutes(this, subjectOf(this.bus.prefix, self), this.#waiting);
+      routes = new ReplyRoutes(this, subjectOf(this.prefix, self), this.#waiting);
       this.#replyRoutes.set(self, routes);
     }
     return routes;

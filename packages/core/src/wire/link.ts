@@ -134,8 +134,8 @@ export class Link implements ClientLink, WireHost {
   /** A client without the permission works on: it asks when a call was refused or timed out. */
   onAnnouncement(listener: (from: NodeAddress | undefined) => void): void {
     if (this.#isClosed) return;
-    const { bus, logger, floodLog } = this.engine;
-    const reader = new NodeAddressReader(bus.prefix);
+    const { prefix, logger, floodLog } = this.engine;
+    const reader = new NodeAddressReader(prefix);
     const onEnded = (err: unknown): void => {
       logger.warn({ err }, 'new owners are not heard of: they are found more slowly');
     };
@@ -147,7 +147,7 @@ export class Link implements ClientLink, WireHost {
       }
     };
     try {
-      this.#announcements = this.port.subscribe(announcementsOf(bus.prefix), { onMessage, onEnded });
+      this.#announcements = this.port.subscribe(announcementsOf(prefix), { onMessage, onEnded });
     } catch (err) {
       onEnded(err);
     }

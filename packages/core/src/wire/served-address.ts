@@ -37,7 +37,7 @@ export class ServedAddress implements Subscription {
   ) {
     const { engine } = routes;
     this.#engine = engine;
-    this.subject = subjectOf(engine.bus.prefix, address);
+    this.subject = subjectOf(engine.prefix, address);
     this.receiver = receiver;
     this.routes = routes;
     this.#foreign = foreign;

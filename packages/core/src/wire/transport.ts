@@ -168,6 +168,8 @@ export interface ClusterLocation {
   readonly name: string | undefined;
   /** First part of its addresses on the bus. */
   readonly prefix: string;
+  /** Undefined for the default service. */
+  readonly service?: string | undefined;
 }
 
 /** A bus. Whoever creates a transport closes it; clients and nodes only borrow it. */
@@ -192,6 +194,13 @@ export interface Transport {
    * Never rejects.
    */
   settle?(limitMs: number): Promise<void>;
+  /**
+   * The same connection for another service of the cluster: a namespace with shards and nodes of its own. It is closed
+   * with this transport, and may be closed before it.
+   *
+   * @throws INVALID_OPTION for a name that is not 1 to 32 of `A-Z a-z 0-9 -`; TRANSPORT_CLOSED
+   */
+  service(name: string): Transport;
   /** Calls `listener` at each change of the connection; the returned function ends that. */
   onConnection(listener: (event: ConnectionEvent) => void): () => void;
   /**

@@ -2,7 +2,7 @@
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { createClient } from '../../src/client/client.ts';
-import type { Client } from '../../src/client/client.ts';
+import type { Client } from '../../src/client/api.ts';
 import { errorFromRecord } from '../../src/wire/error-record.ts';
 import { ActorError, ClstrError } from '../../src/base/errors.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';

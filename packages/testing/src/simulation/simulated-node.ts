@@ -153,6 +153,7 @@ function inProcess(
       };
       return transport.serve(address, inTurn, self);
     },
+    service: (name) => inProcess(transport.service(name), clock, onProbeLink),
     announce: (self) => transport.announce(self),
     onConnection: (listener) => transport.onConnection(listener),
     close: () => transport.close(),

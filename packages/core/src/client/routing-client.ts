@@ -1,0 +1,395 @@
+/** The client itself: it checks calls, finds their shard, and keeps what they share. */
+import type { Client } from './api.ts';
+import { CallerStacks } from './stacks.ts';
+import { Call } from './call.ts';
+import type { CallHost } from './call.ts';
+import { mergeHeaders, withCallChain } from './call-headers.ts';
+import { CallMetrics } from './call-metrics.ts';
+import { checkCallOptions, resolveClientOptions } from './options.ts';
+import type { CallOptions, ClientCall, ResolvedClientOptions } from './options.ts';
+import { StaticDelivery } from './delivery.ts';
+import { Discovery } from './discovery.ts';
+import { FollowingDelivery } from './following.ts';
+import { Notifies } from './notifies.ts';
+import { Routes } from './routes.ts';
+import { scopedClient } from './scope.ts';
+import type { NodeInfo, Scope, ScopedClient } from './scope.ts';
+import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
+import type { ClusterIdentity } from '../wire/cluster-identity.ts';
+import { encodePayload, isRawPayload, jsonCodec } from '../wire/codec.ts';
+import { describe } from '../base/describe.ts';
+import { isAddressToken } from '../wire/address.ts';
+import { NODE_INFO_TYPE, checkCallerType, checkKey } from '../wire/envelope.ts';
+import { ClstrError, isClstrError } from '../base/errors.ts';
+import { FloodLog } from '../base/flood-log.ts';
+import { DeadlineWheel } from '../base/deadline-wheel.ts';
+import { MAX_DELAY_MS, checkInteger, invalidOption } from '../base/options.ts';
+import { randomSafeInteger } from '../base/random.ts';
+import { DEFAULT_SERVICE } from '../wire/service.ts';
+import { Shape } from './shape.ts';
+
+const MAX_KNOWN_TYPES = 1_024;
+const FIRST_BACKOFF_MS = 25;
+const MAX_BACKOFF_MS = 1_000;
+/** How long after a reconnect nodes may still be subscribing again. */
+const SETTLE_MS = 2_000;
+
+export class RoutingClient implements Client {
+  readonly #options: ResolvedClientOptions;
+  #identity: ClusterIdentity;
+  readonly #shape: Shape;
+  readonly #services = new Map<string, Client>();
+  readonly #host: CallHost;
+  /** As `#host`, for the framework's own messages, which are JSON whatever the codec. */
+  readonly #infoHost: CallHost;
+  readonly #knownTypes = new Set<string>();
+  readonly #metrics: CallMetrics;
+  readonly #notifies: Notifies;
+  readonly #stopListening: () => void;
+  #pending = 0;
+  #attempts = 0;
+  #settlingUntilMs = -Infinity;
+  /** Why no call is accepted: the client is closed, or does not fit its cluster. */
+  #refusal: ClstrError | undefined;
+  #isClosed = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ResolvedClientOptions) {
+    const { transport, clock, random, logger } = options;
+    this.#options = options;
+    const floodLog = new FloodLog(logger, clock);
+    this.#notifies = new Notifies(options.onNotifyFailed, floodLog);
+    this.#metrics = new CallMetrics(options.metrics, clock);
+    this.#identity = identityOf(options, transport.cluster);
+    const shape = (this.#shape = new Shape(options));
+    const link = transport.openLink({ clientId: randomSafeInteger(random) });
+    link.onDuplicateReply = (shard, from) => {
+      floodLog.warn(
+        'a shard was answered twice',
+        { shard, nodeId: from?.nodeId },
+        `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
+      );
+    };
+    const routes = new Routes();
+    const deadlines = new DeadlineWheel<Call>(clock);
+    const nextAttempt = (): number => ++this.#attempts;
+    const backoffMs = (repeat: number): number => {
+      const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
+      return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
+    };
+    const onIdentity = (cluster: unknown): void => {
+      this.#compare(cluster);
+    };
+    const found = { link, clock, random, routes, nextAttempt, onIdentity, backoffMs };
+    const follow = (): FollowingDelivery =>
+      new FollowingDelivery({ ...found, numShards: shape.numShards ?? 0, calls: () => deadlines.items() });
+    const onFound = (): void => {
+      this.#host.delivery = follow();
+    };
+    const onAsked = (failure: ClstrError | undefined): void => shape.onAsked(failure, this.#ask);
+    const discovery =
+      options.routing === 'auto'
+        ? new Discovery({ link, clock, nextAttempt, onIdentity, onFound, onAsked })
+        : undefined;
+    const isSettling = (): boolean => clock.monoMs() < this.#settlingUntilMs;
+    this.#host = {
+      link,
+      codec: options.codec,
+      clock,
+      deadlines,
+      routes,
+      delivery:
+        options.routing === 'topology'
+          ? follow()
+          : new StaticDelivery({ routes, clock, discovery, backoffMs, isSettling }),
+      stacks: new CallerStacks(clock),
+      nextAttempt,
+      onEnd: (call, error) => {
+        this.#onEnd(call, error);
+      },
+      onNotifyHandedOver: (call) => {
+        this.#metrics.notifyHandedOver(call);
+        this.#pending--;
+        this.#notifies.track(call);
+      },
+      onNotifyFailed: (call, error) => {
+        this.#notifies.failed(call, error);
+      },
+    };
+    this.#infoHost = Object.create(this.#host, { codec: { value: jsonCodec } }) as CallHost;
+    discovery?.ask();
+    let wasLost = transport.state === 'disconnected';
+    this.#stopListening = transport.onConnection(({ state }) => {
+      if (state === 'disconnected') wasLost = true;
+      else if (state === 'connected' && wasLost) {
+        this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
+        this.#host.delivery.onReconnect();
+      }
+    });
+  }
+
+  requestKey<T>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
+    return this.#routed(false, key, type, payload, options) as Promise<T>;
+  }
+
+  notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
+    const sent = this.#routed(true, key, type, payload, options);
+    return this.#notifies.watch(sent, () => ({ key, shard: this.#shape.shardIfAny(key), type }));
+  }
+
+  requestShard<T>(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
+    return this.#checked(false, undefined, shard, type, payload, options) as Promise<T>;
+  }
+
+  notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
+    const sent = this.#checked(true, undefined, shard, type, payload, options);
+    return this.#notifies.watch(sent, () => ({ key: undefined, shard, type }));
+  }
+
+  key(key: string, options?: CallOptions): ScopedClient {
+    checkKey(key, this.#options.maxKeyBytes);
+    return this.#scoped(key, () => this.#shape.shardOf(key), options);
+  }
+
+  shard(shard: number, options?: CallOptions): ScopedClient {
+    this.#shape.checkShard(shard);
+    return this.#scoped(undefined, () => shard, options);
+  }
+
+  shardOf(key: string): number {
+    return this.#shape.shardOf(key);
+  }
+
+  service(name: string): Client {
+    const { transport } = this.#options;
+    if (name === (transport.cluster?.service ?? DEFAULT_SERVICE)) return this;
+    if (this.#isClosed) throw this.#refuse(this.#refusal!);
+    let client = this.#services.get(name);
+    if (client === undefined) {
+      const own = { transport: transport.service(name), numShards: 'ask', routing: 'auto' } as const;
+      client = new RoutingClient(resolveClientOptions({ ...this.#options, ...own }));
+      this.#services.set(name, client);
+    }
+    return client;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    this.#refusal = new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
+    this.#stopListening();
+    this.#host.delivery.close();
+    this.#shape.end(this.#refusal);
+    for (const call of this.#host.deadlines.items()) call.close();
+    const services = [...this.#services.values()].map((client) => client.close());
+    await Promise.all([this.#host.link.close(), ...services]);
+  }
+
+  /** A node says which cluster it belongs to. Calls that may have run there end with what is known of them. */
+  #compare(cluster: unknown): void {
+    if (this.#isClosed || typeof cluster !== 'object' || cluster === null) return;
+    const misfit = misfitWith(this.#identity, cluster);
+    const isNew = misfit !== undefined && misfit.message !== this.#refusal?.message;
+    this.#refusal = misfit;
+    if (misfit === undefined) {
+      this.#shape.learn(cluster);
+      this.#identity = { ...this.#identity, numShards: this.#shape.numShards };
+      return;
+    }
+    if (isNew) this.#options.logger.error({ details: misfit.details }, misfit.message);
+    this.#shape.end(misfit);
+    for (const call of this.#host.deadlines.items()) call.refuse(misfit);
+  }
+
+  /** An error of its own for each call; the cluster may be another one by now, so it is asked again. */
+  #refuse({ code, message, details }: ClstrError): ClstrError {
+    if (!this.#isClosed) this.#host.delivery.refresh();
+    return new ClstrError(code, message, { details });
+  }
+
+  #scoped(key: string | undefined, shardOf: () => number, options: CallOptions | undefined): ScopedClient {
+    let shard = this.#shape.router === undefined ? undefined : shardOf();
+    const call = (isNotify: boolean, type: string, payload: unknown, own: CallOptions | undefined) =>
+      shard === undefined
+        ? this.#whenShaped(own, (rest) =>
+            this.#checked(isNotify, key, (shard = shardOf()), type, payload, rest),
+          )
+        : this.#checked(isNotify, key, shard, type, payload, own);
+    const scope: Scope = {
+      request: (type, payload, own) => call(false, type, payload, own),
+      notify: (type, payload, own) =>
+        this.#notifies.watch(call(true, type, payload, own), () => ({ key, shard, type })),
+      nodeInfo: (own) =>
+        shard === undefined
+          ? this.#whenShaped(own, (rest) => this.#nodeInfo((shard = shardOf()), rest))
+          : this.#nodeInfo(shard, own),
+    };
+    return scopedClient(scope, options);
+  }
+
+  readonly #ask = (): void => {
+    this.#host.delivery.refresh();
+  };
+
+  /** Makes a call once it is known how many shards there are. The wait is part of its time. */
+  async #whenShaped<T>(options: CallOptions = {}, call: (rest: CallOptions) => Promise<T>): Promise<T> {
+    checkCallOptions(options);
+    const { timeoutMs = this.#options.timeoutMs, signal } = options;
+    this.#checkOpen();
+    this.#pending++;
+    const left = this.#shape.known(this.#ask, timeoutMs, signal).finally(() => this.#pending--);
+    return await call({ ...options, timeoutMs: await left });
+  }
+
+  async #nodeInfo(shard: number, options: CallOptions = {}): Promise<NodeInfo> {
+    const info = await this.#send(
+      false,
+      undefined,
+      shard,
+      NODE_INFO_TYPE,
+      undefined,
+      options,
+      this.#infoHost,
+    );
+    const { node_id: nodeId, shards, cluster } = (info ?? {}) as Partial<Record<string, unknown>>;
+    this.#compare(cluster);
+    const misfit = misfitWith(this.#identity, cluster);
+    if (misfit !== undefined) throw misfit;
+    if (isAddressToken(nodeId) && this.#shape.isList(shards)) return { nodeId, shards };
+    const message = `a node answered ${NODE_INFO_TYPE} with ${describe(info)}`;
+    throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
+  }
+
+  #routed(
+    isNotify: boolean,
+    key: string,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    const { router } = this.#shape;
+    if (router === undefined) {
+      return this.#whenShaped(options, (rest) => this.#routed(isNotify, key, type, payload, rest));
+    }
+    let shard: number;
+    try {
+      shard = router.shardOf(key);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#checked(isNotify, key, shard, type, payload, options);
+  }
+
+  #checked(
+    isNotify: boolean,
+    key: string | undefined,
+    shard: number,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    if (key === undefined && this.#shape.router === undefined) {
+      return this.#whenShaped(options, (rest) => this.#checked(isNotify, key, shard, type, payload, rest));
+    }
+    try {
+      if (key === undefined) this.#shape.checkShard(shard);
+      if (!this.#knownTypes.has(type)) this.#learnType(type);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#options.interceptors.length === 0) {
+      return this.#send(isNotify, key, shard, type, payload, options);
+    }
+    return this.#intercepted({ isNotify, key, shard, type, payload, options: options ?? {} });
+  }
+
+  async #intercepted(original: ClientCall): Promise<unknown> {
+    const { isNotify, key, shard } = original;
+    const { interceptors } = this.#options;
+    const pass = (index: number, call: ClientCall): Promise<unknown> => {
+      if (typeof (call as unknown) !== 'object')
+        throw invalidOption('interceptor', 'next()', call, 'given a call');
+      const interceptor = interceptors[index];
+      if (interceptor !== undefined) return interceptor(call, (changed) => pass(index + 1, changed));
+      if (call.type !== original.type) checkCallerType(call.type);
+      return this.#send(isNotify, key, shard, call.type, call.payload, call.options);
+    };
+    return await pass(0, original);
+  }
+
+  #send(
+    isNotify: boolean,
+    key: string | undefined,
+    shard: number,
+    type: string,
+    payload: unknown,
+    options: CallOptions | undefined,
+    host = this.#host,
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      let { timeoutMs, headers } = this.#options;
+      if (options !== undefined) {
+        checkCallOptions(options);
+        timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
+        if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
+        if (options.callChain !== undefined) headers = withCallChain(headers, options.callChain);
+      }
+      const bytes = this.#encode(type, payload);
+      const isRaw = isRawPayload(payload);
+      this.#pending++;
+      new Call(
+        host,
+        isNotify,
+        shard,
+        key,
+        type,
+        headers,
+        bytes,
+        isRaw,
+        timeoutMs,
+        options?.idempotent ?? false,
+        resolve,
+        reject,
+      ).start(options?.signal);
+    });
+  }
+
+  /** @throws OVERLOADED, and why no call is accepted */
+  #checkOpen(): void {
+    if (this.#refusal !== undefined) throw this.#refuse(this.#refusal);
+    if (this.#pending < this.#options.maxPending) return;
+    throw new ClstrError('OVERLOADED', `${this.#pending} calls of this client are pending (maxPending)`);
+  }
+
+  #encode(type: string, payload: unknown): string | Uint8Array {
+    const { codec } = this.#options;
+    try {
+      return encodePayload(codec, payload);
+    } catch (cause) {
+      if (isClstrError(cause)) throw cause;
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const message = `the payload of ${describe(type)} cannot be encoded as ${codec.name}: ${why}`;
+      throw new ClstrError('INVALID_ENVELOPE', message, { cause });
+    }
+  }
+
+  #learnType(type: string): void {
+    checkCallerType(type);
+    if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
+  }
+
+  #onEnd(call: Call, error: ClstrError | undefined): void {
+    if (call.wasHandedOver) this.#notifies.ended(call);
+    else this.#pending--;
+    this.#metrics.ended(call, error);
+  }
+}
