@@ -79,7 +79,7 @@ export function testActor<M extends Methods, State>(
   if (contract.name !== actor.name) {
     throw invalidOption(OWNER, 'actor', actor.name, `the implementation of ${JSON.stringify(contract.name)}`);
   }
-  return new Stage({ ...resolve(OWNER, testActorSpec, options), contract, actor });
+  return new TestActor({ ...resolve(OWNER, testActorSpec, options), contract, actor });
 }
 
 const OWNER = 'testActor';
@@ -92,22 +92,22 @@ export const testActorSpec: Spec<Resolved<TestActorOptions, 'services'>> = {
   delivery: oneOf(['at-once', 'by-step'], 'at-once'),
 };
 
-type StageOptions<M extends Methods> = Resolved<TestActorOptions, 'services'> & {
+type TestActorParts<M extends Methods> = Resolved<TestActorOptions, 'services'> & {
   contract: Contract<string, M>;
   actor: Actor;
 };
 
-class Stage<M extends Methods, State> implements ActorUnderTest<M, State> {
+class TestActor<M extends Methods, State> implements ActorUnderTest<M, State> {
   readonly call: Ref<M>;
   readonly clock: FakeClock;
   readonly logged: LogRecord[] = [];
-  readonly #options: StageOptions<M>;
+  readonly #options: TestActorParts<M>;
   readonly #log: Logger;
   readonly #others: FakeCaller;
   #waiting: TestMessage[] = [];
   #life: ActorLife;
 
-  constructor(options: StageOptions<M>) {
+  constructor(options: TestActorParts<M>) {
     this.#options = options;
     this.clock = options.clock;
     this.#log = recordLogs(this.logged);

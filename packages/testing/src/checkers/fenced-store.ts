@@ -3,12 +3,12 @@ import { checkInteger, checkString } from '@clstr/core/internal';
 
 export interface FencedValue {
   readonly value: number;
-  /** The highest epoch that wrote the value; 0 if none did. */
+  /** The highest epoch that claimed or wrote the value; 0 if none did. */
   readonly epoch: number;
 }
 
 /**
- * `stale-epoch`: a later owner has written. `not-next`: the value is not the last one plus 1, so the writer has an old
+ * `stale-epoch`: a later owner has claimed or written. `not-next`: the value is not the last one plus 1, so the writer has an old
  * state.
  */
 export type FencedRefusal = 'stale-epoch' | 'not-next';
@@ -32,6 +32,23 @@ export class FencedStore {
   /** Reads a cell; a key that was never written holds value 0 of epoch 0. */
   read(key: string): FencedValue {
     return this.#values.get(checkString('FencedStore', 'key', key)) ?? NEVER_WRITTEN;
+  }
+
+  /**
+   * Reads a cell for its owner; from then on no write of a lower epoch is accepted. Undefined if a later owner was first.
+   *
+   * @throws INVALID_OPTION
+   */
+  claim(key: string, epoch: number): FencedValue | undefined {
+    const current = this.read(key);
+    checkInteger('FencedStore', 'epoch', epoch, 1, Number.MAX_SAFE_INTEGER);
+    if (epoch < current.epoch) {
+      this.#refused++;
+      return undefined;
+    }
+    const claimed = Object.freeze({ value: current.value, epoch });
+    this.#values.set(key, claimed);
+    return claimed;
   }
 
   /** @throws INVALID_OPTION */

@@ -50,7 +50,7 @@ export interface OverlapOracle {
 }
 
 export function createOverlapOracle(): OverlapOracle {
-  return new Oracle();
+  return new Overlaps();
 }
 
 interface Admission {
@@ -58,7 +58,7 @@ interface Admission {
   until: number;
 }
 
-class Oracle implements OverlapOracle {
+class Overlaps implements OverlapOracle {
   readonly overlaps: Overlap[] = [];
   admissions = 0;
   handlers = 0;

@@ -1,5 +1,6 @@
-/** The calls of simulated clients to counters, and a check that their answers are consistent. */
+/** The calls of simulated clients to counters, and the increments that they may have made. */
 import type { Outcome } from '@clstr/core';
+import type { Operation } from '../checkers/operation.ts';
 
 export interface CounterCall {
   readonly key: string;
@@ -17,29 +18,18 @@ export interface CounterCall {
   sends: number;
 }
 
-/** Returns a text for each problem with the increments of one key; `stored` is the value at the end. */
-export function checkCounter(key: string, calls: readonly CounterCall[], stored: number): string[] {
-  const wrong: string[] = [];
-  const ok = calls.filter((call) => call.outcome === 'ok').sort((a, b) => a.value! - b.value!);
-  for (let i = 1; i < ok.length; i++) {
-    const [before, after] = [ok[i - 1]!, ok[i]!];
-    if (before.value === after.value) wrong.push(`${key}: two increments were answered ${after.value}`);
-  }
-  // In order of value, no call may have ended before one with a smaller value began.
-  let earliestEndMs = Infinity;
-  for (const call of [...ok].reverse()) {
-    if (call.invokedMs > earliestEndMs) {
-      wrong.push(
-        `${key}: an increment answered ${call.value} began after one with a greater value had ended`,
-      );
-    }
-    earliestEndMs = Math.min(earliestEndMs, call.endedMs!);
-  }
-  const last = ok.at(-1)?.value ?? 0;
-  if (last > stored) wrong.push(`${key}: ${last} was acknowledged, but ${stored} is stored`);
-  if (ok.length > stored)
-    wrong.push(`${key}: ${ok.length} increments were acknowledged, ${stored} are stored`);
-  const mayHaveRun = calls.reduce((sum, call) => sum + call.starts, 0);
-  if (stored > mayHaveRun) wrong.push(`${key}: ${stored} are stored, but ${mayHaveRun} handlers started`);
-  return wrong;
+/** One operation for each start of the handler: only the one that answered is certain. */
+export function incrementsOf({
+  key,
+  client,
+  invokedMs,
+  endedMs,
+  value,
+  outcome,
+  starts,
+}: CounterCall): Operation[] {
+  const fields = { process: `client-${client}`, key, op: 'increment', invokedAt: invokedMs };
+  const increments = Array.from({ length: starts }, (): Operation => ({ ...fields, outcome: 'unknown' }));
+  if (outcome === 'ok') increments[0] = { ...fields, outcome, endedAt: endedMs, value };
+  return increments;
 }

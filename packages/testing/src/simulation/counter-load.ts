@@ -4,10 +4,13 @@ import type { Actor } from '@clstr/actors';
 import { isClstrError, shardFromString } from '@clstr/core';
 import type { Client } from '@clstr/core';
 import type { OutboundEntry } from '@clstr/core/wire';
-import { checkCounter } from './counter-history.ts';
+import { checkCounters } from '../checkers/counter-check.ts';
+import type { Operation } from '../checkers/operation.ts';
+import { incrementsOf } from './counter-history.ts';
 import type { CounterCall } from './counter-history.ts';
+import { DistantStore } from './distant-store.ts';
+import { ownerOf } from './exclusion.ts';
 import type { Exclusion } from './exclusion.ts';
-import { FencedCounterStore } from './fenced-counter.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import { NUM_SHARDS } from './world.ts';
@@ -29,14 +32,14 @@ export class CounterLoad {
   readonly calls: CounterCall[] = [];
   readonly #world: World;
   readonly #exclusion: Exclusion;
-  readonly #values: FencedCounterStore;
+  readonly #values: DistantStore;
   /** For each client, key and lease, the last started call that was never repeated. */
   readonly #lastStarted = new Map<string, number>();
 
   constructor(world: World, exclusion: Exclusion) {
     this.#world = world;
     this.#exclusion = exclusion;
-    this.#values = new FencedCounterStore(world.clock, () => 0.2 + world.network.next() * 3);
+    this.#values = new DistantStore(world.clock, () => 0.2 + world.network.next() * 3);
   }
 
   actor(self: SimulatedNode): Actor {
@@ -47,14 +50,15 @@ export class CounterLoad {
         add: async (state, { id }, ctx) => {
           const call = this.calls[id]!;
           this.#onStart(call, self, ctx.epoch!);
-          const { key, epoch = 0, signal } = ctx;
-          const ended = this.#exclusion.started(key, { epoch, process: self, signal });
-          this.#exclusion.check(self, SHARDS.get(key)!);
+          const shard = SHARDS.get(ctx.key)!;
+          const owner = { ...ownerOf(self, shard), epoch: ctx.epoch! };
+          const ended = this.#exclusion.started(self, owner, `${id} ${call.starts}`, ctx.signal);
+          this.#exclusion.check(self, shard);
           try {
             const slowMs = this.#slowMs();
             if (slowMs > 0) await new Promise<void>((resolve) => void self.clock.timer(resolve, slowMs));
             const next = state.value + 1;
-            await this.#values.write(self.clock, key, next, ctx.fencingToken!);
+            await this.#values.write(self.clock, ctx.key, next, ctx.fencingToken!);
             state.value = next;
             return next;
           } finally {
@@ -101,17 +105,16 @@ export class CounterLoad {
     }
   }
 
+  /** Checks LIN: one order of the increments explains all answers and what is stored at the end. */
   check(): void {
-    const byKey = new Map<string, CounterCall[]>();
-    for (const call of this.calls) {
-      const calls = byKey.get(call.key);
-      if (calls === undefined) byKey.set(call.key, [call]);
-      else calls.push(call);
-    }
-    for (const [key, calls] of byKey) {
-      for (const text of checkCounter(key, calls, this.#values.valueOf(key))) {
-        this.#world.oracle.violated('LIN', text);
-      }
+    const nowMs = this.#world.clock.monoMs();
+    const stored = KEYS.map((key): Operation => {
+      const value = this.#values.valueOf(key);
+      return { process: 'store', key, op: 'get', invokedAt: nowMs, endedAt: nowMs, outcome: 'ok', value };
+    });
+    const verdict = checkCounters([...this.calls.flatMap(incrementsOf), ...stored]);
+    for (const { key, explanation } of verdict.violations) {
+      this.#world.oracle.violated('LIN', `${key}: ${explanation}`);
     }
   }
 

@@ -2,13 +2,11 @@
 import { CONFIG_KEY } from '@clstr/core/store';
 import type { MemoryStore } from '@clstr/transport-memory';
 import type { StoreWrite } from '@clstr/transport-memory/internal';
+import { auditEpochs } from '../checkers/audit-epochs.ts';
 import type { Oracle } from './oracle.ts';
 
 interface ShardWrite {
   readonly epoch: number;
-  readonly owner: string;
-  readonly inc: string;
-  readonly state: 'owned' | 'released' | 'restored';
   readonly cluster: string;
 }
 
@@ -33,59 +31,25 @@ export function lastEpochOf(
 }
 
 /**
- * Checks S1: epochs rise with each change of owner, and no epoch has two owners. It checks each bucket by itself;
- * {@link BucketLosses} checks across buckets.
+ * Checks S1, that epochs rise with each change of owner and no epoch has two owners; and L4 if `maxMovesPerChange` is
+ * given. It checks each bucket by itself; {@link BucketLosses} checks across buckets.
  */
-export function checkEpochs({ store, oracle }: Audited): void {
-  const last = new Map<string, { epoch: number; holder: string }>();
-  const holders = new Map<string, string>();
-  let current = 1;
-  let clusterId: string | undefined;
-  for (const { bucket, key, value } of store.history) {
-    if (bucket !== current) {
-      last.clear();
-      holders.clear();
+export function checkEpochs({ store, oracle }: Audited, maxMovesPerChange: number | undefined): void {
+  const buckets: StoreWrite[][] = [];
+  for (const write of store.history) (buckets[write.bucket] ??= []).push(write);
+  for (const writes of Object.values(buckets)) {
+    for (const { kind, key, explanation } of auditEpochs(ownWrites(writes), { maxMovesPerChange }).problems) {
+      oracle.violated(kind === 'too-many-moves' ? 'L4' : 'S1', `${key}: ${explanation}`);
     }
-    current = bucket;
-    if (key === CONFIG_KEY && value !== undefined) clusterId = (JSON.parse(value) as { id: string }).id;
-    if (!key.startsWith('s.') || value === undefined) continue;
-    const { epoch, owner, inc, state, cluster } = JSON.parse(value) as ShardWrite;
-    // A late write for an earlier bucket makes no node an owner.
-    if (state === 'restored' || owner === '' || cluster !== clusterId) continue;
-    const holder = `${owner}#${inc}`;
-    const before = last.get(key);
-    if (before !== undefined && before.holder !== holder && epoch <= before.epoch) {
-      oracle.violated('S1', `${key}: epoch ${before.epoch} of ${before.holder}, then ${epoch} of ${holder}`);
-    }
-    const known = holders.get(`${key}@${epoch}`);
-    if (known !== undefined && known !== holder) {
-      oracle.violated('S1', `${key}: epoch ${epoch} had the owners ${known} and ${holder}`);
-    }
-    holders.set(`${key}@${epoch}`, holder);
-    last.set(key, { epoch, holder });
   }
 }
 
-/** Checks L4: while nodes only join and leave, a shard moves at most once for each of them. */
-export function checkMoves({ store, oracle }: Audited): void {
-  const history = store.history;
-  const first = history.findIndex(({ key }) => key.startsWith('s.'));
-  const changes = history.slice(first).filter(isMembershipChange).length;
-  const moves = new Map<string, number>();
-  const owners = new Map<string, string>();
-  for (const { key, value } of history) {
-    if (!key.startsWith('s.') || value === undefined) continue;
-    const { owner, state } = JSON.parse(value) as ShardWrite;
-    const before = owners.get(key);
-    if (state !== 'owned' || before === owner) continue;
-    owners.set(key, owner);
-    if (before !== undefined) moves.set(key, (moves.get(key) ?? 0) + 1);
-  }
-  for (const [key, count] of moves) {
-    if (count > changes) oracle.violated('L4', `${key} moved ${count} times for ${changes} joins and leaves`);
-  }
-}
-
-function isMembershipChange({ key, value }: StoreWrite): boolean {
-  return key.startsWith('m.') && value !== undefined && /"state":"(up|draining)"/.test(value);
+/** Without the late writes for an earlier bucket, which make no node an owner. */
+function ownWrites(writes: readonly StoreWrite[]): StoreWrite[] {
+  const config = writes.find(({ key }) => key === CONFIG_KEY)?.value;
+  const clusterId = config && (JSON.parse(config) as { id: string }).id;
+  return writes.filter(
+    ({ key, value }) =>
+      !key.startsWith('s.') || value === undefined || (JSON.parse(value) as ShardWrite).cluster === clusterId,
+  );
 }

@@ -14,7 +14,7 @@ import { heal, applyFault, targetOf } from './apply-fault.ts';
 import type { BrokenInvariant } from './oracle.ts';
 import { ReachChecks } from './reach-checks.ts';
 import { quietOutages } from './outages.ts';
-import { checkEpochs, checkMoves } from './ownership-history.ts';
+import { checkEpochs } from './ownership-history.ts';
 import type { SeededRandom } from './seeded-random.ts';
 import type { SimulatedNode } from './simulated-node.ts';
 import { startUserClient } from './user-load.ts';
@@ -215,8 +215,8 @@ class Simulation {
 
   #checkHistory(): void {
     const world = this.#world;
-    checkEpochs(world);
-    if (this.#faults.every(({ kind }) => kind === 'join' || kind === 'leave')) checkMoves(world);
+    const isCalm = this.#faults.every(({ kind }) => kind === 'join' || kind === 'leave');
+    checkEpochs(world, isCalm ? 1 : undefined);
     if (this.#isDefaultLoad) this.#counters.check();
     for (const text of this.#options.check?.() ?? []) world.oracle.violated('CHECK', text);
   }

@@ -33,6 +33,16 @@ describe('a fenced store', () => {
     expect(store.counts.refused).toBe(1);
   });
 
+  test('refuses the writes and claims of earlier owners once a later one has claimed', () => {
+    const store = new FencedStore();
+    store.write('a', 1, 3);
+    expect(store.claim('a', 4)).toEqual({ value: 1, epoch: 4 });
+    expect(store.write('a', 2, 3)).toMatchObject({ kind: 'refused', why: 'stale-epoch' });
+    expect(store.claim('a', 3)).toBeUndefined();
+    expect(store.write('a', 2, 4)).toEqual({ kind: 'written' });
+    expect(store.counts).toEqual({ written: 2, refused: 2 });
+  });
+
   test.each([
     ['key', [5, 1, 1]],
     ['value', ['a', 1.5, 1]],
