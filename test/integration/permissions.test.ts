@@ -6,6 +6,9 @@ import { nodeAddress } from '@clstr/core/wire';
 import { CONFIG_KEY } from '@clstr/core/store';
 import type { Node } from '@clstr/core';
 import { deferred } from '@clstr/testing';
+import type { LogRecord } from '@clstr/testing';
+import { recordLog } from '@clstr/testing/internal';
+import type { RecordedLogger } from '@clstr/testing/internal';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
@@ -74,11 +77,7 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     natsMembership({ ...login(user), inboxPrefix: USERS[user]!.inboxPrefix, timing: 'fast' });
 
   test('three nodes serve a client, one leaves, and an app joins whose actors call others', async () => {
-    const problems: string[] = [];
-    const note = (fields: object, message = ''): void => {
-      problems.push(`${message} ${JSON.stringify(fields)}`);
-    };
-    const logger = { debug: () => undefined, info: () => undefined, warn: note, error: note };
+    const logger = recordLog();
     await using transport = await transportOf('node');
     const startNode = async (id: string): Promise<Node> => {
       const node = createNode({
@@ -118,7 +117,7 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     const elsewhere = keys.map((key) => Counter.ref(client, key).addElsewhere({ key: `${key}-other` }));
     expect(await Promise.all(elsewhere)).toEqual(keys.map(() => 1));
     await app.close();
-    expect(problems).toEqual([]);
+    expect(problemsOf(logger)).toEqual([]);
   }, 60_000);
 
   test('whoever serves or joins without the right hears NO_PERMISSION', async () => {
@@ -129,9 +128,7 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
   });
 
   test('a client that may not hear of new owners, and a node that may not announce them, work on', async () => {
-    const problems: string[] = [];
-    const note = (_fields: object, message = ''): void => void problems.push(message);
-    const logger = { debug: () => undefined, info: () => undefined, warn: note, error: note };
+    const logger = recordLog();
     // Each in the part of the other, as far as announcements go: these users are from before there were any.
     const of = (user: string) => natsTransport({ ...login(user), logger, inboxPrefixes: ['_INBOX.old'] });
     await using transport = await of('old-node');
@@ -144,7 +141,11 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     for (let i = 0; i < 2; i++) transport.announce(nodeAddress('n', 'i')!);
     expect(await client.requestShard(3, 'Get')).toBe('here');
     expect(await client.requestShard(3, 'Get')).toBe('here');
-    expect(problems.sort()).toEqual([
+    expect(
+      problemsOf(logger)
+        .map(({ message }) => message)
+        .sort(),
+    ).toEqual([
       'new owners are not announced: clients find them more slowly',
       'new owners are not heard of: they are found more slowly',
       // The node may not listen on an inbox either: it cannot ask itself whether messages reach it.
@@ -327,4 +328,8 @@ async function attempt(
   status.stop();
   await listening;
   return verdict;
+}
+
+function problemsOf({ lines }: RecordedLogger): LogRecord[] {
+  return lines.filter(({ level }) => level === 'warn' || level === 'error');
 }

@@ -1,18 +1,13 @@
 /** One node with actors on a memory bus, and a client, all on a clock that stands still until a test moves it. */
 import { createClient } from '@clstr/core';
-import type { Client, ClientOptions, Logger, Node, NodeOptions } from '@clstr/core';
+import type { Client, ClientOptions, Node, NodeOptions } from '@clstr/core';
 import { actorHandler } from '@clstr/actors';
 import type { Actor, ActorHandler, ActorHandlerOptions, Methods, Ref } from '@clstr/actors';
 import type { Referable } from '@clstr/actors/internal';
 import { fakeClock, testCluster } from '@clstr/testing';
-import type { FakeClock } from '@clstr/testing';
+import type { FakeClock, LogRecord } from '@clstr/testing';
+import { recordLog } from '@clstr/testing/internal';
 import { onTestFinished } from 'vitest';
-
-export interface LogLine {
-  readonly level: keyof Logger;
-  readonly fields: Record<string, unknown>;
-  readonly message: string | undefined;
-}
 
 export interface ActorNodeOptions extends Omit<ActorHandlerOptions, 'clock' | 'metrics'> {
   node?: Partial<Pick<NodeOptions, 'handlerTimeoutMs' | 'interceptors' | 'metrics'>>;
@@ -25,8 +20,8 @@ export interface ActorNode {
   readonly node: Node;
   readonly handler: ActorHandler;
   /** What the actor host logged, and what the node did. */
-  readonly lines: readonly LogLine[];
-  readonly nodeLines: readonly LogLine[];
+  readonly lines: readonly LogRecord[];
+  readonly nodeLines: readonly LogRecord[];
   /** How many actors of each type are in memory, and the types whose timers failed. */
   readonly active: ReadonlyMap<string, number>;
   readonly panicked: readonly string[];
@@ -45,7 +40,7 @@ export async function actorNode(
 ): Promise<ActorNode> {
   const { node: nodeOptions, caller, ...handlerOptions } = options;
   const clock = fakeClock();
-  const [lines, nodeLines] = [logTo(), logTo()];
+  const [log, nodeLog] = [recordLog(), recordLog()];
   const active = new Map<string, number>();
   const panicked: string[] = [];
   // The cluster makes the client after the handlers that call through it.
@@ -55,7 +50,7 @@ export async function actorNode(
   };
   const handler = actorHandler(actors, {
     client,
-    logger: lines.logger,
+    logger: log,
     ...handlerOptions,
     clock,
     metrics: {
@@ -69,7 +64,7 @@ export async function actorNode(
     handler,
     clock,
     client: { timeoutMs: 600_000, ...caller },
-    node: { handlerTimeoutMs: 300_000, logger: nodeLines.logger, ...nodeOptions },
+    node: { handlerTimeoutMs: 300_000, logger: nodeLog, ...nodeOptions },
   });
   const advanceUntil = async (work: Promise<unknown>): Promise<void> => {
     const state = { isOver: false };
@@ -82,8 +77,8 @@ export async function actorNode(
     client: cluster.client,
     node: cluster.nodes[0]!,
     handler,
-    lines: lines.lines,
-    nodeLines: nodeLines.lines,
+    lines: log.lines,
+    nodeLines: nodeLog.lines,
     active,
     panicked,
     ref: (contract, key) => contract.ref(cluster.client, key),
@@ -98,17 +93,6 @@ export async function actorNode(
 }
 
 const TURNS = 24;
-
-function logTo(): { logger: Logger; lines: LogLine[] } {
-  const lines: LogLine[] = [];
-  const write =
-    (level: keyof Logger) =>
-    (fields: object, message?: string): void => {
-      lines.push({ level, fields: fields as Record<string, unknown>, message });
-    };
-  const logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') };
-  return { logger, lines };
-}
 
 /** What a call ended with: its value, or its error as a caller sees it. */
 export type Answer = { value: unknown } | { code: unknown; outcome: unknown; message: string };

@@ -1,22 +1,7 @@
-/** Calls of a handler as a node makes them, and gates that tests open when they please. */
-import type { HandlerContext, HandlerRequest, Logger } from '@clstr/core';
-
-/** A promise that the test settles. */
-export interface Gate<T = void> {
-  readonly promise: Promise<T>;
-  open(value: T): void;
-  fail(error: unknown): void;
-}
-
-export function gate<T = void>(): Gate<T> {
-  let open!: (value: T) => void;
-  let fail!: (error: unknown) => void;
-  const promise = new Promise<T>((resolve, reject) => {
-    open = resolve;
-    fail = reject;
-  });
-  return { promise, open, fail };
-}
+/** Calls of a handler as a node makes them. */
+import type { HandlerContext, HandlerRequest } from '@clstr/core';
+import type { LogRecord } from '@clstr/testing';
+import { recordLog } from '@clstr/testing/internal';
 
 export function requestOf(key: string | undefined, more: Partial<HandlerRequest> = {}): HandlerRequest {
   return {
@@ -31,35 +16,24 @@ export function requestOf(key: string | undefined, more: Partial<HandlerRequest>
   };
 }
 
-export interface LogLine {
-  readonly level: keyof Logger;
-  readonly fields: Record<string, unknown>;
-  readonly message: string | undefined;
-}
-
 export interface TestContext extends HandlerContext {
-  readonly lines: LogLine[];
+  readonly lines: readonly LogRecord[];
   abort(reason: unknown): void;
 }
 
 export function contextOf(): TestContext {
   const controller = new AbortController();
-  const lines: LogLine[] = [];
-  const write =
-    (level: keyof Logger) =>
-    (fields: object, message?: string): void => {
-      lines.push({ level, fields: fields as Record<string, unknown>, message });
-    };
+  const log = recordLog();
   return {
     signal: controller.signal,
     nodeId: 'node-1',
     lease: undefined,
-    log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+    log,
     onAbort: undefined,
     refuse: () => undefined,
     started: () => undefined,
     remainingMs: () => 1_000,
-    lines,
+    lines: log.lines,
     abort: (reason) => {
       controller.abort(reason);
     },

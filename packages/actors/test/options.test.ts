@@ -3,8 +3,9 @@ import { systemClock } from '@clstr/core';
 import { defaults } from '@clstr/actors';
 import { keyHandler, scopedHandler } from '@clstr/actors/keyed';
 import type { KeyHandlerOptions, ScopedHandlerOptions } from '@clstr/actors/keyed';
+import { deferred } from '@clstr/testing';
 import { expect, test } from 'vitest';
-import { contextOf, gate, microtasks, outcomeOf, requestOf } from './handler-call.ts';
+import { contextOf, microtasks, outcomeOf, requestOf } from './handler-call.ts';
 
 const create = () => () => undefined;
 const extract = () => 'scope';
@@ -70,12 +71,12 @@ test.each([null, undefined, 5])('refuses %j in place of the options', (options) 
 
 test('takes undefined for the default, of which the cache holds 1,024', async () => {
   const handler = keyHandler(() => () => held.promise, { cacheSize: undefined, closeGraceMs: undefined });
-  const held = gate();
+  const held = deferred();
   const call = (key: string): Promise<{ error?: unknown }> =>
     outcomeOf(() => handler(requestOf(key), contextOf()));
   const calls = Array.from({ length: defaults.cacheSize }, (_, i) => call(`key-${i}`));
   expect(await call('one more')).toMatchObject({ error: { code: 'OVERLOADED' } });
-  held.open();
+  held.resolve();
   expect((await Promise.all(calls)).every(({ error }) => error === undefined)).toBe(true);
 });
 

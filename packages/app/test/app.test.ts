@@ -10,7 +10,7 @@ import { createApp } from '../src/app.ts';
 import { altered } from './altered-transport.ts';
 import { Greeter, createGreeter } from './greeter.ts';
 import type { GreeterUnderTest } from './greeter.ts';
-import { recordingLogger } from './recording-logger.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 const SIGNAL = 'SIGUSR2';
 let greeter: GreeterUnderTest;
@@ -46,7 +46,7 @@ describe('an app', () => {
   });
 
   test('gives its options to its parts', async () => {
-    const { logger, records } = recordingLogger();
+    const logger = recordLog();
     const seen: string[] = [];
     const metrics = {
       ...noMetrics,
@@ -85,7 +85,7 @@ describe('an app', () => {
       'from the app',
       'node greeter.whereAreYou',
     ]);
-    expect(records).toContainEqual(expect.objectContaining({ message: 'node a-node serves 8 shards' }));
+    expect(logger.lines).toContainEqual(expect.objectContaining({ message: 'node a-node serves 8 shards' }));
     await app.ref(Greeter, 'b').whereAreYou();
     expect(greeter.ends).toEqual(['a: evicted']);
   });
@@ -189,7 +189,7 @@ describe('a signal', () => {
   });
 
   test('that ends in a failure is logged, and is a failure of the process', async () => {
-    const { logger, records } = recordingLogger();
+    const logger = recordLog();
     const transport = memoryTransport();
     const app = await createApp({
       transport: () => altered(transport, { close: () => Promise.reject(new Error('stuck')) }),
@@ -206,7 +206,7 @@ describe('a signal', () => {
     } finally {
       process.exitCode = exitCode;
     }
-    expect(records).toContainEqual({
+    expect(logger.lines).toContainEqual({
       level: 'error',
       fields: { err: new Error('stuck'), signal: SIGNAL },
       message: `closing the app on ${SIGNAL} failed`,
@@ -247,7 +247,7 @@ describe('a start that fails', () => {
   });
 
   test('fails with its reason even when closing fails too, which is logged', async () => {
-    const { logger, records } = recordingLogger();
+    const logger = recordLog();
     const transport = memoryTransport();
     const starting = createApp({
       transport: () =>
@@ -259,7 +259,7 @@ describe('a start that fails', () => {
       logger,
     });
     await expect(starting).rejects.toThrow('no permission');
-    expect(records).toContainEqual({
+    expect(logger.lines).toContainEqual({
       level: 'error',
       fields: { err: new Error('cannot close') },
       message: 'closing what had been started failed',

@@ -5,7 +5,7 @@ import { fakeClock } from '@clstr/testing';
 import { memoryMembership, memoryTransport } from '@clstr/transport-memory';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createApp, stderrLogger } from '../src/index.ts';
-import { recordingLogger } from './recording-logger.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 let printed: string[];
 beforeEach(() => {
@@ -100,19 +100,19 @@ describe('an app', () => {
   });
 
   test('writes nothing with logger: false, nor with a logger of its own', async () => {
-    const { logger, records } = recordingLogger();
+    const logger = recordLog();
     for (const to of [false, logger] as const) {
       await using app = await createApp({ transport, actors: [faulty], signals: [], logger: to });
       await app.ref(Faulty, 'k').ask().catch(() => undefined); // prettier-ignore
     }
     expect(printed).toEqual([]);
-    expect(records.filter(({ level }) => level === 'error')).toMatchObject([
+    expect(logger.lines.filter(({ level }) => level === 'error')).toMatchObject([
       { message: 'the handler of "faulty.ask" threw' },
     ]);
   });
 
   test('gives its logger to the transport that it makes, and to the membership that its node opens', async () => {
-    const { logger, records } = recordingLogger();
+    const logger = recordLog();
     const membership = memoryMembership();
     const options = {
       ...{ actors: [faulty], signals: [], logger },
@@ -127,7 +127,7 @@ describe('an app', () => {
       },
     };
     await using _app = await createApp(options);
-    const messages = records.map(({ message }) => message);
+    const messages = logger.lines.map(({ message }) => message);
     expect(messages).toEqual(expect.arrayContaining(['bus', 'bucket']));
   });
 });

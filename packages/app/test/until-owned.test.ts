@@ -3,18 +3,18 @@ import { TIMINGS } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { untilOwned } from '../src/until-owned.ts';
-import { recordingLogger } from './recording-logger.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 const timing = TIMINGS.fast;
 
 /** Waits for a node whose shards have no owner until a test says otherwise. */
 function start() {
   const clock = fakeClock();
-  const { logger, records } = recordingLogger();
+  const logger = recordLog();
   const node = { id: 'n1', state: 'serving', unowned: 3 };
   let isOver = false;
   void untilOwned(node as unknown as Node, { timing, clock, logger }).then(() => (isOver = true));
-  return { clock, node, records, isOver: () => isOver };
+  return { clock, node, records: logger.lines, isOver: () => isOver };
 }
 
 describe('a start in a dynamic cluster', () => {

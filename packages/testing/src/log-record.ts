@@ -3,15 +3,20 @@ import type { Logger } from '@clstr/core';
 
 export interface LogRecord {
   readonly level: keyof Logger;
-  readonly fields: object;
+  readonly fields: Readonly<Record<string, unknown>>;
   readonly message: string | undefined;
 }
 
-export function recordLogs(records: LogRecord[]): Logger {
-  const record =
+export interface RecordedLogger extends Logger {
+  readonly lines: LogRecord[];
+}
+
+export function recordLog(): RecordedLogger {
+  const lines: LogRecord[] = [];
+  const keep =
     (level: keyof Logger) =>
     (fields: object, message?: string): void => {
-      records.push({ level, fields, message });
+      lines.push({ level, fields: { ...fields }, message });
     };
-  return { debug: record('debug'), info: record('info'), warn: record('warn'), error: record('error') };
+  return { lines, debug: keep('debug'), info: keep('info'), warn: keep('warn'), error: keep('error') };
 }

@@ -1,6 +1,6 @@
 /** One actor without a bus: its real mailbox and life cycle, driven message by message on a fake clock. */
 import type { Actor, Caller, Contract, Methods, PassivateReason, Ref, Services } from '@clstr/actors';
-import type { CallOptions, Logger } from '@clstr/core';
+import type { CallOptions } from '@clstr/core';
 import { messageType } from '@clstr/actors/internal';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { handedOn, inBackground, invalidOption, oneOf, orMade, resolve, text } from '@clstr/core/internal';
@@ -9,8 +9,8 @@ import { fakeClock } from './fake-clock.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { FakeCaller } from './fake-ref.ts';
 import type { FakeRef, SentCall } from './fake-ref.ts';
-import { recordLogs } from './log-record.ts';
-import type { LogRecord } from './log-record.ts';
+import { recordLog } from './log-record.ts';
+import type { LogRecord, RecordedLogger } from './log-record.ts';
 import { TestMessage } from './test-message.ts';
 import { turn } from './turn.ts';
 
@@ -100,9 +100,8 @@ type TestActorParts<M extends Methods> = Resolved<TestActorOptions, 'services'> 
 class TestActor<M extends Methods, State> implements ActorUnderTest<M, State> {
   readonly call: Ref<M>;
   readonly clock: FakeClock;
-  readonly logged: LogRecord[] = [];
   readonly #options: TestActorParts<M>;
-  readonly #log: Logger;
+  readonly #log: RecordedLogger = recordLog();
   readonly #others: FakeCaller;
   #waiting: TestMessage[] = [];
   #life: ActorLife;
@@ -110,7 +109,6 @@ class TestActor<M extends Methods, State> implements ActorUnderTest<M, State> {
   constructor(options: TestActorParts<M>) {
     this.#options = options;
     this.clock = options.clock;
-    this.#log = recordLogs(this.logged);
     this.#others = new FakeCaller(options.refs, options.clock);
     this.#life = this.#newLife();
     this.call = options.contract.ref(
@@ -122,6 +120,10 @@ class TestActor<M extends Methods, State> implements ActorUnderTest<M, State> {
       },
       options.key,
     );
+  }
+
+  get logged(): readonly LogRecord[] {
+    return this.#log.lines;
   }
 
   get sent(): readonly SentCall[] {

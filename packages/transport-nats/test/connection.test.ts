@@ -1,6 +1,7 @@
 import type { ConnectionEvent } from '@clstr/core';
 import { createClient, createNode } from '@clstr/core';
 import { deferred, fakeClock } from '@clstr/testing';
+import { recordLog } from '@clstr/testing/internal';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
 import { Events, connect } from 'nats';
@@ -8,11 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { natsTransport } from '../src/index.ts';
 import type { NatsTransport } from '../src/index.ts';
 import { scriptedConnection } from './scripted-connection.ts';
-import { SELF, echo, send } from './wire.ts';
-
-async function microtasks(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await Promise.resolve();
-}
+import { SELF, echo, microtasks, send } from './wire.ts';
 
 /** The next time that the transport is in this state. */
 function nextState(transport: NatsTransport, state: ConnectionEvent['state']): Promise<ConnectionEvent> {
@@ -109,13 +106,8 @@ describe('listeners', () => {
   test('that throw are logged, and the others still hear', async () => {
     const connection = scriptedConnection();
     const err = new Error('listener');
-    const lines: unknown[] = [];
-    const none = (): void => undefined;
-    const log = (fields: object, message?: string): void => void lines.push([fields, message]);
-    const transport = await natsTransport({
-      connection: connection.nats,
-      logger: { debug: none, info: none, warn: none, error: log },
-    });
+    const logger = recordLog();
+    const transport = await natsTransport({ connection: connection.nats, logger });
     transport.onConnection(() => {
       throw err;
     });
@@ -126,7 +118,10 @@ describe('listeners', () => {
     connection.become(Events.Reconnect);
     await microtasks(30);
     expect(states).toEqual(['disconnected', 'connected']);
-    expect(lines).toEqual(Array(2).fill([{ err }, 'a listener of the NATS connection threw']));
+    const message = 'a listener of the NATS connection threw';
+    expect(logger.lines.filter(({ level }) => level === 'error')).toEqual(
+      Array(2).fill({ level: 'error', fields: { err }, message }),
+    );
   });
 
   test('that stopped listening hear nothing', async () => {

@@ -2,11 +2,7 @@ import { ActorError, ClstrError } from '@clstr/core';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { replyPorts } from './reply-ports.ts';
 import type { ScriptedConnection } from './scripted-connection.ts';
-import { entryOf, readFrame } from './wire.ts';
-
-async function microtasks(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await Promise.resolve();
-}
+import { entryOf, microtasks, readFrame } from './wire.ts';
 
 const start = () => replyPorts({ inboxPrefixes: ['_INBOX', 'my.inbox'] });
 

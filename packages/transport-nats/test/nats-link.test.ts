@@ -3,6 +3,7 @@ import type { ClientLink, NodeAddress } from '@clstr/core/wire';
 import { ClstrError } from '@clstr/core';
 import { FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core/wire';
 import { deferred } from '@clstr/testing';
+import { recordLog } from '@clstr/testing/internal';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
 import type { Msg, NatsConnection, NatsError } from 'nats';
@@ -11,11 +12,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { natsTransport } from '../src/index.ts';
 import type { NatsTransport, NatsTransportOptions } from '../src/index.ts';
 import { scriptedConnection } from './scripted-connection.ts';
-import { SELF, readFrame, receiver, requestFrame, send } from './wire.ts';
-
-async function microtasks(count: number): Promise<void> {
-  for (let i = 0; i < count; i++) await Promise.resolve();
-}
+import { SELF, microtasks, readFrame, receiver, requestFrame, send } from './wire.ts';
 
 /** A link on a scripted connection, connected. */
 async function scripted(options: NatsTransportOptions = {}) {
@@ -374,9 +371,7 @@ describe('announcements', () => {
   });
 
   test('that are forbidden, or whose listener throws, cost nothing else', async () => {
-    const levels: string[] = [];
-    const note = (level: string) => () => void levels.push(level);
-    const logger = { debug: note('debug'), info: note('info'), warn: note('warn'), error: note('error') };
+    const logger = recordLog();
     const { connection, link } = await scripted({ logger });
     link.onAnnouncement(() => {
       throw new Error('boom');
@@ -385,7 +380,7 @@ describe('announcements', () => {
     const callback = connection.subscriptions.get(SUBJECT)!;
     callback(error as NatsError, message());
     callback(null, message());
-    expect(levels).toEqual(['warn', 'error']);
+    expect(logger.lines.map(({ level }) => level)).toEqual(['warn', 'error']);
     const sent = send(link);
     await microtasks(1);
     expect(sent.effect).toEqual(['sent']);
@@ -600,12 +595,8 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
 
   test('whose reader throws is logged, and the connection lives', async () => {
     const err = new Error('sink');
-    const lines: unknown[] = [];
-    const log = (fields: object): void => void lines.push(fields);
-    transport = await natsTransport({
-      servers: server.url,
-      logger: { debug: log, info: log, warn: log, error: log },
-    });
+    const logger = recordLog();
+    transport = await natsTransport({ servers: server.url, logger });
     link = transport.openLink({ clientId: 5 });
     answer = (message) => message.respond(goodReply(message));
     const isThrown = deferred();
@@ -624,7 +615,7 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
     );
     await isThrown.promise;
     expect((await send(link).answer).error).toBeUndefined();
-    expect(lines).toEqual([{ err }]);
+    expect(logger.lines.map(({ fields }) => fields)).toEqual([{ err }]);
   });
 
   test('is served by a node of the same transport as well', async () => {

@@ -2,6 +2,8 @@ import type { EntryReceiver } from '@clstr/core/wire';
 import { ActorError } from '@clstr/core';
 import { FRAME_MAGIC, TOPOLOGY_ADDRESS, createFrameWriter, encodeBatchError } from '@clstr/core/wire';
 import { deferred } from '@clstr/testing';
+import { recordLog } from '@clstr/testing/internal';
+import type { RecordedLogger } from '@clstr/testing/internal';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
 import type { Msg, NatsConnection } from 'nats';
@@ -21,7 +23,7 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
   /** What reached the peer's inboxes, by subject. */
   let inbox: Map<string, Msg[]>;
   let onMessage: () => void;
-  let logged: object[];
+  let logger: RecordedLogger;
 
   beforeAll(async () => {
     server = await startNatsServer({ config: `max_payload: ${MAX_PAYLOAD}` });
@@ -31,12 +33,8 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
   beforeEach(async () => {
     inbox = new Map();
     onMessage = () => undefined;
-    logged = [];
-    const log = (fields: object): void => void logged.push(fields);
-    transport = await natsTransport({
-      servers: server.url,
-      logger: { debug: log, info: log, warn: log, error: log },
-    });
+    logger = recordLog();
+    transport = await natsTransport({ servers: server.url, logger });
     peer = await connect({ servers: server.url });
     peer.subscribe('_INBOX.>', {
       callback: (_error, message) => {
@@ -212,7 +210,7 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
     );
     peer.publish('clstr.shard.1', requestFrame({ type: 'Broken' }), { reply: '_INBOX.client.1' });
     await settle();
-    expect(logged).toEqual([{ err, subject: 'clstr.shard.1' }]);
+    expect(logger.lines.map(({ fields }) => fields)).toEqual([{ err, subject: 'clstr.shard.1' }]);
   });
 
   describe('with replies larger than the server carries', () => {

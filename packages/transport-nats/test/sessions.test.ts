@@ -4,6 +4,8 @@ import type { ConnectionEvent } from '@clstr/core';
 import type { Subscription } from '@clstr/core/wire';
 import { createClient, createNode } from '@clstr/core';
 import { deferred, startTcpProxy } from '@clstr/testing';
+import { recordLog } from '@clstr/testing/internal';
+import type { RecordedLogger } from '@clstr/testing/internal';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';
@@ -14,19 +16,14 @@ import { lastProtocolError } from '../src/nats-internals.ts';
 import { startStubServer } from './stub-server.ts';
 import { SELF, echo } from './wire.ts';
 
-let logged: { level: string; message: string }[];
+let logger: RecordedLogger;
 let transport: NatsTransport | undefined;
 
 beforeEach(() => {
-  logged = [];
+  logger = recordLog();
   transport = undefined;
 });
 afterEach(() => transport?.close());
-
-const at = (level: string) => (_fields: object, message?: string) => {
-  logged.push({ level, message: message ?? '' });
-};
-const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 
 async function open(options: NatsTransportOptions): Promise<NatsTransport> {
   transport = await natsTransport({ reconnectWaitMs: 20, logger, ...options });
@@ -82,8 +79,8 @@ describe.skipIf(!hasNatsServer())('a connection to real servers', () => {
     const client = createClient({ transport: own, numShards: 2 });
     await client.requestShard(1, 'Get');
     await client.close();
-    expect(logged.filter(({ message }) => message.includes('the token file is away'))).toHaveLength(1);
-    expect(logged.filter(({ level }) => level === 'info').map(({ message }) => message)).toEqual([
+    expect(logger.lines.filter(({ message }) => message?.includes('the token file is away'))).toHaveLength(1);
+    expect(logger.lines.filter(({ level }) => level === 'info').map(({ message }) => message)).toEqual([
       expect.stringMatching(/^the NATS connection is back after \d+ ms, to 127\.0\.0\.1:\d+$/),
     ]);
   });
@@ -107,7 +104,7 @@ describe.skipIf(!hasNatsServer())('a connection to real servers', () => {
     );
     expect((await lost).server).toBe(both[0]);
     expect((await back).server).toBe(both[1]);
-    expect(logged[0]!.message).toMatch(/was lost: the server answered no ping for \d+ ms$/);
+    expect(logger.lines[0]!.message).toMatch(/was lost: the server answered no ping for \d+ ms$/);
     await client.close();
     await Promise.all(calls);
     await transport!.close();

@@ -114,3 +114,7 @@ export const echo = (): EntryReceiver =>
   receiver(({ entry, port }) => {
     port.reply(entry, entry.payload, entry.isRaw);
   });
+
+export async function microtasks(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await Promise.resolve();
+}

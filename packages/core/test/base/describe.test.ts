@@ -4,7 +4,7 @@ import { describe, printable } from '../../src/base/describe.ts';
 import { ActorError, ClstrError } from '../../src/base/errors.ts';
 import { errorFromRecord } from '../../src/wire/error-record.ts';
 import { safeLogger } from '../../src/base/observers.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 /** Written apart from the source: what ends a line, drives a terminal, or shows as something else than it is. */
 const HARMFUL =

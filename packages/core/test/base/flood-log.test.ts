@@ -1,7 +1,7 @@
 import { fakeClock } from '@clstr/testing';
 import { expect, test } from 'vitest';
 import { FloodLog } from '../../src/base/flood-log.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 function create() {
   const clock = fakeClock();

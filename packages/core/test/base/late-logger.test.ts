@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { LateLogger } from '../../src/base/late-logger.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 test('a late logger is silent until it is told where to log', () => {
   const logger = new LateLogger();

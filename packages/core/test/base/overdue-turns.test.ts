@@ -1,21 +1,13 @@
 import { OverdueTurns } from '@clstr/core/handler';
-import type { Logger } from '@clstr/core';
 import type { WatchedTurn } from '@clstr/core/handler';
 import { fakeClock } from '@clstr/testing';
+import { recordLog } from '@clstr/testing/internal';
 import { expect, test } from 'vitest';
 
 function overdueTurns() {
   const clock = fakeClock();
-  const lines: { level: string; fields: object; message: string | undefined }[] = [];
-  const write = (level: string) => (fields: object, message?: string) =>
-    void lines.push({ level, fields, message });
-  const logger: Logger = {
-    debug: write('debug'),
-    info: write('info'),
-    warn: write('warn'),
-    error: write('error'),
-  };
-  return { clock, lines, turns: new OverdueTurns(clock, logger) };
+  const logger = recordLog();
+  return { clock, lines: logger.lines, turns: new OverdueTurns(clock, logger) };
 }
 
 const turn = (key: string, sinceMs = 0): WatchedTurn => ({ type: 'a.hang', key, shard: 3, sinceMs });

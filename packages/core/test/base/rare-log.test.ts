@@ -1,7 +1,7 @@
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
 import { createRareLog } from '../../src/base/rare-log.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 function create() {
   const clock = fakeClock();

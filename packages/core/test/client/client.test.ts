@@ -6,7 +6,8 @@ import type { Clock } from '../../src/base/clock.ts';
 import { ActorError, ClstrError } from '../../src/base/errors.ts';
 import { nodeAddress } from '../../src/wire/address.ts';
 import { shardFromString } from '../../src/placement/shard.ts';
-import { recordLog, recordMetrics } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
+import { recordMetrics } from '../recorded-metrics.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';
 
 const refusal = (message: string | RegExp): unknown =>

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { agreeOnConfig, claimNodeId } from '../../src/cluster/joining.ts';
 import type { ClusterConfig } from '../../src/cluster/records.ts';
 import { createStartLimit } from '../../src/cluster/refusal.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 import { Bucket, FULL, TestStore } from './bucket.ts';
 import { heartbeat, member, owned, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';

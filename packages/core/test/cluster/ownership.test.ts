@@ -4,7 +4,7 @@ import { Ownership } from '../../src/cluster/ownership.ts';
 import { HeartbeatSession } from '../../src/cluster/heartbeat-session.ts';
 import type { StoreEntry } from '../../src/cluster/store.ts';
 import type { Timing } from '../../src/cluster/timing.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 import { Bucket, TestStore } from './bucket.ts';
 import {
   countingRandom,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ClstrError } from '../../src/base/errors.ts';
 import { ReportedStore } from '../../src/cluster/reported-store.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 import { Bucket, FULL, TestStore } from './bucket.ts';
 import { skewedClock } from './skewed-clock.ts';
 

@@ -14,7 +14,8 @@ import { staticShards } from '../../src/node/static-shards.ts';
 import { createKeyRouter } from '../../src/placement/shard.ts';
 import type { KeyRouter } from '../../src/placement/shard.ts';
 import { entryOf, recordAnswers } from '../entry.ts';
-import { recordLog, recordMetrics } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
+import { recordMetrics } from '../recorded-metrics.ts';
 
 const NUM_SHARDS = 16;
 const IDENTITY = identityOf({ numShards: NUM_SHARDS, seed: '', codec: jsonCodec }, undefined);

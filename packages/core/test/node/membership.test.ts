@@ -9,7 +9,8 @@ import { entryOf, recordAnswers } from '../entry.ts';
 import { Bucket, TestStore } from '../cluster/bucket.ts';
 import { countingRandom, heartbeat, member, owned, timing } from '../cluster/fixtures.ts';
 import { skewedClock } from '../cluster/skewed-clock.ts';
-import { recordLog, recordMetrics } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
+import { recordMetrics } from '../recorded-metrics.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';
 
 const NUM_SHARDS = 2;

@@ -7,7 +7,8 @@ import { TOPOLOGY_ADDRESS } from '../../src/wire/transport.ts';
 import type { NodeOptions } from '../../src/index.ts';
 import { shardFromString } from '../../src/placement/shard.ts';
 import { entryOf, recordAnswers } from '../entry.ts';
-import { recordLog, recordMetrics } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
+import { recordMetrics } from '../recorded-metrics.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';
 
 const refusal = (message: string): unknown =>

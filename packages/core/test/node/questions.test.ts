@@ -12,7 +12,7 @@ import { createKeyRouter } from '../../src/placement/shard.ts';
 import { NOWHERE } from '../../src/wire/transport.ts';
 import type { InboundEntry } from '../../src/wire/transport.ts';
 import { entryOf, recordAnswers } from '../entry.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 const NUM_SHARDS = 16;
 const IDENTITY = identityOf({ numShards: NUM_SHARDS, seed: '', codec: jsonCodec }, undefined);

@@ -9,7 +9,7 @@ import type { Reach } from '../../src/cluster/shards.ts';
 import type { ReachOptions } from '../../src/node/reach.ts';
 import type { Address } from '../../src/wire/transport.ts';
 import { skewedClock } from '../cluster/skewed-clock.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 
 const timing = TIMINGS.fast;
 const { heartbeatMs, leaseMs } = timing;

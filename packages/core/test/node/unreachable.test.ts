@@ -7,7 +7,7 @@ import { createNode } from '../../src/node/node.ts';
 import { Bucket, TestStore } from '../cluster/bucket.ts';
 import { countingRandom, timing } from '../cluster/fixtures.ts';
 import { skewedClock } from '../cluster/skewed-clock.ts';
-import { recordLog } from '../recorders.ts';
+import { recordLog } from '@clstr/testing/internal';
 import { ScriptedTransport } from '../scripted-transport.ts';
 
 const NUM_SHARDS = 4;
