@@ -17,7 +17,9 @@ const KILLS = 3;
 /** Deposits that are answered between two kills. */
 const BETWEEN = 400;
 
-const Account = defineActor('account', { deposit: request<{ id: string; cents: number }, number>() });
+const Account = defineActor('account', {
+  deposit: request<{ id: string; cents: number }, number>({ idempotent: true }),
+});
 
 /** The program up to its app, as a server has it, with short leases. */
 function asServer(text: string): string {
@@ -52,8 +54,7 @@ describe.skipIf(!hasNatsServer())('README.md', { timeout: 240_000 }, () => {
       const deposit = async (account: string, cents: number): Promise<number> => {
         for (const id = randomUUID(); ; failed++) {
           try {
-            const options = { idempotent: true, timeoutMs: 10_000 };
-            return await Account.ref(client, account).deposit({ id, cents }, options);
+            return await Account.ref(client, account).deposit({ id, cents }, { timeoutMs: 10_000 });
           } catch (error) {
             if (failed > 10_000) throw error;
           }

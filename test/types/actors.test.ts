@@ -267,6 +267,10 @@ describe('a contract', () => {
     compiled(() => defineActor('counter', { add: (by: number) => by }));
     // @ts-expect-error -- a notify has no output
     compiled(() => defineActor('counter', { add: notify({ output: z.number() }) }));
+    // @ts-expect-error -- a notify has no answer whose absence would cause a repeat
+    compiled(() => defineActor('counter', { add: notify({ idempotent: true }) }));
+    // @ts-expect-error -- true or false
+    compiled(() => defineActor('counter', { add: request({ idempotent: 'yes' }) }));
     // @ts-expect-error -- a notify changes something
     compiled(() => defineActor('counter', { add: notify({ readonly: true }) }));
   });

@@ -8,6 +8,7 @@ import { flag, invalidOption, option, optional, resolve } from '@clstr/core/inte
 export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {
   readonly kind: 'request';
   readonly isReadonly: boolean;
+  readonly isIdempotent: boolean;
   /** The message type on the wire; undefined means `<actor>.<method>`. */
   readonly type: string | undefined;
   readonly input: StandardSchemaV1 | undefined;
@@ -50,6 +51,11 @@ export interface NotifyFlags {
 export interface RequestFlags extends NotifyFlags {
   /** Whether it may run together with the key's other readonly requests. Default false. */
   readonly?: boolean | undefined;
+  /**
+   * Whether running it twice does no harm: clients then repeat a call that may have run, unless the call itself says
+   * otherwise. Default: as `readonly` says.
+   */
+  idempotent?: boolean | undefined;
 }
 
 type In<S extends StandardSchemaV1> = StandardSchemaV1.InferInput<S>;
@@ -77,8 +83,13 @@ export function request(
     output?: StandardSchemaV1 | undefined;
   } = {},
 ): RequestMethod<unknown, unknown, unknown, unknown> {
-  const { readonly: isReadonly, ...rest } = resolve('request', requestSpec, options);
-  return Object.freeze({ kind: 'request', isReadonly, ...rest });
+  const { readonly, idempotent, ...rest } = resolve('request', requestSpec, options);
+  return Object.freeze({
+    kind: 'request',
+    isReadonly: readonly,
+    isIdempotent: idempotent ?? readonly,
+    ...rest,
+  });
 }
 
 /**
@@ -132,9 +143,10 @@ const notifySpec: Spec<Pick<NotifyMethod<unknown, unknown>, 'type' | 'input'>> =
   input: schemaOption,
 };
 
-export const requestSpec: Spec<Schemas & { readonly: boolean }> = {
+export const requestSpec: Spec<Schemas & { readonly: boolean; idempotent: boolean | undefined }> = {
   type: typeOption,
   readonly: flag(false, 'a boolean'),
+  idempotent: optional(flag(false, 'a boolean')),
   input: schemaOption,
   output: schemaOption,
 };

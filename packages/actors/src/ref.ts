@@ -87,9 +87,20 @@ interface ActorRef {
   [KEY]: string;
 }
 
+/** One object for all calls without options of their own: another one per call would cost time on the hot path. */
+const IDEMPOTENT: CallOptions = Object.freeze({ idempotent: true });
+
+function idempotently(options: CallOptions): CallOptions {
+  // The client refuses options that are not an object.
+  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) return options;
+  return { ...options, idempotent: options.idempotent ?? true };
+}
+
 function callOf(ref: ActorRef, type: string, method: AnyMethod): Call {
   const { [CALLER]: caller, [KEY]: key } = ref;
-  return method.kind === 'request'
-    ? (input, options) => caller.requestKey(key, type, input, options)
-    : (input, options) => caller.notifyKey(key, type, input, options);
+  if (method.kind === 'notify') return (input, options) => caller.notifyKey(key, type, input, options);
+  return method.isIdempotent
+    ? (input, options) =>
+        caller.requestKey(key, type, input, options === undefined ? IDEMPOTENT : idempotently(options))
+    : (input, options) => caller.requestKey(key, type, input, options);
 }

@@ -12,6 +12,7 @@ describe('request', () => {
     expect(request<number, string>()).toEqual({
       kind: 'request',
       isReadonly: false,
+      isIdempotent: false,
       input: undefined,
       output: undefined,
     });
@@ -43,15 +44,26 @@ describe('request', () => {
     },
   );
 
-  test.each(['true', 1, null])('refuses %j for readonly', (readonly) => {
-    expect(() => request({ readonly: readonly as never })).toThrow(
-      refusal(/^request: readonly must be a boolean, got/),
+  test('is idempotent when it says so, or is readonly and does not deny it', () => {
+    expect(request<void, number>({ idempotent: true })).toMatchObject({
+      isReadonly: false,
+      isIdempotent: true,
+    });
+    expect(request({ output: z.string(), readonly: true }).isIdempotent).toBe(true);
+    expect(request({ readonly: true, idempotent: false }).isIdempotent).toBe(false);
+  });
+
+  test.each(['true', 1, null])('refuses %j for readonly and for idempotent', (flag) => {
+    const bad = flag as never;
+    expect(() => request({ readonly: bad })).toThrow(refusal(/^request: readonly must be a boolean, got/));
+    expect(() => request({ idempotent: bad })).toThrow(
+      refusal(/^request: idempotent must be a boolean, got/),
     );
   });
 
   test('refuses options it does not know, and none at all', () => {
     expect(() => request({ readOnly: true } as never)).toThrow(
-      refusal(/unknown option "readOnly"; known: type, readonly, input, output/),
+      refusal(/unknown option "readOnly"; known: type, readonly, idempotent, input, output/),
     );
     expect(() => request(null as never)).toThrow(refusal(/options must be an object/));
   });

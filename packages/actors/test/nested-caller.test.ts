@@ -51,6 +51,17 @@ describe('ctx.ref()', () => {
     expect(await node.ref(Relay, 'a').go()).toBe('hello from b');
   });
 
+  test('marks the calls of idempotent methods, as every ref does', async () => {
+    const node = await relays({ a: (ctx) => ctx.ref(Relay, 'b').look(), b: goTo('c'), c: () => 'seen' });
+    expect(await node.ref(Relay, 'a').go()).toBe('seen');
+    const marks = node.calls.map(({ key, options }) => [key, options.idempotent]);
+    expect(marks).toEqual([
+      ['a', undefined],
+      ['b', true],
+      ['c', undefined],
+    ]);
+  });
+
   test('waits without holding the actor that it calls', async () => {
     const gate = deferred<string>();
     const node = await relays({ a: goTo('b'), b: goTo('c'), c: () => gate.promise });

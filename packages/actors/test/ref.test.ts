@@ -5,6 +5,8 @@ import { expect, test, vi } from 'vitest';
 const Counter = defineActor('counter', {
   add: request<{ by: number }, number>(),
   get: request<void, number>({ readonly: true }),
+  put: request<number, void>({ idempotent: true }),
+  lock: request({ readonly: true, idempotent: false }),
   reset: notify<{ reason: string }>(),
   // Names of promises and functions that are allowed, as only `then` makes a promise.
   catch: request(),
@@ -29,10 +31,36 @@ test('calls request methods by requestKey and notify methods by notifyKey, under
   await ref.reset({ reason: 'new day' });
   expect(caller.calls).toEqual([
     ['request', 'k', 'counter.add', { by: 2 }, options],
-    ['request', 'k', 'counter.get', undefined, undefined],
+    ['request', 'k', 'counter.get', undefined, { idempotent: true }],
     ['notify', 'k', 'counter.reset', { reason: 'new day' }, undefined],
   ]);
 });
+
+test('marks the calls of idempotent methods, and lets each call say otherwise', async () => {
+  const caller = recorder();
+  const ref = Counter.ref(caller, 'k');
+  await ref.put(1);
+  await ref.put(2, { timeoutMs: 5, idempotent: undefined });
+  await ref.put(3, { idempotent: false });
+  await ref.lock();
+  await ref.add({ by: 1 }, { idempotent: true });
+  expect(caller.calls.map((call) => call[4])).toEqual([
+    { idempotent: true },
+    { timeoutMs: 5, idempotent: true },
+    { idempotent: false },
+    undefined,
+    { idempotent: true },
+  ]);
+});
+
+test.each([null, 5, 'fast'])(
+  'leaves %j in place of options to the client, which refuses it',
+  async (options) => {
+    const caller = recorder();
+    await Counter.ref(caller, 'k').put(1, options as never);
+    expect(caller.calls).toEqual([['request', 'k', 'counter.put', 1, options]]);
+  },
+);
 
 test('gives what the call gives', async () => {
   const caller = { ...recorder(), requestKey: () => Promise.resolve(7 as never) };
@@ -55,7 +83,7 @@ test('has the methods of its contract and nothing else, not even those of every 
   }
   const names: string[] = [];
   for (const name in ref) names.push(name);
-  expect(names).toEqual(['add', 'get', 'reset', 'catch', 'apply']);
+  expect(names).toEqual(['add', 'get', 'put', 'lock', 'reset', 'catch', 'apply']);
 });
 
 test('lets its methods be taken off it', async () => {

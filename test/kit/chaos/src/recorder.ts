@@ -61,7 +61,7 @@ export function createRecorder(file: string): Recorder {
       let code: ErrorCode | undefined;
       let endedAt: number;
       try {
-        value = await Counter.ref(client, key)[op](work, { timeoutMs, idempotent: op === 'get' });
+        value = await Counter.ref(client, key)[op](work, { timeoutMs });
         endedAt = nowMs();
         history.complete(id, { outcome: 'ok', value }, endedAt);
       } catch (error) {
