@@ -219,6 +219,25 @@ describe('an implementation', () => {
     expectTypeOf(counter).toExtend<Actor>();
   });
 
+  test('logs as pino does, and no other way', () => {
+    compiled(() =>
+      Counter.implement({
+        setup: ({ log }) => {
+          log.info('text');
+          log.info({ n: 1 });
+          log.info({ n: 1 }, 'text');
+          log.error(new Error('failed'), 'text');
+          // @ts-expect-error -- the text comes last
+          log.info('text', { n: 1 });
+          // @ts-expect-error -- neither text nor fields
+          log.info(5);
+          return { value: 0 };
+        },
+        handlers,
+      }),
+    );
+  });
+
   test('keeps the type of its state for testActor', () => {
     const counter = Counter.implement({ setup: async () => ({ value: 0 }), handlers });
     compiled(() => {

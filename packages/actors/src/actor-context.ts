@@ -1,5 +1,5 @@
 /** The contexts that actor code receives besides its state and input. */
-import type { Headers, Logger } from '@clstr/core';
+import type { Headers } from '@clstr/core';
 import type { Methods } from './method.ts';
 import type { Ref, Referable } from './ref.ts';
 
@@ -34,7 +34,7 @@ export interface LifecycleContext {
    */
   readonly fencingToken: number | undefined;
   /** A logger that adds actor and key to each record. */
-  readonly log: Logger;
+  readonly log: ActorLog;
   /** Fires when the time is up or the actor is forced out of memory. */
   readonly signal: AbortSignal;
   /** The time that is left, in milliseconds; Infinity if there is no limit. */
@@ -70,6 +70,20 @@ export interface LifecycleContext {
   waitUntil(work: Promise<unknown>): void;
   /** Passivates the actor as soon as it has nothing to do, and no timer set by `after` is left. */
   passivate(): void;
+}
+
+/** A core `Logger` that also takes a text alone or an error, as pino does. */
+export interface ActorLog {
+  readonly debug: LogMethod;
+  readonly info: LogMethod;
+  readonly warn: LogMethod;
+  readonly error: LogMethod;
+}
+
+/** An error becomes the field `err`, and its message the text if there is no other. */
+export interface LogMethod {
+  (message: string): void;
+  (fields: object, message?: string): void;
 }
 
 export type TimerHandler = (context: LifecycleContext) => unknown;

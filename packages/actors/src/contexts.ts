@@ -3,7 +3,14 @@ import type { HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from
 import type { CallChain } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
 import { MAX_DELAY_MS, abortDetached, checkInteger, detached } from '@clstr/core/internal';
-import type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
+import type {
+  ActorContext,
+  ActorLog,
+  LifecycleContext,
+  LogMethod,
+  Services,
+  TimerHandler,
+} from './actor-context.ts';
 import type { ActorCore } from './actor-core.ts';
 import type { ActorId } from './actor-name.ts';
 import { defaults } from './defaults.ts';
@@ -14,7 +21,7 @@ import { isThenable } from './thenable.ts';
 
 abstract class BaseContext implements LifecycleContext {
   protected readonly self: ActorCore;
-  #log: Logger | undefined;
+  #log: ActorLog | undefined;
 
   constructor(self: ActorCore) {
     this.self = self;
@@ -51,8 +58,8 @@ abstract class BaseContext implements LifecycleContext {
     return this.self.home.host.services;
   }
 
-  get log(): Logger {
-    this.#log ??= boundLogger(this.self.home.host.logger, { actor: this.actor, key: this.key });
+  get log(): ActorLog {
+    this.#log ??= boundLog(this.self.home.host.logger, { actor: this.actor, key: this.key });
     return this.#log;
   }
 
@@ -217,19 +224,13 @@ export class EndContext<Reason extends string> extends BaseContext {
   }
 }
 
-function boundLogger(logger: Logger, bound: object): Logger {
-  return {
-    debug: (fields, message) => {
-      logger.debug({ ...bound, ...fields }, message);
-    },
-    info: (fields, message) => {
-      logger.info({ ...bound, ...fields }, message);
-    },
-    warn: (fields, message) => {
-      logger.warn({ ...bound, ...fields }, message);
-    },
-    error: (fields, message) => {
-      logger.error({ ...bound, ...fields }, message);
-    },
-  };
+function boundLog(logger: Logger, bound: object): ActorLog {
+  const at =
+    (level: keyof Logger): LogMethod =>
+    (first: string | object, message?: string) => {
+      if (typeof first === 'string') logger[level](bound, first);
+      else if (first instanceof Error) logger[level]({ ...bound, err: first }, message ?? first.message);
+      else logger[level]({ ...bound, ...first }, message);
+    };
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }

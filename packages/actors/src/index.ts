@@ -22,7 +22,14 @@ export type {
   PassivateContext,
   PassivateReason,
 } from './implementation.ts';
-export type { ActorContext, LifecycleContext, Services, TimerHandler } from './actor-context.ts';
+export type {
+  ActorContext,
+  ActorLog,
+  LifecycleContext,
+  LogMethod,
+  Services,
+  TimerHandler,
+} from './actor-context.ts';
 export { actorHandler } from './actor-host.ts';
 export type { ActorHandler } from './actor-host.ts';
 export type { ActorHandlerOptions } from './actor-handler-options.ts';

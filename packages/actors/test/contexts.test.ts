@@ -1,3 +1,4 @@
+import type { Logger } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import type { LifecycleContext, Services } from '@clstr/actors';
 import { actorNode, answerOf } from './actor-node.ts';
@@ -86,6 +87,34 @@ describe('the context', () => {
       { level: 'error', fields: { actor: 'cell', key: 'k' }, message: 'four' },
     ]);
     expect(script.context('a').log).toBe(log);
+  });
+
+  test('logs a text alone, fields alone, and an error with its message', async () => {
+    const script = cell();
+    const node = await actorNode([script.actor]);
+    await node.ref(Cell, 'k').write('a');
+    const { log } = script.context('a');
+    const err = new Error('no disk');
+    const bound = { actor: 'cell', key: 'k' };
+    log.info('one');
+    log.info('');
+    log.warn({});
+    log.error(err);
+    log.error(err, 'saving failed');
+    log.error({ err, n: 1 }, 'again');
+    log.debug(undefined as never);
+    const asLogger: Logger = log;
+    asLogger.info({ n: 2 }, 'as a core logger');
+    expect(node.lines.map(({ fields, message }) => [fields, message])).toEqual([
+      [bound, 'one'],
+      [bound, ''],
+      [bound, undefined],
+      [{ ...bound, err }, 'no disk'],
+      [{ ...bound, err }, 'saving failed'],
+      [{ ...bound, err, n: 1 }, 'again'],
+      [bound, undefined],
+      [{ ...bound, n: 2 }, 'as a core logger'],
+    ]);
   });
 
   test('of passivate has a signal that has not fired while there is time', async () => {
