@@ -3,8 +3,17 @@
  * or anything else finds one. What is behind an arrow is compiled and never run.
  */
 import type { Client } from '@clstr/core';
-import { defineActor, notify, request, type } from '@clstr/actors';
-import type { Actor, CannotTravel, InputOf, OutputOf, Ref, RequestMethod, Travelling } from '@clstr/actors';
+import { defineActor, isActorError, notify, request, type } from '@clstr/actors';
+import type {
+  Actor,
+  ActorContext,
+  CannotTravel,
+  InputOf,
+  OutputOf,
+  Ref,
+  RequestMethod,
+  Travelling,
+} from '@clstr/actors';
 import { testActor } from '@clstr/testing';
 import { describe, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
@@ -27,7 +36,7 @@ const setup = (): { value: number } => ({ value: 0 });
 declare const client: Client;
 
 /** Compiled, never run. */
-const compiled = (_use: () => unknown): void => {};
+const compiled = (_use: (error: unknown) => unknown): void => {};
 
 interface Tree {
   readonly name: string;
@@ -277,6 +286,86 @@ describe('an implementation', () => {
     const wantsTotal = (state: { total: number }): number => state.total;
     // @ts-expect-error -- setup makes no `total`
     compiled(() => Counter.implement({ setup, handlers: { ...handlers, get: wantsTotal } }));
+  });
+});
+
+describe('the errors of a method', () => {
+  const Stock = defineActor('stock', {
+    reserve: request({
+      input: type<number>(),
+      output: type<number>(),
+      errors: { SOLD_OUT: z.object({ free: z.coerce.number() }), CLOSED: type<void>() },
+    }),
+    check: request({
+      errors: { SOLD_OUT: type<{ since: string }>(), LATE: type<{ byMs?: number } | undefined>() },
+    }),
+    level: request({ output: type<number>(), readonly: true }),
+  });
+  const helper = (ctx: ActorContext): string => ctx.key;
+
+  test('are what its handler may fail with', () => {
+    compiled(() =>
+      Stock.implement({
+        setup: () => ({ free: 3 }),
+        handlers: {
+          reserve: (state, count, ctx) => {
+            expectTypeOf(count).toEqualTypeOf<number>();
+            helper(ctx);
+            if (count > 5) throw ctx.fail('CLOSED');
+            // A code path that ends in `throw` needs no return.
+            if (count > state.free) throw ctx.fail('SOLD_OUT', { free: state.free });
+            // @ts-expect-error -- free must be something
+            if (count > 4) throw ctx.fail('SOLD_OUT', {});
+            // @ts-expect-error -- the details are missing
+            if (count > 3) throw ctx.fail('SOLD_OUT');
+            // @ts-expect-error -- no details
+            if (count > 2) throw ctx.fail('CLOSED', { free: 1 });
+            // @ts-expect-error -- an error of another method
+            if (count > 1) throw ctx.fail('LATE');
+            return count;
+          },
+          check: (_state, _input, ctx) => {
+            if (ctx.key === 'a') throw ctx.fail('LATE');
+            if (ctx.key === 'b') throw ctx.fail('LATE', { byMs: 5 });
+            // @ts-expect-error -- these are the details of reserve
+            throw ctx.fail('SOLD_OUT', { free: 5 });
+          },
+          level: (state, _input, ctx) => {
+            // @ts-expect-error -- it declares none
+            if (state.free < 0) throw ctx.fail('SOLD_OUT', { free: 5 });
+            return state.free;
+          },
+        },
+      }),
+    );
+  });
+
+  test('give the caller their details', () => {
+    compiled((error: unknown) => {
+      if (isActorError(error, Stock, 'CLOSED')) expectTypeOf(error.details).toEqualTypeOf<void>();
+      if (isActorError(error, Stock, 'SOLD_OUT')) {
+        expectTypeOf(error.details).toEqualTypeOf<{ free: number } | { since: string }>();
+        expectTypeOf(error.actorCode).toEqualTypeOf<'SOLD_OUT'>();
+        expectTypeOf(error.message).toEqualTypeOf<string>();
+      }
+      if (!isActorError(error, Stock)) return;
+      expectTypeOf(error.actorCode).toEqualTypeOf<'SOLD_OUT' | 'CLOSED' | 'LATE'>();
+      if (error.actorCode === 'LATE')
+        expectTypeOf(error.details).toEqualTypeOf<{ byMs?: number } | undefined>();
+    });
+    // @ts-expect-error -- no method declares it
+    compiled((error) => isActorError(error, Stock, 'OVERDRAWN'));
+    // @ts-expect-error -- no method of this contract declares any
+    compiled((error) => isActorError(error, Counter, 'SOLD_OUT'));
+  });
+
+  test('refuse details that are not an object, and methods without an answer', () => {
+    // @ts-expect-error -- details are an object
+    compiled(() => request({ errors: { SOLD_OUT: z.number() } }));
+    // @ts-expect-error -- not a validator
+    compiled(() => request({ errors: { SOLD_OUT: { free: 5 } } }));
+    // @ts-expect-error -- nobody would receive it
+    compiled(() => notify({ errors: { SOLD_OUT: type<void>() } }));
   });
 });
 

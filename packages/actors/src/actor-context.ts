@@ -1,6 +1,7 @@
 /** The contexts that actor code receives besides its state and input. */
-import type { Headers } from '@clstr/core';
-import type { Methods } from './method.ts';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { ActorError, Headers } from '@clstr/core';
+import type { ErrorSchemas, Methods, NoErrors } from './method.ts';
 import type { Ref, Referable } from './ref.ts';
 
 /**
@@ -89,8 +90,20 @@ export interface LogMethod {
 export type TimerHandler = (context: LifecycleContext) => unknown;
 
 /** The context of a message handler. `signal` also fires when the caller gives up. */
-export interface ActorContext extends LifecycleContext {
+export interface ActorContext<E extends ErrorSchemas = NoErrors> extends LifecycleContext {
   readonly headers: Headers;
   /** Whether the caller does not wait for a reply. */
   readonly isNotify: boolean;
+  /**
+   * Makes an error that the method declares, for its handler to throw: `throw ctx.fail('SOLD_OUT', { free: 0 })`. It does
+   * not throw by itself, because the compiler knows that code ends at a `throw`, but not that it ends at a method call.
+   *
+   * @throws a TypeError for details that do not fit and for an undeclared code; the caller then gets INTERNAL
+   */
+  fail<Code extends keyof E & string>(
+    code: Code,
+    ...details: DetailsArguments<StandardSchemaV1.InferInput<E[Code]>>
+  ): ActorError;
 }
+
+type DetailsArguments<In> = undefined extends In ? [details?: In] : [details: In];

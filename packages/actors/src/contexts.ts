@@ -1,5 +1,5 @@
 /** The contexts that actor code receives. Each part is created only when it is used. */
-import type { HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from '@clstr/core';
+import type { ActorError, HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
 import { MAX_DELAY_MS, abortDetached, checkInteger, detached } from '@clstr/core/internal';
@@ -15,9 +15,11 @@ import type { ActorCore } from './actor-core.ts';
 import type { ActorId } from './actor-name.ts';
 import { defaults } from './defaults.ts';
 import type { Methods } from './method.ts';
+import { messageType } from './method.ts';
 import { NestedCaller } from './nested-caller.ts';
 import type { Ref, Referable } from './ref.ts';
 import { isThenable } from './thenable.ts';
+import { checkedError } from './validation.ts';
 
 abstract class BaseContext implements LifecycleContext {
   protected readonly self: ActorCore;
@@ -111,6 +113,13 @@ export class MessageContext extends BaseContext implements ActorContext {
 
   get isNotify(): boolean {
     return this.#request.isNotify;
+  }
+
+  fail(code: string, details?: unknown): ActorError {
+    const { type } = this.#request;
+    const { name, methods } = this.self.home.actor;
+    const method = Object.entries(methods).find((entry) => messageType(name, ...entry) === type);
+    return checkedError(type, method?.[1].errors, code, details);
   }
 
   remainingMs(): number {

@@ -3,6 +3,7 @@ import type { Resolved, Spec } from '@clstr/core/internal';
 import { invalidOption, resolve, serviceOption } from '@clstr/core/internal';
 import type { Actor, Implementation } from './implementation.ts';
 import { checkImplementation } from './implementation.ts';
+import { checkErrorCodes } from './declared-errors.ts';
 import type { AnyMethod, Methods } from './method.ts';
 import { messageType } from './method.ts';
 import type { Ref, Referable } from './ref.ts';
@@ -32,7 +33,7 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
 /**
  * Describes an actor. On the wire its methods are `<name>.<method>`, unless they name a `type` of their own. Inputs and
  * outputs that cannot travel do not type-check: docs/reference/values.md lists those that can.
- * @throws INVALID_OPTION for an invalid name of the actor, of a method or of the service.
+ * @throws INVALID_OPTION for an invalid name of the actor, of a method, of an error or of the service.
  */
 export function defineActor<const Name extends string, M extends Methods>(
   name: Name,
@@ -56,6 +57,7 @@ export function defineActor<const Name extends string, M extends Methods>(
   for (const method of Object.keys(methods)) {
     checkMethodName(name, method);
     table[method] = checkMethod(name, method, methods[method]);
+    checkErrorCodes(name, method, table[method].errors);
   }
   checkTypes(name, table);
   Object.freeze(table);

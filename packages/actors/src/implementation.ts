@@ -12,7 +12,7 @@ import {
 } from '@clstr/core/internal';
 import type { ActorContext, LifecycleContext } from './actor-context.ts';
 import { defaults } from './defaults.ts';
-import type { AnyMethod, HandlerInputOf, HandlerOutputOf, Methods } from './method.ts';
+import type { AnyMethod, ErrorsOf, HandlerInputOf, HandlerOutputOf, Methods } from './method.ts';
 
 export type PassivateReason = 'idle' | 'evicted' | 'drain';
 export type DiscardReason = 'failed' | 'lost-ownership';
@@ -22,7 +22,7 @@ export type Handlers<M extends Methods, State> = {
   readonly [Name in keyof M]: (
     state: State,
     input: HandlerInputOf<M[Name]>,
-    context: ActorContext,
+    context: ActorContext<ErrorsOf<M[Name]>>,
   ) => HandlerOutputOf<M[Name]> | Promise<HandlerOutputOf<M[Name]>>;
 };
 

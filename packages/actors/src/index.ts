@@ -3,14 +3,18 @@ export { defineActor } from './contract.ts';
 export type { Contract, ContractOptions } from './contract.ts';
 export { notify, request, type } from './method.ts';
 export type {
+  ErrorSchemas,
   InputOf,
   Methods,
+  NoErrors,
   NotifyFlags,
   NotifyMethod,
   OutputOf,
   RequestFlags,
   RequestMethod,
 } from './method.ts';
+export { isActorError } from './declared-errors.ts';
+export type { DeclaredError } from './declared-errors.ts';
 export type { Caller, Ref } from './ref.ts';
 export type { CannotTravel, CarriedValues, Travelling } from './travels.ts';
 export type {

@@ -4,8 +4,15 @@ import { checkCallerType } from '@clstr/core/wire';
 import type { Option, Spec } from '@clstr/core/internal';
 import { flag, invalidOption, option, optional, resolve } from '@clstr/core/internal';
 
+/** The codes of a method's errors, each with a synchronous validator of its details: an object, or undefined for none. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- only `any` matches inputs of all types
+export type ErrorSchemas = Readonly<Record<string, StandardSchemaV1<any, object | void>>>;
+
+// eslint-disable-next-line @typescript-eslint/no-generated-empty-object-type -- what most methods declare
+export type NoErrors = Record<never, never>;
+
 /** A method with an answer. `In` and `Out` are the caller's types; validators may give the handler other types. */
-export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {
+export interface RequestMethod<In, HandlerIn, HandlerOut, Out, E extends ErrorSchemas = NoErrors> {
   readonly kind: 'request';
   readonly isReadonly: boolean;
   readonly isIdempotent: boolean;
@@ -13,8 +20,9 @@ export interface RequestMethod<In, HandlerIn, HandlerOut, Out> {
   readonly type: string | undefined;
   readonly input: StandardSchemaV1 | undefined;
   readonly output: StandardSchemaV1 | undefined;
+  readonly errors: ErrorSchemas | undefined;
   /** Types only, never set. */
-  readonly '~types'?: { in: In; handlerIn: HandlerIn; handlerOut: HandlerOut; out: Out };
+  readonly '~types'?: { in: In; handlerIn: HandlerIn; handlerOut: HandlerOut; out: Out; errors: E };
 }
 
 /** A method without an answer. */
@@ -24,12 +32,13 @@ export interface NotifyMethod<In, HandlerIn> {
   readonly type: string | undefined;
   readonly input: StandardSchemaV1 | undefined;
   readonly output: undefined;
+  readonly errors: undefined;
   /** Types only, never set. */
-  readonly '~types'?: { in: In; handlerIn: HandlerIn; handlerOut: unknown; out: void };
+  readonly '~types'?: { in: In; handlerIn: HandlerIn; handlerOut: unknown; out: void; errors: NoErrors };
 }
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- only `any` matches methods of all types
-export type AnyMethod = RequestMethod<any, any, any, any> | NotifyMethod<any, any>;
+export type AnyMethod = RequestMethod<any, any, any, any, any> | NotifyMethod<any, any>;
 
 export type Methods = Readonly<Record<string, AnyMethod>>;
 
@@ -39,6 +48,7 @@ export type InputOf<M extends AnyMethod> = TypesOf<M>['in'];
 export type HandlerInputOf<M extends AnyMethod> = TypesOf<M>['handlerIn'];
 export type HandlerOutputOf<M extends AnyMethod> = TypesOf<M>['handlerOut'];
 export type OutputOf<M extends AnyMethod> = TypesOf<M>['out'];
+export type ErrorsOf<M extends AnyMethod> = TypesOf<M>['errors'];
 
 export interface NotifyFlags {
   /**
@@ -60,29 +70,32 @@ export interface RequestFlags extends NotifyFlags {
 
 type In<S extends StandardSchemaV1> = StandardSchemaV1.InferInput<S>;
 type Out<S extends StandardSchemaV1> = StandardSchemaV1.InferOutput<S>;
+type Nothing = StandardSchemaV1<void, void>;
 
 /**
  * Declares a method with an answer, by types alone, `request<Input, Output>()`, or by Standard Schema validators,
  * `request({ input, output })`. The node validates the input before the handler runs and the output before it replies.
+ * `errors` declares what `ctx.fail` may make: `{ SOLD_OUT: z.object({ free: z.int() }) }`, or `type<void>()` for an error
+ * without details.
  *
  * @throws INVALID_OPTION
  */
 export function request<I = void, O = void>(flags?: RequestFlags): RequestMethod<I, I, O, O>;
-export function request<I extends StandardSchemaV1, O extends StandardSchemaV1>(
-  schemas: RequestFlags & { input: I; output: O },
-): RequestMethod<In<I>, Out<I>, In<O>, Out<O>>;
-export function request<I extends StandardSchemaV1>(
-  schemas: RequestFlags & { input: I; output?: undefined },
-): RequestMethod<In<I>, Out<I>, void, void>;
-export function request<O extends StandardSchemaV1>(
-  schemas: RequestFlags & { input?: undefined; output: O },
-): RequestMethod<void, void, In<O>, Out<O>>;
+// `NoInfer`, because the contract around it would otherwise allow every code.
+export function request<
+  I extends StandardSchemaV1 = Nothing,
+  O extends StandardSchemaV1 = Nothing,
+  E extends ErrorSchemas = NoErrors,
+>(
+  schemas: RequestFlags & { input?: I | undefined; output?: O | undefined; errors?: E | undefined },
+): RequestMethod<In<I>, Out<I>, In<O>, Out<O>, NoInfer<E>>;
 export function request(
   options: RequestFlags & {
     input?: StandardSchemaV1 | undefined;
     output?: StandardSchemaV1 | undefined;
+    errors?: ErrorSchemas | undefined;
   } = {},
-): RequestMethod<unknown, unknown, unknown, unknown> {
+): RequestMethod<unknown, unknown, unknown, unknown, ErrorSchemas> {
   const { readonly, idempotent, ...rest } = resolve('request', requestSpec, options);
   return Object.freeze({
     kind: 'request',
@@ -105,7 +118,14 @@ export function notify(
   options: NotifyFlags & { input?: StandardSchemaV1 | undefined } = {},
 ): NotifyMethod<unknown, unknown> {
   const { type: wireType, input } = resolve('notify', notifySpec, options);
-  return Object.freeze({ kind: 'notify', isReadonly: false, type: wireType, input, output: undefined });
+  return Object.freeze({
+    kind: 'notify',
+    isReadonly: false,
+    type: wireType,
+    input,
+    output: undefined,
+    errors: undefined,
+  });
 }
 
 /** A type without a check, for an input or output without a validator: `request({ input, output: type<User>() })`. */
@@ -130,11 +150,19 @@ const typeOption: Option<string | undefined> = optional(
   }),
 );
 
-const schemaOption: Option<StandardSchemaV1 | undefined> = optional(
+const schemaOption: Option<StandardSchemaV1 | undefined> = optional(option(checkSchema));
+
+function checkSchema(owner: string, name: string, value: unknown): StandardSchemaV1 {
+  const { validate } = (value as Partial<StandardSchemaV1> | null)?.['~standard'] ?? {};
+  if (typeof validate === 'function') return value as StandardSchemaV1;
+  throw invalidOption(owner, name, value, 'a Standard Schema validator');
+}
+
+const errorsOption: Option<ErrorSchemas | undefined> = optional(
   option((owner, name, value) => {
-    const { validate } = (value as Partial<StandardSchemaV1> | null)?.['~standard'] ?? {};
-    if (typeof validate === 'function') return value as StandardSchemaV1;
-    throw invalidOption(owner, name, value, 'a Standard Schema validator');
+    if (typeof value !== 'object' || value === null) throw invalidOption(owner, name, value, 'an object');
+    for (const [code, schema] of Object.entries(value)) checkSchema(owner, `${name}.${code}`, schema);
+    return Object.freeze({ ...value });
   }),
 );
 
@@ -149,6 +177,10 @@ export const requestSpec: Spec<Schemas & { readonly: boolean; idempotent: boolea
   idempotent: optional(flag(false, 'a boolean')),
   input: schemaOption,
   output: schemaOption,
+  errors: errorsOption,
 };
 
-type Schemas = Pick<RequestMethod<unknown, unknown, unknown, unknown>, 'type' | 'input' | 'output'>;
+type Schemas = Pick<
+  RequestMethod<unknown, unknown, unknown, unknown>,
+  'type' | 'input' | 'output' | 'errors'
+>;

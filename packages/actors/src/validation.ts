@@ -1,9 +1,10 @@
-/** Validators around a handler: one checks the input before it runs, one the output before the reply. */
+/** Validators around a handler: of its input before it runs, of its output before the reply, and of its errors. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { ClstrError } from '@clstr/core';
+import { ActorError, ClstrError } from '@clstr/core';
 import { asRefusal, forCaller } from '@clstr/core/handler';
 import { describe } from '@clstr/core/internal';
 import type { ErasedHandler } from './implementation.ts';
+import type { ErrorSchemas } from './method.ts';
 import { isThenable } from './thenable.ts';
 
 /**
@@ -35,12 +36,37 @@ function pipe(handler: ErasedHandler, checkOutput: (value: unknown) => unknown):
   };
 }
 
+/**
+ * An error that a method declares. Details that do not fit are a bug of the handler, so the error thrown for them is not a
+ * ClstrError: the node logs it, and the caller gets INTERNAL.
+ */
+export function checkedError(
+  type: string,
+  errors: ErrorSchemas | undefined,
+  code: string,
+  details: unknown,
+): ActorError {
+  if (errors === undefined || !Object.hasOwn(errors, code)) {
+    throw new TypeError(`${describe(type)} declares no error ${describe(code)}`);
+  }
+  const what = `the details of ${code}, an error of ${describe(type)},`;
+  const checked = check(errors[code]!, details, (issues) => new TypeError(`${what} ${text(issues)}`));
+  if (isThenable(checked)) {
+    checked.then(undefined, () => undefined);
+    throw new TypeError(`${what} have an asynchronous validator`);
+  }
+  if (checked !== undefined && (typeof checked !== 'object' || checked === null || Array.isArray(checked))) {
+    throw new TypeError(`${what} must be an object or undefined`);
+  }
+  return new ActorError(code, `${describe(type)} failed with ${code}`, checked as Record<string, unknown>);
+}
+
 type Issues = readonly { readonly message: string; readonly path: string }[];
 
 /**
  * Returns the validated value, or a promise of it if the validator is asynchronous. A validator that throws refuses.
  */
-function check(schema: StandardSchemaV1, value: unknown, toError: (issues: Issues) => ClstrError): unknown {
+function check(schema: StandardSchemaV1, value: unknown, toError: (issues: Issues) => Error): unknown {
   const crashed = (error: unknown): never => {
     const why = error instanceof Error ? error.message : describe(error);
     throw toError([{ message: `the validator threw: ${why}`, path: '' }]);
