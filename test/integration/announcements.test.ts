@@ -3,6 +3,7 @@ import type { Client, Node, Transport } from '@clstr/core';
 import { createClient, createNode } from '@clstr/core';
 import { isTopologyAddress } from '@clstr/core/wire';
 import { deferred } from '@clstr/testing';
+import { altered } from '@clstr/testing/internal';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
 import { natsMembership, natsTransport, provisionCluster } from '@clstr/transport-nats';
@@ -105,19 +106,15 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
 
 /** The same transport, whose links say when they ask for the owners. */
 function counting(transport: NatsTransport, onQuestion: () => void): Transport {
-  return new Proxy(transport, {
-    get: (target, name) => {
-      const value: unknown = Reflect.get(target, name);
-      if (name !== 'openLink') return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      return (options: { clientId: number }) => {
-        const link = target.openLink(options);
-        const send = link.send.bind(link);
-        link.send = (to, entry, sink) => {
+  return altered<Transport>(transport, {
+    openLink: (options) => {
+      const link = transport.openLink(options);
+      return altered(link, {
+        send: (to, entry, sink) => {
           if (isTopologyAddress(to)) onQuestion();
-          send(to, entry, sink);
-        };
-        return link;
-      };
+          link.send(to, entry, sink);
+        },
+      });
     },
   });
 }

@@ -7,10 +7,9 @@ import { deferred, fakeClock } from '@clstr/testing';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createApp } from '../src/app.ts';
-import { altered } from './altered-transport.ts';
 import { Greeter, createGreeter } from './greeter.ts';
 import type { GreeterUnderTest } from './greeter.ts';
-import { recordLog } from '@clstr/testing/internal';
+import { altered, recordLog } from '@clstr/testing/internal';
 
 const SIGNAL = 'SIGUSR2';
 let greeter: GreeterUnderTest;

@@ -1,5 +1,6 @@
 /** Names for the sibling packages and this repository's own tests: they may change in any release. */
 export { findNatsServer } from './nats-binary.ts';
+export { altered } from './altered.ts';
 export { recordLog } from './log-record.ts';
 export type { RecordedLogger } from './log-record.ts';
 export { VirtualClock } from './simulation/virtual-clock.ts';

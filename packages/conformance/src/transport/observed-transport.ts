@@ -1,22 +1,14 @@
 /** A transport that tells what a node refuses, which no handler and no caller gets to see. */
 import type { Transport } from '@clstr/core';
 import type { EntryReceiver, ReplyPort } from '@clstr/core/wire';
+import { altered } from '@clstr/testing/internal';
 
 /** Everything served through the returned transport calls `onRefusal` before each refusal leaves. */
 export function observeRefusals(transport: Transport, onRefusal: () => void): Transport {
-  return {
-    name: transport.name,
-    get state() {
-      return transport.state;
-    },
-    openLink: (options) => transport.openLink(options),
+  return altered(transport, {
     serve: (address, receiver, self) => transport.serve(address, observed(receiver, onRefusal), self),
-    announce: (self) => transport.announce(self),
     service: (name) => observeRefusals(transport.service(name), onRefusal),
-    onConnection: (listener) => transport.onConnection(listener),
-    close: () => transport.close(),
-    [Symbol.asyncDispose]: () => transport.close(),
-  };
+  });
 }
 
 function observed(receiver: EntryReceiver, onRefusal: () => void): EntryReceiver {

@@ -9,6 +9,7 @@ import type {
   ReplySink,
 } from '@clstr/core/wire';
 import { isNodeAddress, payloadBytes } from '@clstr/core/wire';
+import { altered } from '../altered.ts';
 import type { Oracle } from './oracle.ts';
 
 export class ClientWatch {
@@ -35,33 +36,16 @@ export class ClientWatch {
 
   /** Returns the same transport with watched links. */
   wrap(transport: Transport): Transport {
-    const openLink: Transport['openLink'] = (options) => this.#wrapLink(transport.openLink(options));
-    return new Proxy(transport, {
-      get: (target, name) => {
-        if (name === 'openLink') return openLink;
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
+    return altered(transport, { openLink: (options) => this.#wrapLink(transport.openLink(options)) });
   }
 
   #wrapLink(link: ClientLink): ClientLink {
-    return {
+    return altered(link, {
       send: (to, entry, sink) => {
         this.#sends(to, entry);
         link.send(to, entry, this.#wrapSink(entry, sink));
       },
-      cancel: (attempt) => link.cancel(attempt),
-      release: (attempt) => link.release(attempt),
-      onAnnouncement: (listener) => link.onAnnouncement(listener),
-      get onDuplicateReply() {
-        return link.onDuplicateReply;
-      },
-      set onDuplicateReply(listener) {
-        link.onDuplicateReply = listener;
-      },
-      close: () => link.close(),
-    };
+    });
   }
 
   #wrapSink(entry: OutboundEntry, sink: ReplySink): ReplySink {

@@ -1,5 +1,6 @@
 /** The epochs of shards that one process knows: after the loss of a bucket it can restore no more than these. */
 import type { ClusterStore, StoreEntry } from '@clstr/core/store';
+import { altered } from '../altered.ts';
 
 export class KnownEpochs {
   /** The highest known epoch, by the record key of the shard. */
@@ -20,14 +21,7 @@ export class KnownEpochs {
         },
         onGap: () => listener.onGap(),
       });
-    return new Proxy(store, {
-      get: (target, name) => {
-        if (name === 'cas') return cas;
-        if (name === 'watch') return watch;
-        const value: unknown = Reflect.get(target, name);
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value;
-      },
-    });
+    return altered(store, { cas, watch });
   }
 
   #learn({ key, value }: StoreEntry): void {

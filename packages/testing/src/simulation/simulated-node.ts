@@ -7,6 +7,7 @@ import type { Address, EntryReceiver, NodeAddress, Subscription } from '@clstr/c
 import type { ClusterStore } from '@clstr/core/store';
 import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
 import { memoryMembership, memoryTransport } from '@clstr/transport-memory';
+import { altered } from '../altered.ts';
 import { Disturbances } from './disturbances.ts';
 import { KnownEpochs } from './known-epochs.ts';
 import { ProcessClock } from './process-clock.ts';
@@ -115,11 +116,7 @@ function inProcess(
   clock: ProcessClock,
   onProbeLink: (name: string) => void,
 ): Transport {
-  return {
-    name: transport.name,
-    get state() {
-      return transport.state;
-    },
+  return altered(transport, {
     openLink(options) {
       if (options.isProbe === true) onProbeLink(`client:${options.clientId}`);
       const link = transport.openLink(options);
@@ -154,9 +151,5 @@ function inProcess(
       return transport.serve(address, inTurn, self);
     },
     service: (name) => inProcess(transport.service(name), clock, onProbeLink),
-    announce: (self) => transport.announce(self),
-    onConnection: (listener) => transport.onConnection(listener),
-    close: () => transport.close(),
-    [Symbol.asyncDispose]: () => transport.close(),
-  };
+  });
 }
