@@ -29,8 +29,8 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
       'fires only the signal of the request that was aborted': NO_CANCEL,
       'names the run of the node that answers: the same in every reply, another after a restart': NO_DIRECT,
       'answers NOT_OWNER on its direct address for a shard that it does not serve': NO_DIRECT,
-      'answers NO_SUBSCRIBER on the direct address of a run that is over': NO_DIRECT,
-      'answers DRAINING on its direct address while it drains, without asking the handler': NO_DIRECT,
+      'answers NO_SUBSCRIBER on the direct address of a run that has ended': NO_DIRECT,
+      'answers DRAINING on its direct address while it drains, without calling the handler': NO_DIRECT,
     },
   });
 });

@@ -13,7 +13,7 @@ test('begins at zero, and at the first moment of 2026', () => {
   expect([clock.monoMs(), new Date(clock.wallMs()).toISOString()]).toEqual([0, '2026-01-01T00:00:00.000Z']);
 });
 
-test('calls timers in order of due time, each at its time, equal ones as they were set', async () => {
+test('calls timers in order of due time, each at its time, and those of equal time in the order they were set', async () => {
   const clock = fakeClock();
   const calls: [string, number][] = [];
   const set = (name: string, delayMs: number) =>
@@ -33,7 +33,7 @@ test('calls timers in order of due time, each at its time, equal ones as they we
   expect(clock.timerCount).toBe(1);
 });
 
-test('does not call a cancelled timer, also when another timer cancels it at its time', async () => {
+test('does not call a cancelled timer, even when another timer cancels it at its time', async () => {
   const clock = fakeClock();
   const calls: string[] = [];
   clock.timer(() => calls.push('never'), 10)();

@@ -80,7 +80,7 @@ describe.skipIf(!hasNatsServer())('startNatsServer', () => {
     expect(await infoOf(server)).toMatchObject({ port });
   });
 
-  test('warns of a server that ends by itself, with what it printed, and of no other', async () => {
+  test('warns about a server that ends by itself, with what it printed, and about no other', async () => {
     const [gone, other] = [await start(), await start()];
     await other.kill();
     await other.restart();

@@ -69,7 +69,7 @@ function until(isMet: () => boolean): Promise<void> {
   return met.promise;
 }
 
-test('ends the children of a process that is killed, unless it was called off', async () => {
+test('ends the children of a process that is killed, unless that was called off', async () => {
   const { port } = server.address() as AddressInfo;
   const parent = spawn(process.execPath, ['parent.mjs', String(port)], { cwd: work, stdio: 'inherit' });
   await until(() => pids.size === 3);

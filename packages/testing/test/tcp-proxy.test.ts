@@ -72,7 +72,7 @@ test('passes the end of a connection', async () => {
   expect(accepted[0]?.readableEnded).toBe(true);
 });
 
-test('delays each chunk by the latency, in order, also when the mode changes meanwhile', async () => {
+test('delays each chunk by the latency, in order, even when the mode changes meanwhile', async () => {
   const socket = await client();
   await echo(socket, 'warm');
   proxy.setMode({ kind: 'latency', ms: 100 });

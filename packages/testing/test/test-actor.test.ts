@@ -105,7 +105,7 @@ describe('a call', () => {
     expect(await told.promise).toBe(true);
   });
 
-  test('fails with the very error of the handler, a notify too', async () => {
+  test('fails with the very error that the handler threw, and so does a notify', async () => {
     const Failing = defineActor('failing', { boom: request(), refuse: request(), drop: notify() });
     const boom = new TypeError('boom');
     const failing = Failing.implement({
@@ -198,7 +198,7 @@ describe('a call', () => {
 });
 
 describe('by step', () => {
-  test('one step brings exactly one call to the actor', async () => {
+  test('one step delivers exactly one call to the actor', async () => {
     const t = testActor(Counter, createCounter().actor, { delivery: 'by-step' });
     const first = t.call.add({ by: 1 });
     const second = t.call.add({ by: 10 });
@@ -229,7 +229,7 @@ describe('by step', () => {
     expect(await Promise.all(calls)).toEqual([1, 11, 11]);
   });
 
-  test('run brings all, and what comes meanwhile', async () => {
+  test('run delivers all waiting calls, and those that arrive meanwhile', async () => {
     const { actor } = createCounter();
     const t = testActor(Counter, actor, { delivery: 'by-step' });
     const sums: number[] = [];
@@ -329,7 +329,7 @@ describe('other actors', () => {
     expect(t.sent[1]).toMatchObject({ key: 'x', method: 'tell', input: 'hello', isNotify: true });
   });
 
-  test('hear of a notify where they have a fake for it, whose failure stays with them', async () => {
+  test('receive a notify if they have a fake for it, whose failure does not reach the actor', async () => {
     const heard: string[] = [];
     const tell = (text: string): void => {
       heard.push(text);
@@ -466,7 +466,7 @@ describe('passivate', () => {
     expect(events.slice(2)).toEqual(['setup apples', `passivate apples ${reason}`]);
   });
 
-  test('is idle unless it is told otherwise, and does nothing to an actor that is not in memory', async () => {
+  test('is idle by default, and does nothing to an actor that is not in memory', async () => {
     const { actor, events } = createCounter();
     const t = testActor(Counter, actor);
     await t.passivate();
@@ -550,7 +550,7 @@ describe('passivate', () => {
     expect(await t.call.add()).toBe(1);
   });
 
-  test('fails when passivate takes longer than it may', async () => {
+  test('fails when passivate takes longer than its limit', async () => {
     const Stuck = defineActor('stuck', { add: request<void, number>() });
     const stuck = Stuck.implement({
       setup: () => ({ value: 0 }),
@@ -586,7 +586,7 @@ describe('passivate', () => {
 });
 
 describe('restart', () => {
-  test('loses what is in memory, and asks nobody', async () => {
+  test('loses what is in memory, and calls neither passivate nor discard', async () => {
     const { actor, events } = createCounter();
     const t = testActor(Counter, actor);
     await t.call.add({ by: 5 });
@@ -616,7 +616,7 @@ describe('restart', () => {
     expect(t.state()).toEqual({ value: 100 });
   });
 
-  test('silences the timers and the calls of the life before', async () => {
+  test('stops the timers and the calls of the previous life', async () => {
     const Zombie = defineActor('zombie', { haunt: request() });
     const gate = deferred();
     const ended = deferred<unknown>();

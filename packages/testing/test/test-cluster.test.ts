@@ -123,7 +123,7 @@ describe('with actors', () => {
     expect(ends).toEqual([expect.stringMatching(/^a drain (?!TRANSPORT_CLOSED)/)]);
   });
 
-  test('closes under a clock that stands still, a handler still at its gate', async () => {
+  test('closes under a clock that stands still, while a handler still waits', async () => {
     const { actor, waiting } = createVisitor();
     const cluster = await testCluster({ nodes: 1, actors: [actor], clock: fakeClock() });
     const call = expect(cluster.ref(Visitor, 'a').wait()).rejects.toMatchObject({ code: 'ABORTED' });
@@ -197,7 +197,7 @@ test('bounds messages by maxPayload', async () => {
   await expect(call).rejects.toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
 });
 
-test('closes all of it, once or twice', async () => {
+test('closes every part, once or twice', async () => {
   const cluster = await testCluster({ handler: whoAmI });
   await cluster.close();
   await cluster[Symbol.asyncDispose]();

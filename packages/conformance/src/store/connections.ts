@@ -8,11 +8,11 @@ import type { StoreBehaviours, StoreStage } from './stage.ts';
 const NEVER_MS = 60_000;
 
 export const connections: StoreBehaviours = {
-  async 'is connected from the beginning'(stage) {
+  async 'is connected from the start'(stage) {
     expect((await stage.bare()).isConnected).toBe(true);
   },
 
-  async 'says once that it is cut off, and once that it is back'(stage) {
+  async 'reports once that it is cut off, and once that it is back'(stage) {
     const member = await stage.member();
     const { store } = member;
     const events: boolean[] = [];
@@ -29,7 +29,7 @@ export const connections: StoreBehaviours = {
     expect(events).toEqual([false, true, false, true]);
   },
 
-  async 'tells nothing to a listener that was taken off'(stage) {
+  async 'reports nothing to a listener that was removed'(stage) {
     const member = await stage.member();
     const events: boolean[] = [];
     const stop = member.store.onConnection((isConnected) => events.push(isConnected));
@@ -59,7 +59,7 @@ export const connections: StoreBehaviours = {
     expect(await member.store.list(PATIENT_MS)).toHaveLength(1);
   },
 
-  async 'ends what waits for an answer when it is cut off, long before the time-out'(stage) {
+  async 'settles the calls that wait for an answer when it is cut off, long before their timeout'(stage) {
     const { member } = await pair(stage);
     member.loseAnswers();
     const { store } = member;
@@ -73,9 +73,7 @@ export const connections: StoreBehaviours = {
     await Promise.all(failures);
   },
 
-  async 'answers unknown when the answer is lost: the write was done, and its repeat is lost to itself'(
-    stage,
-  ) {
+  async 'answers unknown when the answer is lost: the write was applied, and its repeat is lost'(stage) {
     const { member, other } = await pair(stage);
     const heard = new Hearing(other, 'h.*');
     member.loseAnswers();
@@ -89,7 +87,7 @@ export const connections: StoreBehaviours = {
     await write(member.store, 'h.a', own!.revision, 'next');
   },
 
-  async 'answers unknown when the request is lost: nothing was done, and its repeat is'(stage) {
+  async 'answers unknown when the request is lost: nothing was written, and its repeat is applied'(stage) {
     const { member, other } = await pair(stage);
     member.loseEverything();
     expect(await member.store.cas('h.a', 0, 'nonce', SHORT_MS)).toEqual({ kind: 'unknown' });
@@ -107,7 +105,9 @@ export const connections: StoreBehaviours = {
     ]);
   },
 
-  async 'tells its watches of the gap when it is back, then the newest, missed writes included'(stage) {
+  async 'reports the gap to its watches when it is back, then the newest writes, missed ones included'(
+    stage,
+  ) {
     const { member, other } = await pair(stage);
     const a = await write(other, 'h.a', 0, 'before');
     const heard = new Hearing(member.store, 'h.*');
@@ -126,7 +126,7 @@ export const connections: StoreBehaviours = {
     expect(heard.valuesOf('h.b')).toEqual([undefined]);
   },
 
-  async 'begins a watch that was made while it is cut off once it is back'(stage) {
+  async 'starts a watch that was made while it was cut off once it is back'(stage) {
     const { member, other } = await pair(stage);
     await cut(member);
     const heard = new Hearing(member.store, 'h.*');
@@ -136,7 +136,7 @@ export const connections: StoreBehaviours = {
     await heard.hears('h.a', 'x');
   },
 
-  async 'tells nothing to a watch that was closed while it is cut off'(stage) {
+  async 'delivers nothing to a watch that was closed while it was cut off'(stage) {
     const { member, other } = await pair(stage);
     const [closed, open] = [new Hearing(member.store, 'h.*'), new Hearing(member.store, 'h.*')];
     await cut(member);

@@ -6,7 +6,7 @@ import { Hearing, PATIENT_MS, createBucket, makeBucket, write } from './stage.ts
 import type { StoreBehaviours } from './stage.ts';
 
 export const closing: StoreBehaviours = {
-  async 'closes once, however often it is asked, and tells nobody'(stage) {
+  async 'closes once, however often close is called, and reports nothing'(stage) {
     const store = await stage.store();
     const events: boolean[] = [];
     store.onConnection((isConnected) => events.push(isConnected));
@@ -28,7 +28,7 @@ export const closing: StoreBehaviours = {
     expect([heard.entries, heard.gaps]).toEqual([[], 0]);
   },
 
-  async 'ends what waits for an answer when it is closed'(stage) {
+  async 'settles the calls that wait for an answer when it is closed'(stage) {
     await stage.store();
     const member = await stage.member();
     member.loseAnswers();
@@ -53,7 +53,7 @@ export const closing: StoreBehaviours = {
     expect([closed.valuesOf('h.b'), closed.gaps, other.isConnected]).toEqual([[], 0, true]);
   },
 
-  async 'leaves what was written to those that come later'(stage) {
+  async 'keeps what was written for members that connect later'(stage) {
     const store = await stage.store();
     const revision = await write(store, 'h.a', 0, 'x');
     await store.close();
@@ -74,7 +74,7 @@ export const lostBuckets: StoreBehaviours = {
     expect(store.isConnected).toBe(true);
   },
 
-  async 'tells a watch no entry when the bucket is deleted'(stage) {
+  async 'delivers no entry to a watch when the bucket is deleted'(stage) {
     const [store, other] = [await stage.store(), await stage.store()];
     const heard = new Hearing(store, 'h.*');
     await write(other, 'h.a', 0, 'x');
@@ -85,7 +85,7 @@ export const lostBuckets: StoreBehaviours = {
     expect(heard.entries).toHaveLength(1);
   },
 
-  async 'makes the bucket again with a write of cfg, and numbers its writes from 1'(stage) {
+  async 'creates the bucket again with a write of cfg, and numbers its writes from 1'(stage) {
     const [store, other] = [await stage.store(), await stage.store()];
     await write(store, 'h.a', await write(store, 'h.a', 0, 'x'), 'y');
     await stage.deleteBucket();
@@ -95,7 +95,7 @@ export const lostBuckets: StoreBehaviours = {
     expect(await write(store, 'h.a', 0, 'again')).toBe(2);
   },
 
-  async 'refuses revisions of the bucket before as lost'(stage) {
+  async 'refuses revisions of the previous bucket as lost'(stage) {
     const store = await stage.store();
     const revision = await write(store, 'h.a', await write(store, 'h.a', 0, 'x'), 'y');
     await stage.deleteBucket();
@@ -104,7 +104,7 @@ export const lostBuckets: StoreBehaviours = {
     expect(await store.read('h.a', PATIENT_MS)).toBeUndefined();
   },
 
-  async 'lets exactly one of several members make it again'(stage) {
+  async 'lets exactly one of several members create the bucket again'(stage) {
     const stores = [await stage.store(), await stage.store(), await stage.store()];
     await stage.deleteBucket();
     const kinds = await Promise.all(stores.map((store, i) => makeBucket(store, `by ${i}`)));
@@ -116,7 +116,7 @@ export const lostBuckets: StoreBehaviours = {
     expect(values[0]?.value).toMatch(/^by [012]$/);
   },
 
-  async 'tells a watch of the new bucket what is written in it'(stage) {
+  async 'delivers what is written in the new bucket to a watch of it'(stage) {
     const store = await stage.store();
     await write(store, 'h.old', 0, 'x');
     await stage.deleteBucket();

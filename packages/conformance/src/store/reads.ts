@@ -35,7 +35,7 @@ export const reads: StoreBehaviours = {
     }
   },
 
-  async 'reads the newest write of a key, with its revision, whoever wrote it'(stage) {
+  async 'reads the newest write of a key, with its revision, no matter which member wrote it'(stage) {
     const [one, two] = [await stage.store(), await stage.store()];
     const first = await write(one, 'h.a', 0, 'one');
     expect(await two.read('h.a', PATIENT_MS)).toEqual({ key: 'h.a', revision: first, value: 'one' });
@@ -43,7 +43,7 @@ export const reads: StoreBehaviours = {
     expect(await one.read('h.a', PATIENT_MS)).toEqual({ key: 'h.a', revision: second, value: 'two' });
   },
 
-  async 'gives back every value as it was written: read, listed and watched'(stage) {
+  async 'returns every value as it was written: read, listed and watched'(stage) {
     const [one, two] = [await stage.store(), await stage.store()];
     const keys = Object.keys(VALUES).map((name) => `s.${name.replaceAll(' ', '-')}`);
     const values = Object.values(VALUES);
@@ -67,7 +67,7 @@ export const reads: StoreBehaviours = {
     }
   },
 
-  async 'rejects a key that is none as INVALID_OPTION'(stage) {
+  async 'rejects an invalid key as INVALID_OPTION'(stage) {
     const store = await stage.store();
     await write(store, 'h.a', 0, 'x');
     for (const key of NO_KEYS)
@@ -79,7 +79,7 @@ export const reads: StoreBehaviours = {
     expect(await store.list(PATIENT_MS)).toEqual([]);
   },
 
-  async 'lists the newest write of each key, and no deleted ones'(stage) {
+  async 'lists the newest write of each key, and no deleted keys'(stage) {
     const [one, two] = [await stage.store(), await stage.store()];
     const a = await write(one, 'h.a', await write(one, 'h.a', 0, 'old'), 'new');
     await write(one, 'm.b', await write(one, 'm.b', 0, 'gone'), undefined);
@@ -108,7 +108,7 @@ export const reads: StoreBehaviours = {
     expect(new Map(listed.map(({ key, value }) => [key, value]))).toEqual(new Map(expected));
   },
 
-  async 'lists while others write, and tells nothing older than what was there before'(stage) {
+  async 'lists while others write, and returns nothing older than what was there before'(stage) {
     const [writer, reader] = [await stage.store(), await stage.store()];
     const keys = Array.from({ length: 50 }, (_, i) => `h.${i}`);
     const newest = new Map<string, number>();
@@ -129,7 +129,7 @@ export const reads: StoreBehaviours = {
     }
   },
 
-  async 'answers several lists and reads at a time'(stage) {
+  async 'answers several lists and reads at the same time'(stage) {
     const store = await stage.store();
     await write(store, 'h.a', 0, 'x');
     const lists = await Promise.all(Array.from({ length: 8 }, () => store.list(PATIENT_MS)));

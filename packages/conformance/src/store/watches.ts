@@ -9,7 +9,7 @@ const NO_PATTERNS = ['', '*', '>', 'h.>', 'h.*.a', '*.h', 'h*', 'h.', '.*', 'a b
 const MANY = 4_096;
 
 export const watches: StoreBehaviours = {
-  async 'tells the newest write of each key first, marks included, then every later one'(stage) {
+  async 'delivers the newest write of each key first, delete marks included, then every later one'(stage) {
     const [writer, store] = [await stage.store(), await stage.store()];
     const a = await write(writer, 'h.a', await write(writer, 'h.a', 0, 'old'), 'new');
     const b = await write(writer, 'h.b', await write(writer, 'h.b', 0, 'x'), undefined);
@@ -29,7 +29,7 @@ export const watches: StoreBehaviours = {
     expect(heard.gaps).toBe(0);
   },
 
-  async 'tells revisions of a key in order, up to the newest, however fast they are written'(stage) {
+  async 'delivers the revisions of a key in order, up to the newest, however fast they are written'(stage) {
     const [writer, store] = [await stage.store(), await stage.store()];
     const heard = new Hearing(store, 'h.*');
     await Promise.all(
@@ -46,7 +46,7 @@ export const watches: StoreBehaviours = {
     }
   },
 
-  async 'tells what the watching member itself wrote'(stage) {
+  async 'delivers what the watching member itself wrote'(stage) {
     const store = await stage.store();
     const heard = new Hearing(store, 's.*');
     const revision = await write(store, 's.1', 0, 'own');
@@ -54,7 +54,7 @@ export const watches: StoreBehaviours = {
     expect(heard.entries).toEqual([{ key: 's.1', revision, value: 'own' }]);
   },
 
-  async 'tells of a key only that key'(stage) {
+  async 'delivers only the key that is watched'(stage) {
     const store = await stage.store();
     const heard = new Hearing(store, 'h.a');
     for (const key of ['h.ab', 'h.b', 'm.a', 'h', 'h.a.x', 'H.a']) await write(store, key, 0, 'other');
@@ -63,7 +63,7 @@ export const watches: StoreBehaviours = {
     expect(heard.entries.map(({ key }) => key)).toEqual(['h.a']);
   },
 
-  async 'tells of a pattern the keys of one more token only'(stage) {
+  async 'delivers for a pattern only the keys with one more token'(stage) {
     const store = await stage.store();
     const heard = new Hearing(store, 'h.*');
     for (const key of ['h', 'hh.a', 'h.a.b', 'm.a', 'H.a']) await write(store, key, 0, 'other');
@@ -72,7 +72,7 @@ export const watches: StoreBehaviours = {
     expect(heard.entries.map(({ key }) => key)).toEqual(['h.-_9']);
   },
 
-  async 'tells 4,096 keys that were there before, and the next write after them'(stage) {
+  async 'delivers 4,096 keys that were there before, and the next write after them'(stage) {
     const [writer, store] = [await stage.store(), await stage.store()];
     await Promise.all(Array.from({ length: MANY }, (_, i) => write(writer, `s.${i}`, 0, 'x')));
     const heard = new Hearing(store, 's.*');
@@ -83,7 +83,7 @@ export const watches: StoreBehaviours = {
     expect([heard.entries.length, heard.gaps]).toEqual([MANY + 1, 0]);
   },
 
-  async 'misses nothing that is written while it begins'(stage) {
+  async 'misses nothing that is written while it starts'(stage) {
     const [writer, store] = [await stage.store(), await stage.store()];
     for (let round = 0; round < 10; round++) {
       const keys = Array.from({ length: 20 }, (_, i) => `r${round}.${i}`);
@@ -94,7 +94,7 @@ export const watches: StoreBehaviours = {
     }
   },
 
-  async 'misses no key that is written again while it begins'(stage) {
+  async 'misses no key that is written again while it starts'(stage) {
     const [writer, store] = [await stage.store(), await stage.store()];
     const keys = Array.from({ length: 30 }, (_, i) => `h.${i}`);
     const newest = new Map<string, number>();
@@ -111,7 +111,7 @@ export const watches: StoreBehaviours = {
     }
   },
 
-  async 'tells each of several watches of a member, also of one pattern'(stage) {
+  async 'delivers to each of several watches of a member, even of the same pattern'(stage) {
     const store = await stage.store();
     const heard = ['h.*', 'h.*', 'm.*', 'h.a', 'm.a'].map((pattern) => new Hearing(store, pattern));
     await write(store, 'h.a', 0, 'h');
@@ -122,7 +122,7 @@ export const watches: StoreBehaviours = {
     expect(heard.map(({ entries }) => entries.length)).toEqual([1, 1, 1, 1, 1]);
   },
 
-  async 'begins before there is a bucket, and tells what is written once there is'(stage) {
+  async 'starts before there is a bucket, and delivers what is written once there is one'(stage) {
     const [store, maker] = [await stage.bare(), await stage.bare()];
     const heard = new Hearing(store, 'h.*');
     expect(await store.list(PATIENT_MS)).toEqual([]);
@@ -132,7 +132,7 @@ export const watches: StoreBehaviours = {
     expect(heard.valuesOf(CONFIG_KEY)).toEqual([]);
   },
 
-  async 'tells nothing more once it is closed, once or twice, and others go on'(stage) {
+  async 'delivers nothing more once it is closed, once or twice, while other watches go on'(stage) {
     const store = await stage.store();
     const [closed, open] = [new Hearing(store, 'h.*'), new Hearing(store, 'h.*')];
     await write(store, 'h.a', 0, 'before');
@@ -144,7 +144,7 @@ export const watches: StoreBehaviours = {
     expect(closed.entries.map(({ value }) => value)).toEqual(['before']);
   },
 
-  async 'tells nothing more when its own listener closes it'(stage) {
+  async 'delivers nothing more when its own listener closes it'(stage) {
     const store = await stage.store();
     const other = new Hearing(store, 'h.*');
     const told: string[] = [];
@@ -162,7 +162,7 @@ export const watches: StoreBehaviours = {
     expect(told).toEqual(['h.a']);
   },
 
-  async 'tells nothing when it is closed in the turn that it was made in'(stage) {
+  async 'delivers nothing when it is closed in the turn in which it was made'(stage) {
     const store = await stage.store();
     await write(store, 'h.a', 0, 'x');
     const closed = new Hearing(store, 'h.*');
@@ -194,7 +194,7 @@ export const watches: StoreBehaviours = {
     await bothCalls.promise;
   },
 
-  async 'refuses a pattern that is none as INVALID_OPTION'(stage) {
+  async 'refuses an invalid pattern as INVALID_OPTION'(stage) {
     const store = await stage.store();
     const listener = { onEntry: () => undefined, onGap: () => undefined };
     for (const pattern of NO_PATTERNS) {

@@ -25,7 +25,7 @@ const NO_KEYS = [
 ];
 
 export const writes: StoreBehaviours = {
-  async 'makes the bucket with the first write of cfg at revision 0, as its revision 1'(stage) {
+  async 'creates the bucket with the first write of cfg at revision 0, as its revision 1'(stage) {
     const store = await stage.bare();
     expect(await store.cas(CONFIG_KEY, 0, 'config', PATIENT_MS)).toEqual({ kind: 'acked', revision: 1 });
     expect(await store.read(CONFIG_KEY, PATIENT_MS)).toEqual({
@@ -35,7 +35,7 @@ export const writes: StoreBehaviours = {
     });
   },
 
-  async 'answers unknown to any other write where there is no bucket, and makes none'(stage) {
+  async 'answers unknown to any other write where there is no bucket, and creates none'(stage) {
     const store = await stage.bare();
     for (const [key, revision, value] of [
       ['h.a', 0, 'x'],
@@ -122,14 +122,14 @@ export const writes: StoreBehaviours = {
     }
   },
 
-  async 'refuses the same bytes a second time as lost: the read-back shows that they are one’s own'(stage) {
+  async 'refuses the same bytes a second time as lost: reading them back shows whose they are'(stage) {
     const store = await stage.store();
     const revision = await write(store, 'h.a', 0, 'nonce');
     expect(await store.cas('h.a', 0, 'nonce', PATIENT_MS)).toEqual({ kind: 'lost' });
     expect(await store.read('h.a', PATIENT_MS)).toEqual({ key: 'h.a', revision, value: 'nonce' });
   },
 
-  async 'deletes a key by a mark, which has a revision of its own'(stage) {
+  async 'deletes a key with a mark, which has a revision of its own'(stage) {
     const store = await stage.store();
     const revision = await write(store, 'm.a', 0, 'x');
     const mark = await write(store, 'm.a', revision, undefined);
@@ -160,7 +160,7 @@ export const writes: StoreBehaviours = {
     expect(await store.cas('m.a', 0, 'x', PATIENT_MS)).toEqual({ kind: 'lost' });
   },
 
-  async 'answers unknown to a key or a revision that is none, and writes nothing'(stage) {
+  async 'answers unknown to an invalid key or revision, and writes nothing'(stage) {
     const store = await stage.store();
     for (const key of NO_KEYS) {
       expect(await store.cas(key, 0, 'x', PATIENT_MS), JSON.stringify(key)).toEqual({ kind: 'unknown' });

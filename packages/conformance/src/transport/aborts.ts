@@ -124,7 +124,7 @@ export const aborts: Behaviours = {
     gate.resolve();
   },
 
-  async 'changes nothing when the signal fires after the reply, and listens to it no more'(stage) {
+  async 'changes nothing when the signal fires after the reply, and no longer listens to it'(stage) {
     const contexts: AbortSignal[] = [];
     await stage.node(async (_, { signal }) => {
       contexts.push(signal);

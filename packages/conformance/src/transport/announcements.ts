@@ -49,7 +49,7 @@ export const announcements: Behaviours = {
     expect([closed.runs, open.runs]).toEqual([[], [LAST]]);
   },
 
-  async 'are no messages to nodes, nor to those who ask them'(stage) {
+  async 'reach no handler of a node, and disturb no answer'(stage) {
     let handled = 0;
     await stage.node(() => ++handled, { shards: [1] });
     const { link, last } = await listening(stage);

@@ -9,7 +9,7 @@ import type { Stage } from './stage.ts';
 const store = new AsyncLocalStorage<string>();
 
 export const asyncContexts: Behaviours = {
-  async 'runs a handler in no context of its caller, before and after it waits'(stage) {
+  async 'runs a handler outside the context of its caller, before and after it waits'(stage) {
     await stage.node(async () => {
       const before = store.getStore();
       await Promise.resolve();
@@ -20,7 +20,9 @@ export const asyncContexts: Behaviours = {
     expect(await client.requestKey('k', 'Look')).toEqual(['none', 'none']);
   },
 
-  async 'keeps what a handler enters from the other messages of its batch, and from later ones'(stage) {
+  async 'keeps the context that a handler enters from other messages of its batch, and from later ones'(
+    stage,
+  ) {
     const client = await stage.client();
     await enteringNode(stage);
     const look = (): Promise<unknown> => client.requestKey('k', 'Look');
@@ -53,7 +55,7 @@ export const asyncContexts: Behaviours = {
     expect(await Promise.all(calls)).toEqual(['none a', 'none b', 'none c']);
   },
 
-  async 'gives a reply back in the context of its caller'(stage) {
+  async 'delivers a reply in the context of its caller'(stage) {
     await enteringNode(stage);
     const client = await stage.client();
     const call = (name: string): Promise<string | undefined> =>
@@ -64,7 +66,9 @@ export const asyncContexts: Behaviours = {
     expect(await Promise.all([call('a'), call('b')])).toEqual(['a', 'b']);
   },
 
-  async 'fires the signal of a handler in no context of another message, nor of who aborts'(stage) {
+  async 'fires the signal of a handler outside the contexts of other messages and of the caller that aborts'(
+    stage,
+  ) {
     const started = deferred();
     const fired = deferred<string>();
     await stage.node(({ type }, { signal }) => {
@@ -88,7 +92,7 @@ export const asyncContexts: Behaviours = {
     expect(await fired.promise).toBe('none');
   },
 
-  async 'calls onNotifyFailed in no context of a caller'(stage) {
+  async 'calls onNotifyFailed outside the context of any caller'(stage) {
     const failed = deferred<NotifyFailure>();
     const seen: unknown[] = [];
     const client = await stage.client({
@@ -102,7 +106,7 @@ export const asyncContexts: Behaviours = {
     expect(seen).toEqual([undefined]);
   },
 
-  async 'calls listeners of the connection in no context of who ends it'(stage) {
+  async 'calls listeners of the connection outside the context of the code that ends it'(stage) {
     const transport = await stage.transport();
     const events: [ConnectionEvent['state'], string | undefined][] = [];
     transport.onConnection(({ state }) => events.push([state, store.getStore()]));

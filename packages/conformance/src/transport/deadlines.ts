@@ -28,7 +28,7 @@ export const deadlines: Behaviours = {
     await answer;
   },
 
-  async "fires the handler's signal when the caller's time is over"(stage) {
+  async "fires the handler's signal when the caller's time has run out"(stage) {
     const clock = stage.stopTime();
     const started = deferred<AbortSignal>();
     await stage.node((_, { signal }) => {
@@ -64,7 +64,7 @@ export const deadlines: Behaviours = {
     expect([signal.aborted, node.inFlight]).toEqual([true, 0]);
   },
 
-  async 'answers ENVELOPE_EXPIRED to a message whose time is used up, without asking the handler'(stage) {
+  async 'answers ENVELOPE_EXPIRED to a message whose time has run out, without calling the handler'(stage) {
     let handled = 0;
     await stage.node(() => {
       handled++;
@@ -75,7 +75,7 @@ export const deadlines: Behaviours = {
     expect(handled).toBe(0);
   },
 
-  async "tells the handler what is left of the caller's time"(stage) {
+  async "gives the handler what is left of the caller's time"(stage) {
     const clock = stage.stopTime();
     const resumed = deferred();
     const started = deferred();

@@ -8,7 +8,9 @@ import { sendRaw } from './raw-entry.ts';
 import type { Stage } from './stage.ts';
 
 export const endings: Behaviours = {
-  async 'ends what a closed client waits for as ABORTED, unknown, and leaves its transport open'(stage) {
+  async 'ends the pending calls of a closed client as ABORTED, unknown, and leaves its transport open'(
+    stage,
+  ) {
     const { started } = await hangingNode(stage);
     const transport = await stage.transport();
     const [leaves, stays] = [await stage.client({ transport }), await stage.client({ transport })];
@@ -19,7 +21,7 @@ export const endings: Behaviours = {
     expect(await stays.requestKey('k', 'Echo', 1)).toBe(1);
   },
 
-  async 'does not send what a client made in the turn that it was closed in'(stage) {
+  async 'does not send calls made in the turn in which their client is closed'(stage) {
     const { types } = await hangingNode(stage);
     const [leaves, stays] = [await stage.client(), await stage.client()];
     const answer = expectFailure(leaves.requestKey('k', 'Unsent'), 'ABORTED', 'not-executed');
@@ -40,7 +42,7 @@ export const endings: Behaviours = {
     }
   },
 
-  async 'ends what waits on a closed transport as TRANSPORT_CLOSED, unknown'(stage) {
+  async 'ends the pending calls of a closed transport as TRANSPORT_CLOSED, unknown'(stage) {
     const { started } = await hangingNode(stage);
     const transport = await stage.transport();
     const client = await stage.client({ transport });
@@ -63,7 +65,7 @@ export const endings: Behaviours = {
     await expectFailure(node, 'TRANSPORT_CLOSED', 'not-executed');
   },
 
-  async 'brings a notify to its handler that was handed over before the transport closed'(stage) {
+  async 'delivers a notify that was handed over before the transport closed'(stage) {
     const handled = deferred<unknown>();
     await stage.node(({ payload }) => {
       handled.resolve(payload);
@@ -75,7 +77,7 @@ export const endings: Behaviours = {
     expect(await handled.promise).toBe('words');
   },
 
-  async 'says that it is connected, and tells each listener once that it has closed'(stage) {
+  async 'reports that it is connected, and to each listener once that it has closed'(stage) {
     const transport = await stage.transport();
     const [heard, removed]: [ConnectionEvent[], ConnectionEvent[]] = [[], []];
     transport.onConnection((event) => heard.push(event));
@@ -88,7 +90,7 @@ export const endings: Behaviours = {
     expect(removed).toEqual([]);
   },
 
-  async 'answers what runs on a closing node as ABORTED, unknown, and fires its signal'(stage) {
+  async 'answers the running calls of a closing node as ABORTED, unknown, and fires their signals'(stage) {
     const { node, started } = await hangingNode(stage);
     const client = await stage.client();
     const answer = expectFailure(client.requestKey('k', 'Hang'), 'ABORTED', 'unknown');
@@ -115,9 +117,7 @@ export const endings: Behaviours = {
     expect(node.state).toBe('closed');
   },
 
-  async 'drops nothing that arrives while it drains: all of it is answered, or refused as not executed'(
-    stage,
-  ) {
+  async 'drops no message that arrives while it drains: each is answered, or refused as not executed'(stage) {
     const { node, started, gate } = await hangingNode(stage);
     const [knows, stranger] = [await stage.client(), await stage.client()];
     for (let shard = 0; shard < stage.numShards; shard++) await knows.requestShard(shard, 'Echo');
@@ -136,7 +136,7 @@ export const endings: Behaviours = {
     await drained;
   },
 
-  async 'answers DRAINING on its direct address while it drains, without asking the handler'(stage) {
+  async 'answers DRAINING on its direct address while it drains, without calling the handler'(stage) {
     const { node, started, gate, types } = await hangingNode(stage);
     const client = await stage.client();
     const link = await stage.link();
@@ -152,7 +152,7 @@ export const endings: Behaviours = {
     expect(types).toEqual(['Echo', 'Hang']);
   },
 
-  async 'ends a drain at its grace time: what still runs is ABORTED, unknown'(stage) {
+  async 'ends a drain after its grace time: calls that still run are ABORTED, unknown'(stage) {
     const clock = stage.stopTime();
     const { node, started } = await hangingNode(stage);
     const client = await stage.client();

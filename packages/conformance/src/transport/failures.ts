@@ -8,7 +8,7 @@ import { expectFailure, failureOf } from '../failure.ts';
 import type { Stage } from './stage.ts';
 
 export const failures: Behaviours = {
-  async 'brings an error made for the caller whole, as executed and not retryable'(stage) {
+  async 'delivers an error made for the caller whole, as executed and not retryable'(stage) {
     const details = { field: 'age', got: [1, 'ü'] };
     const [sync, async] = await failInBothWays(stage, () =>
       forCaller(new ClstrError('VALIDATION_FAILED', 'age is no number', { details, retryable: true })),
@@ -19,7 +19,7 @@ export const failures: Behaviours = {
     }
   },
 
-  async 'brings an ActorError whole, under its own code'(stage) {
+  async 'delivers an ActorError whole, under its own code'(stage) {
     const [sync, async] = await failInBothWays(
       stage,
       () => new ActorError('INSUFFICIENT_FUNDS', 'only 3 left', { left: 3 }),
@@ -47,7 +47,7 @@ export const failures: Behaviours = {
     expect(error.details).toMatchObject({ code: 'NO_SUBSCRIBER' });
   },
 
-  async 'tells of an unknown error only an id, under which the node has logged the whole'(stage) {
+  async 'sends only an id for an unknown error, which the node logs whole under that id'(stage) {
     const logged: Record<string, unknown>[] = [];
     const logger = {
       ...silentLogger,

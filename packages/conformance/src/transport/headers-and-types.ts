@@ -76,7 +76,7 @@ export const headersAndTypes: Behaviours = {
     expect(handled).toBe(1);
   },
 
-  async 'answers an unknown type of the framework with UNKNOWN_TYPE, without asking the handler'(stage) {
+  async 'answers an unknown type of the framework with UNKNOWN_TYPE, without calling the handler'(stage) {
     let handled = 0;
     await stage.node(() => {
       handled++;
@@ -87,7 +87,7 @@ export const headersAndTypes: Behaviours = {
     expect(handled).toBe(0);
   },
 
-  async 'answers a payload that cannot be decoded with INVALID_ENVELOPE, without asking the handler'(stage) {
+  async 'answers a payload that cannot be decoded with INVALID_ENVELOPE, without calling the handler'(stage) {
     let handled = 0;
     await stage.node(() => {
       handled++;

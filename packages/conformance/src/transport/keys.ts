@@ -19,13 +19,13 @@ function nameOf({ message }: ClstrError): string | undefined {
 }
 
 export const keys: Behaviours = {
-  async 'brings unicode keys to their handler unchanged, each distinct from its look-alikes'(stage) {
+  async 'delivers unicode keys unchanged, each distinct from its look-alikes'(stage) {
     await stage.node(({ key }) => key);
     const client = await stage.client();
     for (const key of UNICODE) expect(await client.requestKey(key, 'WhoAmI')).toBe(key);
   },
 
-  async 'brings keys that look like subjects, wildcards or prototypes to their handler unchanged'(stage) {
+  async 'delivers keys that look like subjects, wildcards or prototypes unchanged'(stage) {
     await stage.node(({ key }) => key);
     const client = await stage.client();
     for (const key of HOSTILE) expect(await client.requestKey(key, 'WhoAmI')).toBe(key);
@@ -45,7 +45,7 @@ export const keys: Behaviours = {
     expect(handled).toBe(1);
   },
 
-  async 'refuses the empty key, half a surrogate pair and what is no text as KEY_REQUIRED'(stage) {
+  async 'refuses an empty key, half a surrogate pair and a key that is not a string as KEY_REQUIRED'(stage) {
     let handled = 0;
     await stage.node(() => {
       handled++;

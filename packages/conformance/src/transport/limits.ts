@@ -36,7 +36,7 @@ export const limits: Behaviours = {
     expect(await client.requestKey('k', 'Small', 3)).toBe('xxx');
   },
 
-  async 'brings an error that is larger than a message: without its details, its text cut'(stage) {
+  async 'delivers an error that is larger than a message without its details, and with its text cut'(stage) {
     const { maxPayload } = stage.subject;
     await stage.node(({ type }) => {
       if (type === 'Next') return 'next';
@@ -67,7 +67,7 @@ export const limits: Behaviours = {
     }
   },
 
-  async 'fails only the one of many calls and replies of a turn that is too large'(stage) {
+  async 'fails only the call or reply of a turn that is too large'(stage) {
     await stage.node(({ payload }) => new Uint8Array((payload as Uint8Array)[0] === 1 ? maxPayload : 1));
     const client = await stage.client();
     const { maxPayload } = stage.subject;

@@ -35,7 +35,7 @@ export const notifies: Behaviours = {
     expect([seen.count, failed.length]).toEqual([1, 0]);
   },
 
-  async 'tells onNotifyFailed of a notify that was refused until its deadline'(stage) {
+  async 'calls onNotifyFailed for a notify that was refused until its deadline'(stage) {
     const { client, gate, started, refused, seen, failed, untilFailed } = await busyNode(stage, 500);
     const busy = client.requestShard(0, 'Busy', null, { timeoutMs: 5_000 });
     await started.promise;
@@ -53,7 +53,7 @@ export const notifies: Behaviours = {
     for (const { type } of failed) expect(seen.types).not.toContain(type);
   },
 
-  async 'resolves for a notify that nobody serves, and tells onNotifyFailed at its deadline'(stage) {
+  async 'resolves for a notify that nobody serves, and calls onNotifyFailed at its deadline'(stage) {
     const failed = deferred<NotifyFailure>();
     const client = await stage.client({ onNotifyFailed: failed.resolve });
     await client.notifyKey('k', 'Touch', null, { timeoutMs: 100 });
@@ -62,7 +62,7 @@ export const notifies: Behaviours = {
     expect(failure.error).toMatchObject({ code: 'NO_SUBSCRIBER', outcome: 'not-executed' });
   },
 
-  async 'brings a notify to a node that starts serving before its deadline'(stage) {
+  async 'delivers a notify to a node that starts serving before its deadline'(stage) {
     const client = await stage.client();
     const handled = deferred<unknown>();
     const sent = client.notifyKey('k', 'Touch', 'early');
@@ -73,7 +73,7 @@ export const notifies: Behaviours = {
     expect(await handled.promise).toBe('early');
   },
 
-  async 'does not repeat a notify whose handler failed, nor tell of it'(stage) {
+  async 'neither repeats a notify whose handler failed nor reports it'(stage) {
     const failed: NotifyFailure[] = [];
     let handled = 0;
     await stage.node(({ isNotify }) => {

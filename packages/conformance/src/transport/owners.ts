@@ -35,7 +35,7 @@ export const owners: Behaviours = {
     }
   },
 
-  async 'answers NO_SUBSCRIBER once the node has closed, to those who knew it too'(stage) {
+  async 'answers NO_SUBSCRIBER once the node has closed, even to clients that knew it'(stage) {
     const node = await stage.node(() => 'here');
     const [knows, stranger] = [await stage.client(), await stage.client()];
     expect(await knows.requestKey('k', 'Get')).toBe('here');
@@ -44,7 +44,7 @@ export const owners: Behaviours = {
     await expectFailure(stranger.requestKey('k', 'Get'), 'NO_SUBSCRIBER', 'not-executed');
   },
 
-  async 'finds a node again that was started anew under the same id'(stage) {
+  async 'finds a node that was restarted under the same id'(stage) {
     const first = await stage.node(() => 'first run', { id: 'phoenix' });
     const client = await stage.client();
     expect(await client.requestKey('k', 'Get')).toBe('first run');
@@ -82,7 +82,7 @@ export const owners: Behaviours = {
     expect(handled).toBe(1);
   },
 
-  async 'answers NO_SUBSCRIBER on the direct address of a run that is over'(stage) {
+  async 'answers NO_SUBSCRIBER on the direct address of a run that has ended'(stage) {
     const node = await stage.node(() => 'here');
     const link = await stage.link();
     const { from } = await sendRaw(link, { shard: 1 });

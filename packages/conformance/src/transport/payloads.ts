@@ -62,7 +62,7 @@ export const payloads: Behaviours = {
     expect((await client.requestKey('k', 'Echo', text)) === text).toBe(true);
   },
 
-  async 'sends the bytes of the moment of the call, whatever the caller does to them next'(stage) {
+  async 'sends the bytes as they are when the call is made, whatever the caller does to them next'(stage) {
     await stage.node(({ payload }) => payload);
     const client = await stage.client();
     const bytes = Uint8Array.of(1, 2, 3);
@@ -71,7 +71,7 @@ export const payloads: Behaviours = {
     expect(await echoed).toEqual(Uint8Array.of(1, 2, 3));
   },
 
-  async 'answers the bytes of the moment of the return, whatever the handler does to them next'(stage) {
+  async 'answers the bytes as they are when the handler returns, whatever it does to them next'(stage) {
     const shared = Uint8Array.of(0);
     await stage.node(({ payload }) => {
       shared[0] = payload as number;
@@ -82,7 +82,7 @@ export const payloads: Behaviours = {
     expect(replies).toEqual([Uint8Array.of(1), Uint8Array.of(2), Uint8Array.of(3)]);
   },
 
-  async 'gives handler and caller bytes of their own, which later messages leave alone'(stage) {
+  async 'gives handler and caller bytes of their own, which later messages do not change'(stage) {
     const kept: Uint8Array[] = [];
     await stage.node(({ payload }) => {
       kept.push(payload as Uint8Array);

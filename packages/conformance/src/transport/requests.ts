@@ -33,7 +33,7 @@ export const requests: Behaviours = {
     expect(await client.requestKey('k', 'Echo', 'home')).toBe('home');
   },
 
-  async 'brings every key to the one node that owns it'(stage) {
+  async 'delivers every key to the one node that owns it'(stage) {
     const ids = ['a', 'b', 'c'];
     for (const id of ids) {
       const shards = shardsForNode(id, ids, stage.numShards);

@@ -67,7 +67,7 @@ describe('over TCP', () => {
     expect(server.store.counts).toEqual({ written: 501, refused: 1 });
   });
 
-  test('a request that is none is an error, and the connection goes on', async () => {
+  test('a malformed request is answered with an error, and the connection goes on', async () => {
     await using server = await serveFencedStore();
     await using client = await connectFencedStore({ port: server.port });
     await expect(client.write('a', -1, 1)).rejects.toThrow(code('INTERNAL'));
@@ -81,7 +81,7 @@ describe('over TCP', () => {
     await closed;
   });
 
-  test('what waits when the server closes is lost, and what comes later is told so', async () => {
+  test('requests that wait when the client closes fail as CONNECTION_LOST, and later ones as TRANSPORT_CLOSED', async () => {
     await using silent = await silentServer();
     const client = await connectFencedStore({ port: silent.port });
     const waiting = client.write('a', 1, 1);
@@ -92,7 +92,7 @@ describe('over TCP', () => {
     await expect(client.read('a')).rejects.toThrow(code('TRANSPORT_CLOSED'));
   });
 
-  test('a server that closes ends its clients, twice too', async () => {
+  test('a server that closes ends its clients, even if it is closed twice', async () => {
     const server = await serveFencedStore();
     const client = await connectFencedStore({ port: server.port });
     await client.read('a');
@@ -108,7 +108,7 @@ describe('over TCP', () => {
     await expect(client.read('a')).rejects.toThrow(code('TIMEOUT'));
   });
 
-  test('nobody who listens, and a port in use, are CONNECT_FAILED', async () => {
+  test('an address without a server, and a port in use, are CONNECT_FAILED', async () => {
     const server = await serveFencedStore();
     await expect(serveFencedStore({ port: server.port })).rejects.toThrow(code('CONNECT_FAILED'));
     await server.close();

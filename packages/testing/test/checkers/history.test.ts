@@ -8,7 +8,7 @@ import { chance, seed } from './seeded.ts';
 const call = { process: 'p1', key: 'a', op: 'increment' };
 
 describe('a history', () => {
-  test('has what was invoked, with what it ended as', () => {
+  test('has every operation that was invoked, with its end', () => {
     const history = createHistory();
     const first = history.invoke(call, 1);
     const second = history.invoke({ ...call, op: 'write', input: { x: 1 } }, 2);
@@ -31,7 +31,7 @@ describe('a history', () => {
     ]);
   });
 
-  test('refuses to complete what does not run', () => {
+  test('refuses to complete an operation that is not running', () => {
     const history = createHistory();
     const id = history.invoke(call, 1);
     history.complete(id, { outcome: 'ok', value: 1 }, 2);
@@ -63,7 +63,7 @@ describe('the file form', () => {
     expect(readHistory(lines.join(''))).toEqual(history.operations());
   });
 
-  test('can be read wherever its writer was cut off, and then says less, never something else', () => {
+  test('can be read wherever its writer was cut off, and then holds less, never something else', () => {
     const { lines, history } = record(20);
     const file = lines.join('');
     for (let end = 0; end <= file.length; end += 7) {

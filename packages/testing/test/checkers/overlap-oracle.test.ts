@@ -9,7 +9,7 @@ console.log(`seed of the shards' lives: ${seed}`);
 const owner = (inc: string, epoch: number, shard = 0): ShardOwner => ({ shard, nodeId: inc, inc, epoch });
 
 describe('two owners', () => {
-  test('are reported once, with who was there, who came and when', () => {
+  test('are reported once, with the earlier owner, the later one and the time', () => {
     const oracle = createOverlapOracle();
     oracle.admitted(owner('a', 1), 5);
     oracle.admitted(owner('b', 2), 7);
@@ -19,7 +19,7 @@ describe('two owners', () => {
     expect(oracle.admissions).toBe(4);
   });
 
-  test('are none when one ended first, at the same time too, or on another shard', () => {
+  test('are none when one ended first, even at the same time, or on another shard', () => {
     const oracle = createOverlapOracle();
     oracle.admitted(owner('a', 1), 5);
     oracle.ended(owner('a', 1));
@@ -28,7 +28,7 @@ describe('two owners', () => {
     expect(oracle.overlaps).toEqual([]);
   });
 
-  test('are none once the time of the first is over, and are two when it was told anew', () => {
+  test('are none once the time of the first has ended, and are two if that time was extended', () => {
     const oracle = createOverlapOracle();
     oracle.admitted(owner('a', 1), 5, 10);
     oracle.admitted(owner('b', 2), 10);
@@ -62,7 +62,7 @@ describe('two epochs', () => {
     expect(oracle.overlaps).toEqual([]);
   });
 
-  test('are reported of a process that goes on and does not abort', () => {
+  test('are reported for a process that resumes and does not abort', () => {
     const oracle = createOverlapOracle();
     oracle.handlerStarted(owner('a', 1), 'h1', 5);
     oracle.paused('a');
@@ -109,7 +109,7 @@ function spoilt(life: Life, kind: 'end' | 'finish', random: Chance): Life {
   return life.filter((step) => step !== left);
 }
 
-test('1,000 lives of shards are clean; 1,000 with an owner that stays, and 1,000 with a handler that does, are not', () => {
+test('1,000 lives of shards are clean; 1,000 with an owner that stays, and 1,000 with a handler that stays, are not', () => {
   const random = chance(seed);
   const verdict = (life: Life): string[] => {
     const oracle = createOverlapOracle();
