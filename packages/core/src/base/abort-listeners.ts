@@ -1,4 +1,4 @@
-/** One listener per signal, however many wait for it: with the eleventh, Node prints a warning of a leak. */
+/** Puts one listener on a signal, however many calls wait for it: at the eleventh, Node warns of a leak. */
 
 export interface Abortable {
   /** The signal has fired. Called at most once. */
@@ -27,7 +27,7 @@ export function listenForAbort(signal: AbortSignal, abortable: Abortable): void 
   shared.waiting.add(abortable);
 }
 
-/** Leaves nothing on a signal that nobody waits for any more. */
+/** Removes the listener of a signal that nothing waits for any more. */
 export function stopListening(signal: AbortSignal, abortable: Abortable): void {
   const shared = listeners.get(signal);
   if (shared?.waiting.delete(abortable) !== true || shared.waiting.size > 0) return;
@@ -36,8 +36,8 @@ export function stopListening(signal: AbortSignal, abortable: Abortable): void {
 }
 
 /**
- * A signal that fires with the first of `signals`, and a function that lets go of them. `AbortSignal.any` keeps
- * something of each of its signals on those that live on.
+ * Returns a signal that fires with the first of `signals`, and a function that detaches it from them. `AbortSignal.any`
+ * leaks: it leaves something on each signal that lives on.
  */
 export function anySignal(signals: readonly AbortSignal[]): [signal: AbortSignal, letGo: () => void] {
   const controller = new AbortController();

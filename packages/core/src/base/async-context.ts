@@ -1,12 +1,12 @@
 /**
- * The async context that user code runs in: what one caller put into an `AsyncLocalStorage` must reach no other.
+ * The async context that user code runs in: no call may see what another caller put into an `AsyncLocalStorage`.
  *
- * Without this, a message runs in the context of the code that brought it here: the sender in memory, the read loop of
+ * Without this, a message would run in the context of the code that delivered it: the sender in memory, the read loop of
  * a connection, the handler that ran before it. docs/decisions/0016 says why and what it costs.
  */
 
 export interface AsyncContext {
-  /** Calls `fn` in this context; what `fn` enters is over when it returns. Run only one function per context. */
+  /** Calls `fn` in this context; a store that `fn` enters ends with it. Run only one function per context. */
   runInAsyncScope<Args extends unknown[], Result>(
     fn: (...args: Args) => Result,
     thisArg?: unknown,
@@ -27,9 +27,9 @@ const AsyncResource =
     : (process.getBuiltinModule?.('node:async_hooks') as AsyncHooks | undefined)?.AsyncResource;
 
 const TYPE = 'clstr';
-/** What triggered a spare, as tools see it: the start of the process. Asking Node for it costs 30 ns each. */
+/** Tools show this as the trigger of a spare: the start of the process. Asking Node for the id costs 30 ns per spare. */
 const ROOT_ID = 1;
-/** Made ahead in one go: entering the root context for each of them would cost a turn twice as much. */
+/** Contexts are made this many at a time: entering the root context for each one would double what a turn costs. */
 const SPARES = 64;
 
 /** The context of the code that loads this module, in practice an empty one. No user code ever runs in it. */
@@ -37,8 +37,8 @@ const root = AsyncResource && new AsyncResource(TYPE);
 const spares: AsyncContext[] = [];
 
 /**
- * Hot path: calls `fn` in a new context without any store, less than 0.1 µs on Node 20. Not in one context shared by all calls,
- * as `enterWith` on Node 20 to 22 writes into the context that it runs in.
+ * Hot path: calls `fn` in a new context without any store, in less than 0.1 µs on Node 20. Calls cannot share one
+ * context: on Node 20 to 22 `enterWith` writes into the context that it runs in.
  */
 export function detached<Args extends unknown[], Result>(
   fn: (...args: Args) => Result,
@@ -49,12 +49,12 @@ export function detached<Args extends unknown[], Result>(
   return context.runInAsyncScope(fn, undefined, ...args);
 }
 
-/** A new context with the stores of the code that calls: for what waits, and goes on behind other code. */
+/** Returns a new context with the caller's stores, for code that waits and continues after other code has run. */
 export function captureContext(): AsyncContext {
   return AsyncResource === undefined ? plainCall : new AsyncResource(TYPE);
 }
 
-/** Fires a signal. Its listeners are user code; what leads here, a timer or a caller, has a context of its own. */
+/** Fires a signal. Its listeners are user code, and must not run in the context of the timer or caller that fires it. */
 export function abortDetached(controller: AbortController | undefined, reason: Error): void {
   if (controller !== undefined) detached(() => controller.abort(reason));
 }

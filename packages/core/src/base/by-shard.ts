@@ -1,4 +1,4 @@
-/** Items in one list per shard: adding one, taking one out and walking those of one shard need no search. */
+/** Keeps items in one list per shard: adding one, removing one and walking the items of a shard need no search. */
 
 /** An item of at most one {@link ByShard}; both links belong to its list. */
 export interface OfShard<T> {
@@ -7,14 +7,14 @@ export interface OfShard<T> {
 }
 
 export class ByShard<T extends OfShard<T>> {
-  /** The first of each list. Dense or sparse, as the engine finds best. */
+  /** The first of each list. V8 decides whether the array is dense or sparse. */
   readonly #firsts: (T | undefined)[] = [];
 
   isEmpty(shard: number): boolean {
     return this.#firsts[shard] === undefined;
   }
 
-  /** A copy: it stays while items are taken out. */
+  /** Returns a copy, so that the caller may remove items while it walks the list. */
   of(shard: number): T[] {
     const found: T[] = [];
     for (let item = this.#firsts[shard]; item !== undefined; item = item.nextOfShard) found.push(item);

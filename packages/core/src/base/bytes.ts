@@ -17,8 +17,8 @@ export function decodeText(bytes: Uint8Array): string {
 const SHORT = 24;
 
 /**
- * As {@link decodeText}, for keys and names, which are mostly short and ASCII: a loop over four characters at a time
- * needs no view and takes 30 ns for 9 of them, where the decoder takes 85 ns.
+ * Decodes keys and names, which are mostly short and ASCII: a loop over four characters at a time needs no view and
+ * takes 30 ns for 9 characters, where the decoder takes 85 ns.
  *
  * @throws TypeError when the bytes are not UTF-8.
  */
@@ -47,13 +47,13 @@ export function decodeTextLossy(bytes: Uint8Array): string {
   return lossyDecoder.decode(bytes);
 }
 
-/** What Node and its like offer for it; nothing else has a fast way. */
+/** The fast way that Node and compatible runtimes offer; others have none. */
 interface ByteStrings {
   from(buffer: ArrayBufferLike, byteOffset: number, length: number): { toString(encoding: 'latin1'): string };
 }
 const { Buffer: byteStrings } = globalThis as { Buffer?: ByteStrings };
 
-/** One character per byte, whatever the bytes mean: where they are ASCII it is their text. */
+/** Returns one character per byte, which is the text if the bytes are ASCII. */
 export function byteString(bytes: Uint8Array): string | undefined {
   return byteStrings?.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
@@ -89,7 +89,7 @@ export function writeText(text: string, target: Uint8Array, offset: number): num
   return encoder.encodeInto(text, target.subarray(offset)).written;
 }
 
-/** Whether `text` holds half a surrogate pair: such text has no UTF-8 form, and two of them would become one. */
+/** Whether `text` holds half a surrogate pair: such text has no UTF-8 form, and two such texts could become one. */
 export function hasLoneSurrogate(text: string): boolean {
   return /\p{Surrogate}/u.test(text);
 }

@@ -28,7 +28,7 @@ export function turn(clock: Clock): Promise<void> {
   });
 }
 
-/** Resolves when `work` does, or after `limitMs`: says whether it was in time. Rejects as `work` does. */
+/** Resolves to whether `work` ended within `limitMs`. Rejects when `work` does. */
 export async function within(clock: Clock, work: Promise<unknown>, limitMs: number): Promise<boolean> {
   let isInTime = true;
   let stopTimer: () => void = () => undefined;
@@ -50,7 +50,7 @@ export const systemClock: Clock = {
   monoMs: () => performance.now(),
   wallMs: () => Date.now(),
   timer(fn, delayMs) {
-    // Some timers outlive all calls: none may keep the stores of the call in which it was set.
+    // Some timers outlive all calls, and no timer may keep the stores of the call that set it.
     const handle = detached(() => setTimeout(fn, delayMs));
     return () => {
       clearTimeout(handle);

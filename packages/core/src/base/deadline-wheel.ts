@@ -13,7 +13,7 @@ export abstract class Deadline {
 }
 
 const TICK_MS = 10;
-/** 512 ticks of 10 ms: items up to 5.12 s away, the usual case, are looked at once. */
+/** 512 ticks of 10 ms: the wheel visits an item only once if its deadline is within 5.12 s, as most are. */
 const SLOTS = 512;
 
 class Slot extends Deadline {
@@ -89,14 +89,14 @@ export class DeadlineWheel<T extends Deadline> {
     }
     this.#lastTick = tick;
     for (const item of due) this.remove(item);
-    // The timer goes on for one idle tick, so that a steady trickle of items does not arm it anew each time. Armed
-    // before anything can throw: a wheel that stands still would never end another call.
+    // The timer goes on for one idle tick, so that a steady trickle of items does not arm it anew each time. It is armed
+    // before anything can throw: a wheel that stood still would never end another call.
     if (this.#size > 0 || due.length > 0) this.#arm();
     else this.#cancelTimer = undefined;
     for (const item of due) this.#fire(item);
   }
 
-  /** What one item throws must not cost the others their deadline. */
+  /** An item that throws must not cost the others their deadline. */
   #fire(item: T): void {
     try {
       item.onDeadline();

@@ -1,4 +1,4 @@
-/** A promise that somebody else resolves, once. */
+/** A promise that other code resolves, once. */
 export interface Deferred {
   readonly promise: Promise<void>;
   readonly isResolved: boolean;

@@ -1,20 +1,20 @@
 /**
- * Foreign text as messages, errors and log lines may show it. What a terminal or a log takes for more than text, such as
- * line breaks, escape sequences and marks that turn the direction of writing, is shown as `\uXXXX`.
+ * Makes foreign text safe to show in errors and log lines: a character that a terminal or a log would interpret, such as
+ * a line break, an escape or a mark that changes the direction of writing, becomes `\uXXXX`.
  */
 
-/** Controls, formats, separators except the space, halves of surrogate pairs, and what is shown as nothing. */
+/** Controls, formats, separators except the space, halves of surrogate pairs, and invisible characters. */
 const NOT_PRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/gu;
-/** Nearly every text: to look for this costs a tenth of the other. */
+/** Matches nearly every text, at a tenth of the cost of the other pattern. */
 const PLAIN = /^[ -~]*$/;
 
-/** One line that shows itself; what was printable before stays as it is. At most `maxLength` characters of the text. */
+/** Returns one printable line of at most `maxLength` characters of the text; printable characters stay as they are. */
 export function printable(text: string, maxLength: number = MAX_TEXT_LENGTH): string {
   const short = text.length > maxLength ? `${text.slice(0, maxLength)}…` : text;
   return PLAIN.test(short) ? short : short.replace(NOT_PRINTABLE, escaped);
 }
 
-/** A short printable text of any value, strings in quotes. */
+/** Describes any value in a short printable text, strings in quotes. */
 export function describe(value: unknown): string {
   if (typeof value === 'string') {
     return printable(JSON.stringify(value.length > 64 ? `${value.slice(0, 64)}…` : value));
@@ -24,7 +24,7 @@ export function describe(value: unknown): string {
   return printable(String(value), 64);
 }
 
-/** A path of calls through many keys fits into a message; a longer text that a peer made up is cut. */
+/** A message has room for a call chain through many keys; a longer text, which a peer made up, is cut. */
 const MAX_TEXT_LENGTH = 4_096;
 
 function escaped(character: string): string {

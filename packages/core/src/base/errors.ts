@@ -3,17 +3,17 @@
 import { printable } from './describe.ts';
 import { jsonCopy } from './json-copy.ts';
 
-/** Whether the handler ran: decides if repeating the call is safe. */
+/** Whether the handler ran, which decides whether repeating the call is safe. */
 export type Outcome = 'not-executed' | 'executed' | 'unknown';
 
-/** What holds for an error of a code unless the thrower knows better: the outcome belongs to the single error. */
+/** The defaults of an error code. The code that throws may know better: the outcome belongs to the single error. */
 export interface ErrorDefaults {
   readonly outcome: Outcome;
   readonly retryable: boolean;
 }
 
 export interface ErrorCodeInfo extends ErrorDefaults {
-  /** When it happens. */
+  /** When the error happens. */
   readonly text: string;
 }
 
@@ -57,7 +57,7 @@ const REPEATABLE: ErrorDefaults = { outcome: 'not-executed', retryable: true };
 const EXECUTED: ErrorDefaults = { outcome: 'executed', retryable: false };
 const UNKNOWN: ErrorDefaults = { outcome: 'unknown', retryable: false };
 
-/** Apart from the texts, which nothing here reads: a client in a browser loads this table and not those. */
+/** The texts are kept apart, as nothing here reads them: a client in a browser loads only this table. */
 const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
   TRANSPORT_CLOSED: REFUSED,
   NO_SUBSCRIBER: REPEATABLE,
@@ -146,7 +146,7 @@ export interface ClstrErrorOptions {
   cause?: unknown;
 }
 
-/** What of an error crosses the wire. */
+/** The parts of an error that cross the wire. */
 export interface Failure {
   readonly code: ErrorCode;
   readonly message: string;
@@ -171,7 +171,7 @@ export class ClstrError extends Error implements Failure {
     this.details = options.details;
   }
 
-  /** All but the stack, so that `JSON.stringify(error)` says what a log line needs. Never throws. */
+  /** Returns all but the stack, so that `JSON.stringify(error)` says what a log line needs. Never throws. */
   toJSON(): Record<string, unknown> {
     const { name, code, message, outcome, retryable, details, cause } = this;
     const { actorCode } = this as { actorCode?: string };
@@ -184,8 +184,8 @@ export class ClstrError extends Error implements Failure {
 }
 
 /**
- * Why a node does not run a message that has arrived. Nobody throws it, so it is no Error: a stack would only show how the
- * frame was read, and to take it costs more than the rest of the refusal (13 µs).
+ * Why a node does not run a message that has arrived. Nobody throws it, so it is not an Error: a stack would only show
+ * how the frame was read, and taking it costs more than the rest of the refusal (13 µs).
  */
 export class Refusal implements Failure {
   readonly code: ErrorCode;

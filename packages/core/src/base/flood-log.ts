@@ -1,5 +1,5 @@
 /**
- * Logs what any message from outside can cause: of each kind the first lines in a second, then one line that counts the
+ * Logs what any message from outside can cause: the first lines of each kind in a second, then one line that counts the
  * rest. A single message of 1 MB can hold 70,000 entries.
  */
 import type { Clock } from './clock.ts';
@@ -18,7 +18,7 @@ export class FloodLog {
     this.#clock = clock;
   }
 
-  /** `kind` is a fixed text, which names in the count what was left out. Returns whether a line was written. */
+  /** `kind` is a fixed text; the line with the count names it. Returns whether a line was written. */
   warn(kind: string, fields: object, message: string = kind): boolean {
     return this.#log('warn', kind, fields, message);
   }
@@ -56,7 +56,7 @@ export class FloodLog {
   }
 }
 
-/** What was logged in the second that began at `sinceMs`. */
+/** The lines of one kind in the second that began at `sinceMs`. */
 interface Kind {
   sinceMs: number;
   lines: number;

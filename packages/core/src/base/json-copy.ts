@@ -1,4 +1,4 @@
-/** A copy of a value that JSON carries as it is: what JSON would refuse or empty leaves a mark such as `[BigInt 5]`. */
+/** Copies a value for JSON: a mark such as `[BigInt 5]` replaces each part that JSON would refuse or empty. */
 
 const MAX_DEPTH = 32;
 

@@ -1,4 +1,4 @@
-/** The logger of a part that is made before the one who owns it can name a logger. */
+/** The logger of a part that is created before its owner can give it one. */
 import type { Logger } from './logger.ts';
 import { silentLogger } from './logger.ts';
 

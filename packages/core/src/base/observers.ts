@@ -1,4 +1,4 @@
-/** Metrics and logger as users give them, made safe: what they throw must not reach the calls they watch. */
+/** Makes the metrics and logger of a user safe: an error that they throw must not reach the calls they watch. */
 import { printable } from './describe.ts';
 import type { Logger } from './logger.ts';
 import { silentLogger } from './logger.ts';
@@ -23,10 +23,10 @@ export const loggerOption: Option<Logger> = option(
   silentLogger,
 );
 
-/** Not safe yet: what they throw is logged by another option, see {@link safeMetrics}. */
+/** Not safe yet: {@link safeMetrics} needs the logger, which is another option. */
 export const metricsOption: Option<Metrics> = methods(METRICS_METHODS, noMetrics);
 
-/** What it logs is one printable line per call, whatever keys, types and words of peers the message quotes. */
+/** Writes one printable line per call, whatever keys, types and texts of peers the message quotes. */
 export function safeLogger(logger: Logger): Logger {
   if (logger === silentLogger) return logger;
   const safe = (level: keyof Logger) => (fields: object, message?: string) => {
@@ -39,7 +39,7 @@ export function safeLogger(logger: Logger): Logger {
   return { debug: safe('debug'), info: safe('info'), warn: safe('warn'), error: safe('error') };
 }
 
-/** No metrics stay what they are, as hot paths compare them by identity. */
+/** Returns `noMetrics` unchanged, as hot paths compare it by identity. */
 export function safeMetrics(metrics: Metrics, logger: Logger): Metrics {
   if (metrics === noMetrics) return metrics;
   const safe = Object.create(null) as Record<keyof Metrics, (...values: unknown[]) => void>;

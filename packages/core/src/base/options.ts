@@ -6,7 +6,7 @@ export const MAX_SHARDS = 0xffff_ffff;
 /** The longest delay that a timer and a time budget on the wire can express: 2^31 - 1 ms, 24.8 days. */
 export const MAX_DELAY_MS = 0x7fff_ffff;
 
-/** @throws INVALID_OPTION when `given` is no object or has a key that `known` does not list. */
+/** @throws INVALID_OPTION when `given` is not an object or has a key that `known` does not list. */
 export function checkKnownOptions(owner: string, given: unknown, known: readonly string[]): void {
   if (typeof given !== 'object' || given === null) {
     throw invalidOption(owner, 'options', given, 'an object');
@@ -21,7 +21,7 @@ export function checkKnownOptions(owner: string, given: unknown, known: readonly
   }
 }
 
-/** Its first word: a user who passed a whole setting as a name may have passed a password with it. */
+/** Shows only the first word: a user who passed a whole setting as a name may have passed a password with it. */
 function optionName(name: string): string {
   const [word] = /^[\w$-]{0,32}/.exec(name)!;
   return word === name ? describe(word) : describe(`${word}…`);
@@ -35,7 +35,7 @@ export function checkInteger(owner: string, name: string, value: unknown, min: n
   return value;
 }
 
-/** @throws INVALID_OPTION when `value` is no string, or does not match `pattern`. */
+/** @throws INVALID_OPTION when `value` is not a string, or does not match `pattern`. */
 export function checkString(
   owner: string,
   name: string,
@@ -49,7 +49,7 @@ export function checkString(
   return value;
 }
 
-/** The error for one bad value: names its owner, its name, what was given and what would do. */
+/** The error for one bad value: it names the owner, the option, what was expected and what was given. */
 export function invalidOption(owner: string, name: string, value: unknown, expected: string): ClstrError {
   return new ClstrError('INVALID_OPTION', `${owner}: ${name} must be ${expected}, got ${describe(value)}`);
 }

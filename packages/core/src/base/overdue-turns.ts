@@ -1,15 +1,15 @@
-/** User code that has not ended although its time is over: logged once, then rarely, and listed for health checks. */
+/** Reports user code that is past its time and has not ended: once in the log, then rarely, and to health checks. */
 import type { Clock } from './clock.ts';
 import { describe } from './describe.ts';
 import type { Logger } from './logger.ts';
 
 /** A turn of user code that is past its time and has not ended. */
 export interface OverdueTurn {
-  /** The type of its message; or `setup of <actor>` and the like, for what runs without one. */
+  /** The type of its message; or `setup of <actor>` and the like, for code that runs without a message. */
   readonly type: string;
   readonly key: string | undefined;
   readonly shard: number;
-  /** Since its message came, in milliseconds. */
+  /** The time since its message arrived. */
   readonly ageMs: number;
 }
 
@@ -17,17 +17,17 @@ export interface WatchedTurn {
   readonly type: string;
   readonly key: string | undefined;
   readonly shard: number;
-  /** When its message came, on the clock of the watch. */
+  /** When its message arrived, on the clock of the watch. */
   readonly sinceMs: number;
 }
 
 /** Time for code that ends when its signal fires; what takes longer is overdue. */
 const GRACE_MS = 100;
-/** Between two lines of the log, whatever happens; and the first pause before a turn is named again, and the longest. */
+/** The shortest time between two log lines, and the first and the longest pause before a turn is named again. */
 const LOG_PAUSE_MS = 1_000;
 const FIRST_REPEAT_MS = 60_000;
 const MAX_REPEAT_MS = 3_600_000;
-/** Further ones are neither logged nor listed: by then the log is full of them. */
+/** Further turns are neither logged nor listed: by then the log is full of them. */
 const MAX_WATCHED = 1_024;
 
 export class OverdueTurns {
@@ -98,7 +98,7 @@ export class OverdueTurns {
   #log({ type, key, shard, sinceMs }: WatchedTurn, nowMs: number, others: number): void {
     const ageMs = Math.round(nowMs - sinceMs);
     const where = key === undefined ? `shard ${shard}` : `key ${describe(key)} (shard ${shard})`;
-    const more = others === 0 ? '' : `; so are ${others} others`;
+    const more = others === 0 ? '' : `; ${others} others are overdue as well`;
     this.#logger.warn(
       { type, key, shard, ageMs, others },
       `${describe(type)} for ${where} has not ended after ${ageMs} ms, and its time is over${more}`,

@@ -7,7 +7,7 @@ import type { Logger } from './logger.ts';
 
 export interface RareLog {
   /**
-   * `kind` tells conditions apart: leave out of it what varies, such as a port. Returns whether a line was written.
+   * `kind` tells conditions apart: it must not contain what varies, such as a port. Returns whether a line was written.
    */
   warn(kind: string, fields: object, message: string): boolean;
   error(kind: string, fields: object, message: string): boolean;
@@ -17,7 +17,7 @@ export interface RareLog {
 
 const FIRST_PAUSE_MS = 10_000;
 const MAX_PAUSE_MS = 600_000;
-/** A condition that did not occur for so long has ended. */
+/** A condition that has not occurred for this long has ended. */
 const QUIET_MS = 60_000;
 /** Further kinds share one entry, whose lines still carry their own message. */
 const MAX_KINDS = 64;

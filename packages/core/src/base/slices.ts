@@ -1,10 +1,10 @@
-/** Work of many items, some in each turn of the event loop: it must not stop the loop, which heartbeats need as well. */
+/** Spreads work on many items over turns of the event loop, which heartbeats need as well. */
 import type { Clock } from './clock.ts';
 import { turn } from './clock.ts';
 
 const ITEMS_PER_TURN = 256;
 
-/** All that is given to one of these shares its turns. */
+/** All work given to one instance shares its turns. */
 export class Slices {
   readonly #clock: Clock;
   #left = ITEMS_PER_TURN;
@@ -14,10 +14,10 @@ export class Slices {
     this.#clock = clock;
   }
 
-  /** Resolves when `work` was called for each item; the first ones are done when it returns. `work` must not throw. */
+  /** Calls `work`, which must not throw, for each item: for the first ones before it returns. */
   async each<T>(items: Iterable<T>, work: (item: T) => void): Promise<void> {
     for (const item of items) {
-      // Several wait for the same turn, and the first of them may use it up.
+      // Several callers wait for the same turn, and the first of them may use it up.
       while (this.#left === 0) await (this.#next ??= this.#begin());
       this.#left--;
       work(item);

@@ -4,7 +4,7 @@ import { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOpti
 /** One line of a table. Its check returns what the factory uses, or throws INVALID_OPTION. */
 export interface Option<T> {
   readonly check: Check<T>;
-  /** Makes what is used where nothing is given. Without it the option has to be given. */
+  /** Makes the value of an option that is not given. Without it the option is required. */
   readonly fallback?: (() => T) | undefined;
 }
 
@@ -13,7 +13,7 @@ export type Check<T> = (owner: string, name: string, value: unknown) => T;
 /** One line per option that `R` has. */
 export type Spec<R> = { readonly [Name in keyof R]-?: Option<R[Name]> };
 
-/** Options as a factory uses them: all are there, only those in `Maybe` may be undefined, `Made` have other types. */
+/** Options as a factory uses them: all are present, `Maybe` names those that may be undefined, `Made` changes types. */
 export type Resolved<Given, Maybe extends keyof Given = never, Made = object> = {
   readonly [Name in keyof Given]-?: Name extends keyof Made
     ? Made[Name]
@@ -23,9 +23,9 @@ export type Resolved<Given, Maybe extends keyof Given = never, Made = object> = 
 };
 
 /**
- * Frozen. `rule` is about options that need or exclude each other, and runs before the single values are checked.
+ * Returns frozen options. `rule` checks which options need or exclude each other, before the single values are checked.
  *
- * @throws INVALID_OPTION naming `owner`, for an option that is not known, breaks the rule or has a wrong value
+ * @throws INVALID_OPTION naming `owner`, for an option that is unknown, breaks the rule or has a wrong value
  */
 export function resolve<R extends object, Given extends object>(
   owner: string,
@@ -40,26 +40,26 @@ export function resolve<R extends object, Given extends object>(
     const value = (given as Readonly<Record<string, unknown>>)[name];
     return [name, value === undefined && fallback !== undefined ? fallback() : check(owner, name, value)];
   });
-  // Not by assignment in a loop: V8 would keep an object of 20 options as a dictionary, which is slow to read.
+  // Assignments in a loop would make V8 keep an object of 20 options as a dictionary, which is slow to read.
   return Object.freeze(Object.fromEntries(values) as R);
 }
 
-/** An option with a check of its own; it has to be given when there is no `fallback`. */
+/** An option with a check of its own; it is required if there is no `fallback`. */
 export function option<T>(check: Check<T>, fallback?: T): Option<T> {
   return fallback === undefined ? { check } : { check, fallback: () => fallback };
 }
 
-/** The same option, which may be left out: `make` gives its value then. */
+/** Makes an option optional: if it is left out, `make` gives its value. */
 export function orMade<T>({ check }: Option<T>, make: () => T): Option<T> {
   return { check, fallback: make };
 }
 
-/** The same option, which may be left out: it is undefined then. */
+/** Makes an option optional: if it is left out, it is undefined. */
 export function optional<T>({ check }: Option<T>): Option<T | undefined> {
   return { check, fallback: () => undefined };
 }
 
-/** An option that is handed on to a part that checks it. */
+/** An option that another part checks. */
 export function handedOn<T>(): Option<T> {
   return option((_owner, _name, value) => value as T);
 }

@@ -1,10 +1,10 @@
 /** Which message types metrics may name: a name that anybody can make up is never a label. */
 
 const OTHER_TYPES = 'other';
-/** A type beyond these is `other`, for every user. */
+/** A type beyond these is reported as `other`. */
 const MAX_LABELS = 256;
 
-/** Those that are declared; without a declaration those that have proved to exist, in the order in which they did. */
+/** Names the declared types; without a declaration, the first types that have proved to exist. */
 export class TypeLabels {
   readonly #labels: Set<string>;
   readonly #isFixed: boolean;
@@ -14,7 +14,7 @@ export class TypeLabels {
     this.#isFixed = declared !== undefined;
   }
 
-  /** @param isProof what became of the message says that the type exists */
+  /** @param isProof whether the outcome of the message proves that the type exists */
   of(type: string, isProof: boolean): string {
     if (this.#labels.has(type)) return type;
     if (this.#isFixed || !isProof || this.#labels.size >= MAX_LABELS) return OTHER_TYPES;

@@ -3,7 +3,7 @@
  * below the 4 kB that some browsers allow a module that is compiled without waiting.
  */
 
-/** Where the module's memory has the eight words of the state, the sixteen of the block, and the word each step takes. */
+/** Offsets in the module's memory of the state (eight words), the block (sixteen), and the word that each step takes. */
 export const STATE = 0;
 export const BLOCK = 64;
 const SCHEDULE = 192;
@@ -53,7 +53,7 @@ const MIXED = [
 export interface Blake2bModule {
   readonly memory: { readonly buffer: ArrayBuffer };
   /**
-   * Mixes the block into the state. `bytes` have been hashed with it; `last` is -1 for the last block, otherwise 0.
+   * Mixes the block into the state. `bytes` counts all that were hashed; `last` is -1 for the last block, otherwise 0.
    */
   readonly compress: (bytes: number, last: number) => void;
 }

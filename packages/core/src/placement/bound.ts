@@ -3,8 +3,8 @@ import { isEqual, isHigher } from './scores.ts';
 import type { Scores } from './scores.ts';
 
 /**
- * Most shards a node of `weight` may hold among nodes that weigh `total` together: ceil(1.1 × its share). In whole
- * numbers, because 1.1 × 10 is more than 11 in floating point.
+ * The most shards a node of `weight` may hold among nodes that weigh `total` together: ceil(1.1 × its share), computed in
+ * whole numbers because 1.1 × 10 is more than 11 in floating point.
  */
 export function boundOf(numShards: number, weight: number, total: number): number {
   return Math.ceil((11 * numShards * weight) / (10 * total));
@@ -14,10 +14,10 @@ export function boundOf(numShards: number, weight: number, total: number): numbe
  * Spreads shards so that node `i` of `sorted` holds at most `bounds[i]`; `preferred` has the best node of each shard.
  *
  * Each shard asks its best node, a node that is over its bound keeps those that score highest on it, and the others
- * ask their next best (deferred acceptance, Gale and Shapley, 1962). It ends the same whatever order shards ask in: no
- * shard is favoured for its number, and the order of joins leaves no trace. Filling the nodes shard by shard moved no
- * fewer: over 20 sets of random scores, one node joining 50 moved 23 of 1,024 shards here, 26 there and 19 without a
- * bound; 88, 87 and 78 of 4,096. Cost: one comparison per node for each refused shard.
+ * ask their next best (deferred acceptance, Gale and Shapley, 1962). The result does not depend on the order in which
+ * shards ask or nodes join. Filling the nodes shard by shard did not move fewer: over 20 sets of random scores, one node
+ * joining 50 moved 23 of 1,024 shards here, 26 there and 19 without a bound; 88, 87 and 78 of 4,096. Each refused shard
+ * costs one comparison per node.
  */
 export function boundedOwners(
   preferred: readonly (Scores | undefined)[],
@@ -49,7 +49,7 @@ function byScore({ high, low }: Scores, a: number, b: number): number {
   return high[b]! - high[a]! || low[b]! - low[a]! || a - b;
 }
 
-/** The best node for a shard after `refuser`; a node that has refused it does so for ever. */
+/** The best node for a shard after `refuser`; a node that has refused a shard never takes it. */
 function nextBest(shard: number, refuser: Scores, sorted: readonly Scores[]): Scores | undefined {
   let best: Scores | undefined;
   let isAfterRefuser = false;

@@ -1,4 +1,4 @@
-/** The hash that gives keys their homes, in WebAssembly where there is any, otherwise in JavaScript. */
+/** The hash that gives keys their homes, in WebAssembly where there is one, otherwise in JavaScript. */
 import { NOBLE_HASH } from './noble-hash.ts';
 import type { Hash64, Series, TextHash } from './text-hash.ts';
 import { wasmApi, wasmHash } from './wasm-hash.ts';
@@ -8,12 +8,12 @@ export function hash64(text: string): Hash64 {
   return (chosen ??= choose()).hash(text);
 }
 
-/** As {@link hash64} of each text, in half the time, as it makes none of them. */
+/** Hashes each text as {@link hash64} does, in half the time, because it does not build the texts. */
 export function hashSeries(series: Series): void {
   (chosen ??= choose()).hashSeries(series);
 }
 
-/** Chosen by the first text: who only loads this file compiles nothing. */
+/** The first text chooses it, so that loading this file compiles nothing. */
 let chosen: TextHash | undefined;
 
 function choose(): TextHash {

@@ -1,6 +1,6 @@
 /**
- * BLAKE2b with digest size 8 by `@noble/hashes`, in 4 µs for each text: where there is no WebAssembly, and what tests
- * compare the faster one with.
+ * BLAKE2b with digest size 8 by `@noble/hashes`, at 4 µs per text. It serves where there is no WebAssembly, and tests
+ * compare the faster hash with it.
  */
 import { blake2b } from '@noble/hashes/blake2.js';
 import { encodeText } from '../base/bytes.ts';

@@ -1,4 +1,4 @@
-/** Which node owns a shard: rendezvous hashing, the node with the highest score for the shard wins. */
+/** Which node owns a shard: by rendezvous hashing, the node with the highest score for the shard. */
 import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import type { Hash64 } from './text-hash.ts';
@@ -46,11 +46,11 @@ export interface PlacementOptions {
   /** Mixed into every hash. Default ''. */
   seed?: string | undefined;
   /**
-   * `bounded`: no node holds more than ceil(1.1 × its share of the shards), at the price of some more moves when a node
+   * `bounded`: no node holds more than ceil(1.1 × its share of the shards), at the price of a few more moves when a node
    * comes or goes. Default `rendezvous`.
    */
   kind?: PlacementKind | undefined;
-  /** In place of the hash of `shardFromString`; only to observe or to study it. */
+  /** Replaces the hash of `shardFromString`, for tests and experiments. */
   hash?: ((text: string) => Hash64) | undefined;
 }
 
@@ -58,7 +58,7 @@ export interface PlacementOptions {
 export interface Placement {
   /**
    * Adds a node; adding it twice changes nothing. `weight` says how much of the shards it gets, in proportion: above 0,
-   * at most 1,000, default 1. Whoever asks for the same answer has to give the same weights.
+   * at most 1,000, default 1. Placements agree only if they were given the same weights.
    *
    * @throws INVALID_OPTION
    */
@@ -89,24 +89,24 @@ export function createPlacement(options: PlacementOptions): Placement {
   const { numShards, seed, kind, hash } = resolve(OWNER, placementSpec, options);
   /** The bare hashes of each node. */
   const members = new Map<string, Scores>();
-  /** What counts, in the order in which equal scores win. */
+  /** The scores that count, in the order in which equal ones win. */
   let sorted: Scores[] = [];
   let isWeighted = false;
   /** The best node of each shard, changed by each join and leave. */
   const best: (Scores | undefined)[] = new Array<Scores | undefined>(numShards);
-  /** Who owns each shard under the bound; worked out when somebody asks. */
+  /** The owner of each shard under the bound, computed on demand. */
   let bounded: (Scores | undefined)[] | undefined;
 
   function owners(): (Scores | undefined)[] {
     if (kind === 'rendezvous') return best;
     if (bounded !== undefined) return bounded;
-    // Added up in an order that all members share: sums of fractions depend on it.
+    // All members add up in the same order, because sums of fractions depend on it.
     const total = sorted.reduce((sum, { weight }) => sum + weight, 0);
     const bounds = sorted.map(({ weight }) => boundOf(numShards, weight, total));
     return (bounded = boundedOwners(best, sorted, bounds));
   }
 
-  /** True when the scores of all have changed: the first node that does not weigh 1 has come, or the last has gone. */
+  /** Returns whether all scores changed: the first node that does not weigh 1 has come, or the last has gone. */
   function rescore(): boolean {
     const isWeightedNow = [...members.values()].some(({ weight }) => weight !== 1);
     if (isWeightedNow === isWeighted) return false;

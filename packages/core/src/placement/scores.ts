@@ -1,4 +1,4 @@
-/** The scores of rendezvous hashing: which node suits a shard best, the same for everybody who asks. */
+/** The scores of rendezvous hashing, by which all processes agree on the best node for a shard. */
 import { hashSeries } from './hash64.ts';
 import { hashSeriesBy } from './text-hash.ts';
 import type { Hash64 } from './text-hash.ts';
@@ -15,7 +15,7 @@ export interface Scores {
 export interface Scoring {
   readonly numShards: number;
   readonly seed: string;
-  /** Undefined: that of `hash64.ts`. */
+  /** Undefined means the hash of `hash64.ts`. */
   readonly hash: ((text: string) => Hash64) | undefined;
 }
 
@@ -30,7 +30,7 @@ export function scoreNode(nodeId: string, weight: number, scoring: Scoring): Sco
   return { nodeId, weight, high, low };
 }
 
-/** The scores from bare hashes where not every node weighs 1. Among those that do, the order is that of the hashes. */
+/** Weights bare hashes, for when not every node weighs 1. Nodes that weigh 1 keep the order of their hashes. */
 export function weightedScores({ nodeId, weight, high, low }: Scores): Scores {
   const weighted: Scores = {
     nodeId,
@@ -50,7 +50,7 @@ const bits = new DataView(new ArrayBuffer(8));
 
 /**
  * -weight / ln(hash as a fraction of 1): the highest wins with a chance in proportion to its weight (Schindelhauer and
- * Schomaker, Weighted distributed hash tables, 2005). As the bits of a double: those of positive ones rise with them.
+ * Schomaker, Weighted distributed hash tables, 2005). Scores are the bits of positive doubles, which rise with them.
  *
  * The fraction has 52 bits and a half, so that it is neither 0 nor 1. `Math.log` may differ in its last bit between
  * engines: they disagree only where two scores are that close, about one shard in 2^50 for each pair of nodes.
@@ -60,7 +60,7 @@ function weigh(high: number, low: number, weight: number): number {
   return -weight / Math.log(fraction);
 }
 
-/** In the order in which equal scores win. */
+/** Sorts into the order in which equal scores win. */
 export function sortScores(scores: Iterable<Scores>): Scores[] {
   return [...scores].sort((a, b) => compareBytewise(a.nodeId, b.nodeId));
 }

@@ -10,7 +10,7 @@ import { MAX_SHARDS, checkInteger, checkString } from '../base/options.ts';
  * Hash: BLAKE2b with digest size 8 (RFC 7693, a parameter of the hash, not a truncation) over
  * `seed 0x00 key` in UTF-8, or over `key` alone when the seed is empty; read as a big-endian 64-bit integer.
  *
- * @throws INVALID_OPTION when `key` or `seed` is no string, or `numShards` is not whole or outside 1 to 2^32 - 1.
+ * @throws INVALID_OPTION when `key` or `seed` is not a string, or `numShards` is not a whole number from 1 to 2^32 - 1.
  */
 export function shardFromString(key: string, numShards: number, seed = ''): number {
   checkString('shardFromString', 'key', key);
@@ -30,13 +30,13 @@ export function isShard(value: unknown, numShards: number): value is number {
 /** Remembers the shards of the keys used most recently, in bounded memory. */
 export interface KeyRouter {
   /**
-   * The shard of `key`; about 40 ns for a remembered key, 0.5 µs otherwise. With `claimed`, where somebody else says that
-   * it is, the key is remembered only if that is so.
+   * The shard of `key`; about 40 ns for a remembered key, 0.5 µs otherwise. If the sender `claimed` a shard, the key is
+   * remembered only if the claim is true.
    */
   shardOf(key: string, claimed?: number): number;
 }
 
-/** The keys of one generation together, in characters: long ones are fewer. */
+/** The characters of all keys of one generation: long keys leave room for fewer. */
 const GENERATION_LENGTH = 2_097_152;
 
 /**
@@ -76,7 +76,7 @@ export function createKeyRouter(
   };
 }
 
-/** Without BigInt while the intermediate value stays below 2^53: up to 2^21 shards. */
+/** Needs no BigInt while the intermediate value stays below 2^53: up to 2^21 shards. */
 function modulo(hash: Hash64, numShards: number): number {
   if (numShards <= 0x20_0000) return ((hash.high % numShards) * 0x1_0000_0000 + hash.low) % numShards;
   return Number(((BigInt(hash.high) << 32n) | BigInt(hash.low)) % BigInt(numShards));

@@ -1,4 +1,4 @@
-/** What hashes texts, one by one or a series of numbered ones. */
+/** The contract of a text hash: one text at a time, or a series of numbered ones. */
 
 /** A 64-bit hash in two halves, each an unsigned 32-bit integer. */
 export interface Hash64 {

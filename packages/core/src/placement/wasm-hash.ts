@@ -1,11 +1,11 @@
-/** BLAKE2b with digest size 8 by a module of WebAssembly: a tenth of the time that JavaScript needs. */
+/** BLAKE2b with digest size 8 by a WebAssembly module, in a tenth of the time that JavaScript needs. */
 import { BLOCK, BLOCK_BYTES, IV, STATE, blake2bModule } from './blake2b-wasm.ts';
 import type { Blake2bModule } from './blake2b-wasm.ts';
 import { encodeText } from '../base/bytes.ts';
 import { hashSeriesBy } from './text-hash.ts';
 import type { Hash64, Series, TextHash } from './text-hash.ts';
 
-/** What is used of WebAssembly, whose types come with the DOM only. */
+/** The part of WebAssembly used here; its types come with the DOM only. */
 export interface WasmApi {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object) => { readonly exports: object };
@@ -64,7 +64,7 @@ class WasmHash implements TextHash {
     block.fill(0);
     block.set(first);
     let end = first.length;
-    // At 0, 10, 100 … the number has a digit more.
+    // At 0, 10, 100 … the number gains a digit.
     for (let n = 0, next = 0; n < high.length; n++) {
       if (n === next) {
         next = Math.max(10, 10 * n);
@@ -104,7 +104,7 @@ function initialState(): Uint8Array {
   return new Uint8Array(state.buffer);
 }
 
-/** False when the text has other characters, or more than one block of them. A loop beats the encoder. */
+/** Returns false if the text is not ASCII or is longer than a block. A loop beats the encoder. */
 function writeAscii(text: string, block: Uint8Array): boolean {
   if (text.length > BLOCK_BYTES) return false;
   for (let i = 0; i < text.length; i++) {
