@@ -147,9 +147,9 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
         .sort(),
     ).toEqual([
       'new owners are not announced: clients find them more slowly',
-      'new owners are not heard of: they are found more slowly',
       // The node may not listen on an inbox either: it cannot ask itself whether messages reach it.
-      'the NATS server keeps replies from this client',
+      'the NATS server denies this client its replies',
+      'this client cannot receive announcements: it finds new owners more slowly',
     ]);
   });
 

@@ -66,7 +66,7 @@ describe.skipIf(!hasNatsServer())('a subscription that the server ends', () => {
     reload('"clstr.>"');
     const denied = deferred();
     onLog = ({ message }) => {
-      if (message === 'the NATS server keeps replies from this client') denied.resolve();
+      if (message === 'the NATS server denies this client its replies') denied.resolve();
     };
     logged.slice(lines).forEach((line) => onLog(line));
     await denied.promise;

@@ -1,4 +1,4 @@
-/** The contract of a bus: bytes to a subject, and who listens there. `framedTransport` makes a transport of it. */
+/** The contract of a bus, which moves bytes to the subscribers of a subject. `framedTransport` makes it a transport. */
 import { ClstrError } from '../base/errors.ts';
 import type { Outcome } from '../base/errors.ts';
 import type { ConnectionEvent, ConnectionState } from './transport.ts';
@@ -7,83 +7,83 @@ import type { ConnectionEvent, ConnectionState } from './transport.ts';
 export interface BusMessage {
   readonly data: Uint8Array;
   readonly subject: string;
-  /** Where an answer goes, as the sender said; empty or undefined when it wants none. */
+  /** The subject that the sender wants an answer on; empty or undefined if it wants none. */
   readonly reply?: string | undefined;
 }
 
 export interface BusListener {
   /** Never throws. */
   onMessage(message: BusMessage): void;
-  /** Nobody listened where a message with this reply subject went. */
+  /** The message with this reply subject had no subscriber. */
   onUndelivered?(reply: string): void;
-  /** The bus refused the subscription, or took it away; nothing arrives any more. */
+  /** The bus refused or ended the subscription; nothing arrives any more. */
   onEnded(error: ClstrError): void;
 }
 
 export interface BusSubscription {
   /**
-   * Resolves when what is published from now on arrives; of a refusal its listener learns before.
+   * Resolves when messages published from now on arrive. If the bus refuses, it calls `onEnded` before.
    *
    * @throws TRANSPORT_CLOSED
    */
   ready(): Promise<void>;
-  /** Leaves at once. Resolves when the bus has confirmed it, or does not answer. Never rejects. */
+  /** Unsubscribes at once. Resolves when the bus has confirmed it, or does not answer. Never rejects. */
   unsubscribe(): Promise<void>;
-  /** Leaves, and resolves when what was on its way has been handed on, or the bus does not answer. Never rejects. */
+  /** Unsubscribes, then hands on what was on its way. Resolves then, or if the bus does not answer. Never rejects. */
   drain(): Promise<void>;
 }
 
 /** The place of one client or one run of a node on a bus. */
 export interface BusPort {
   /**
-   * Hands bytes over, which hold `count` entries. Returns false when it is known at once that nobody listens:
-   * `onUndelivered` is for a bus that learns it later.
+   * Publishes bytes that hold `count` entries. Returns false if the bus knows at once that the subject has no subscriber;
+   * a bus that learns it later calls `onUndelivered`.
    *
    * @throws any ClstrError, when the message did not leave.
    */
   publish(subject: string, bytes: Uint8Array, reply: string | undefined, count: number): boolean;
   /**
-   * A subscription outlives the connections of its bus. Of a subject that is `isShared`, one subscriber gets each message.
+   * A subscription outlives the connections of its bus. If it `isShared`, one subscriber gets each message.
    *
    * @throws TRANSPORT_CLOSED
    */
   subscribe(subject: string, listener: BusListener, isShared?: boolean): BusSubscription;
 }
 
-/** What the engine asks of a bus. Messages from one port to one subject arrive in the order published, or are lost. */
+/** What the engine needs from a bus. Messages from one port to one subject arrive in the order published, or are lost. */
 export interface Bus {
-  /** What it is called in errors and log lines: `NATS`. */
+  /** Its name in errors and log lines, such as `NATS`. */
   readonly label: string;
-  /** What follows its `maxPayload` in errors: `that the NATS server carries`. */
+  /** The words after its `maxPayload` in errors, such as `that the NATS server carries`. */
   readonly limitedBy: string;
   /** First part of all subjects but those of inboxes. */
   readonly prefix: string;
-  /** What the inboxes of clients begin with. */
+  /** The prefixes of clients' inboxes. */
   readonly inboxPrefixes: readonly string[];
   /** Largest message, in bytes. */
   readonly maxPayload: number;
-  /** Where a batch is closed although more entries wait: the bytes and the entries from which more do not pay. */
+  /** The size at which a batch is closed although more entries wait: beyond it, larger batches gain nothing. */
   readonly batchBytes: number;
   readonly batchEntries: number;
   readonly state: ConnectionState;
-  /** Whether `state` is `connected`: asked for each entry. */
+  /** Whether `state` is `connected`. The engine reads it for each entry. */
   readonly isConnected: boolean;
-  /** `self` is its inbox or its direct subject: all of its messages are sent from there. */
+  /** `self` is the inbox or direct subject that all messages of the port are sent from. */
   open(self: string): BusPort;
   /** A subject of its own for a client, one token longer than a prefix. */
   inboxOf(clientId: number): string;
-  /** Calls `work` when the turn of the caller has ended. Absent where a microtask will do. */
+  /** Calls `work` when the turn of the caller has ended. Absent if a microtask will do. */
   defer?(work: () => void): void;
   onState(listener: (event: ConnectionEvent) => void): () => void;
   /** Calls `listener` when a publish turns out to be forbidden after it has left. */
   onDenied?(listener: (subject: string, error: ClstrError) => void): () => void;
-  /** Resolves when what was published before has arrived. Absent where that depends on anyone else. Never rejects. */
+  /** Resolves when what was published before has arrived. Absent if the bus cannot know that. Never rejects. */
   flush?(): Promise<void>;
-  /** Leaves the bus, whose end began at `startedMs` of the clock. Idempotent, never rejects. */
+  /** Leaves the bus; closing began at `startedMs` of the clock. Idempotent, never rejects. */
   close(startedMs: number): Promise<void>;
 }
 
-/** For a message or a reply that is larger than its bus carries. */
+/** The error for a message or a reply that is larger than its bus carries. */
 export function payloadTooLarge(bus: Bus, what: string, bytes: number, outcome: Outcome): ClstrError {
   const { maxPayload, limitedBy } = bus;
   const message = `the ${what} takes ${bytes} bytes, more than the ${maxPayload} ${limitedBy}`;

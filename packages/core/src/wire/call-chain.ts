@@ -1,8 +1,8 @@
 /**
- * The actors a call came through, carried in a reserved header, so that a cycle is found before it hangs; and the tickets
- * of the nodes whose runs wait for it, so that those nodes admit it while they drain.
+ * The actors a call came through, in a reserved header, so that a cycle fails before it hangs; and the tickets of the
+ * nodes whose handlers wait for the call, so that those nodes admit it while they drain.
  *
- * Anyone can write the header: the actors in it are a claim. A ticket is not, as only those that a node has called know it.
+ * Anyone can write the header: the actors in it are a claim. A ticket is proof: only those that its node called know it.
  */
 import { ClstrError } from '../base/errors.ts';
 import { encodeText } from '../base/bytes.ts';
@@ -14,13 +14,13 @@ export type CallChain = readonly string[];
 
 export const CALL_CHAIN_HEADER = 'x-clstr-call-chain';
 
-/** Most links of a chain. */
+/** The most links of a chain. */
 export const MAX_CALL_DEPTH = 32;
 
-/** Longest chain, in bytes of its JSON form: what a header of the native wire can hold. */
+/** The longest chain that a header of the native wire holds, in bytes of its JSON form. */
 const MAX_CHAIN_BYTES = 65_535;
 
-/** What a node sends out with the calls its handlers make. Drawn when it is first needed. */
+/** A secret that a node sends with the calls its handlers make, drawn at first use. */
 export class Ticket {
   readonly #random: Random;
   #text: string | undefined;
@@ -33,22 +33,22 @@ export class Ticket {
     return (this.#text ??= TICKET_MARK + randomId(this.#random, TICKET_LENGTH));
   }
 
-  /** Whether the header of a message shows it. */
+  /** Whether the header of a message contains it. */
   isIn(header: string | undefined): boolean {
     return this.#text !== undefined && header !== undefined && header.includes(this.#text);
   }
 }
 
-/** In the header the tickets are one text, before the links: nodes that know of none take it for a link. */
+/** In the header the tickets are one text before the links: nodes without tickets take it for a link. */
 const TICKET_MARK = '~';
 const TICKET_LENGTH = 16;
 const TICKETS = new RegExp(`^(?:${TICKET_MARK}[A-Za-z0-9_-]{${TICKET_LENGTH}}){1,${MAX_CALL_DEPTH}}$`);
 
-/** Goes with a chain out of sight: two copies of this package may be loaded at once, and a chain is shown to users. */
+/** Hides the tickets on a chain, which users see. In the global registry, as two copies of this package may be loaded. */
 const HELD = Symbol.for('clstr.tickets');
 
 interface Held {
-  /** As they came. */
+  /** The tickets in the form in which they arrived. */
   readonly earlier: string;
   readonly own: Ticket;
 }
@@ -59,7 +59,7 @@ export function heldBy(own: Ticket, links: CallChain = [], earlier = ''): CallCh
   return Object.defineProperty([...links], HELD, { value: held });
 }
 
-/** The chain of a call that is made under `chain`, by the actor that `link` names. */
+/** The chain of a call that the actor named by `link` makes under `chain`. */
 export function chainTo(chain: CallChain, link: string): CallChain {
   const held = (chain as { [HELD]?: Held })[HELD];
   const next = [...chain, link];
@@ -89,7 +89,7 @@ function ticketsOf(chain: CallChain): string {
 /**
  * The chain of a message that the node of `own` runs.
  *
- * @throws INVALID_ENVELOPE when the header is no chain, or one longer than {@link MAX_CALL_DEPTH}
+ * @throws INVALID_ENVELOPE when the header is not a chain, or has more links than {@link MAX_CALL_DEPTH}
  */
 export function decodeCallChain(header: string, own: Ticket): CallChain {
   let chain: unknown;

@@ -1,17 +1,17 @@
-/** What makes the nodes and clients of one cluster fit together, as nodes answer it and clients compare it. */
+/** What the nodes and clients of a cluster must have in common: nodes report it, and clients compare it. */
 import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import { fingerprintOf } from '../placement/fingerprint.ts';
 import type { ClusterLocation } from './transport.ts';
 
 export interface ClusterIdentity {
-  /** Undefined where it is not known. */
+  /** Undefined if it is unknown. */
   readonly name?: string | undefined;
-  /** First part of the subjects; undefined where the bus has none. */
+  /** First part of the subjects; undefined if the bus has none. */
   readonly prefix?: string | undefined;
   /** Undefined at a client that has yet to ask. */
   readonly numShards: number | undefined;
-  /** A fingerprint: a seed may be kept from those who could choose keys for one shard. */
+  /** A fingerprint, because the seed may be a secret: it keeps others from choosing keys of one shard. */
   readonly seed: string;
   /** Name of the codec. */
   readonly codec: string;
@@ -39,7 +39,7 @@ const FIELDS = {
   codec: 'the codec',
 } as const satisfies Record<keyof ClusterIdentity, string>;
 
-/** Why a client does not fit the nodes that answered `answer`; undefined when it does, or they did not say. */
+/** Why a client does not fit the nodes that gave `answer`; undefined if it does, or they did not say. */
 export function misfitWith(own: ClusterIdentity, answer: unknown): ClstrError | undefined {
   if (typeof answer !== 'object' || answer === null) return undefined;
   const there = answer as Record<string, unknown>;

@@ -1,4 +1,4 @@
-/** Values to payload bytes and back. JSON unless told otherwise; both ends must use the same codec. */
+/** Converts values to payload bytes and back. The default is JSON; both ends must use the same codec. */
 import { describe } from '../base/describe.ts';
 import { decodeText, encodeText } from '../base/bytes.ts';
 import { methods } from '../base/spec.ts';
@@ -11,11 +11,11 @@ export interface Codec {
   readonly name: string;
   /** Text is sent as UTF-8. Throws when the value has no encoded form. `undefined` never gets here. */
   encode(value: unknown): string | Uint8Array;
-  /** The bytes are only valid during the call: copy what is kept. Throws when they are malformed. */
+  /** The bytes are only valid during the call: copy what you keep. Throws when they are malformed. */
   decode(payload: Uint8Array): unknown;
   /**
-   * For a codec of text: as `decode`, given the text of the bytes, which a transport often has at less cost. The text is
-   * part of a longer one: what is cut out of it and kept keeps all of it in memory.
+   * Decodes text instead of bytes, for a codec of text: a transport often has the text at less cost. The text is part of
+   * a longer one: a piece cut out of it keeps all of it in memory.
    */
   decodeText?(payload: string): unknown;
 }
@@ -48,7 +48,7 @@ function checkWeight(text: string): void {
 
 export const codecOption: Option<Codec> = methods(['encode', 'decode'], jsonCodec);
 
-/** For payloads that are bytes only, e.g. of a serializer of your own: no value but a `Uint8Array` travels. */
+/** For payloads that are bytes only, e.g. from a serializer of your own: it carries no value but a `Uint8Array`. */
 export const bytesCodec: Codec = {
   name: 'bytes',
   encode(value) {
@@ -58,7 +58,7 @@ export const bytesCodec: Codec = {
 };
 
 const EMPTY = new Uint8Array(0);
-/** No value, where the codec is JSON: no bytes too, but a wire that must send some knows which. */
+/** What the JSON codec makes of no value: no bytes, which a wire can tell from those of a value. */
 const NO_JSON = '';
 
 /** Whether a value travels as it is, without the codec. */
@@ -72,19 +72,19 @@ export function encodePayload(codec: Codec, value: unknown): string | Uint8Array
   if (isRawPayload(value)) return new Uint8Array(value);
   const encoded: unknown = codec.encode(value);
   if (typeof encoded === 'string' || encoded instanceof Uint8Array) return encoded;
-  throw new TypeError(`codec ${codec.name} made ${describe(encoded)} of it, which is neither text nor bytes`);
+  throw new TypeError(`codec ${codec.name} returned ${describe(encoded)}, which is neither text nor bytes`);
 }
 
-/** The opposite of {@link encodePayload}; raw bytes are copied out of the buffer they arrived in. */
+/** Reverses {@link encodePayload}; raw bytes are copied out of the buffer they arrived in. */
 export function decodePayload(codec: Codec, payload: string | Uint8Array, isRaw: boolean): unknown {
-  // Not `slice()`: on a Node Buffer that is a view, and the view would pin and share the whole chunk.
+  // On a Node Buffer `slice()` would return a view, which would pin and share the whole chunk.
   if (isRaw) return new Uint8Array(payloadBytes(payload));
   if (payload.length === 0) return undefined;
   if (typeof payload === 'string' && codec.decodeText !== undefined) return codec.decodeText(payload);
   return codec.decode(payloadBytes(payload));
 }
 
-/** What arrived, as bytes: for those who do not care which form the transport had. */
+/** The bytes of a payload, in whichever form the transport had it. */
 export function payloadBytes(payload: string | Uint8Array): Uint8Array {
   return typeof payload === 'string' ? encodeText(payload) : payload;
 }

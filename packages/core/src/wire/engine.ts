@@ -13,10 +13,10 @@ export interface Engine {
   readonly defer: (work: () => void) => void;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** For what each message may cause. */
+  /** For lines that any message may cause. */
   readonly floodLog: Pick<FloodLog, 'error'>;
   readonly stats: TransportStats;
-  /** Messages, and replies, that may wait for the connection. */
+  /** How many messages, and how many replies, may wait for the connection. */
   readonly maxWaiting: number;
   readonly maxWaitingBytes: number;
 }

@@ -1,4 +1,4 @@
-/** What travels with a payload, and the rules it must keep: type, key and headers, checked at both ends. */
+/** The type, key and headers that travel with a payload, and their rules, which both ends check. */
 import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import { encodeText, hasLoneSurrogate } from '../base/bytes.ts';
@@ -17,14 +17,14 @@ export const envelopeLimits = {
 } as const;
 Object.freeze(envelopeLimits);
 
-/** Message types that start so are the framework's own. */
+/** Message types with this prefix belong to the framework. */
 export const RESERVED_TYPE_PREFIX = 'clstr.';
 export const NODE_INFO_TYPE = 'clstr.node.info';
 /** A question that any node answers, whatever it owns, on the nodes' common subject and on its own. */
 export const TOPOLOGY_TYPE = 'clstr.topology';
-/** A node that asks itself whether messages reach it; its key is the run that is meant. */
+/** A node sends it to itself to learn whether messages reach it; its key names the run it is for. */
 export const PROBE_TYPE = 'clstr.probe';
-/** Header names that start so, in any case, are the framework's own. */
+/** Header names with this prefix, in upper or lower case, belong to the framework. */
 const RESERVED_HEADER_PREFIX = 'x-clstr-';
 
 export const NO_HEADERS: Headers = Object.freeze(Object.create(null) as Record<string, string>);
@@ -50,7 +50,7 @@ export function checkCallerType(type: string): void {
 }
 
 /**
- * @throws KEY_REQUIRED when `key` is no string, is empty, or has no UTF-8 form (two such keys would become one);
+ * @throws KEY_REQUIRED when `key` is not a string, is empty, or has no UTF-8 form (two such keys could become one);
  * INVALID_ENVELOPE when it is longer than `maxBytes`.
  */
 export function checkKey(key: unknown, maxBytes: number): void {

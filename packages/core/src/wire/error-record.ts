@@ -1,4 +1,4 @@
-/** Errors across the wire, native and JSON: a plain record, never the stack, never the cause. */
+/** Sends errors across the wire, native and JSON, as plain records without the stack and the cause. */
 import { describe, printable } from '../base/describe.ts';
 import { ActorError, ClstrError, isErrorCode } from '../base/errors.ts';
 import type { Failure, Outcome } from '../base/errors.ts';
@@ -20,7 +20,7 @@ const MAX_ACTOR_CODE_LENGTH = 256;
 export function errorToRecord(error: Failure): ErrorRecord {
   const { code, message, outcome, retryable, details } = error;
   const record: ErrorRecord = { code, message: message.slice(0, MAX_MESSAGE_LENGTH), outcome, retryable };
-  // An error of this code need not be an ActorError: one that a peer sent without its actorCode is not.
+  // An error of this code need not be an ActorError: a peer may have sent it without an actorCode.
   const { actorCode } = error as Failure & Partial<ActorError>;
   if (typeof actorCode === 'string') record.actorCode = actorCode.slice(0, MAX_ACTOR_CODE_LENGTH);
   if (details !== undefined) record.details = detailsToSend(details);
@@ -38,8 +38,8 @@ export function shortError(error: Failure): ClstrError {
 
 /**
  * A code that this version does not know becomes INTERNAL, its name kept in `details.code`.
- *
- * Without a stack: it would show how the frame was decoded, and to take it costs more than the rest of a call (13 µs).
+ * The error has no stack: it would show how the frame was decoded, and taking it costs more than the rest of a call
+ * (13 µs).
  */
 export function errorFromRecord(record: unknown): ClstrError {
   const engine = Error as { stackTraceLimit?: number | undefined };
@@ -81,7 +81,7 @@ function isOutcome(value: unknown): value is Outcome {
   return value === 'not-executed' || value === 'executed' || value === 'unknown';
 }
 
-/** The error itself must arrive, so what JSON cannot carry and what is too large is replaced by a mark. */
+/** The error itself must arrive, so a mark replaces details that JSON cannot carry or that are too large. */
 function detailsToSend(details: Record<string, unknown>): Record<string, unknown> {
   const copy = jsonCopy(details);
   if (typeof copy !== 'object' || copy === null || Array.isArray(copy)) return { dropped: describe(copy) };

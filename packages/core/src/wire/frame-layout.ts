@@ -1,6 +1,6 @@
 /** Numbers of the native wire, version 1; `docs/protocol/v1.md` describes them byte by byte. */
 
-/** Never a first byte of UTF-8 text, so that a receiver tells a native message from JSON by looking. */
+/** No UTF-8 text begins with this byte, so a receiver can tell a native message from JSON. */
 export const FRAME_MAGIC = 0xc1;
 export const FRAME_VERSION = 1;
 
@@ -22,7 +22,7 @@ export const REPLY_FIXED_BYTES = 9;
 export const CANCEL_BYTES = 16;
 export const NO_TTL = 0xffff_ffff;
 
-/** The most entries that a node reads of one batch: clients close theirs at 24,576 bytes, which hold 614 messages. */
+/** The most entries that a node reads from one batch: clients close theirs at 24,576 bytes, which hold 614 messages. */
 export const MAX_BATCH_ENTRIES = 1_024;
 
 /** Bytes that an entry takes in a batch beyond its type, key, headers and payload. */

@@ -1,4 +1,4 @@
-/** Bytes to entries: walks a batch of the native wire and checks every length on the way. */
+/** Reads entries from bytes: walks a batch of the native wire and checks every length on the way. */
 import { NO_HEADERS, envelopeLimits } from './envelope.ts';
 import type { Headers } from './envelope.ts';
 import { errorFromRecord } from './error-record.ts';
@@ -27,9 +27,9 @@ import type { InboundEntry } from './transport.ts';
 
 /** Gets the entries of a batch in order. */
 export interface FrameVisitor {
-  /** The payload is a part of the batch. */
+  /** The payload is part of the batch. */
   onMessage(entry: InboundEntry): void;
-  /** Exactly one of `error` and `payload` is meaningful; `payload` is a part of the batch. */
+  /** Exactly one of `error` and `payload` is meaningful; `payload` is part of the batch. */
   onReply(attempt: number, payload: string | Uint8Array, isRaw: boolean, error: ClstrError | undefined): void;
   onCancel(clientId: number, attempt: number): void;
   onBatchError(error: ClstrError): void;
@@ -37,7 +37,7 @@ export interface FrameVisitor {
   onMalformed(reason: string): void;
 }
 
-/** `unsupported` means another version: only a batch error was looked for. */
+/** `unsupported` means another version, of which only a batch error is read. */
 export type FrameResult = 'decoded' | 'unsupported' | 'not-a-frame';
 
 export function isFrame(bytes: Uint8Array): boolean {
@@ -45,7 +45,7 @@ export function isFrame(bytes: Uint8Array): boolean {
 }
 
 /**
- * Whether a batch of this version has more entries than a node reads: each costs work that its few bytes do not pay for,
+ * Whether a batch of this version has more entries than a node reads: an entry of few bytes costs as much work as any,
  * and nothing else gets a turn before the last one.
  */
 export function isCrowded(bytes: Uint8Array): boolean {
@@ -86,16 +86,16 @@ export function decodeFrame(bytes: Uint8Array, visitor: FrameVisitor, receivedAt
   return isSupported ? 'decoded' : 'unsupported';
 }
 
-/** Longer payloads stay bytes: what decodes them is then faster than what looks at them here. */
+/** Longer payloads stay bytes: decoding them is then faster than looking at them here. */
 const LONGEST_TEXT = 4_096;
 
-/** A longer batch carries a large payload, and is not copied as a whole for the short texts beside it. */
+/** A longer batch carries a large payload, and is not worth copying for the short texts beside it. */
 const LONGEST_BATCH_AS_TEXT = 65_536;
 
-/** V8 copies what it cuts out below this length; a longer part would keep the whole text with it, as long as a key lives. */
+/** V8 copies a substring below this length; a longer one would keep the whole text alive as long as the key. */
 const SHARED_FROM = 13;
 
-/** A batch that is read. */
+/** A batch that is being read. */
 class Batch {
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -107,8 +107,8 @@ class Batch {
   }
 
   /**
-   * Hot path. ASCII is cut out of one text of the whole batch, which for 64 bytes takes less than half the time of a view
-   * and a decoder for each: docs/decisions/0010.
+   * Hot path. An ASCII payload is cut out of one text of the whole batch, which for 64 bytes takes less than half the time
+   * of a view and a decoder: docs/decisions/0010.
    */
   payload(start: number, end: number, isRaw: boolean): string | Uint8Array {
     const text = isRaw || end - start > LONGEST_TEXT ? undefined : this.#ascii(start, end);
@@ -128,7 +128,7 @@ class Batch {
   }
 }
 
-/** Kinds this version does not know are skipped, so that later ones can be added. */
+/** Skips kinds that this version does not know, so that later versions can add some. */
 function decodeEntry(
   kind: number,
   batch: Batch,
@@ -203,7 +203,7 @@ function decodeMessage(
   );
 }
 
-/** A class, as no literal may make what waits: docs/decisions/0011. Positional, as it is made for each message. */
+/** A class, because objects that wait must not be literals: docs/decisions/0011. Positional, because it is hot. */
 class ReadMessage implements InboundEntry {
   readonly isNotify: boolean;
   readonly clientId: number;
@@ -331,7 +331,7 @@ function decodeError(bytes: Uint8Array): ClstrError {
 
 const MAX_SAFE_HIGH = 0x1f_ffff;
 
-/** -1 when the value is above 2^53 - 1. */
+/** Returns -1 when the value is above 2^53 - 1. */
 function readSafeInteger(view: DataView, offset: number): number {
   const high = view.getUint32(offset);
   return high > MAX_SAFE_HIGH ? -1 : high * 0x1_0000_0000 + view.getUint32(offset + 4);

@@ -10,17 +10,17 @@ import type { ClientWire, Outgoing, WireHost } from './link.ts';
 import { NodeAddressReader, subjectOf } from './subjects.ts';
 import type { Address, NodeAddress } from './transport.ts';
 
-/** Hot path: holds 3.5 times the throughput of one message per request at 1,024 in flight. */
+/** Hot path: reaches 3.5 times the throughput of one message per request, with 1,024 in flight. */
 export class FrameWire implements ClientWire {
   readonly #host: WireHost;
   readonly #addresses: NodeAddressReader;
   readonly #writer = createFrameWriter();
   readonly #visitor: FrameVisitor;
   #batchCount = 0;
-  /** Most turns send to one address, and to the one of the turn before. */
+  /** Most turns send to one address, the same as the turn before. */
   #lastTo: Address | undefined;
   #lastSubject = '';
-  /** Who sent the message that is being read. */
+  /** The sender of the message that is being read. */
   #from: NodeAddress | undefined;
   #message: BusMessage | undefined;
   #hasRead = false;
@@ -60,7 +60,7 @@ export class FrameWire implements ClientWire {
     for (const [subject, together] of bySubject) this.#write(subject, together);
   }
 
-  /** Go nodes drop native messages without a word. */
+  /** Go nodes drop native messages silently. */
   explainSilence(): string | undefined {
     if (this.#hasRead) return undefined;
     return "no node has ever answered this client: nodes of the Go implementation need natsTransport({ wire: 'json' })";
@@ -96,7 +96,7 @@ export class FrameWire implements ClientWire {
       const outgoing = entries[i]!;
       if (outgoing.isEnded) continue;
       const { entry } = outgoing;
-      // A text has at least as many bytes as units: what is far too large is not even encoded.
+      // A text has at least as many bytes as UTF-16 units: one that is far too large is not even encoded.
       let size = entry.payload.length;
       if (size <= maxPayload) {
         const before = writer.size;
@@ -109,7 +109,7 @@ export class FrameWire implements ClientWire {
         writer.rollback(before);
       }
       if (batch.length > 0) {
-        // Then this one has its turn again, unless what the others were told has ended it.
+        // Then the entry is written again, unless a callback of the others has ended it.
         this.#publish(subject, batch);
         batch = [];
         i--;

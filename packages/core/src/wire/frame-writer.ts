@@ -1,4 +1,4 @@
-/** Entries to bytes: writes one batch of the native wire into a buffer that it keeps. */
+/** Writes entries as bytes: one batch of the native wire at a time, into a buffer that it keeps. */
 import type { Headers } from './envelope.ts';
 import { errorToRecord } from './error-record.ts';
 import type { ErrorCode, Failure } from '../base/errors.ts';
@@ -24,7 +24,7 @@ import {
 import { encodeText, maxUtf8Bytes, writeText } from '../base/bytes.ts';
 import type { OutboundEntry } from './transport.ts';
 
-/** Writes one batch. `mark` and `rollback` take the last entry out again when it made the batch too large. */
+/** Writes one batch. `rollback` removes the last entry again if it made the batch too large. */
 export interface FrameWriter {
   /** Bytes written since the batch began, its header included; 0 while it is empty. */
   readonly size: number;
@@ -34,15 +34,15 @@ export interface FrameWriter {
   reply(attempt: number, payload: string | Uint8Array, isRaw: boolean): void;
   failure(attempt: number, error: Failure): void;
   cancel(clientId: number, attempt: number): void;
-  /** Takes out the entry written last: call with the `size` from before it. */
+  /** Removes the entry written last: call it with the `size` from before that entry. */
   rollback(size: number): void;
   /** The batch as bytes of their own; the writer begins the next batch. */
   take(): Uint8Array;
 }
 
 /**
- * A writer that cuts its batches out of slabs, as they cost the collector much less than a buffer per batch. A batch
- * keeps its whole slab alive: it is meant for sending, not for keeping.
+ * Creates a writer that cuts its batches out of slabs, which cost the garbage collector much less than a buffer per
+ * batch. A batch keeps its whole slab alive: send it, but do not store it.
  */
 export function createFrameWriter(): FrameWriter {
   return new SlabFrameWriter();
@@ -50,7 +50,7 @@ export function createFrameWriter(): FrameWriter {
 
 class SlabFrameWriter implements FrameWriter {
   count = 0;
-  /** The slab, and in it where the batch begins and where it ends so far. */
+  /** The slab, and the offsets where the batch begins and where it ends so far. */
   #bytes: Uint8Array = new Uint8Array(0);
   #view = new DataView(this.#bytes.buffer);
   #start = 0;
@@ -168,7 +168,7 @@ class SlabFrameWriter implements FrameWriter {
     }
   }
 
-  /** `start` counts from the beginning of the batch: reserving room may have moved it to another slab. */
+  /** `start` counts from the beginning of the batch, because making room may have moved the batch to another slab. */
   #endEntry(start: number): void {
     const entry = this.#start + start;
     this.#view.setUint32(entry + 1, this.#end - entry - ENTRY_HEADER_BYTES);
@@ -185,8 +185,8 @@ class SlabFrameWriter implements FrameWriter {
   }
 
   /**
-   * Slabs double from batch to batch: a writer that is hardly used, one of thousands, stays small. A batch that outgrows
-   * its slab gets one of twice its size, however large: it would be copied for each further entry otherwise.
+   * Slabs double from batch to batch, so that a writer that is hardly used, one of thousands, stays small. A batch that
+   * outgrows its slab gets one of twice its size, however large; otherwise each further entry would copy it.
    */
   #nextSlab(room: number): void {
     const usual = Math.min(SLAB_BYTES, Math.max(FIRST_SLAB_BYTES, this.#bytes.length * 2));
@@ -212,7 +212,7 @@ class SlabFrameWriter implements FrameWriter {
 const FIRST_SLAB_BYTES = 1_024;
 const SLAB_BYTES = 65_536;
 
-/** The whole-batch refusal of a batch whose version this side does not speak; frozen for all versions. */
+/** Refuses a whole batch whose version this side does not speak. The format is frozen for all versions. */
 export function encodeBatchError(code: ErrorCode): Uint8Array {
   const text = encodeText(code);
   const bytes = new Uint8Array(BATCH_HEADER_BYTES + ENTRY_HEADER_BYTES + text.length);

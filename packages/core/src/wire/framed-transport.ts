@@ -1,4 +1,4 @@
-/** The engine: a transport on any bus. It joins one bus with any number of clients and nodes. */
+/** The engine: a transport on any bus, which connects any number of clients and nodes to that bus. */
 import type { Clock } from '../base/clock.ts';
 import { detached } from '../base/async-context.ts';
 import { systemClock } from '../base/clock.ts';
@@ -36,20 +36,20 @@ import { WaitingReplies } from './waiting-replies.ts';
 export interface FramedTransportOptions extends Partial<Omit<Engine, 'bus' | 'prefix' | 'defer' | 'stats'>> {
   readonly name: string;
   readonly cluster?: ClusterLocation | undefined;
-  /** Makes what links other than probes speak; frames when not given. */
+  /** Creates the wire of all links but those of probes. Default: frames. */
   readonly createWire?: ((host: WireHost) => ClientWire) | undefined;
-  /** Reads messages that are no frames, for nodes. */
+  /** Reads messages to nodes that are not frames. */
   readonly foreign?: ForeignReader | undefined;
 }
 
 export interface FramedTransport extends Transport {
-  /** What was dropped so far. */
+  /** Counts of what was dropped so far. */
   readonly stats: Readonly<TransportStats>;
   settle(limitMs: number): Promise<void>;
   useLogger(logger: Logger): void;
 }
 
-/** A transport that speaks the native wire on `bus`, and closes it. */
+/** Creates a transport that speaks the native wire on `bus`, and closes the bus at its end. */
 export function framedTransport(bus: Bus, options: FramedTransportOptions): FramedTransport {
   return new EngineTransport(bus, options, undefined);
 }
@@ -106,7 +106,7 @@ class EngineTransport implements FramedTransport, Engine {
 
   openLink({ clientId, isProbe }: LinkOptions): ClientLink {
     this.#checkOpen();
-    // Another wire need not know direct addresses.
+    // Probes use frames, because another wire may not know direct addresses.
     const createWire = isProbe === true ? undefined : this.#options.createWire;
     const link: Link = new Link(this, clientId, createWire ?? ((host) => new FrameWire(host)), () => {
       this.#links.delete(link);
@@ -126,7 +126,7 @@ class EngineTransport implements FramedTransport, Engine {
     return served;
   }
 
-  /** As a batch of replies does, it names its node by the reply subject. */
+  /** Like a batch of replies, an announcement names its node by the reply subject. */
   announce(self: NodeAddress): void {
     const { bus, prefix, logger } = this;
     if (this.#closing !== undefined || !bus.isConnected) return;
@@ -202,6 +202,6 @@ class EngineTransport implements FramedTransport, Engine {
   }
 }
 
-/** How long the end waits for a connection that is down, when replies do. */
+/** How long `close` waits for a connection that is down if replies wait for it. */
 const LAST_ANSWER_MS = 2_000;
 const NO_BYTES = new Uint8Array(0);

@@ -1,15 +1,15 @@
 /**
- * Refuses values that JSON would empty or change without a word, and names the place.
+ * Refuses values that JSON would silently empty or change, and names the place.
  *
  * Hot path: {@link isPlainJson} looks at every payload before it is encoded (40 to 80 ns for 64 bytes, where
- * `JSON.stringify` takes 400 to 900); only what it does not know is walked a second time, with the path.
+ * `JSON.stringify` takes 400 to 900); only a value that it does not know is walked again, with the path.
  */
 import { describe } from '../base/describe.ts';
 
 /** Deeper values take the slow walk, which finds circles. */
 const MAX_PLAIN_DEPTH = 32;
 
-/** @throws TypeError that names the path of the value, what it is, and what to send in its place */
+/** @throws TypeError that names the path of the value, what the value is, and what to send instead */
 export function checkJsonValue(value: unknown): void {
   if (!isPlainLeaf(value) && !(isObject(value) && isPlainJson(value, MAX_PLAIN_DEPTH))) checkSlowly(value);
 }
@@ -27,7 +27,7 @@ function isPlainJson(value: object, depth: number): boolean {
   if (Object.getPrototypeOf(value) !== Object.prototype) return false;
   for (const name in value) {
     const item = (value as Record<string, unknown>)[name];
-    // An absent field arrives absent.
+    // JSON leaves out an undefined field, which is undefined at the receiver too.
     if (isPlainLeaf(item) || item === undefined) continue;
     if (!isObject(item) || depth === 0 || !isPlainJson(item, depth - 1)) return false;
   }
@@ -52,7 +52,7 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-/** Finds what the fast walk stumbled over. Instances of classes and deep values pass here when JSON keeps them. */
+/** Finds what the fast walk did not know. Class instances and deep values pass here if JSON keeps them. */
 function checkSlowly(value: unknown): void {
   try {
     new Walk().visit(value, true);
@@ -64,10 +64,10 @@ function checkSlowly(value: unknown): void {
 
 class Walk {
   readonly #path: (string | number)[] = [];
-  /** The objects around the value that is visited. */
+  /** The objects around the value that is being visited. */
   readonly #around: object[] = [];
 
-  /** JSON asks a value for its toJSON(), but not what that returned. */
+  /** JSON calls the toJSON() of a value, but not that of the result. */
   visit(value: unknown, mayReplace: boolean): void {
     if (isPlainLeaf(value)) return;
     if (mayReplace && hasToJson(value) && !ArrayBuffer.isView(value)) {
@@ -75,7 +75,7 @@ class Walk {
       return;
     }
     if (value === undefined) {
-      // A field is left out; an array has no place that could be.
+      // JSON can leave out a field, but not an element of an array.
       if (typeof this.#path.at(-1) === 'number') throw this.#refusal('undefined', 'null', 'send null');
       return;
     }
@@ -137,7 +137,7 @@ class Walk {
   }
 }
 
-/** What to send in place of an object that JSON would empty or change; undefined when JSON keeps it. */
+/** What to send instead of an object that JSON would empty or change; undefined if JSON keeps the object. */
 function adviceFor(value: object): string | undefined {
   if (ArrayBuffer.isView(value) || BINARY.has(tagOf(value))) {
     return 'send bytes as a Uint8Array that is the whole payload, or as base64';
@@ -158,13 +158,13 @@ const ADVICE: ReadonlyMap<string, string> = new Map([
   ['RegExp', 'send its source'],
 ]);
 
-/** Whether it is a plain object, of this realm or another one. */
+/** Whether `value` is a plain object, of this realm or another one. */
 function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** Holds across realms, where `instanceof` does not. */
+/** Works across realms, where `instanceof` does not. */
 function tagOf(value: object): string {
   return Object.prototype.toString.call(value).slice('[object '.length, -1);
 }

@@ -1,6 +1,6 @@
 /**
- * How much work a JSON text makes, told from its brackets and colons before it is parsed. Each array or object costs up to
- * 0.5 µs however little it holds, so that a megabyte of brackets would stop the event loop for half a second.
+ * Estimates the work of parsing a JSON text from its brackets and colons. Each array or object costs up to 0.5 µs however
+ * little it holds, so a megabyte of brackets would block the event loop for half a second.
  */
 
 export interface JsonBounds {
@@ -13,7 +13,7 @@ export interface JsonBounds {
 /** The bounds of a payload: a megabyte of records has 25,000 arrays and objects. */
 export const PAYLOAD_BOUNDS: JsonBounds = { containers: 100_000, members: Number.POSITIVE_INFINITY };
 
-/** Looks at a text once, 1 to 3 ms for a megabyte; not at all where it is too short to be heavy. */
+/** Reads the text once, in 1 to 3 ms per megabyte, unless it is too short to be heavy. */
 export function isHeavyJson(text: string, { containers, members }: JsonBounds): boolean {
   if (text.length <= containers && text.length <= members) return false;
   let opened = 0;
@@ -36,7 +36,7 @@ const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const OPEN_BRACE = 0x7b;
 
-/** The end of the string that begins at `from`; -1 when it does not end, which is not JSON. */
+/** The end of the string that begins at `from`; -1 if it does not end, so that the text is not JSON. */
 function endOfString(text: string, from: number): number {
   let end = text.indexOf('"', from);
   while (end >= 0 && isEscaped(text, end)) end = text.indexOf('"', end + 1);

@@ -1,7 +1,7 @@
 /**
  * The client side: one inbox, the attempts that wait for a reply, and the entries that wait for the connection.
  *
- * While disconnected nothing is given to the bus, which might send it later without asking: unsent entries wait here
+ * While the bus is disconnected it gets nothing, because it might send it later without asking: unsent entries wait here
  * until the connection is back or their deadline passes.
  */
 import { ClstrError } from '../base/errors.ts';
@@ -18,7 +18,7 @@ export class Outgoing extends PendingAttempt {
   batch: SentBatch | undefined = undefined;
 }
 
-/** One message that left: what its being undelivered, or the loss of the connection, concerns. */
+/** One message that left: if it is undelivered or the connection is lost, its entries are affected. */
 export interface SentBatch {
   /** The last token of its reply subject, in base 36. */
   readonly id: number;
@@ -29,25 +29,25 @@ export interface SentBatch {
   open: number;
 }
 
-/** How entries become messages, and messages replies. */
+/** How entries become messages, and messages become replies. */
 export interface ClientWire {
   /** Publishes the entries of one turn by `publish` of its link, and tells the link of each failure by `failed`. */
   send(turn: readonly Outgoing[]): void;
   /** Reads a message of the inbox. */
   read(message: BusMessage): void;
   cancel(outgoing: Outgoing): void;
-  /** As {@link ClientLink.explainSilence}. */
+  /** See {@link ClientLink.explainSilence}. */
   explainSilence?(): string | undefined;
 }
 
-/** What a wire needs of its link. */
+/** What a wire needs from its link. */
 export interface WireHost {
   readonly engine: Engine;
   readonly port: BusPort;
   readonly clientId: number;
   readonly inbox: string;
   readonly pending: PendingTable<Outgoing>;
-  /** Publishes one message that holds `entries`, which fail when it does not leave. */
+  /** Publishes one message that holds `entries`, and fails them if it does not leave. */
   publish(subject: string, bytes: Uint8Array, token: number, entries: readonly Outgoing[]): void;
   failed(outgoing: Outgoing, error: ClstrError): void;
   /** An entry of a batch ended. */
@@ -131,19 +131,19 @@ export class Link implements ClientLink, WireHost {
     this.#forget(attempt);
   }
 
-  /** A client without the permission works on: it asks when a call was refused or timed out. */
+  /** A client without the permission still works: it asks for owners when a call is refused or times out. */
   onAnnouncement(listener: (from: NodeAddress | undefined) => void): void {
     if (this.#isClosed) return;
     const { prefix, logger, floodLog } = this.engine;
     const reader = new NodeAddressReader(prefix);
     const onEnded = (err: unknown): void => {
-      logger.warn({ err }, 'new owners are not heard of: they are found more slowly');
+      logger.warn({ err }, 'this client cannot receive announcements: it finds new owners more slowly');
     };
     const onMessage = ({ reply }: BusMessage): void => {
       try {
         listener(reader.read(reply));
       } catch (err) {
-        floodLog.error('hearing of new owners failed', { err });
+        floodLog.error('handling an announcement failed', { err });
       }
     };
     try {
@@ -162,7 +162,7 @@ export class Link implements ClientLink, WireHost {
     return this.#closing;
   }
 
-  /** The transport closes: what waits for a reply fails. */
+  /** The transport closes: all that waits for a reply fails. */
   fail(): void {
     const waiting = this.pending.clear();
     void this.close();
@@ -174,7 +174,7 @@ export class Link implements ClientLink, WireHost {
     }
   }
 
-  /** Sends what was handed over. */
+  /** Sends the entries that were handed over. */
   flush(): void {
     while (this.#turn.length > 0) this.#endTurn();
   }
@@ -190,7 +190,7 @@ export class Link implements ClientLink, WireHost {
     const batch: SentBatch = { id: token, subject, entries, open: entries.length };
     this.#batches.add(batch);
     for (const outgoing of entries) outgoing.batch = batch;
-    // What one sink does may end the entries after it: all have left by now.
+    // All entries have left by now, but one sink may end those after it.
     for (const { isEnded, sink } of entries) if (!isEnded) sink.onSent();
     if (!isHeard) this.#onUndelivered(token);
   }
@@ -220,7 +220,7 @@ export class Link implements ClientLink, WireHost {
     let turn = this.#turn;
     if (turn.length <= bus.batchEntries) this.#turn = [];
     else {
-      // One batch at a time, so that others have their turn on a bus within the process.
+      // One batch at a time, so that the receivers of a bus within the process get their turn.
       turn = turn.splice(0, bus.batchEntries);
       defer(this.#endTurn);
     }
@@ -237,7 +237,7 @@ export class Link implements ClientLink, WireHost {
     this.#turn.push(outgoing);
   }
 
-  /** Not on the hot path: the connection is down, or this entry fails at once. */
+  /** Off the hot path: the connection is down, or this entry fails at once. */
   #hold(outgoing: Outgoing): void {
     const { bus, maxWaiting, maxWaitingBytes } = this.engine;
     const bytes = heldBytes(outgoing.entry);
@@ -281,7 +281,7 @@ export class Link implements ClientLink, WireHost {
     return outgoing;
   }
 
-  /** Its listener throws nothing: that might end the read loop of a bus, and with it the connection. */
+  /** The listener must not throw: an error might end the read loop of the bus, and with it the connection. */
   #subscribe(): BusSubscription {
     const guarded =
       <T>(read: (value: T) => void) =>
@@ -310,7 +310,7 @@ export class Link implements ClientLink, WireHost {
 
   #onDenied(error: ClstrError): void {
     this.#denied = error;
-    this.engine.logger.error({ err: error }, `the ${this.#label} server keeps replies from this client`);
+    this.engine.logger.error({ err: error }, `the ${this.#label} server denies this client its replies`);
     this.#batches.clear();
     this.#waiting.clear();
     this.#waitingBytes = 0;
@@ -320,7 +320,7 @@ export class Link implements ClientLink, WireHost {
     }
   }
 
-  /** What has left may have run or not; a notify that has left was handed over, which is all it promises. */
+  /** A request that has left may have run or not. A notify that has left was handed over, which is all it promises. */
   #onDisconnect(): void {
     const lost = this.#batches.values().flatMap((batch) => batch.entries.filter((one) => !one.isEnded));
     this.#batches.clear();
@@ -343,5 +343,5 @@ export class Link implements ClientLink, WireHost {
   }
 }
 
-/** More than the batches that wait on nearly every link. */
+/** Nearly every link has fewer batches waiting. */
 const SLOTS = 1_024;

@@ -1,10 +1,10 @@
-/** The attempts of one link that wait for an answer, and a memory of those that were answered last. */
+/** The attempts of one link that wait for an answer, and those that were answered last. */
 import { SlotTable } from './slot-table.ts';
 import type { Address, NodeAddress, OutboundEntry, ReplySink } from './transport.ts';
 
-/** An entry between `send` and its last reply. A class, as no literal may make what waits: docs/decisions/0011. */
+/** An entry from `send` to its last reply. A class, because what waits must not be a literal: docs/decisions/0011. */
 export class PendingAttempt {
-  /** The attempt it was added under: an entry that is repeated has a new one by then. */
+  /** The attempt under which the table holds it; the entry of a repeated call may have a newer one. */
   readonly id: number;
   readonly to: Address;
   readonly entry: OutboundEntry;
@@ -20,10 +20,10 @@ export class PendingAttempt {
   }
 }
 
-/** Answered attempts remembered, to recognise a second answer. */
+/** How many answered attempts the table remembers, to recognise a second answer. */
 const ANSWERED = 1_024;
 
-/** More than wait on nearly every link. */
+/** Nearly every link has fewer attempts waiting. */
 const SLOTS = 16_384;
 
 /** For transports: one per link. */
@@ -31,7 +31,7 @@ export class PendingTable<P extends PendingAttempt> {
   readonly #waiting = new SlotTable<P>(SLOTS);
   readonly #answeredAttempts = new Float64Array(ANSWERED).fill(-1);
   readonly #answeredShards = new Uint32Array(ANSWERED);
-  /** Told of a second reply for one attempt: two nodes serve the shard. */
+  /** Called when a second reply for one attempt arrives: two nodes serve the shard. */
   onDuplicateReply: ((shard: number, from: NodeAddress | undefined) => void) | undefined;
 
   add(pending: P): void {
@@ -45,7 +45,7 @@ export class PendingTable<P extends PendingAttempt> {
     return pending;
   }
 
-  /** The attempt that a reply answers; undefined for a late or a second reply, the latter being reported. */
+  /** The attempt that a reply answers; undefined for a late reply, or for a second one, which is reported. */
   answer(attempt: number, from: NodeAddress | undefined): P | undefined {
     const pending = this.remove(attempt);
     const slot = attempt % ANSWERED;

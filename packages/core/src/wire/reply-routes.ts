@@ -11,25 +11,25 @@ import { isInbox } from './subjects.ts';
 import type { InboundEntry, ReplyPort } from './transport.ts';
 import type { WaitingReplies } from './waiting-replies.ts';
 
-/** Clients remembered; the one that was silent for longest is forgotten first, and remembered again at its next message. */
+/** The most clients a node remembers: it forgets the longest silent one first, until its next message. */
 const MAX_ROUTES = 4_096;
-/** A client that was not heard of for so long is forgotten at one of the next messages. */
+/** A client that sent nothing for this long is forgotten at one of the next messages. */
 const IDLE_MS = 60_000;
 const LOOK_MS = 10_000;
-/** Clients whose replies wait for the end of the turn; each takes a slab of 64 KiB at most. */
+/** How many clients may have replies that wait for the end of the turn; each takes a slab of 64 KiB at most. */
 const MAX_OPEN = 64;
 
 /** The ways back to all clients of one node. */
 export class ReplyRoutes {
   readonly engine: Engine;
   readonly port: BusPort;
-  /** Named in every reply, so that the client can come back directly. */
+  /** Every reply names it, so that the client can send its next calls directly. */
   readonly directSubject: string;
   readonly waiting: WaitingReplies;
   readonly #routes = new Map<string, ReplyRoute>();
-  /** The last of them. */
+  /** The last of the routes. */
   #newest: ReplyRoute | undefined;
-  /** Those to which replies leave at the end of this turn. */
+  /** The routes on which replies leave at the end of this turn. */
   readonly #open: ReplyRoute[] = [];
   readonly #spareWriters: FrameWriter[] = [];
   #lookedMs = 0;
@@ -41,7 +41,7 @@ export class ReplyRoutes {
     this.waiting = waiting;
   }
 
-  /** Hot path: of the client that sent last only the token of its batch is new. */
+  /** Hot path: if the same client sends again, only the token of its batch is new. */
   isTrusted(replySubject: string): boolean {
     const newest = this.#newest;
     return (
@@ -58,7 +58,7 @@ export class ReplyRoutes {
     if (newest !== undefined && newest.inbox.length === end && replySubject.startsWith(newest.inbox))
       return newest.use(replySubject, nowMs);
     const inbox = replySubject.slice(0, end);
-    // An inbox of one token after the prefix has no token for batches: it is the client.
+    // An inbox of one token after the prefix has no token for batches: the whole subject names the client.
     const client = this.engine.bus.inboxPrefixes.includes(inbox) ? replySubject : inbox;
     let route = this.#routes.get(client);
     if (route === undefined) {
@@ -70,7 +70,7 @@ export class ReplyRoutes {
     return route.use(replySubject, nowMs);
   }
 
-  /** A writer for the replies of this turn: of thousands of clients, each would keep a slab of its own. */
+  /** A writer for the replies of this turn. One writer per client would mean thousands of slabs. */
   open(route: ReplyRoute): FrameWriter {
     if (this.#open.length === MAX_OPEN) this.#flush();
     if (this.#open.length === 0) this.engine.defer(this.#flush);
@@ -143,7 +143,7 @@ export class ReplyRoute implements ReplyPort {
 
   #holdReply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void {
     const target = withoutPayload(entry);
-    // Its bytes may be the handler's own, which goes on.
+    // The bytes may belong to the handler, which runs on and may change them.
     const kept = typeof payload === 'string' ? payload : new Uint8Array(payload);
     this.#routes.waiting.hold(entry, kept.length, () => {
       this.reply(target, kept, isRaw);
@@ -159,7 +159,7 @@ export class ReplyRoute implements ReplyPort {
     const { engine, waiting } = this.#routes;
     if (!engine.bus.isConnected) {
       const target = withoutPayload(entry);
-      // Of the error only what leaves, not what caused it.
+      // Keeps only the parts of the error that leave, not its cause.
       const record = errorToRecord(error);
       const kept = errorFromRecord(record);
       waiting.hold(entry, JSON.stringify(record).length, () => {
@@ -177,7 +177,7 @@ export class ReplyRoute implements ReplyPort {
     }
   }
 
-  /** The turn ends: what is written leaves. */
+  /** The turn ends: the written replies leave. */
   close(): FrameWriter {
     const writer = this.#writer!;
     this.#writer = undefined;
@@ -185,7 +185,7 @@ export class ReplyRoute implements ReplyPort {
     return writer;
   }
 
-  /** True when the entry after the first `before` bytes was one too many: those have left, and it is to be written again. */
+  /** Whether the entry after the first `before` bytes was one too many: those have left, the caller writes it again. */
   #isOver(writer: FrameWriter, before: number): boolean {
     const { count } = writer;
     if (count === 1) return false;
@@ -207,7 +207,7 @@ export class ReplyRoute implements ReplyPort {
   }
 }
 
-/** Whether `subject` is `inbox` and one token more, of letters and digits as batches have them. */
+/** Whether `subject` is `inbox` and one more token of letters and digits, as batches have. */
 function isTokenBelow(inbox: string, subject: string): boolean {
   const start = inbox.length + 1;
   const { length } = subject;
@@ -224,7 +224,7 @@ function isTokenBelow(inbox: string, subject: string): boolean {
 const MAX_TOKEN = 11;
 const DOT = 46;
 
-/** What its reply needs of it: a message that waits must not keep the batch alive in which it came. */
+/** Keeps what the reply needs: a message that waits must not keep its whole batch alive. */
 function withoutPayload(entry: InboundEntry): InboundEntry {
   return { ...entry, payload: '', headers: undefined, key: undefined };
 }

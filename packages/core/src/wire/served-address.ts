@@ -1,4 +1,4 @@
-/** The node side of one address: its subscription, and what arrives on it. */
+/** The node side of one address: its subscription and the messages that arrive on it. */
 import type { ClstrError, ErrorCode } from '../base/errors.ts';
 import type { BusMessage, BusSubscription } from './bus.ts';
 import type { Engine } from './engine.ts';
@@ -10,7 +10,7 @@ import { subjectOf } from './subjects.ts';
 import { NOWHERE, isTopologyAddress } from './transport.ts';
 import type { Address, EntryReceiver, InboundEntry, ReplyPort, Subscription } from './transport.ts';
 
-/** Reads a message that is no frame, and came to an address of a node with a reply subject that is an inbox, or with none. */
+/** Reads a message to a node that is not a frame; its reply subject is an inbox, or empty. */
 export type ForeignReader = (message: BusMessage, served: ServedAddress) => void;
 
 export class ServedAddress implements Subscription {
@@ -70,7 +70,7 @@ export class ServedAddress implements Subscription {
   async #close(): Promise<void> {
     this.#onClose();
     if (this.#engine.bus.state === 'closed') return;
-    // Draining hands on what is already on its way here, so that it is answered; unsubscribing would drop it unseen.
+    // Draining hands on messages that are already on their way, so that the node answers them; unsubscribing drops them.
     await this.#subscription.drain();
   }
 
@@ -91,7 +91,7 @@ export class ServedAddress implements Subscription {
       else if (this.#foreign === undefined) stats.malformed++;
       else this.#foreign(message, this);
     } catch (err) {
-      // Whatever escapes from here might end the read loop of the bus, and with it the connection.
+      // An error that escapes might end the read loop of the bus, and with it the connection.
       floodLog.error('handling a message failed', { err, subject: this.subject });
     }
   }
@@ -120,7 +120,7 @@ export class ServedAddress implements Subscription {
   }
 }
 
-/** Hands the entries of a frame on, with the way back of the message they came in. */
+/** Hands on the entries of a frame, each with the way back to the sender of the frame. */
 class Visitor implements FrameVisitor {
   port: ReplyPort = NOWHERE;
   readonly #receiver: EntryReceiver;

@@ -1,12 +1,12 @@
 /**
- * Finds what waits by a number that counts up. A `Map` would do, but under a steady flow of additions and removals it
- * rebuilds its table again and again, and its dead tables keep the dead entries alive until a full collection (measured
- * at 1,024 in flight: a fifth of the client's time): docs/decisions/0003.
+ * Finds waiting items by a number that counts up. Under a steady flow of additions and removals a `Map` rebuilds its
+ * table again and again, and the old tables keep dead entries alive until a full collection (a fifth of the client's
+ * time with 1,024 in flight): docs/decisions/0003.
  */
 export class SlotTable<T extends { readonly id: number }> {
   /** By `id % slots`. */
   readonly #slots: (T | undefined)[];
-  /** Those so old that a newer one took their slot. */
+  /** Items so old that a newer one took their slot. */
   readonly #overtaken = new Map<number, T>();
 
   constructor(slots: number) {
@@ -25,7 +25,7 @@ export class SlotTable<T extends { readonly id: number }> {
     return value !== undefined && value.id === id ? value : this.#overtaken.get(id);
   }
 
-  /** Forgets it, and returns it if it was there. */
+  /** Removes an item, and returns it if it was there. */
   remove(id: number): T | undefined {
     const slot = id % this.#slots.length;
     const value = this.#slots[slot];

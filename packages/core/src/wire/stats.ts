@@ -1,4 +1,4 @@
-/** What a transport dropped: things that have no sender to tell. */
+/** Counts what a transport dropped without a sender to report it to. */
 export interface TransportStats {
   /** Messages, or entries of one, that could not be read. */
   malformed: number;
@@ -6,7 +6,7 @@ export interface TransportStats {
   forbiddenReplySubjects: number;
   /** Native messages of another version of the wire. */
   unsupportedVersions: number;
-  /** Replies that did not leave: the connection was down for longer than their callers waited, or too many waited for it. */
+  /** Replies that did not leave: the connection was down for longer than their callers waited, or too many waited. */
   lostReplies: number;
 }
 

@@ -1,12 +1,12 @@
-/** Subjects on a bus: of shards, of nodes, of inboxes, and which reply subjects may be trusted. */
+/** Builds and reads the subjects of shards, nodes and inboxes, and decides which reply subjects to trust. */
 import { invalidOption } from '../base/options.ts';
 import { nodeAddress } from './address.ts';
 import { isNodeAddress, isTopologyAddress } from './transport.ts';
 import type { Address, NodeAddress } from './transport.ts';
 
 /**
- * Where messages for an address go. What is no plain subject would be protocol: it is refused before anything leaves,
- * whoever made the address.
+ * Where messages for an address go. Anything but a plain subject could inject protocol: it is refused before a message
+ * leaves, whatever made the address.
  *
  * @throws INVALID_OPTION
  */
@@ -25,10 +25,10 @@ export function subjectOf(prefix: string, address: Address): string {
   return `${prefix}.shard.${shard}`;
 }
 
-/** The same few objects come again and again: each is checked once. The prefix was checked with the options. */
+/** The same few objects come again and again: each is checked once. The options check the prefix. */
 const checkedAddresses = new WeakSet<NodeAddress>();
 
-/** How errors name a subject: the callers of whoever sent there are not told which shard that was. */
+/** How errors name a subject: without the shard, because an error may reach the callers of its caller. */
 export function describeSubject(subject: string): string {
   return subject.replace(/\.shard\.\d+$/, '.shard.*');
 }
@@ -38,7 +38,7 @@ export function announcementsOf(prefix: string): string {
   return `${prefix}.topology.changes`;
 }
 
-/** Dot-separated tokens of printable ASCII without wildcards: what may be published to without harm. */
+/** Whether `subject` is dot-separated tokens of printable ASCII without wildcards, and so safe to publish to. */
 export function isPlainSubject(subject: string): boolean {
   return subject.length <= MAX_SUBJECT_LENGTH && PLAIN_SUBJECT.test(subject);
 }

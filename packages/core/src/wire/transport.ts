@@ -6,7 +6,7 @@ import type { NodeAddress } from './address.ts';
 
 export type { NodeAddress } from './address.ts';
 
-/** Whoever serves a shard. */
+/** The node that serves a shard. */
 export interface ShardAddress {
   readonly shard: number;
 }
@@ -40,11 +40,11 @@ export interface OutboundEntry {
   /** Text is sent as UTF-8. */
   readonly payload: string | Uint8Array;
   readonly isRaw: boolean;
-  /** What is left of the time budget, in whole milliseconds, 0 when it is used up. */
+  /** The rest of the time budget, in whole milliseconds, 0 when it is used up. */
   remainingMs(): number;
 }
 
-/** A reply as it arrived; `payload` is only valid during the call, and text or bytes as the transport has it. */
+/** A reply as it arrived; `payload` is only valid during the call, and is text or bytes as the transport has it. */
 export interface InboundReply {
   /** Set for a refusal or a failure; `payload` is empty then. */
   readonly error: ClstrError | undefined;
@@ -54,9 +54,9 @@ export interface InboundReply {
   readonly from: NodeAddress | undefined;
 }
 
-/** Where the effect of an entry is told. Calls come in the order sent, then one reply or one error. */
+/** Receives the fate of an entry: `onSent` in the order sent, then one reply or one error. */
 export interface ReplySink {
-  /** The entry has left this process. Never called for an entry that failed before. */
+  /** The entry has left this process. Not called for an entry that failed before. */
   onSent(): void;
   onReply(reply: InboundReply): void;
   /** The entry failed in the transport; nothing follows. */
@@ -67,15 +67,15 @@ export interface ReplySink {
 export interface ClientLink {
   /** Never throws and never calls the sink before it has returned. */
   send(to: Address, entry: OutboundEntry, sink: ReplySink): void;
-  /** Forgets the attempt, and tells its node to stop when it had left. The sink hears nothing more. */
+  /** Forgets the attempt, and tells its node to stop if it had left. The sink is not called again. */
   cancel(attempt: number): void;
   /** Forgets a notify that can no longer be refused; sends nothing. */
   release(attempt: number): void;
   /** Called with a second reply for one attempt: two nodes serve the shard. */
   onDuplicateReply: ((shard: number, from: NodeAddress | undefined) => void) | undefined;
   /**
-   * From now on calls `listener` whenever a node announces itself, with the run it claims to be. Anybody may have said
-   * so: it is only a reason to ask. Where the bus forbids to listen, nothing is heard. Call once; never throws.
+   * From now on calls `listener` whenever a node announces itself, with the run it claims to be. Anybody can send that:
+   * it is only a reason to ask. If the bus forbids the subscription, `listener` is not called. Call once; never throws.
    */
   onAnnouncement(listener: (from: NodeAddress | undefined) => void): void;
   /** What may be wrong when calls time out, as long as no node has ever answered on this link. */
@@ -85,7 +85,7 @@ export interface ClientLink {
 }
 
 /**
- * Bytes that something keeps while it waits. A text counts its characters: the length of its UTF-8 form would take a walk.
+ * The bytes that a message keeps while it waits. A text counts its characters, as its length in UTF-8 would take a walk.
  */
 export function heldBytes({
   payload,
@@ -98,7 +98,7 @@ export function heldBytes({
   return bytes;
 }
 
-/** One message as it reached a node; `payload` is only valid during the call, and text or bytes as the transport has it. */
+/** One message as it reached a node; `payload`, text or bytes as the transport has it, is only valid during the call. */
 export interface InboundEntry {
   readonly isNotify: boolean;
   /** 0 when the wire carries no attempt id; such an entry can neither be cancelled nor recognised when repeated. */
@@ -108,7 +108,7 @@ export interface InboundEntry {
   readonly type: string;
   readonly key: string | undefined;
   readonly headers: Headers | undefined;
-  /** The node empties it once it is decoded, if the entry stays: it may be a part of the whole message. */
+  /** The node empties it once it is decoded, if the entry stays, because it may keep the whole message alive. */
   payload: string | Uint8Array;
   readonly isRaw: boolean;
   /** The time budget counted from `receivedAtMs`; undefined when the sender gave none. */
@@ -117,18 +117,18 @@ export interface InboundEntry {
   readonly receivedAtMs: number;
 }
 
-/** The way back to the sender of an entry. Never throws; what cannot be sent is counted and dropped. */
+/** The way back to the sender of an entry. Never throws; a reply that cannot be sent is counted and dropped. */
 export interface ReplyPort {
-  /** Names whom the replies go to; equal for all entries of one client, and for no two clients. */
+  /** Names the receiver of the replies; equal for all entries of one client, and different between clients. */
   readonly inbox?: string | undefined;
   reply(entry: InboundEntry, payload: string | Uint8Array, isRaw: boolean): void;
   fail(entry: InboundEntry, error: Failure): void;
 }
 
-/** For a message without a reply subject: its sender wants to hear nothing, and no question of its is answered. */
+/** For a message without a reply subject: its sender wants no reply, and gets none even to a question. */
 export const NOWHERE: ReplyPort = { inbox: '', reply() {}, fail() {} };
 
-/** What a node gives to a transport to be served. Neither method throws. */
+/** What a node gives to a transport to receive messages. Neither method throws. */
 export interface EntryReceiver {
   onEntry(entry: InboundEntry, port: ReplyPort): void;
   /** The caller of an attempt gave up. */
@@ -137,10 +137,9 @@ export interface EntryReceiver {
 
 export interface Subscription {
   /**
-   * Resolves with the reason when the bus ends the subscription without having been asked: a permission was taken away,
-   * or a limit of subscriptions was reached. Nothing arrives any more, and the transport does not try again: serve the
-   * address again, or give it up. Does not settle otherwise, in particular not after `close()` or when the transport is
-   * closed.
+   * Resolves with the reason when the bus ends the subscription by itself: a permission was revoked, or a limit of
+   * subscriptions was reached. Nothing arrives any more, and the transport does not try again: serve the address again, or
+   * give it up. It does not settle otherwise, not even after `close()` of the subscription or the transport.
    */
   readonly ended: Promise<ClstrError>;
   /** Resolves after the bus confirmed that nothing more will arrive. Idempotent. */
@@ -151,14 +150,14 @@ export type ConnectionState = 'connected' | 'disconnected' | 'closed';
 
 export interface ConnectionEvent {
   readonly state: ConnectionState;
-  /** The server concerned, without credentials. */
+  /** The address of the server, without credentials. */
   readonly server: string | undefined;
 }
 
 export interface LinkOptions {
   /** Random, safe, non-zero integer: the first half of every attempt id. */
   readonly clientId: number;
-  /** A node opens it to ask itself: what is sent to a node's address must reach that very node, whatever the wire. */
+  /** A node opens such a link to probe itself: a message to a node's address must reach that very node on any wire. */
   readonly isProbe?: boolean | undefined;
 }
 
@@ -172,17 +171,17 @@ export interface ClusterLocation {
   readonly service?: string | undefined;
 }
 
-/** A bus. Whoever creates a transport closes it; clients and nodes only borrow it. */
+/** A bus as clients and nodes see it. They only borrow it: the code that creates a transport closes it. */
 export interface Transport {
   readonly name: string;
-  /** Which cluster it leads to; undefined where the bus holds only one. */
+  /** Which cluster it leads to; undefined if the bus holds only one. */
   readonly cluster?: ClusterLocation | undefined;
   readonly state: ConnectionState;
   /** @throws TRANSPORT_CLOSED */
   openLink(options: LinkOptions): ClientLink;
   /**
-   * Resolves when entries sent to `address` from now on reach `receiver`. `self` is the direct address of the node
-   * that serves, named in its replies so that clients can come back directly.
+   * Resolves when entries sent to `address` from now on reach `receiver`. `self` is the direct address of the node:
+   * its replies name it, so that clients can send their next calls directly.
    *
    * @throws TRANSPORT_CLOSED, NO_PERMISSION, SUBSCRIPTION_LIMIT
    */
@@ -190,7 +189,7 @@ export interface Transport {
   /** Tells every link that listens that `self` serves shards it did not before. May be lost; never throws. */
   announce(self: NodeAddress): void;
   /**
-   * Resolves when the replies that wait for the connection have left, or after `limitMs`. Absent where none ever wait.
+   * Resolves when the replies that wait for the connection have left, or after `limitMs`. Absent if none ever wait.
    * Never rejects.
    */
   settle?(limitMs: number): Promise<void>;
@@ -204,11 +203,11 @@ export interface Transport {
   /** Calls `listener` at each change of the connection; the returned function ends that. */
   onConnection(listener: (event: ConnectionEvent) => void): () => void;
   /**
-   * Where to log from now on, for a transport that was given no logger; one that was keeps its own. `createApp` calls it
-   * with the logger of the app.
+   * Sets the logger of a transport that was created without one; otherwise it does nothing. `createApp` calls it with the
+   * logger of the app.
    */
   useLogger?(logger: Logger): void;
-  /** Idempotent. Sends what was handed over, then leaves; what still waits for a reply fails. */
+  /** Sends what was handed over, then leaves the bus; calls that still wait for a reply fail. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,22 +1,22 @@
 /**
- * Replies that were ready while the connection was down. They wait for it for as long as their callers do, bounded in
- * number and bytes: what expired goes first, then the oldest, and each that goes is counted.
+ * Replies that were ready while the connection was down. They wait for it as long as their callers do, bounded in number
+ * and bytes: expired ones are dropped first, then the oldest, and each drop is counted.
  */
 import { within } from '../base/clock.ts';
 import type { Engine } from './engine.ts';
 
-/** What a reply is to its caller, as far as waiting goes. */
+/** How long the caller of a reply waits for it. */
 export interface CallerTime {
   /** Undefined when the caller named no limit. */
   readonly ttlMs: number | undefined;
   readonly receivedAtMs: number;
 }
 
-/** How long a caller that named no limit is taken to wait. */
+/** How long a caller that named no limit is assumed to wait. */
 const UNNAMED_TTL_MS = 30_000;
 /** In addition to the payload: the objects that hold it. */
 const OVERHEAD_BYTES = 128;
-/** Looking for what expired takes a walk over all: not for each reply that finds no room. */
+/** The shortest time between two searches for expired replies, as a search walks over all. */
 const PURGE_PAUSE_MS = 100;
 
 interface Waiting {
@@ -42,7 +42,7 @@ export class WaitingReplies {
     });
   }
 
-  /** `send` is called when the connection is back, unless the caller's time is over by then. */
+  /** Calls `send` when the connection is back, unless the caller's time is over by then. */
   hold(caller: CallerTime, payloadBytes: number, send: () => void): void {
     const { maxWaiting, maxWaitingBytes } = this.#engine;
     const bytes = payloadBytes + OVERHEAD_BYTES;
@@ -61,7 +61,7 @@ export class WaitingReplies {
     this.#bytes += bytes;
   }
 
-  /** Resolves when nothing waits any more, no caller waits any more, or `limitMs` is over. */
+  /** Resolves when no reply or no caller waits any more, or `limitMs` is over. */
   async settle(limitMs: number): Promise<void> {
     const nowMs = this.#engine.clock.monoMs();
     let waitMs = 0;
@@ -74,7 +74,7 @@ export class WaitingReplies {
     await within(this.#engine.clock, empty, waitMs);
   }
 
-  /** What still waits is lost, and so is what comes. Idempotent. */
+  /** Drops the replies that wait, and all later ones. Idempotent. */
   end(): void {
     this.#isEnded = true;
     for (const reply of this.#replies) this.#drop(reply);
