@@ -156,7 +156,7 @@ describe('provisionShards', () => {
     await expect(provision(store, clock)).rejects.toMatchObject({
       code: 'CLUSTER_CONFIG_MISMATCH',
       message:
-        'the cluster is there with another configuration: numShards is 8 there and 16 here, seed is "s" there and "" here',
+        'the cluster exists with another configuration: numShards is 8 there and 16 here, seed is "s" there and "" here',
       details: { numShards: { cluster: 8, here: 16 } },
     });
     expect(store.history).toHaveLength(9);

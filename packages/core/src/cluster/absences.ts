@@ -1,4 +1,4 @@
-/** Runs that records name although no heartbeat of them is left: no monitor sees such a run fall silent. */
+/** Finds runs that records name although their heartbeat is gone: no monitor sees such a run fall silent. */
 import { heartbeatKey } from './records.ts';
 import type { HeartbeatSession } from './heartbeat-session.ts';
 import type { Ledger } from './ledger.ts';
@@ -6,7 +6,7 @@ import type { Ledger } from './ledger.ts';
 /** A run without a heartbeat. */
 interface Absence {
   readonly inc: string;
-  /** When a full list first showed it: the absence of another run of the node proves nothing. */
+  /** When a full list first showed the absence. That of another run of the node proves nothing. */
   readonly sinceMs: number;
 }
 
@@ -64,7 +64,7 @@ export class Absences {
     const { heartbeats, store, clock, timing } = this.#ledger;
     if (!this.#session.isValid() || !store.isConnected) return false;
     if (this.#absences.get(nodeId)?.inc !== inc) return false;
-    // Lists may be old: a heartbeat that was heard of meanwhile begins the wait anew.
+    // Lists may be old: a heartbeat that arrived in the meantime begins the wait anew.
     const heardMs = heartbeats.get(nodeId)?.seenMs ?? sinceMs;
     return clock.monoMs() - Math.max(sinceMs, heardMs) >= timing.expiryMs;
   }

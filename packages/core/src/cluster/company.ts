@@ -1,4 +1,4 @@
-/** The members beside which one run of a node stands: whether it fits among them, and whether they are all alike. */
+/** Compares one run of a node with the other members: whether it fits among them, and whether they are all alike. */
 import { pause } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
 import type { Ledger } from './ledger.ts';
@@ -15,13 +15,13 @@ export interface CompanyOptions {
   readonly ledger: Ledger;
   /** Reads the whole bucket into the ledger. */
   readonly list: () => Promise<unknown>;
-  /** When it says no: give up. */
+  /** Returns false when this run should give up. */
   readonly isWanted: () => boolean;
 }
 
 export class Company {
   readonly #options: CompanyOptions;
-  /** What was written later was not checked before this run declared itself. */
+  /** This run did not check later writes before it declared itself. */
   #checkedRevision = 0;
 
   constructor(options: CompanyOptions) {
@@ -60,8 +60,8 @@ export class Company {
   }
 
   /**
-   * Two that start at the same moment do not see each other when they check. The one that declared itself later is the
-   * one that has to go: gives the reason when that is this run.
+   * Two runs that start at the same moment do not see each other when they check. The one that declared itself later has
+   * to go: returns the reason if that is this run.
    */
   misfitWith(nodeId: string): ClstrError | undefined {
     const { ledger, inc, traits } = this.#options;

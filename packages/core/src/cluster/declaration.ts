@@ -1,4 +1,4 @@
-/** The member record of one incarnation: whether it wants shards, and whether it knows something against itself. */
+/** The member record of one incarnation: whether it wants shards, and whether it doubts its own reach. */
 import { inBackground } from '../base/background.ts';
 import type { Logger } from '../base/logger.ts';
 import type { HeartbeatSession } from './heartbeat-session.ts';
@@ -31,7 +31,7 @@ interface Word {
 export class Declaration {
   readonly #options: DeclarationOptions;
   #declared = '';
-  /** It is a member, and wants to stay one. */
+  /** This node is a member, and wants to stay one. */
   #isOpen = false;
   #isClosed = false;
   /** This node has given its shards to others, until messages reach it again. */
@@ -42,14 +42,14 @@ export class Declaration {
     this.#options = options;
   }
 
-  /** The first word: others may give it shards from now on. @throws what `onFailure` throws */
+  /** Declares this node for the first time: others may give it shards from now on. @throws what `onFailure` throws */
   async begin(onFailure: OnFailure | undefined): Promise<void> {
     this.#isAway = this.#options.host.reach() === 'lost' && !this.isAlone;
     await this.declare(this.#wanted, onFailure);
     this.#isOpen = !this.#isClosed;
   }
 
-  /** What it wants is not looked at any more. */
+  /** Stops declaring changes. */
   close(): void {
     this.#isClosed = true;
     this.#isOpen = false;
@@ -61,19 +61,19 @@ export class Declaration {
     this.close();
   }
 
-  /** Its shards are, or go, elsewhere, since messages do not reach this node. */
+  /** Its shards are elsewhere, or on their way, because messages do not reach this node. */
   get isAway(): boolean {
     return this.#isAway && !this.isAlone;
   }
 
-  /** No other member could take shards. */
+  /** No other member can take shards. */
   get isAlone(): boolean {
     return !this.#hasPeer((id) => this.#options.ledger.isUp(id));
   }
 
   /**
-   * Called when messages stop reaching this node, or do again, and at each heartbeat. It gives its shards up only in favour
-   * of a member that knows nothing against itself: when the bus fails for all, nothing moves.
+   * Called when messages stop or start to reach this node, and at each heartbeat. The node gives its shards up only for a
+   * member that does not doubt its own reach: when the bus fails for all, nothing moves.
    */
   review(): void {
     if (!this.#isOpen) return;
@@ -82,13 +82,13 @@ export class Declaration {
     else if (!this.#isAway && this.#hasPeer((id) => ledger.isFit(id))) {
       this.#isAway = true;
       const shards = held();
-      logger.warn({ nodeId, shards }, `node ${nodeId} gives its ${shards} shards to nodes that are reached`);
+      logger.warn({ nodeId, shards }, `node ${nodeId} gives its ${shards} shards to reachable nodes`);
     }
     if (this.#declared === keyOf(this.#wanted)) return;
     inBackground(this.declare(this.#wanted), 'telling the cluster whether this node is reached', logger);
   }
 
-  /** The bucket may have lost the record. */
+  /** Writes the record again if the bucket has lost it. */
   restore(): void {
     const { ledger, session, nodeId, inc, logger } = this.#options;
     if (ledger.members.get(nodeId)?.record?.inc === inc || !this.#isOpen || !session.isValid()) return;
@@ -114,10 +114,10 @@ export class Declaration {
     this.#declared = declared;
     while (!this.#isEnded) {
       const known = ledger.members.get(nodeId);
-      // Declared dead: its next heartbeat will find out.
+      // Another node declared this one dead; its next heartbeat will find out.
       if (known?.record?.inc === inc && known.record.state === 'dead') return;
-      // The record of an earlier incarnation may be replaced, that of a later one must not: only while the name is this
-      // one's for certain.
+      // This may replace the record of an earlier incarnation, but not of a later one: only while the name is certain to
+      // be its own.
       const isForeign = known?.record !== undefined && known.record.inc !== inc;
       if (isForeign && !(await session.confirm())) return;
       const revision = known?.revision ?? 0;

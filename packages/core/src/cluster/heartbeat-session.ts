@@ -25,7 +25,7 @@ export interface HeartbeatSessionOptions {
 }
 
 export interface HeartbeatSessionListener {
-  /** The lease is over: what runs has to stop. */
+  /** The lease is over: handlers that run have to stop. */
   onLeaseExpired(): void;
   /** The lease holds, for the first time or again. */
   onValid(): void;
@@ -37,7 +37,7 @@ export class HeartbeatSession {
   readonly #options: HeartbeatSessionOptions;
   readonly #listener: HeartbeatSessionListener;
   readonly #lease: Lease;
-  /** Counts the leaseTerm: what was sent before the last one proves nothing after it. */
+  /** Rises each time the lease expires: what was sent in an earlier term proves nothing in a later one. */
   leaseTerm = 0;
   #isExpired = true;
   #isEnded = false;
@@ -46,7 +46,7 @@ export class HeartbeatSession {
   #beat = 0;
   #wake: (() => void) | undefined;
   #cancelExpiryTimer: (() => void) | undefined;
-  /** Heartbeats whose end somebody waits for. */
+  /** Called with the result of the next heartbeat. */
   #waiting: ((isConfirmed: boolean) => void)[] = [];
 
   constructor(options: HeartbeatSessionOptions, listener: HeartbeatSessionListener) {
@@ -56,7 +56,7 @@ export class HeartbeatSession {
     this.#lease = new Lease(options.clock, leaseMs - guardMs);
   }
 
-  /** Hot path: tested at each admission, not by a timer, as timers run late after a pause. */
+  /** Hot path: each admission tests it, because a timer runs late after a pause. */
   isValid(nowMs?: number): boolean {
     if (this.#isExpired || this.#isEnded) return false;
     if (this.#lease.isValid(nowMs)) return true;
@@ -64,12 +64,12 @@ export class HeartbeatSession {
     return false;
   }
 
-  /** For how long it has been valid without a break. */
+  /** How long the lease has been valid without a break. */
   get validForMs(): number {
     return this.isValid() ? this.#options.clock.monoMs() - this.#validSinceMs : 0;
   }
 
-  /** The store answers now: a heartbeat of the last two was acknowledged. */
+  /** Whether the store answers now: it acknowledged one of the last two heartbeats. */
   get isFresh(): boolean {
     return this.isValid() && this.#lease.ageMs <= 2 * this.#options.timing.heartbeatMs;
   }
@@ -93,7 +93,7 @@ export class HeartbeatSession {
     void this.#beatOn();
   }
 
-  /** Whether a heartbeat that is sent from now on is acknowledged, within this lease. Sends one at once. */
+  /** Sends a heartbeat at once; resolves to whether one from now on is acknowledged within this lease. */
   confirm(): Promise<boolean> {
     if (!this.isValid()) return Promise.resolve(false);
     return new Promise((resolve) => {
@@ -102,7 +102,7 @@ export class HeartbeatSession {
     });
   }
 
-  /** Ends it without a word to the others. Idempotent. */
+  /** Ends the session without telling the other members. Idempotent. */
   end(): void {
     this.#isEnded = true;
     this.#cancelExpiryTimer?.();
@@ -121,7 +121,7 @@ export class HeartbeatSession {
     }
   }
 
-  /** Not through the ledger: a heartbeat that is lost ends the incarnation before anything else follows from it. */
+  /** Bypasses the ledger: a lost heartbeat ends the incarnation before anything else follows from it. */
   async #sendBeat(): Promise<void> {
     const { leaseTerm } = this;
     const waiting = this.#waiting;
@@ -151,7 +151,7 @@ export class HeartbeatSession {
     this.#listener.onFenced(reason);
   }
 
-  /** What was first sent before the lease expired proves nothing after it. */
+  /** A heartbeat first sent before the lease expired proves nothing after it. */
   #renew(from: Instant, termAtSending: number): void {
     if (this.#isEnded) return;
     this.isValid();
@@ -172,7 +172,7 @@ export class HeartbeatSession {
     this.#listener.onLeaseExpired();
   }
 
-  /** So that what runs hears of the end even when no message comes. */
+  /** Ends running handlers even when no message comes. */
   #armExpiryTimer(): void {
     this.#cancelExpiryTimer?.();
     this.#cancelExpiryTimer = this.#options.clock.timer(() => {

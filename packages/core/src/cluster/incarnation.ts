@@ -47,9 +47,9 @@ export interface IncarnationOptions extends MemberSettings {
   readonly host: NodeHost;
   /** The highest epoch of each shard, over all incarnations of this process. */
   readonly highestEpochs: Map<number, number>;
-  /** Where the last incarnation of this process that was a member was one; '' when none was. */
+  /** The cluster of the last incarnation of this process that was a member; '' if none was. */
   readonly lastClusterId: string;
-  /** How long joining may wait for the store; undefined: as long as the node runs. */
+  /** How long joining may wait for the store; undefined means as long as the node runs. */
   readonly limit: StartLimit | undefined;
   readonly listener: HeartbeatSessionListener;
 }
@@ -68,7 +68,7 @@ export class Incarnation {
   readonly #company: Company;
   readonly #upkeep: Upkeep;
   readonly #alive = new Set<string>();
-  /** The name is this incarnation's; before that, nothing may be said under it. */
+  /** This incarnation owns its name; before that, it must write nothing under it. */
   #hasClaimed = false;
   readonly #watches: Watch[] = [];
   #stopListening: (() => void) | undefined;
@@ -129,8 +129,8 @@ export class Incarnation {
   }
 
   /**
-   * Resolves when the node is a member; its shards come to it from then on. `beforeShards` runs before the others may
-   * give it any.
+   * Resolves when the node is a member; it gets its shards from then on. `beforeShards` runs before the others may give
+   * it any.
    *
    * @throws CLUSTER_CONFIG_MISMATCH, NODE_ID_IN_USE, FENCED, TRANSPORT_CLOSED; TIMEOUT or a refusal of the store when the
    * limit is over
@@ -141,7 +141,7 @@ export class Incarnation {
     await this.#agree();
     const { entry, from } = await claimNodeId(this.#joining, session.nextBeat(), () => session.now());
     this.#hasClaimed = true;
-    // The name may be in a later bucket than the one that was agreed on: that one has not been seen for long.
+    // The name may be in a later bucket than the agreed configuration, which this node has not known for long.
     await this.#agree();
     this.#checkRunning();
     session.begin(entry.revision, from);
@@ -151,7 +151,7 @@ export class Incarnation {
     this.#watches.push(store.watch('m.*', this.#storeListener), store.watch('s.*', this.#storeListener));
     await this.#upkeep.firstList(limit?.begin('list all keys'));
     await this.#fitIn();
-    // The others are not to hand anything over to a node that does not know yet what is its own.
+    // The others must not hand anything over to a node that does not know its own shards yet.
     while (!this.#placing.isDone) await turn(clock);
     await this.declaration.begin(limit?.begin(`write ${memberKey(nodeId)}`));
     this.#checkRunning();
@@ -161,10 +161,10 @@ export class Incarnation {
     this.#upkeep.begin();
   }
 
-  /** In which bucket this incarnation is. What it waited for, or wrote, in an earlier one counts for nothing in this. */
+  /** Finds out which bucket this incarnation is in. Waits and writes in an earlier bucket count for nothing in this. */
   async #agree(): Promise<void> {
     const { random, traits, lastClusterId } = this.#options;
-    // A new id each time: a bucket that is made anew must not pass for the one before.
+    // A new id each time: a re-created bucket must not pass for the one before.
     const { prefix, codec } = traits;
     const own = configOf({ ...this.#options, prefix, codec }, randomId(random, 10));
     const { id } = await agreeOnConfig(this.#joining, own);
@@ -174,7 +174,7 @@ export class Incarnation {
     if (id !== lastClusterId) await restoreEpochs(this.ledger);
   }
 
-  /** Who does not fit leaves its name to the next at once. @throws CLUSTER_CONFIG_MISMATCH */
+  /** A node that does not fit frees its name at once. @throws CLUSTER_CONFIG_MISMATCH */
   async #fitIn(): Promise<void> {
     try {
       await this.#company.check();
@@ -189,12 +189,12 @@ export class Incarnation {
     return this.#company.isMixed;
   }
 
-  /** Hands over every shard, as long as `limitMs` allows, and tells the others that this incarnation is over. */
+  /** Hands over every shard within `limitMs`, and tells the others that this incarnation is over. */
   async leave(limitMs: number): Promise<void> {
     const { clock, timing, logger, nodeId } = this.#options;
     const { declaration, ownership } = this;
     declaration.close();
-    // It has not taken its name yet: another process may hold it, and must not be told that it is over.
+    // It has not taken its name yet: another process may hold it, which must not be declared over.
     if (!this.#hasClaimed) void this.end();
     if (!this.#isEnded) await within(clock, declaration.declare({ state: 'draining' }), limitMs);
     if (!this.#isEnded) await within(clock, ownership.drain(), limitMs);
@@ -202,7 +202,7 @@ export class Incarnation {
     if (left.length > 0) {
       logger.error(
         { nodeId, shards: left },
-        `node ${nodeId} could not hand over ${left.length} shards within ${limitMs} ms; others take them`,
+        `node ${nodeId} could not hand over ${left.length} shards within ${limitMs} ms; other nodes take them over`,
       );
     }
     if (!this.#isEnded) {
@@ -211,7 +211,7 @@ export class Incarnation {
     await this.end();
   }
 
-  /** Ends it without a word to the others. Resolves when nothing is left of its shards. Idempotent. */
+  /** Ends it without telling the others. Resolves when nothing is left of its shards. Idempotent. */
   end(): Promise<void> {
     this.#ending ??= this.#end();
     return this.#ending;
@@ -230,7 +230,7 @@ export class Incarnation {
     await this.ownership.end();
   }
 
-  /** Whatever ended this incarnation meanwhile has closed all that was open, and would not close what opens now. */
+  /** An end in the meantime has closed all that was open then, and would not close what opens now. */
   #checkRunning(): void {
     if (!this.#isEnded) return;
     if (this.isFenced) throw new ClstrError('FENCED', 'the node was fenced while it joined its cluster');
@@ -257,7 +257,7 @@ export class Incarnation {
     this.#placing.set(id, weight);
     if (ledger.isAlive(id) === this.#alive.has(id)) return;
     if (!this.#alive.delete(id)) this.#alive.add(id);
-    // A joining incarnation learns of all members at once, and gets those that it watches once it is a member.
+    // A joining incarnation learns all members at once, and is assigned those that it watches once it is a member.
     if (this.hasJoined && !this.isFenced) this.#monitor.assign();
   }
 }

@@ -1,4 +1,4 @@
-/** How a node enters a cluster: it agrees on the configuration, then takes its name, which nobody else may hold. */
+/** How a node enters a cluster: it agrees on the configuration, then takes its name, which no other run may hold. */
 import { pause } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
@@ -24,14 +24,14 @@ import { expiryFor } from './timing.ts';
 import type { Timing } from './timing.ts';
 import { writeUntilKnown } from './write.ts';
 
-/** Whoever asks the store until it answers. */
+/** Asks the store until it answers. */
 export interface Asker {
   readonly store: ClusterStore;
   readonly timing: Timing;
   readonly clock: Clock;
-  /** When it says no: give up. */
+  /** Returns false when asking should end. */
   readonly isWanted: () => boolean;
-  /** How long it asks; undefined: as long as it is wanted. */
+  /** How long it asks; undefined means as long as it is wanted. */
   readonly limit: StartLimit | undefined;
 }
 
@@ -40,10 +40,10 @@ export interface JoiningOptions extends Asker {
   readonly logger: Logger;
 }
 
-/** What all members have to agree on besides the protocol. */
+/** The settings that all members have to agree on besides the protocol. */
 export type ClusterShape = Pick<ClusterConfig, 'numShards' | 'seed' | 'placement' | 'prefix' | 'codec'>;
 
-/** `id`: new with each bucket. */
+/** `id` is new with each bucket. */
 export function configOf(shape: ClusterShape, id: string): ClusterConfig {
   const { numShards, seed, placement, prefix, codec } = shape;
   return { id, numShards, seed, hash: hashFingerprint(), placement, prefix, codec, proto: PROTO };
@@ -55,7 +55,7 @@ function hashFingerprint(): string {
 }
 
 /**
- * What the bucket says already, or `own` once that is written.
+ * Returns the configuration that the bucket has already, or `own` once that is written.
  *
  * @throws CLUSTER_CONFIG_MISMATCH, TRANSPORT_CLOSED; TIMEOUT or a refusal of the store when the limit is over
  */
@@ -86,7 +86,7 @@ export async function agreeOnConfig(
 const AGREED = [
   ...(['numShards', 'seed', 'hash', 'placement', 'prefix', 'codec', 'proto'] as const),
 ] satisfies (keyof ClusterConfig)[];
-/** Not in every record: what the cluster does not say is compared with the members that run. */
+/** Not in every record: where the cluster does not say, the member records are compared. */
 const OPTIONAL: ReadonlySet<string> = new Set(['prefix', 'codec'] satisfies (keyof ClusterConfig)[]);
 
 function checkConfig(cluster: ClusterConfig, own: ClusterConfig, complaint: string): void {
@@ -103,8 +103,8 @@ function checkConfig(cluster: ClusterConfig, own: ClusterConfig, complaint: stri
 }
 
 /**
- * Writes the first heartbeat of a run, `value`, once no other run holds the name: one that may be alive is watched for
- * as long as its lease and more. Of two processes with one id, one write wins.
+ * Writes the first heartbeat of a run, `value`, once no other run holds the name: it watches a run that may be alive for
+ * longer than its lease. If two processes have one id, one write wins.
  *
  * @throws NODE_ID_IN_USE, TRANSPORT_CLOSED; TIMEOUT or a refusal of the store when the limit is over
  */
@@ -150,25 +150,25 @@ function sayThatItWaits({ nodeId, logger }: JoiningOptions, { inc, mayLiveMs }: 
   const waitMs = Math.round(mayLiveMs);
   logger.warn(
     { nodeId, inc, waitMs },
-    `node ${nodeId} waits for up to ${waitMs} ms to join: another run of this id did not say that it ended`,
+    `node ${nodeId} waits for up to ${waitMs} ms to join: another run with this id may still be alive`,
   );
 }
 
-/** What was read of a heartbeat so far. */
+/** The readings of a heartbeat so far. */
 export interface Pulse {
-  /** The highest so far, and when it was first read. */
+  /** The highest revision so far, and when it was first read. */
   readonly revision: number;
   readonly sinceMs: number;
-  /** How often a higher one was read. */
+  /** How often a higher revision was read. */
   readonly renewals: number;
 }
 
-/** One renewal may be an old answer followed by a new one, of a node that died in between. */
+/** A single renewal may be an old answer followed by a newer one from a node that has died since. */
 export const PROOF_OF_LIFE = 2;
 
 export function pulseOf(before: Pulse | undefined, revision: number, nowMs: number): Pulse {
   if (before === undefined) return { revision, sinceMs: nowMs, renewals: 0 };
-  // A lower one is an old answer: it says nothing.
+  // A lower revision is an old answer and proves nothing.
   return revision <= before.revision ? before : { revision, sinceMs: nowMs, renewals: before.renewals + 1 };
 }
 
@@ -176,7 +176,7 @@ interface Holder {
   /** '' when only shards name it. */
   readonly inc: string;
   readonly revision: number;
-  /** For how long its heartbeat must stay unchanged until its run counts as over. */
+  /** How long its heartbeat must stay unchanged until its run counts as over. */
   readonly mayLiveMs: number;
 }
 

@@ -7,16 +7,16 @@ export interface Instant {
   readonly wallMs: number;
 }
 
-/** A machine that was suspended shows in the wall clock only: by more than this, the lease counts as over. */
+/** Only the wall clock shows that a machine was suspended: if it differs by more than this, the lease counts as over. */
 const MAX_DIVERGENCE_MS = 500;
 
 export class Lease {
   readonly #clock: Clock;
   readonly #lengthMs: number;
-  /** When the newest heartbeat that was acknowledged was first sent. */
+  /** When the newest acknowledged heartbeat was first sent. */
   #from: Instant | undefined;
 
-  /** `lengthMs`: what the others were told, less the guard. */
+  /** `lengthMs` is the published lease less the guard. */
   constructor(clock: Clock, lengthMs: number) {
     this.#clock = clock;
     this.#lengthMs = lengthMs;
@@ -26,12 +26,12 @@ export class Lease {
     return { monoMs: this.#clock.monoMs(), wallMs: this.#clock.wallMs() };
   }
 
-  /** Never shortens it: acknowledgements may come in any order. */
+  /** Never shortens the lease: acknowledgements may come in any order. */
   extend(from: Instant): void {
     if (this.#from === undefined || from.monoMs > this.#from.monoMs) this.#from = from;
   }
 
-  /** Hot path: asked before every message is admitted, by whoever has just read the monotonic clock. */
+  /** Hot path: called before every message is admitted, by code that has just read the monotonic clock. */
   isValid(nowMs: number = this.#clock.monoMs()): boolean {
     const from = this.#from;
     if (from === undefined) return false;
@@ -41,12 +41,12 @@ export class Lease {
     );
   }
 
-  /** Since the newest heartbeat that was acknowledged was first sent; Infinity before the first. */
+  /** Time since the newest acknowledged heartbeat was first sent; Infinity before the first. */
   get ageMs(): number {
     return this.#from === undefined ? Infinity : this.#clock.monoMs() - this.#from.monoMs;
   }
 
-  /** Until it ends, on the monotonic clock; 0 when it has. */
+  /** Time until the lease ends, on the monotonic clock; 0 when it has ended. */
   get remainingMs(): number {
     if (this.#from === undefined) return 0;
     return Math.max(0, this.#from.monoMs + this.#lengthMs - this.#clock.monoMs());

@@ -1,6 +1,6 @@
 /**
- * The bucket of a cluster as one incarnation uses it: for each key the newest write it knows, and the writes it makes.
- * What it knows are hints for when to try; what is certain is a write that was acknowledged.
+ * The bucket of a cluster as one incarnation uses it: the newest write it knows for each key, and the writes it makes.
+ * The former are hints for when to try; only an acknowledged write is certain.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
@@ -16,7 +16,7 @@ import type { Timing } from './timing.ts';
 import { writeUntilKnown } from './write.ts';
 import type { WriteResult } from './write.ts';
 
-/** The newest known write of a key; `record` is undefined when it was deleted or is no record. */
+/** The newest known write of a key; `record` is undefined if the key was deleted or holds no valid record. */
 export interface Known<R> {
   readonly revision: number;
   readonly record: R | undefined;
@@ -28,7 +28,7 @@ export interface Beat extends Known<Heartbeat> {
 }
 
 export interface LedgerListener {
-  /** Something new is known of a node: its member record or its heartbeat. */
+  /** The ledger has learned a new member record or heartbeat of a node. */
   onMember(nodeId: string): void;
   onShard(shard: number): void;
 }
@@ -77,8 +77,8 @@ export class Ledger {
   }
 
   /**
-   * One compare-and-set of `record`, sent until it is certain what became of it. The ledger knows the newest write of the
-   * key before the result is returned. Gives up when `isWanted` says no.
+   * One compare-and-set of `record`, sent until its result is certain. The ledger learns the newest write of the key
+   * before it returns the result. Gives up when `isWanted` returns false.
    *
    * @throws what `onFailure` throws
    */
@@ -94,7 +94,7 @@ export class Ledger {
     return writeUntilKnown(this.#options, { key, revision, value, isWanted, onFailure, onKnown });
   }
 
-  /** The bytes of a record, unlike those of any other write. */
+  /** The bytes of a record, different from those of any other write. */
   encode(record: WithoutNonce): string {
     return JSON.stringify({ ...record, nonce: randomId(this.#options.random, 10) });
   }
@@ -108,7 +108,7 @@ export class Ledger {
     if (!this.#isEnded) this.#apply(entry);
   }
 
-  /** All that is in the bucket: a member that is not in it any more is forgotten. */
+  /** Learns a full list of the bucket, and forgets a member that is not in it any more. */
   learnAll(entries: readonly StoreEntry[]): void {
     for (const entry of entries) this.#apply(entry);
     const keys = new Set(entries.map(({ key }) => key));
@@ -118,7 +118,7 @@ export class Ledger {
     }
   }
 
-  /** A key that names no node and no shard of this cluster tells nothing. */
+  /** Ignores a key that names neither a node nor a shard of this cluster. */
   #apply({ key, revision, value }: StoreEntry): void {
     const kind = key.slice(0, 2);
     const name = key.slice(2);
@@ -147,7 +147,7 @@ export class Ledger {
     this.#listener.onShard(shard);
   }
 
-  /** Who owns what; the same object until that changes. */
+  /** The owners of all shards; the same object until one changes. */
   topology(): Topology {
     if (this.#topology === undefined) {
       const owners: Topology['owners'][number][] = [];
@@ -178,16 +178,15 @@ export class Ledger {
     this.#topology = undefined;
   }
 
-  /** A full list says that the node's marks are gone. */
+  /** Forgets a node whose records are gone from a full list. */
   forget(nodeId: string): void {
     this.heartbeats.delete(nodeId);
     if (this.members.delete(nodeId)) this.#listener.onMember(nodeId);
   }
 
   /**
-   * Whether the incarnation `inc` of a node can never serve again: it is dead, it has left, or another one has taken its
-   * name after `revision`, where a record still named it. An older record of another one proves nothing: it may be the one
-   * before.
+   * Whether the incarnation `inc` of a node can never serve again: it is dead, it has left, or another incarnation took
+   * its name after `revision`, where a record still named it. An older record of another one may be from before it.
    */
   isGone(nodeId: string, inc: string, revision: number): boolean {
     const beat = this.heartbeats.get(nodeId);
@@ -197,25 +196,25 @@ export class Ledger {
     return isAnother(beat, inc, revision) || isAnother(member, inc, revision);
   }
 
-  /** Whether the node takes part, as far as is known. */
+  /** Whether the node takes part, as far as the ledger knows. */
   isUp(nodeId: string): boolean {
     return this.members.get(nodeId)?.record?.state === 'up' && !this.isDead(nodeId);
   }
 
-  /** Whether the node takes part, and knows nothing against itself. */
+  /** Whether the node takes part, and does not doubt its own reach. */
   isFit(nodeId: string): boolean {
     return this.isUp(nodeId) && this.members.get(nodeId)?.record?.isInDoubt !== true;
   }
 
-  /** Whether somebody has to watch the heartbeat of the node. */
+  /** Whether a monitor has to watch the heartbeat of the node. */
   isAlive(nodeId: string): boolean {
     const state = this.members.get(nodeId)?.record?.state;
     return (state === 'up' || state === 'draining') && !this.isDead(nodeId);
   }
 
   /**
-   * Whether the node's newest run was declared dead. That run may have ended before it wrote a member record: the record
-   * is then still the one of the run before, and as dead.
+   * Whether the node's newest run was declared dead. If that run ended before it wrote a member record, the record is
+   * still that of the run before, which is as dead.
    */
   isDead(nodeId: string): boolean {
     const beat = this.heartbeats.get(nodeId);
@@ -225,7 +224,7 @@ export class Ledger {
   }
 }
 
-/** In its one form: `0x1`, `1e0` and `01` would be shard 1 a second time. */
+/** Accepts one form of a number only: `0x1`, `1e0` and `01` would be shard 1 a second time. */
 function shardNamed(name: string): number | undefined {
   return /^(?:0|[1-9]\d{0,9})$/.test(name) ? Number(name) : undefined;
 }

@@ -1,4 +1,4 @@
-/** A node as a member of its cluster, over all its incarnations: one that was fenced is followed by a new one. */
+/** A node as a member of its cluster, over all its incarnations: a new one follows each that is fenced. */
 import { pause } from '../base/clock.ts';
 import { Refusal, isClstrError } from '../base/errors.ts';
 import { inBackground } from '../base/background.ts';
@@ -17,7 +17,7 @@ export interface MemberOptions extends MemberSettings {
   readonly membership: Membership;
 }
 
-/** Between two tries to join again. */
+/** The pause between two attempts to join again. */
 const REJOIN_PAUSE_MS = 250;
 
 const NO_SHARDS: readonly number[] = [];
@@ -30,7 +30,7 @@ export class Member implements Shards {
   #lastClusterId = '';
   #store: ReportedStore | undefined;
   #current: Incarnation | undefined;
-  /** When the lease ended that has not been renewed. */
+  /** When the lease expired; undefined once it is renewed. */
   #expiredAtMs: number | undefined;
   #hasJoined = false;
   #isEnded = false;
@@ -127,7 +127,7 @@ export class Member implements Shards {
     await this.#close();
   }
 
-  /** A run that is fenced before it has joined is followed by the next. */
+  /** Starts another run after each that is fenced before it has joined. */
   async #enterUntilJoined(store: ReportedStore): Promise<void> {
     for (;;) {
       if (this.#isEnded) throw closedWhileJoining();
@@ -177,7 +177,7 @@ export class Member implements Shards {
     try {
       await incarnation.join(() => host.enter(nodeAddress(nodeId, inc)!, []));
     } catch (error) {
-      // What it has written already would make its next start wait for an expiry.
+      // The records it has written would make its next start wait for an expiry.
       if (!this.#isEnded) await incarnation.leave(0);
       await incarnation.end();
       throw error;
@@ -210,7 +210,7 @@ export class Member implements Shards {
     );
   }
 
-  /** A new run in the same process: what the old one knew is of no use any more, and what it held is gone first. */
+  /** Starts a new run in the same process: it uses no knowledge of the old one, and waits until its shards are gone. */
   async #rejoin(store: ReportedStore, former: Incarnation): Promise<void> {
     const { nodeId, clock, logger } = this.#options;
     await former.end();

@@ -11,9 +11,9 @@ import type { HeartbeatSession } from './heartbeat-session.ts';
 import type { Ledger } from './ledger.ts';
 import { expiryFor } from './timing.ts';
 
-/** Nodes that watch each node: so many may die together with it before only the back-stop finds out. */
+/** How many nodes watch each node: if all of them die together with it, only the back-stop finds out. */
 const MONITORS = 3;
-/** So many expiries without a new heartbeat in the full lists, and everybody suspects a node. */
+/** After this many expiries without a new heartbeat in the full lists, every member suspects the node. */
 const BACK_STOP_EXPIRIES = 3;
 
 export interface MonitorOptions {
@@ -21,7 +21,7 @@ export interface MonitorOptions {
   readonly seed: string;
   readonly ledger: Ledger;
   readonly session: HeartbeatSession;
-  /** Watches a pattern on behalf of this run; gaps are reported to {@link Monitor.suspend}. */
+  /** Watches a pattern for this run; a gap calls {@link Monitor.suspend}. */
   readonly watch: (pattern: string) => Watch;
 }
 
@@ -30,7 +30,7 @@ export class Monitor {
   readonly #watches = new Map<string, Watch>();
   readonly #declaring = new Set<string>();
   readonly #places = new Map<string, Hash64>();
-  /** Nothing that was silent before this is suspected for it: this node itself may have been deaf. */
+  /** Silence before this time makes no node suspect: this node may have received nothing. */
   #listeningSinceMs: number;
 
   constructor(options: MonitorOptions) {
@@ -38,12 +38,12 @@ export class Monitor {
     this.#listeningSinceMs = options.ledger.clock.monoMs();
   }
 
-  /** Every timer starts anew: this node was disconnected, paused, or without a lease. */
+  /** Restarts every timer, because this node was disconnected, paused, or without a lease. */
   suspend(): void {
     this.#listeningSinceMs = this.#options.ledger.clock.monoMs();
   }
 
-  /** Watches those that this node is a monitor of, now that the members have changed. */
+  /** Watches the nodes that this one monitors, now that the members have changed. */
   assign(): void {
     const mine = new Set(this.#watched());
     for (const [id, open] of this.#watches) {
@@ -56,7 +56,7 @@ export class Monitor {
     }
   }
 
-  /** Declares dead whoever has been silent for too long. Called every heartbeat. */
+  /** Declares dead each node that has been silent for too long. Called every heartbeat. */
   check(): void {
     const { nodeId, ledger, session } = this.#options;
     if (!session.isValid() || !ledger.store.isConnected) {
@@ -102,7 +102,7 @@ export class Monitor {
     if (!ledger.isAlive(id)) await this.#publishDeath(id);
   }
 
-  /** Tells all members of a death that only the heartbeat's record knows yet. */
+  /** Publishes to all members a death that only the heartbeat record shows yet. */
   async #publishDeath(id: string): Promise<void> {
     const { ledger, session } = this.#options;
     const member = ledger.members.get(id);
@@ -121,7 +121,7 @@ export class Monitor {
 
   /**
    * All members stand on a ring in the order of their hashes, and each watches the ones before it: all agree on who
-   * watches whom without a word, and the deliveries of heartbeats grow with the members, not with their square.
+   * watches whom without messages, and heartbeat deliveries grow with the members, not with their square.
    */
   #watched(): readonly string[] {
     const { nodeId, ledger } = this.#options;

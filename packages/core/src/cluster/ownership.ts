@@ -1,5 +1,5 @@
 /**
- * The shards of one run of a node: which it holds, takes and hands over. Each shard goes its own way, one step at a time:
+ * The shards that one run of a node holds, takes and hands over. Each shard goes its own way, one step at a time:
  *
  *   not held ── acquire ──▶ held, asserted ── lease lapsed ──▶ held ── assert ──▶ held, asserted
  *                              ╰── hand over: refuse, finish, passivate, release ──▶ not held
@@ -23,9 +23,9 @@ export interface OwnershipOptions {
   readonly session: HeartbeatSession;
   readonly logger: Logger;
   readonly host: ShardHost;
-  /** Whether all members that are known are placed: until then `desiredOwner` is not to be acted upon. */
+  /** Whether all known members are placed: until then, do not act on `desiredOwner`. */
   readonly isPlaced: () => boolean;
-  /** Who should own a shard, among the members that are up. */
+  /** The member that should own a shard, among those that are up. */
   readonly desiredOwner: (shard: number) => string | undefined;
 }
 
@@ -33,11 +33,11 @@ export interface OwnershipOptions {
 interface HeldShard {
   readonly epoch: number;
   revision: number;
-  /** How many leaseTerm the session had when the write that proves it was first sent; -1 for none. */
+  /** The `leaseTerm` of the session when the write that proves ownership was first sent; -1 for none. */
   confirmedInTerm: number;
-  /** Messages may reach it: it is neither on its way in nor out. */
+  /** Messages may reach the shard: it is neither on its way in nor out. */
   isServing: boolean;
-  /** The host knows of it: not before it is asserted, and so not while the session is lapsed. */
+  /** The host knows of the shard: not before it is asserted, and so not while the session is lapsed. */
   isAnnounced: boolean;
 }
 
@@ -47,7 +47,7 @@ export class Ownership {
   #held = 0;
   #shards: readonly number[] | undefined;
   readonly #busy = new Set<number>();
-  /** Lost, and not cleared away yet: nothing of a later heldShard may meet what is left of the one before. */
+  /** Lost, and not cleared away yet: the shard must not be taken again while anything of it is left. */
   readonly #dropping = new Map<number, Promise<void>>();
   readonly #slices: Slices;
   #firstSeenMs: number;
@@ -68,12 +68,12 @@ export class Ownership {
     this.#changedMs = this.#firstSeenMs;
   }
 
-  /** Hot path: whether a message for the shard may be admitted, at this very moment. */
+  /** Hot path: whether the node may admit a message for the shard at this very moment. */
   admits(shard: number, nowMs?: number): boolean {
     return (this.#heldShards[shard]?.isServing ?? false) && this.holds(shard, undefined, nowMs);
   }
 
-  /** Whether the shard is held, on its way in or out included, in the epoch given. */
+  /** Whether the shard is held in the given epoch, even if it is on its way in or out. */
   holds(shard: number, epoch: number | undefined, nowMs?: number): boolean {
     const heldShard = this.#heldShards[shard];
     const { session } = this.#options;
@@ -87,7 +87,7 @@ export class Ownership {
     return this.#heldShards[shard]?.epoch;
   }
 
-  /** How many shards are held now: asked at each change, when going through all would add up to their square. */
+  /** How many shards are held now: read at each change, where counting all would take quadratic time. */
   get held(): number {
     return this.#held;
   }
@@ -103,7 +103,7 @@ export class Ownership {
     return this.#shards;
   }
 
-  /** From now on this run may be in a bucket that it has not seen before. */
+  /** This run may be in a bucket that it has not seen before. */
   onBucket(): void {
     this.#firstSeenMs = this.#options.ledger.clock.monoMs();
   }
@@ -123,12 +123,12 @@ export class Ownership {
     this.#work(shard);
   }
 
-  /** Does for every shard what is to be done now. */
+  /** Takes the next step of every shard. */
   reconcile(): void {
     for (let shard = 0; shard < this.#options.numShards; shard++) this.#work(shard);
   }
 
-  /** Hands over every shard; resolves when none is held. The caller has told the others that it drains. */
+  /** Hands over every shard; resolves when none is held. The caller has declared to the others that it drains. */
   async drain(): Promise<void> {
     this.#isDraining = true;
     if (this.#held === 0 && this.#busy.size === 0) return;
@@ -138,7 +138,7 @@ export class Ownership {
     });
   }
 
-  /** Ends without a word to the others. Resolves when what was still held is cleared away. Idempotent. */
+  /** Ends without telling the others. Resolves when all shards still held are cleared away. Idempotent. */
   end(): Promise<void> {
     this.#ending ??= this.#end();
     return this.#ending;
@@ -148,14 +148,14 @@ export class Ownership {
     this.#isEnded = true;
     this.#cancelStableTimer?.();
     const held = this.shards();
-    // All at once: from now on nothing of them is admitted, run or answered, however long the rest takes.
+    // All at once: from now on nothing on them is admitted, run or answered, however long the rest takes.
     for (const shard of held) this.#setHeld(shard, undefined);
     this.#onEmpty?.();
     await this.#slices.each(held, (shard) => this.#drop(shard));
     await Promise.all(this.#dropping.values());
   }
 
-  /** Others may have waited for their turn to move. */
+  /** Other shards may have waited for their turn to move. */
   #reconcileSoon(): void {
     if (this.#isReconcileDue) return;
     this.#isReconcileDue = true;
@@ -186,7 +186,7 @@ export class Ownership {
     this.#work(shard);
   }
 
-  /** What to do about a shard now; undefined: nothing, until something changes. */
+  /** The next step of a shard; undefined until something changes. */
   #nextStep(shard: number): Step | undefined {
     const { session, ledger, nodeId, inc, desiredOwner } = this.#options;
     if (!session.isValid()) return undefined;
@@ -228,7 +228,7 @@ export class Ownership {
       await this.#hold(shard, epoch, result.entry.revision, confirmedInTerm, revision === 0);
   }
 
-  /** A record in this run's own name that it does not hold: a write that it had given up was done after all. */
+  /** Takes a shard whose record names this run already: the store carried out a write that this run had given up. */
   async #adopt(shard: number, revision: number, { epoch, owner, inc }: ShardRecord): Promise<void> {
     const confirmedInTerm = this.#options.session.leaseTerm;
     const result = await this.#write(shard, revision, { epoch, owner, inc, state: 'owned' });
@@ -251,7 +251,7 @@ export class Ownership {
       this.#drop(shard);
       return;
     }
-    // A record that was created proves a bucket, but not that it is the one where this node's heartbeats are.
+    // A created record proves that there is a bucket, but not that it is the one with this node's heartbeats.
     if (isCreated && !(await session.confirm())) heldShard.confirmedInTerm = -1;
     if (this.#heldShards[shard] !== heldShard) return;
     await host.serve(shard);
@@ -260,14 +260,14 @@ export class Ownership {
     this.#announce(shard, heldShard);
   }
 
-  /** A shard that came while the session was lapsed is not yet this node's: somebody else may hold it by now. */
+  /** A shard that came while the session was lapsed is not yet this node's: another node may hold it by now. */
   #announce(shard: number, heldShard: HeldShard): void {
     if (heldShard.isAnnounced || !this.holds(shard, heldShard.epoch)) return;
     heldShard.isAnnounced = true;
     this.#options.host.onEvent({ type: 'acquired', shard, epoch: heldShard.epoch });
   }
 
-  /** After the lease expired: the record is still this node's, or somebody has taken it. */
+  /** After the lease expired: finds out whether the record is still this node's, or another has taken it. */
   async #confirm(shard: number, heldShard: HeldShard): Promise<void> {
     const { session, nodeId, inc } = this.#options;
     const { leaseTerm } = session;
@@ -308,7 +308,7 @@ export class Ownership {
     await this.#write(shard, known?.revision ?? 0, restoredAt(epoch));
   }
 
-  /** Goes on through an expiry of the lease: it must be known how it ended. */
+  /** Goes on when the lease expires: this run must know how the write ended. */
   async #write(shard: number, revision: number, said: Omit<ShardRecord, 'nonce'>): Promise<WriteResult> {
     const { ledger } = this.#options;
     const record = { ...said, cluster: ledger.clusterId };
@@ -318,7 +318,7 @@ export class Ownership {
     return result;
   }
 
-  /** The record is gone, and with it perhaps the bucket. The heartbeat finds out: trying again would teach nothing. */
+  /** The record is gone, and with it perhaps the bucket. The heartbeat finds out; another try would not. */
   async #onGone(shard: number, revision: number): Promise<void> {
     const { session, ledger } = this.#options;
     if (!(await session.confirm())) return;
@@ -358,7 +358,7 @@ export class Ownership {
     return this.#isDraining || this.#isStable || !ledger.isUp(nodeId);
   }
 
-  /** Membership has been as it is for a while: what it asks for will still hold when it is done. */
+  /** Membership has not changed for a while: a move that it asks for will still be right when it is done. */
   get #isStable(): boolean {
     return this.#options.isPlaced() && this.#hasPassed(this.#changedMs, this.#options.ledger.timing.stableMs);
   }
@@ -370,8 +370,8 @@ export class Ownership {
   }
 
   /**
-   * The run before this one may have left the node `up`, and is declared dead by others perhaps only now: a shard taken
-   * under that record would look as if its owner were gone.
+   * The run before this one may have left the node `up`, and others may declare it dead only now: a shard taken under
+   * that record would look as if its owner were gone.
    */
   get #isDeclared(): boolean {
     const { ledger, nodeId, inc } = this.#options;

@@ -2,14 +2,14 @@
 import type { Clock } from '../base/clock.ts';
 import type { Placement } from '../placement/placement.ts';
 
-/** 3 ms at rest, or 35 ms without WebAssembly: a node that joins 200 others has heartbeats and messages to attend to. */
+/** 3 ms of work, or 35 ms without WebAssembly: heartbeats and messages need the loop while a node joins 200 others. */
 const HASHES_PER_TURN = 8_192;
 
 export interface PlacingOptions {
   readonly placement: Placement;
   readonly numShards: number;
   readonly clock: Clock;
-  /** The placement has changed, and is that of all members that are known. */
+  /** Called when the placement has changed and covers all known members. */
   readonly onPlaced: () => void;
 }
 
@@ -17,9 +17,9 @@ export class Placing {
   readonly #options: PlacingOptions;
   /** The weights of the nodes among which shards are spread. */
   readonly #placed = new Map<string, number>();
-  /** Those that are yet to be placed: undefined for a node that wants no shards. */
+  /** The weights of nodes that are yet to be placed: undefined for a node that wants no shards. */
   readonly #waiting = new Map<string, number | undefined>();
-  /** In this turn. */
+  /** Hashes computed in this turn. */
   #hashes = 0;
   #isTurnOver = true;
   #isEnded = false;
@@ -28,12 +28,12 @@ export class Placing {
     this.#options = options;
   }
 
-  /** False while some members are yet to be placed: until then owners are not to be believed. */
+  /** False while some members are yet to be placed: until then the owners may be wrong. */
   get isDone(): boolean {
     return this.#waiting.size === 0;
   }
 
-  /** `weight`: undefined for a node that wants no shards. */
+  /** `weight` is undefined for a node that wants no shards. */
   set(nodeId: string, weight: number | undefined): void {
     if (weight === this.#placed.get(nodeId) && !this.#waiting.has(nodeId)) return;
     this.#waiting.set(nodeId, weight);

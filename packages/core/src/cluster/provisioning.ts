@@ -1,6 +1,6 @@
 /**
  * Fills the bucket of a cluster before its first node starts. A shard without any record may have an owner from a
- * bucket that was lost, so its first owner has to wait for an expiry; here that is waited for once, by nobody's users.
+ * bucket that was lost, so its first owner has to wait for an expiry; here that wait happens once, before any user comes.
  */
 import { pause } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
@@ -20,27 +20,27 @@ import type { Timing } from './timing.ts';
 import { writeUntilKnown } from './write.ts';
 
 export interface ProvisioningOptions {
-  /** With the longest lease that a node of the cluster may have. */
+  /** Must have the longest lease that a node of the cluster may have. */
   readonly timing: Timing;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Somebody knows that no node can hold a shard from an earlier bucket: nothing is waited for. */
+  /** The user knows that no node can hold a shard from an earlier bucket: skips the wait. */
   readonly isNew: boolean;
-  /** Epochs go on above this one. */
+  /** Epochs continue above this one. */
   readonly afterEpoch: number;
 }
 
-/** What one answer of the store may take, and what all of the work may, beside the wait. */
+/** How long one answer of the store may take, and how long all of the work may, besides the wait. */
 const ANSWER_MS = 10_000;
 const LIMIT_MS = 60_000;
-/** Writes on their way at a time. */
+/** How many writes are in flight at a time. */
 const PARALLEL = 64;
 
 /**
- * Agrees on the cluster's configuration, then writes a `released` record for each shard that has none; gives how many.
- * Changes nothing that is there. Unless the cluster `isNew`, it first waits until no owner from an earlier bucket can
- * have a valid lease, and until each such owner had the time to write the epochs it knew.
+ * Agrees on the cluster's configuration, then writes a `released` record for each shard that has none; returns how many.
+ * It changes no existing record. Unless the cluster `isNew`, it first waits until no owner from an earlier bucket can
+ * have a valid lease, and until each such owner has had the time to write the epochs it knew.
  *
  * @throws CLUSTER_CONFIG_MISMATCH, TIMEOUT, CONNECTION_LOST; a refusal of the store that lasts
  */
@@ -57,9 +57,9 @@ export async function provisionShards(
   let waitedFor: string | undefined;
   try {
     for (;;) {
-      // A new id each time: with the old one a bucket that was made anew would pass for the one that was waited for.
+      // A new id each time: with the old one, a bucket re-created during the wait would go unnoticed.
       const own = configOf(shape, randomId(random, 10));
-      const { id } = await agreeOnConfig(asker, own, 'the cluster is there with another configuration');
+      const { id } = await agreeOnConfig(asker, own, 'the cluster exists with another configuration');
       const missing = await shardsWithoutRecord(store, shape.numShards);
       if (missing.length === 0) return 0;
       if (isNew || waitedFor === id) return await writeAll(asker, missing, afterEpoch);
@@ -74,7 +74,7 @@ export async function provisionShards(
   }
 }
 
-/** All that is in the bucket of a cluster which is just provisioned, by key. */
+/** All records in the bucket of a newly provisioned cluster, by key. */
 export function provisionedRecords(
   shape: ClusterShape,
   id: string,
@@ -91,7 +91,7 @@ async function shardsWithoutRecord(store: ClusterStore, numShards: number): Prom
   return Array.from({ length: numShards }, (_, shard) => shard).filter((shard) => !keys.has(shardKey(shard)));
 }
 
-/** A record that somebody else wrote meanwhile stays as it is. */
+/** A record that another process writes in the meantime stays as it is. */
 async function writeAll(asker: Asker, shards: readonly number[], afterEpoch: number): Promise<number> {
   const { isWanted, limit } = asker;
   const rest = [...shards].reverse();
@@ -111,7 +111,7 @@ async function writeAll(asker: Asker, shards: readonly number[], afterEpoch: num
   return written;
 }
 
-/** Without a nonce of its own: whoever wrote these bytes, they mean the same. */
+/** The nonce is fixed: these bytes mean the same whichever process wrote them. */
 function releasedAfter(epoch: number): string {
   const record: ShardRecord = { epoch, owner: '', inc: '', state: 'released', nonce: 'provisioned' };
   return JSON.stringify(record);

@@ -6,7 +6,7 @@ import type { PlacementKind } from '../placement/kind.ts';
 import { isTraits } from './traits.ts';
 import type { MemberTraits } from './traits.ts';
 
-/** `cfg`: what all members agree on. Written once per bucket. */
+/** `cfg`: the settings that all members agree on. Written once per bucket. */
 export interface ClusterConfig {
   /** New with each bucket. */
   readonly id: string;
@@ -15,15 +15,15 @@ export interface ClusterConfig {
   /** A hash of a fixed text: another hash function gives keys other homes. */
   readonly hash: string;
   readonly placement: PlacementKind;
-  /** First part of the subjects; left out by earlier builds, and where a bus has none. */
+  /** First part of the subjects; absent from records of earlier builds, and if the bus has none. */
   readonly prefix?: string | undefined;
-  /** Name of the codec; left out by earlier builds, and by who provisions. */
+  /** Name of the codec; absent from records of earlier builds and of `provisionCluster`. */
   readonly codec?: string | undefined;
   /** Version of these records. */
   readonly proto: number;
 }
 
-/** `h.<nodeId>`: the lease of a node, and where it is declared dead. */
+/** `h.<nodeId>`: the lease of a node. A monitor declares the node dead by a write to this record. */
 export interface Heartbeat {
   readonly inc: string;
   readonly beat: number;
@@ -39,11 +39,11 @@ export type MemberState = 'up' | 'draining' | 'left' | 'dead';
 export interface MemberRecord {
   readonly inc: string;
   readonly state: MemberState;
-  /** How much of the shards it gets, in proportion; left out for 1. */
+  /** The proportion of shards it gets; absent for 1. */
   readonly weight?: number | undefined;
-  /** What it is compared by with the other members; earlier builds leave it out. */
+  /** What the other members must have in common with it; absent from records of earlier builds. */
   readonly traits?: MemberTraits | undefined;
-  /** Messages may not reach the node, or some of its shards: nobody gives up shards in its favour. Left out for false. */
+  /** Messages may not reach the node, or some of its shards: no node gives up shards to it. Absent for false. */
   readonly isInDoubt?: boolean | undefined;
   readonly nonce: string;
 }
@@ -54,14 +54,14 @@ export interface ShardRecord {
   readonly epoch: number;
   readonly owner: string;
   readonly inc: string;
-  /** `restored`: the bucket was lost; somebody may still hold the shard from before. */
+  /** `restored`: the bucket was lost; a node may still hold the shard from before. */
   readonly state: 'owned' | 'released' | 'restored';
-  /** `id` of the configuration it was written under; nobody but a node knows one for certain. */
+  /** `id` of the configuration it was written under; only a node knows one for certain. */
   readonly cluster?: string | undefined;
   readonly nonce: string;
 }
 
-/** What a ledger writes: it adds the nonce. */
+/** A record without its nonce, which the ledger adds. */
 export type WithoutNonce =
   Omit<Heartbeat, 'nonce'> | Omit<MemberRecord, 'nonce'> | Omit<ShardRecord, 'nonce'>;
 
@@ -79,7 +79,7 @@ export function shardKey(shard: number): string {
   return `s.${shard}`;
 }
 
-/** The record in `value`, or undefined when it is none: another program may have written it. */
+/** Returns the record in `value`, or undefined if it holds none: another program may have written it. */
 export type RecordReader<R> = (value: string | undefined) => R | undefined;
 
 type Check = (value: unknown) => boolean;
@@ -129,21 +129,21 @@ const readShardFields = reader<ShardRecord>({
   nonce: isText,
 });
 
-/** Only a record that was never owned names no run. */
+/** Only the record of a shard that never had an owner names no run. */
 export const readShard: RecordReader<ShardRecord> = (value) => {
   const record = readShardFields(value);
   if (record === undefined || ownerIn(record) !== undefined) return record;
   return record.state !== 'owned' && record.owner === '' && record.inc === '' ? record : undefined;
 };
 
-/** The run that a record of a shard names; undefined when it names none. */
+/** The run that the record of a shard names; undefined if it names none. */
 export function ownerIn({ owner, inc }: ShardRecord): NodeAddress | undefined {
   return nodeAddress(owner, inc);
 }
 
 /**
- * What a shard's record says in the bucket whose configuration is `clusterId`. One that was on its way when an earlier
- * bucket was lost may match a revision of this one: it proves no more than that there was such an epoch.
+ * Reads a shard's record in the bucket whose configuration is `clusterId`. A write that was in flight when an earlier
+ * bucket was lost may match a revision of this one: it proves only that there was such an epoch.
  */
 export function readShardIn(clusterId: string, value: string | undefined): ShardRecord | undefined {
   const record = readShard(value);

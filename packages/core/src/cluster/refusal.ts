@@ -1,4 +1,4 @@
-/** What a store says when it answers and does not comply, and how long a start bears that. */
+/** The refusals of a store, and how long a start tolerates them. */
 import type { Clock } from '../base/clock.ts';
 import { ClstrError, isClstrError } from '../base/errors.ts';
 import type { ErrorCode } from '../base/errors.ts';
@@ -12,13 +12,13 @@ const SILENCE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TRANSPORT_CLOSED',
 ]);
 
-/** The refusal that a read or a list failed with; undefined when the store did not answer. */
+/** The refusal that a read or a list failed with; undefined if the store did not answer. */
 export function refusalOf(error: unknown): ClstrError | undefined {
   if (!isClstrError(error)) return new ClstrError('STORE_REFUSED', String(error), { cause: error });
   return SILENCE.has(error.code) ? undefined : error;
 }
 
-/** How long a start goes on while the store refuses, with a reason that may be mended meanwhile. */
+/** How long a start goes on while the store refuses, for a reason that an operator may fix in the meantime. */
 function refusedLimitMs(timing: Timing): number {
   return timing.expiryMs;
 }
@@ -28,19 +28,19 @@ export function silentLimitMs(timing: Timing): number {
   return Math.max(MIN_SILENT_MS, 4 * timing.expiryMs);
 }
 
-/** A busy machine is not silent: below the short timings of tests a start bears this much. */
+/** A busy machine is not a silent store: a start tolerates this much even with the short timings of tests. */
 const MIN_SILENT_MS = 30_000;
 
-/** Told of each try that failed, with the refusal if there was one. @throws a refusal, or TIMEOUT, once it has lasted too long */
+/** Called after each failed attempt, with its refusal if any. @throws a refusal, or TIMEOUT, once that lasts too long */
 export type OnFailure = (refusal: ClstrError | undefined) => void;
 
 /** Ends a start that waits for its store. A node that has been a member goes without one: it never gives up. */
 export interface StartLimit {
-  /** One thing that is asked until it is done; `doing` completes "refuses to …". */
+  /** Begins one task that is tried until it is done; `doing` completes "refuses to …". */
   begin(doing: string): OnFailure;
 }
 
-/** `failed`: what the error says first, such as "node a could not join its cluster". */
+/** `failed` begins the error's message, such as "node a could not join its cluster". */
 export function createStartLimit(clock: Clock, timing: Timing, failed: string): StartLimit {
   return {
     begin(doing) {

@@ -1,6 +1,6 @@
 /**
- * A store whose user's log says what is wrong with it: a refusal at once, silence when it lasts, the end and the return
- * of the connection. All of it rarely when it repeats.
+ * A store that logs what is wrong with it: a refusal at once, silence when it lasts, and the loss and return of the
+ * connection. A problem that repeats is logged rarely.
  */
 import type { Clock } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
@@ -11,9 +11,9 @@ import type { CasOutcome, ClusterStore, StoreEntry, StoreListener, Watch } from 
 import { refusalOf } from './refusal.ts';
 
 export interface ReportedStoreOptions {
-  /** Whose store it is, such as "node a". */
+  /** The user of the store, such as "node a". */
   readonly who: string;
-  /** In every line. */
+  /** The fields of every line. */
   readonly fields: object;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -26,7 +26,7 @@ export class ReportedStore implements ClusterStore {
   readonly #options: ReportedStoreOptions;
   readonly #rare: RareLog;
   readonly #stopListening: () => void;
-  /** When the first of the tries in a row failed that had no answer. */
+  /** When the first of the current run of unanswered attempts failed. */
   #silentSinceMs: number | undefined;
   #downSinceMs: number | undefined;
   #trouble: string | undefined;
@@ -44,7 +44,7 @@ export class ReportedStore implements ClusterStore {
     return this.#store.isConnected;
   }
 
-  /** What went wrong since the last write that was acknowledged, if anything. */
+  /** What went wrong since the last acknowledged write, if anything. */
   get trouble(): string | undefined {
     return this.isConnected ? this.#trouble : `${this.#options.who} is not connected to the membership store`;
   }
@@ -53,7 +53,7 @@ export class ReportedStore implements ClusterStore {
     return this.#store.onConnection(listener);
   }
 
-  /** The promises of the store itself are returned: reporting delays nothing. */
+  /** Returns the promise of the store itself, so that reporting delays nothing. */
   cas(record: string, revision: number, value: string | undefined, timeoutMs: number): Promise<CasOutcome> {
     const outcome = this.#store.cas(record, revision, value, timeoutMs);
     void outcome.then((known) => {
@@ -89,7 +89,7 @@ export class ReportedStore implements ClusterStore {
     await this.#store.close();
   }
 
-  /** For a store that was lent: it stays open. */
+  /** For a lent store, which stays open. */
   stopReporting(): void {
     this.#stopListening();
   }
@@ -167,7 +167,7 @@ export class ReportedStore implements ClusterStore {
 const SILENCE = 'silence';
 const DOWN = 'down';
 
-/** All keys alike: an account that is full refuses each of them. */
+/** One kind for all keys, because an account that is full refuses each of them. */
 function kindOf({ code, details }: ClstrError, doing: string): string {
   const [verb] = doing.split(' ');
   const reason = details?.['errCode'];

@@ -1,5 +1,5 @@
 /**
- * The bucket was lost: whoever knew the epochs of its shards writes them into the next one, so that they go on rising.
+ * After the bucket was lost, each run writes the epochs it knew into the next bucket, so that they go on rising.
  *
  * A run does so before it has its name there, as it may never get it: another process may be quicker, and know less.
  */
@@ -8,22 +8,22 @@ import type { StoreEntry } from './store.ts';
 import { readShardIn, shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
 
-/** Writes on their way at a time. */
+/** How many writes are in flight at a time. */
 const PARALLEL = 64;
 
-/** Whether the bucket knows less of a shard than somebody who knew the epoch `highest`. */
+/** Whether the bucket has forgotten that a shard had the epoch `highest`. */
 export function isForgotten(record: ShardRecord | undefined, highest: number): boolean {
   return highest > 0 && (record === undefined || (record.state === 'restored' && record.epoch < highest));
 }
 
-/** Nobody's shard: somebody may still hold it from before. */
+/** The record of a shard without an owner, which a node may still hold from before. */
 export function restoredAt(epoch: number): Omit<ShardRecord, 'nonce'> {
   return { epoch, owner: '', inc: '', state: 'restored' };
 }
 
 /**
- * Writes what the bucket does not know, each record once: what is not certain then is written again when the run is a
- * member. Never rejects. Needs no lease, as it gives nobody a shard, and never writes over a record of an owner.
+ * Writes the epochs that the bucket does not know, each once: the run repeats uncertain writes when it is a member. Never
+ * rejects. Needs no lease, because it gives no node a shard, and never overwrites the record of an owner.
  */
 export async function restoreEpochs(ledger: Ledger): Promise<void> {
   const { store, clusterId, highestEpochs } = ledger;
@@ -44,7 +44,7 @@ export async function restoreEpochs(ledger: Ledger): Promise<void> {
       const key = shardKey(next[0]);
       const revision = known.get(key)?.revision ?? 0;
       const { kind } = await store.cas(key, revision, ledger.encode(restoredAt(next[1])), ackTimeoutMs);
-      // The store is out of reach, or the bucket lost once more: the others would wait for as long, and in vain.
+      // The store is out of reach, or the bucket was lost once more: the other writes would wait as long, and in vain.
       if (kind === 'unknown') rest.length = 0;
     }
   };

@@ -1,6 +1,5 @@
 /**
- * The shards of a node, asked anew for each message: a list given at start, or those that its membership in a cluster
- * gives it.
+ * The shards of a node, which checks them for each message: a fixed list, or those that its membership gives it.
  */
 import type { Refusal } from '../base/errors.ts';
 import type { NodeAddress } from '../wire/transport.ts';
@@ -8,38 +7,38 @@ import type { NodeAddress } from '../wire/transport.ts';
 export interface Shards {
   /** Hot path: whether a message for the shard may start now, which is `nowMs` on the monotonic clock. */
   admits(shard: number, nowMs: number): boolean;
-  /** Whether what was admitted in `epoch` may still be answered; without an epoch, whether the shard is this node's. */
+  /** Whether a message admitted in `epoch` may still be answered; without an epoch, whether this node holds the shard. */
   holds(shard: number, epoch: number | undefined): boolean;
   /** Undefined in a static cluster. */
   epochOf(shard: number): number | undefined;
-  /** Why a message is not admitted. It may reach callers of callers, and names no shard. */
+  /** Why a message is not admitted. The refusal may reach callers of callers, so it does not name the shard. */
   refusal(shard: number): Refusal;
   /** Ascending; the same list until it changes. */
   list(): readonly number[];
   readonly count: number;
-  /** Shards of the cluster that no node owns and serves, as far as this one knows. */
+  /** How many shards no node owns and serves, as far as this one knows. */
   readonly unowned: number;
   /** Whether another node may handle a message type that this one does not know. */
   readonly isMixed: boolean;
-  /** Who owns what, for clients: the same object until that changes. */
+  /** The owners of all shards, for clients: the same object until one changes. */
   topology(): Topology;
   /** This node has a lease, or needs none. */
   readonly isValid: boolean;
-  /** It has, and whatever renews the lease answers now. */
+  /** It is valid, and the store that renews the lease answers now. */
   readonly isFresh: boolean;
-  /** This node has given its shards to others, which are there to keep them. */
+  /** This node has given its shards to other nodes, which are still there. */
   readonly isAway: boolean;
   /** The reach of the node has changed. */
   onReach(): void;
-  /** Resolves when the node serves its list, or is a member: shards come to it from then on. */
+  /** Resolves when the node serves its list, or is a member and can get shards. */
   start(host: NodeHost): Promise<void>;
-  /** Hands over all shards, as long as `limitMs` allows; undefined where there is no node to take them. Idempotent. */
+  /** Hands over all shards within `limitMs`; returns undefined if no node can take them. Idempotent. */
   leave(limitMs: number): Promise<void> | undefined;
 }
 
 /** Where a client finds the owner of each shard, as one node knows it. */
 export interface Topology {
-  /** The id of the bucket: with another one, epochs begin anew. Empty in a static cluster. */
+  /** The id of the bucket: in another bucket, epochs begin anew. Empty in a static cluster. */
   readonly clusterId: string;
   /** `[shard, epoch, nodeId, inc]` of each shard that is owned. */
   readonly owners: readonly (readonly [number, number, string, string])[];
@@ -49,23 +48,23 @@ export interface Topology {
 export type ShardEvent =
   | { readonly type: 'joined'; readonly inc: string }
   | { readonly type: 'acquired'; readonly shard: number; readonly epoch: number }
-  /** Handed over: nothing of it is left here. */
+  /** The shard was handed over: nothing of it is left here. */
   | { readonly type: 'released'; readonly shard: number }
-  /** Another node has taken it, or may have: what was in memory is dropped. */
+  /** Another node has taken the shard, or may have: the node drops what it had in memory. */
   | { readonly type: 'lost'; readonly shard: number }
-  /** The lease is over: nothing is admitted until a heartbeat gets through. */
+  /** The lease is over: the node admits nothing until a heartbeat is acknowledged. */
   | { readonly type: 'lapsed' }
   /** All shards of this incarnation are lost; another one begins. */
   | { readonly type: 'fenced'; readonly inc: string; readonly reason: string };
 
-/** What the node does when a shard comes or goes. Nothing of it rejects. */
+/** What the node does when a shard comes or goes. None of it rejects. */
 export interface ShardHost {
   /** Resolves when messages for the shard reach this node. */
   serve(shard: number): Promise<void>;
-  /** Refuses what waits, finishes what runs, saves what is in memory, and leaves the shard's subject. */
+  /** Refuses waiting messages, finishes running ones, saves the actors in memory, and leaves the shard's subject. */
   handOver(shard: number): Promise<void>;
   /**
-   * The shard belongs to another node, perhaps for long: nothing of it may be saved. Resolves when nothing of it is left
+   * The shard belongs to another node, perhaps for a long time: nothing of it may be saved. Resolves when nothing is left
    * that could run.
    */
   drop(shard: number): Promise<void>;
@@ -82,10 +81,10 @@ export interface NodeHost extends ShardHost {
   reach(): Reach;
 }
 
-/** Whether messages reach a node, as it finds out by itself. */
+/** Whether messages reach a node, as its own probes show. */
 export type Reach = 'reached' | 'doubted' | 'lost';
 
-/** For callers of a shard that is on its way. */
+/** The message for callers of a shard that is on its way. */
 export function movedText(nodeId: string): string {
   return `the shard of this message is moving, to or from node ${nodeId}`;
 }

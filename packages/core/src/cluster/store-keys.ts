@@ -1,4 +1,4 @@
-/** What may be a key, a revision and a pattern of a {@link ClusterStore}: each store refuses the rest alike. */
+/** The valid keys, revisions and patterns of a {@link ClusterStore}: every store refuses the rest alike. */
 import { checkString } from '../base/options.ts';
 
 const KEY = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
@@ -14,7 +14,7 @@ export function checkWatchPattern(pattern: unknown): string {
   return checkString('watch', 'pattern', pattern, PATTERN, 'a key, or a key whose last token is *');
 }
 
-/** Whether `cas` can be asked for: it never rejects, so that anything else is `unknown`. */
+/** Whether the arguments of a `cas` are valid: it never rejects, so otherwise its result is `unknown`. */
 export function isWritable(key: unknown, revision: unknown): boolean {
   return typeof key === 'string' && KEY.test(key) && Number.isSafeInteger(revision) && Number(revision) >= 0;
 }

@@ -1,13 +1,13 @@
 /**
- * All that membership asks of the world: a bucket of keys with compare-and-set.
+ * All that membership needs from outside: a bucket of keys with compare-and-set.
  *
- * Every decision that safety rests on is an acknowledged {@link ClusterStore.cas}. What `read`, `list` and `watch` tell
- * may be old: hints for when to try.
+ * Every decision that safety rests on is an acknowledged {@link ClusterStore.cas}. Results of `read`, `list` and `watch`
+ * may be old; they are hints for when to try.
  */
 
 import type { ClstrError } from '../base/errors.ts';
 
-/** The newest write of a key, as far as the store that was asked knows. */
+/** The newest write of a key, as far as the answering store knows. */
 export interface StoreEntry {
   readonly key: string;
   /** Place of this write among all writes of the bucket, from 1; greater is newer, whatever the key. */
@@ -17,10 +17,10 @@ export interface StoreEntry {
 }
 
 /**
- * What became of a compare-and-set. `lost` is certain: the key's newest write has another revision, which may be the
- * fruit of an earlier sending of the same write. `undecided`: another write of the key is in flight, often an earlier
- * sending of one's own. `unknown`: no answer came; the write may have been done, be done later, or never. With a
- * `refusal` the store answered, and said why it did not write: for people, as nothing that is decided rests on it.
+ * The result of a compare-and-set. `lost` is certain: the key's newest write has another revision, which may come from an
+ * earlier sending of the same write. `undecided`: another write of the key is in flight, often an earlier sending of the
+ * same write. `unknown`: no answer came; the write may have been done, be done later, or never. With a `refusal` the
+ * store answered why it did not write: that is for people only, as no decision rests on it.
  */
 export type CasOutcome =
   | { readonly kind: 'acked'; readonly revision: number }
@@ -31,36 +31,36 @@ export type CasOutcome =
 export interface StoreListener {
   onEntry(entry: StoreEntry): void;
   /**
-   * The watch broke off and something may have been missed; it goes on, beginning with the newest of each key. With the
-   * `reason`, unless that is the connection.
+   * The watch broke off and may have missed writes; it resumes with the newest write of each key. `reason` says why,
+   * unless the connection was lost.
    */
   onGap(reason?: ClstrError): void;
 }
 
 export interface Watch {
-  /** Idempotent; the listener hears nothing more. */
+  /** Idempotent; the listener is not called again. */
   close(): void;
 }
 
-/** One member's own way to the bucket of its cluster. Keys are dot-separated tokens of `[A-Za-z0-9_-]`. */
+/** One member's own connection to the bucket of its cluster. Keys are dot-separated tokens of `[A-Za-z0-9_-]`. */
 export interface ClusterStore {
   readonly isConnected: boolean;
   /** Calls `listener` at each change; the returned function ends that. */
   onConnection(listener: (isConnected: boolean) => void): () => void;
   /**
    * Writes `value`, or deletes the key when it is undefined, if the newest revision of `key` is `revision`; 0 means
-   * never written in this bucket. Never rejects: what goes wrong is `unknown`. A bucket that does not exist is made
-   * only by a write of {@link CONFIG_KEY} at revision 0; any other write to it is `unknown`.
+   * never written in this bucket. Never rejects: a failure gives `unknown`. Only a write of {@link CONFIG_KEY} at
+   * revision 0 creates a missing bucket; any other write to it gives `unknown`.
    */
   cas(key: string, revision: number, value: string | undefined, timeoutMs: number): Promise<CasOutcome>;
-  /** Undefined when the key was never written, or there is no bucket. @throws TIMEOUT, CONNECTION_LOST, a refusal */
+  /** Undefined if the key was never written, or there is no bucket. @throws TIMEOUT, CONNECTION_LOST, a refusal */
   read(key: string, timeoutMs: number): Promise<StoreEntry | undefined>;
-  /** All keys that are not deleted; empty when there is no bucket. @throws TIMEOUT, CONNECTION_LOST, a refusal */
+  /** All keys that are not deleted; empty if there is no bucket. @throws TIMEOUT, CONNECTION_LOST, a refusal */
   list(timeoutMs: number): Promise<readonly StoreEntry[]>;
   /**
-   * Tells the newest write of each key that matches, then later ones as they come, in order of revision per key; one may be
-   * told twice, and one that was replaced before it could be told may be left out. `pattern` is a key, or a key whose last token is `*`. A bucket
-   * that is deleted, or made again, may go unnoticed.
+   * Reports the newest write of each matching key, then later writes as they come, in order of revision per key. It may
+   * report a write twice, or omit one that was soon replaced. `pattern` is a key, or a key whose last token is `*`. A
+   * bucket that is deleted or re-created may go unnoticed.
    */
   watch(pattern: string, listener: StoreListener): Watch;
   /** Idempotent. */

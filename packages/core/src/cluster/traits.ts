@@ -1,19 +1,19 @@
 /**
- * What a member publishes about itself, and who may be a member beside whom: nodes that hear other subjects, read
- * another codec or host other actors are no members of one cluster, although they found the same bucket.
+ * What a member publishes about itself, and which nodes may be members together: nodes that use other subjects, another
+ * codec or other actors must not form one cluster, although they found the same bucket.
  */
 import { describe } from '../base/describe.ts';
 import { fingerprintOf } from '../placement/fingerprint.ts';
 import { ClstrError } from '../base/errors.ts';
 
 export interface MemberTraits {
-  /** First part of the subjects, where the bus has one. */
+  /** First part of the subjects, if the bus has one. */
   readonly prefix?: string | undefined;
   /** Name of the codec. */
   readonly codec?: string | undefined;
-  /** Names of what the node hosts, such as actors; left out by a handler that declares nothing. */
+  /** Names of what the node hosts, such as actors; absent if the handler declares nothing. */
   readonly hosts?: readonly string[] | undefined;
-  /** A fingerprint of all message types that it handles. */
+  /** A fingerprint of all message types that the node handles. */
   readonly types?: string | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface DeclaredHandler {
   readonly types?: readonly string[] | undefined;
 }
 
-/** The bound of all names together: every member reads the record of each other. */
+/** The bound of all names together, because every member reads the record of every other. */
 const MAX_HOSTS_BYTES = 16_384;
 
 /** @throws INVALID_OPTION */
@@ -63,7 +63,7 @@ export interface OtherMember {
   readonly traits: MemberTraits;
 }
 
-/** Why a node may not be a member beside `others`, which are alive; undefined when it may. */
+/** Why a node may not be a member beside `others`, which are alive; undefined if it may. */
 export function misfitAmong(
   nodeId: string,
   own: MemberTraits,
@@ -86,7 +86,7 @@ export function misfitAmong(
 
 const WORDS = { prefix: 'the subject prefix', codec: 'the codec' } as const;
 
-/** One name in common is enough: a service that is being changed has more or fewer actors for a while. */
+/** One name in common is enough: during an update, nodes of one service host different sets of actors. */
 function hostMisfit(
   nodeId: string,
   { hosts }: MemberTraits,
@@ -104,7 +104,7 @@ function hostMisfit(
   );
 }
 
-/** The first names: a message stays readable. */
+/** How many names a message lists, so that it stays readable. */
 const MAX_LISTED = 20;
 
 function list(names: readonly string[]): string {

@@ -1,4 +1,4 @@
-/** What an incarnation does again and again: every heartbeat it looks for the dead, and at times it reads the whole bucket. */
+/** The periodic work of an incarnation: it looks for dead nodes every heartbeat, and reads the whole bucket at times. */
 import { inBackground } from '../base/background.ts';
 import { pause } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
@@ -27,7 +27,7 @@ export interface UpkeepOptions {
   readonly logger: Logger;
 }
 
-/** How long the marks of a node that has left stay, so that all others have learned of it. */
+/** How long the records of a node that has left stay, so that all others learn of it. */
 const PURGE_AFTER_MS = 600_000;
 
 export class Upkeep {
@@ -59,7 +59,7 @@ export class Upkeep {
     const { ledger, monitor, absences, declaration, ownership } = this.#options;
     const { clock, timing } = ledger;
     this.#cancelTick = clock.timer(() => {
-      // A loop that stood still has read nothing meanwhile, whatever was sent.
+      // The event loop was blocked, so this node has read no heartbeats in the meantime.
       if (clock.monoMs() - dueMs > timing.heartbeatMs) monitor.suspend();
       monitor.check();
       absences.check();
@@ -83,7 +83,7 @@ export class Upkeep {
   }
 
   /**
-   * A node that is refused the list cannot see the others. Later lists make up for one that was only not answered.
+   * A node cannot see the others if the store refuses the list. Later lists make up for one that got no answer.
    *
    * @throws what `onFailure` throws
    */
@@ -97,7 +97,7 @@ export class Upkeep {
     }
   }
 
-  /** Watches may break unnoticed: from time to time everything is read, and compared. Returns a refusal. */
+  /** Reads and compares the whole bucket, because watches may break unnoticed. Returns a refusal. */
   async list(): Promise<ClstrError | undefined> {
     const { ledger, session, absences, declaration } = this.#options;
     let entries: readonly StoreEntry[];
@@ -109,7 +109,7 @@ export class Upkeep {
     if (this.#isEnded || entries.length === 0) return undefined;
     const config = readConfig(entries.find(({ key }) => key === CONFIG_KEY)?.value);
     if (config !== undefined && config.id !== ledger.clusterId) {
-      session.fence('its cluster was made anew');
+      session.fence('its cluster was re-created');
       return undefined;
     }
     ledger.learnAll(entries);
@@ -120,7 +120,7 @@ export class Upkeep {
     return undefined;
   }
 
-  /** Forgets nodes that are long gone, once no shard remembers them. */
+  /** Forgets nodes that are long gone, once no shard record names them. */
   #purge(): void {
     const { ledger, logger } = this.#options;
     const nowMs = ledger.clock.monoMs();

@@ -1,4 +1,4 @@
-/** One compare-and-set, repeated with the same bytes until it is certain what became of it. */
+/** One compare-and-set, repeated with the same bytes until its result is certain. */
 import { pause } from '../base/clock.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
@@ -13,9 +13,9 @@ export interface WriteRequest {
   readonly revision: number;
   /** Holds a nonce: no other write may have equal bytes. */
   readonly value: string;
-  /** Asked before each sending; when it says no, the write is given up, and may still be done later. */
+  /** Called before each sending; if it returns false, the write is given up, though the store may still do it later. */
   readonly isWanted: () => boolean;
-  /** Called for each try that decided nothing; what it throws ends the write. */
+  /** Called for each attempt that decided nothing; if it throws, the write ends. */
   readonly onFailure?: OnFailure | undefined;
   /** Called with the newest write of the key before the result is returned. */
   readonly onKnown?: ((newest: StoreEntry) => void) | undefined;
@@ -34,8 +34,8 @@ export interface Writer {
 }
 
 /**
- * Between two tries: longer than an answer takes, shorter than anything waits for. Doubled with each refusal in a row, up
- * to the time that an answer may take: a store that is full is not full for 50 ms.
+ * The pause between two attempts: longer than an answer takes, shorter than any time limit. It doubles with each refusal
+ * in a row, up to the time that an answer may take: a full store stays full for longer than 50 ms.
  */
 const PAUSE_MS = 50;
 
@@ -72,7 +72,7 @@ function acked(entry: StoreEntry, onKnown: WriteRequest['onKnown']): WriteResult
   return { kind: 'acked', entry };
 }
 
-/** A read that failed. */
+/** The result of a read that failed. */
 class NoAnswer {
   readonly refusal: ClstrError | undefined;
 

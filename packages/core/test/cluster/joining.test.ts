@@ -338,7 +338,7 @@ test('a name that another run may hold is waited for with one line in the log', 
     {
       level: 'warn',
       fields: { nodeId: 'a', inc: 'old', waitMs: timing.expiryMs },
-      message: 'node a waits for up to 2500 ms to join: another run of this id did not say that it ended',
+      message: 'node a waits for up to 2500 ms to join: another run with this id may still be alive',
     },
   ]);
 });

@@ -462,7 +462,7 @@ describe('a node that is fenced', () => {
     expect(bucket.record('m.a')).toMatchObject({ inc: 'next', state: 'up' });
   });
 
-  test('because its cluster was made anew joins the new one', async () => {
+  test('because its cluster was re-created joins the new one', async () => {
     const { join, clock, bucket, create } = cluster();
     const { member, events, store } = await join('a');
     await clock.advance(5_000);
@@ -474,7 +474,7 @@ describe('a node that is fenced', () => {
       key === 'h.a' && !events.some((event) => event.startsWith('fenced')) ? 'lost' : undefined;
     await clock.advance(2 * timing.listMs);
     await joined;
-    expect(events).toContain('fenced: its cluster was made anew');
+    expect(events).toContain('fenced: its cluster was re-created');
     store.effect = () => undefined;
     await clock.advance(10_000);
     expect(member.topology().clusterId).not.toBe(id);
@@ -550,7 +550,7 @@ describe('a node that leaves', () => {
     await left;
     expect(logger.lines.at(-1)).toMatchObject({
       level: 'error',
-      message: 'node a could not hand over 1 shards within 500 ms; others take them',
+      message: 'node a could not hand over 1 shards within 500 ms; other nodes take them over',
       fields: { shards: [2] },
     });
     expect(bucket.record('m.a')).toMatchObject({ state: 'left' });
