@@ -1,5 +1,5 @@
 /** A bus and a membership store in memory. */
-/** So that what this package makes can be named by a program that does not depend on core. */
+/** Programs that do not depend on core can name the types that this package returns. */
 export type { Membership, Transport } from '@clstr/core';
 export { memoryTransport } from './memory-transport.ts';
 export type { MemoryTransportOptions } from './memory-transport.ts';

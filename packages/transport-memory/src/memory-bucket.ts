@@ -1,8 +1,8 @@
-/** The bucket itself: the newest write of each key, and who hears of the next. */
+/** The bucket itself: the newest write of each key, and the listeners for the next. */
 import type { CasOutcome, StoreEntry } from '@clstr/core/store';
 
 export class MemoryBucket {
-  /** In order of revision: a key that is written again moves to the end. */
+  /** Ordered by revision: a key that is written again moves to the end. */
   readonly #newest = new Map<string, StoreEntry>();
   readonly #listeners = new Set<(entry: StoreEntry) => void>();
   #revision = 0;
@@ -24,12 +24,12 @@ export class MemoryBucket {
     return this.#newest.get(key);
   }
 
-  /** Delete marks included, in order of revision. */
+  /** Returns all entries, delete marks included, ordered by revision. */
   entries(): Iterable<StoreEntry> {
     return this.#newest.values();
   }
 
-  /** Within the write: a listener only takes note. */
+  /** Calls `listener` within each write: it must only take note. */
   onWrite(listener: (entry: StoreEntry) => void): () => void {
     this.#listeners.add(listener);
     return () => {

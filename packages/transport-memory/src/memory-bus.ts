@@ -1,4 +1,4 @@
-/** The bus itself: who listens on which subject, and the order in which packets arrive. */
+/** The bus itself: the listeners of each subject, and the order in which packets arrive. */
 import type { Clock } from '@clstr/core';
 import type { BusMessage } from '@clstr/core/wire';
 import type { Resolved, Spec } from '@clstr/core/internal';
@@ -13,9 +13,9 @@ export interface MemoryBusOptions {
   clock?: Clock | undefined;
 }
 
-/** One that listens on a subject. */
+/** A listener on a subject. */
 export interface Endpoint {
-  /** As {@link Packet.to}. */
+  /** The name in {@link Packet.to}. */
   readonly name: string;
   /** Whether each message to the subject goes to one of its endpoints, in turn. */
   readonly isShared: boolean;
@@ -26,9 +26,9 @@ export interface Endpoint {
 export interface MemoryBus {
   readonly maxPayload: number;
   readonly clock: Clock;
-  /** For `memoryTransport`: does `work` in order with all other work of the bus, in a later microtask. */
+  /** For `memoryTransport`: runs `work` in order with all other work of the bus, in a later microtask. */
   enqueue(work: BusWork): void;
-  /** For `memoryTransport`: everybody who listens on `subject` now; where that is shared, one of them. */
+  /** For `memoryTransport`: all current listeners on `subject`, or one of them if they share it. */
   listenersOn(subject: string): ReadonlySet<Endpoint>;
   add(subject: string, endpoint: Endpoint): void;
   remove(subject: string, endpoint: Endpoint): void;
@@ -54,7 +54,7 @@ export function createMemoryBus(options: MemoryBusOptions = {}): MemoryBus {
   return new QueuedBus(maxPayload, clock, policy);
 }
 
-/** Entries dealt with before timers and I/O get a turn. */
+/** How many entries the bus handles before timers and I/O get a turn. */
 const WEIGHT_PER_YIELD = 256;
 const NOBODY: ReadonlySet<Endpoint> = new Set();
 
@@ -63,7 +63,7 @@ class QueuedBus implements MemoryBus {
   readonly clock: Clock;
   readonly #policy: NetworkPolicy | undefined;
   readonly #endpoints = new Map<string, Set<Endpoint>>();
-  /** Work of this round, and of the next: two arrays that swap, so that neither grows for ever under load. */
+  /** Work of this round, and of the next: two arrays that swap, so that neither keeps growing under load. */
   #current: BusWork[] = [];
   #next = 0;
   #incoming: BusWork[] = [];
@@ -103,7 +103,7 @@ class QueuedBus implements MemoryBus {
   }
 
   transmit(from: string, to: Endpoint, message: BusMessage, count: number): void {
-    // No packet is made for a bus without a policy.
+    // A bus without a policy makes no packet.
     const policy = this.#policy;
     const delays =
       policy === undefined ? AT_ONCE : this.#delaysBy(policy, { from, to: to.name, bytes: message.data });
@@ -122,7 +122,7 @@ class QueuedBus implements MemoryBus {
     }
   }
 
-  /** A packet is lost when the policy throws: whoever sends it must not hear of that. */
+  /** A packet is lost when the policy throws, and its sender must not notice. */
   #delaysBy(policy: NetworkPolicy, packet: Packet): readonly number[] {
     try {
       return policy(packet);
@@ -132,7 +132,7 @@ class QueuedBus implements MemoryBus {
     }
   }
 
-  /** Each in its turn, as a queue group would share its messages out. */
+  /** Picks each in its turn, as a queue group would. */
   #oneOf(endpoints: ReadonlySet<Endpoint>): ReadonlySet<Endpoint> {
     return new Set([[...endpoints][this.#questions++ % endpoints.size]!]);
   }
@@ -161,7 +161,7 @@ class QueuedBus implements MemoryBus {
     }
   };
 
-  /** What one piece of work throws must not stop the bus. */
+  /** Work that throws must not stop the bus. */
   #run(work: BusWork): void {
     try {
       work.run();
@@ -170,7 +170,7 @@ class QueuedBus implements MemoryBus {
     }
   }
 
-  /** As an uncaught error of its own: nobody here could handle it. */
+  /** Throws an uncaught error, because no code here could handle it. */
   #surface(error: unknown): void {
     this.clock.macrotask(() => {
       throw error;

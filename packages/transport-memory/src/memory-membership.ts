@@ -15,9 +15,9 @@ import { createMemoryStore } from './memory-store.ts';
 import type { MemoryStore } from './memory-store.ts';
 
 export interface MemoryMembershipOptions {
-  /** Default: a new one of its own, which all that open this membership share. */
+  /** Default: a new store, which all nodes with this membership share. */
   store?: MemoryStore | undefined;
-  /** Name of its connections at the store. Default: a new one for each. */
+  /** Name of its connections at the store. Default: a new name for each. */
   member?: string | undefined;
   /** How long membership waits for what. Default `fast`. */
   timing?: TimingProfile | Timing | undefined;

@@ -1,4 +1,4 @@
-/** One member's way to a memory store: requests and answers take the time that the policy says. */
+/** One member's connection to a memory store: requests and answers take as long as the policy says. */
 import type { Clock } from '@clstr/core';
 import type { CasOutcome, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core/store';
 import { ClstrError } from '@clstr/core';
@@ -15,7 +15,7 @@ export interface StoreCore {
   readonly bucket: () => MemoryBucket | undefined;
   /** Makes the bucket. */
   readonly create: () => MemoryBucket;
-  /** What was the newest write of the key `staleBy` writes ago. */
+  /** The newest write of the key as it was `staleBy` writes ago. */
   readonly asOf: (entry: StoreEntry | undefined, staleBy: number) => StoreEntry | undefined;
   readonly onClose: (connection: MemoryStoreConnection) => void;
 }
@@ -23,7 +23,7 @@ export interface StoreCore {
 export class MemoryStoreConnection implements ClusterStore {
   readonly member: string;
   readonly #core: StoreCore;
-  /** The member's clock, for its time-outs and for what it receives. */
+  /** The member's clock, for its time-outs and its deliveries. */
   readonly #clock: Clock;
   readonly #listeners = new Set<(isConnected: boolean) => void>();
   readonly #watches = new Set<MemoryWatch>();
@@ -62,7 +62,7 @@ export class MemoryStoreConnection implements ClusterStore {
         if (isUndecided) return UNDECIDED;
         const isCreation = key === CONFIG_KEY && revision === 0 && value !== undefined;
         const target = bucket() ?? (isCreation ? create() : undefined);
-        // As over NATS: nobody answers for a bucket that is not there.
+        // As over NATS: nothing answers for a bucket that does not exist.
         return target?.cas(key, revision, value) ?? UNKNOWN;
       });
     } catch (error) {
@@ -112,13 +112,13 @@ export class MemoryStoreConnection implements ClusterStore {
     return Promise.resolve();
   }
 
-  /** For the store: the bucket was made. */
+  /** The store calls it when it has created the bucket. */
   onBucket(): void {
     if (!this.#isConnected) return;
     for (const watch of this.#watches) watch.attach();
   }
 
-  /** For the store: the member is cut off, and knows. What it has sent may still arrive. */
+  /** The store calls it when it cuts the member off, which knows it. Requests already sent may still arrive. */
   cut(): void {
     if (!this.#isConnected) return;
     this.#isConnected = false;
@@ -150,7 +150,7 @@ export class MemoryStoreConnection implements ClusterStore {
     pass(this.#clock, 0, tell);
   }
 
-  /** Does `work` at the bucket. @throws TIMEOUT, CONNECTION_LOST, the refusal of the policy */
+  /** Runs `work` on the bucket. @throws TIMEOUT, CONNECTION_LOST, the refusal of the policy */
   #ask<T>(
     operation: Omit<StoreOperation, 'member'>,
     timeoutMs: number,

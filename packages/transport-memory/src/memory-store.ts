@@ -24,19 +24,19 @@ import { resolvePolicy } from './store-policy.ts';
 import type { StorePolicy } from './store-policy.ts';
 
 export interface MemoryStoreOptions {
-  /** Default: everything arrives, in the next turn. */
+  /** Default: every request and delivery arrives, in the next turn. */
   policy?: StorePolicy | undefined;
-  /** Writes to remember, for {@link MemoryStore.history} and for stale reads. Default 0. */
+  /** How many writes to remember, for {@link MemoryStore.history} and for stale reads. Default 0. */
   maxHistory?: number | undefined;
   /**
-   * Begins with the bucket of a cluster whose shards nobody holds, so that its first nodes serve without waiting for an
-   * expiry. Default: there is no bucket; the first node makes one. A bucket made after `deleteBucket` begins empty.
+   * Begins with the bucket of a cluster whose shards no node holds, so that its first nodes serve without waiting for an
+   * expiry. Default: there is no bucket; the first node creates one. A bucket created after `deleteBucket` begins empty.
    */
   provision?: ProvisionedCluster | undefined;
   clock?: Clock | undefined;
 }
 
-/** What the nodes of the cluster will say too. */
+/** The settings of a cluster, which its nodes must share. */
 export interface ProvisionedCluster {
   /** Shards of the cluster. Default 1,024. */
   numShards?: number | undefined;
@@ -47,9 +47,9 @@ export interface ProvisionedCluster {
 }
 
 export interface StoreConnectOptions {
-  /** How the policy, `cut` and `restore` know it; several connections may share a name. Default: a new one. */
+  /** The name that the policy, `cut` and `restore` use; several connections may share it. Default: a new name. */
   member?: string | undefined;
-  /** The member's clock, for its time-outs and for what it receives. Default: the store's. */
+  /** The member's clock, for its time-outs and its deliveries. Default: the store's. */
   clock?: Clock | undefined;
 }
 
@@ -57,16 +57,16 @@ export interface MemoryStore {
   readonly clock: Clock;
   /** The last `maxHistory` writes, oldest first, of this bucket and of those deleted before. */
   readonly history: readonly StoreWrite[];
-  /** A member's own way to the bucket. @throws CONNECT_FAILED while the member is cut off */
+  /** Opens a member's own connection to the bucket. @throws CONNECT_FAILED while the member is cut off */
   connect(options?: StoreConnectOptions): ClusterStore;
-  /** Cuts the member off: its calls fail, its watches fall silent. It knows. */
+  /** Cuts the member off: its calls fail, its watches fall silent, and it notices the disconnection. */
   cut(member: string): void;
   restore(member: string): void;
-  /** Deletes the bucket; as over NATS, no watch hears of it. The next one's revisions start at 1 again. */
+  /** Deletes the bucket; as over NATS, no watch reports it. The next one's revisions start at 1 again. */
   deleteBucket(): void;
 }
 
-/** One process is not willing to make more records than this. */
+/** The most records that `createMemoryStore` provisions. */
 const MAX_PROVISIONED = 2 ** 20;
 
 export const provisionedSpec: Spec<Resolved<ProvisionedCluster>> = {

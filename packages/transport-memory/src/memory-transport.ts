@@ -1,4 +1,4 @@
-/** The transport over a memory bus: the engine of core, with the same frames as over a network, in one process. */
+/** The transport over a memory bus: the engine of core within one process, with the same frames as over a network. */
 import type { ClstrError, ConnectionEvent, ConnectionState, Transport } from '@clstr/core';
 import type { Bus, BusListener, BusPort, BusSubscription } from '@clstr/core/wire';
 import { framedTransport } from '@clstr/core/wire';
@@ -8,7 +8,7 @@ import { createMemoryBus } from './memory-bus.ts';
 import type { Endpoint, MemoryBus } from './memory-bus.ts';
 
 export interface MemoryTransportOptions {
-  /** Default: a new bus of its own, on which its clients and nodes reach each other. */
+  /** Default: a new bus, on which its clients and nodes reach each other. */
   bus?: MemoryBus | undefined;
 }
 
@@ -23,7 +23,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
     name: 'memory',
     clock: bus.clock,
     floodLog: {
-      // As an uncaught error of its own: nobody here could handle it.
+      // Throws an uncaught error, because no code here could handle it.
       error(_kind, { err }: { err?: ClstrError }) {
         bus.clock.macrotask(() => {
           throw err!;
@@ -37,7 +37,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
 const PREFIX = 'memory';
 const INBOXES = 'client';
 
-/** What one transport is to the bus. */
+/** The connection of one transport to the bus. */
 class MemoryConnection implements Bus {
   readonly label = 'memory';
   readonly limitedBy = 'of the memory bus (maxPayload)';
@@ -48,7 +48,7 @@ class MemoryConnection implements Bus {
   readonly batchBytes = 16_384;
   /**
    * Entries of one frame share its buffer and its piece of work on the bus (measured with actors, 1,024 in flight and
-   * 64-byte payloads: 1.5 times the throughput of a frame for each entry; 16 and 32 do less well, 64 to 256 alike).
+   * 64-byte payloads: 1.5 times the throughput of a frame per entry; 16 and 32 are slower, 64 to 256 alike).
    */
   readonly batchEntries = 128;
   state: ConnectionState = 'connected';
@@ -69,7 +69,7 @@ class MemoryConnection implements Bus {
     return `${INBOXES}.${clientId}`;
   }
 
-  /** In order with what is on its way, and in the same microtask. */
+  /** Runs `work` after everything that is already on its way, in the same microtask. */
   defer(work: () => void): void {
     this.#bus.enqueue({ weight: 1, run: work });
   }
@@ -81,7 +81,7 @@ class MemoryConnection implements Bus {
     };
   }
 
-  /** What was ready before has left after the first turn on the bus, and has arrived after the second. */
+  /** Messages that were ready have left after the first turn on the bus, and have arrived after the second. */
   async flush(): Promise<void> {
     for (let turns = 0; turns < 2; turns++) await new Promise<void>((resolve) => this.defer(resolve));
   }
@@ -133,7 +133,7 @@ function placeOf(subject: string): string {
   return subject.startsWith('client.') ? subject.slice(0, subject.lastIndexOf('.')) : subject;
 }
 
-/** As packets name it: `client:<id>`, `node:<nodeId>.<inc>`. */
+/** Its name in packets: `client:<id>` or `node:<nodeId>.<inc>`. */
 function nameOf(self: string): string {
   return self.replace(/^memory\./, '').replace('.', ':');
 }

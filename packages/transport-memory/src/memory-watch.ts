@@ -1,4 +1,4 @@
-/** One watch of one member: tells entries in order, each in a turn of its own. */
+/** One watch of one member: reports entries in order, each in a turn of its own. */
 import type { Clock, ClstrError } from '@clstr/core';
 import type { StoreEntry, StoreListener, Watch } from '@clstr/core/store';
 import type { MemoryBucket } from './memory-bucket.ts';
@@ -12,7 +12,7 @@ export interface WatchOptions {
   readonly listener: StoreListener;
   readonly clock: Clock;
   readonly policy: Required<StorePolicy>;
-  /** Undefined while there is no bucket: then `attach` follows once there is one. */
+  /** Returns undefined while there is no bucket: the store calls `attach` once there is one. */
   readonly bucket: () => MemoryBucket | undefined;
   readonly onClose: (watch: MemoryWatch) => void;
 }
@@ -21,7 +21,7 @@ type News = () => void;
 
 export class MemoryWatch implements Watch {
   readonly #options: WatchOptions;
-  /** On their way. Replaced when the watch breaks off, so that what was on its way gets lost. */
+  /** News in flight. A break replaces the list, so that news in flight is lost. */
   #news: News[] = [];
   #newestDueMs = 0;
   #isAttached = false;
@@ -36,7 +36,7 @@ export class MemoryWatch implements Watch {
     this.#options.onClose(this);
   }
 
-  /** Begins with the newest of each key, unless it has begun or there is no bucket. */
+  /** Begins with the newest write of each key, unless it has begun or there is no bucket. */
   attach(): void {
     const bucket = this.#options.bucket();
     if (bucket === undefined || this.#isAttached) return;
@@ -60,7 +60,7 @@ export class MemoryWatch implements Watch {
     this.#newestDueMs = 0;
   }
 
-  /** After a break: tells of the gap, then of the newest. */
+  /** After a break: reports the gap, then the newest write of each key. */
   resume(reason?: ClstrError): void {
     const { listener } = this.#options;
     this.#send(0, () => {
@@ -86,7 +86,7 @@ export class MemoryWatch implements Watch {
     }, effect.brokenMs);
   }
 
-  /** As many timers as news: each tells the first that waits, so none overtakes, whichever timer fires first. */
+  /** There is a timer per news: each reports the first that waits, so none overtakes, whichever timer fires first. */
   #send(delayMs: number, tell: News): void {
     const { clock } = this.#options;
     const news = this.#news;

@@ -1,4 +1,4 @@
-/** The last writes of a store, for stale reads and for whoever audits a run. */
+/** The last writes of a store, for stale reads and for audits. */
 import type { StoreEntry } from '@clstr/core/store';
 
 export interface StoreWrite extends StoreEntry {
@@ -22,11 +22,11 @@ export class StoreHistory {
   add(write: StoreWrite): void {
     if (this.#max === 0) return;
     this.#writes.push(write);
-    // Cut in halves: a shift per write would move the whole array each time.
+    // Drops half at a time: a shift per write would move the whole array each time.
     if (this.#writes.length >= 2 * this.#max) this.#writes = this.#writes.slice(-this.#max);
   }
 
-  /** What was the newest write of `entry`'s key when `revision` was the last of the bucket. */
+  /** The newest write of `entry`'s key at the time when `revision` was the last of the bucket. */
   asOf(entry: StoreEntry, bucket: number, revision: number): StoreEntry | undefined {
     if (entry.revision <= revision) return entry;
     const found = this.#writes.findLast(

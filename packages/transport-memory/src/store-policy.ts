@@ -10,19 +10,19 @@ export interface StoreOperation {
   readonly key: string | undefined;
 }
 
-/** Milliseconds on the way, or that it never arrives. */
+/** The milliseconds it takes, or `lost` if it never arrives. */
 export type Transit = number | 'lost';
 
 export interface OperationEffect {
-  /** Until the bucket does it. Default 0. A lost one is never done; a late one is done late, heard of or not. */
+  /** Time until the bucket carries it out. Default 0. It does so late even if the member has given up. */
   readonly request?: Transit | undefined;
-  /** Until the member hears of it. Default 0. */
+  /** Time until the member gets the answer. Default 0. */
   readonly answer?: Transit | undefined;
-  /** A `cas` is refused as `undecided`, and not done. */
+  /** The bucket refuses a `cas` as `undecided`, and does not carry it out. */
   readonly isUndecided?: boolean | undefined;
-  /** The store says why it does not do this, as a full one would. */
+  /** The store refuses with this reason, as a full one would. */
   readonly refusal?: ClstrError | undefined;
-  /** A `read` or `list` answers with what was newest this many writes ago, as far as the history goes. Default 0. */
+  /** A `read` or `list` answers with the state of this many writes ago, as far as the history goes. Default 0. */
   readonly staleBy?: number | undefined;
 }
 
@@ -34,8 +34,8 @@ export interface StoreDelivery {
 }
 
 /**
- * Milliseconds until it arrives, never before an earlier one of its watch. Or the watch breaks: nothing more arrives,
- * until after `brokenMs` the listener learns of the gap, with the `reason`, and then the newest of each key.
+ * The milliseconds until it arrives, never before an earlier one of its watch. Or the watch breaks: nothing more arrives
+ * until, after `brokenMs`, the listener gets the gap with its `reason`, and then the newest write of each key.
  */
 export type DeliveryEffect = number | { readonly brokenMs: number; readonly reason?: ClstrError | undefined };
 
@@ -44,7 +44,7 @@ export interface StorePolicy {
   onDelivery?(delivery: StoreDelivery): DeliveryEffect;
 }
 
-/** Without gaps; what a policy throws surfaces as an uncaught error, and the operation is lost. */
+/** Fills the gaps of a policy. If it throws, the operation is lost, and the error surfaces as an uncaught one. */
 export function resolvePolicy(policy: StorePolicy, clock: Clock): Required<StorePolicy> {
   const decide = <T>(choice: () => T | undefined, normal: T, failed: T): T => {
     try {
