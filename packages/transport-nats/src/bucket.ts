@@ -1,4 +1,4 @@
-/** One bucket as JetStream knows it: the stream `KV_<name>`, asked by requests to the stream's leader. */
+/** One bucket in JetStream: the stream `KV_<name>`, through requests to the stream's leader. */
 import type { Clock } from '@clstr/core';
 import type { CasOutcome, StoreEntry } from '@clstr/core/store';
 import { ClstrError, isClstrError } from '@clstr/core';
@@ -15,14 +15,14 @@ export interface BucketShape {
   readonly storage: 'file' | 'memory';
 }
 
-/** A bucket that is there. */
+/** A bucket that exists. */
 export interface FoundBucket {
   readonly shape: BucketShape;
-  /** What brings in records that no member wrote; empty in a bucket of our own making. */
+  /** The settings that bring in records that no member wrote; empty if this package created the bucket. */
   readonly inflows: readonly string[];
-  /** Its records go to other subjects too. */
+  /** The stream republishes its records to other subjects. */
   readonly isRepublished: boolean;
-  /** No single write deletes all of it. */
+  /** The stream allows no single write that deletes all records. */
   readonly isGuarded: boolean;
 }
 
@@ -45,12 +45,12 @@ export class Bucket {
     this.#subjectPrefix = `$KV.${name}.`;
   }
 
-  /** Also of patterns. */
+  /** Accepts patterns too. */
   subjectOf(key: string): string {
     return this.#subjectPrefix + key;
   }
 
-  /** Without a message id: the server must see each repeat, and refuse it. Never rejects. */
+  /** Sends no message id, because the server must see and refuse each repeat. Never rejects. */
   async cas(key: string, revision: number, value: string | undefined, timeoutMs: number): Promise<Written> {
     const headers = createHeaders();
     headers.set('Nats-Expected-Last-Subject-Sequence', String(revision));
@@ -65,7 +65,7 @@ export class Bucket {
     return readAck(message.data, this.stream);
   }
 
-  /** Undefined when there is no such key or no bucket. */
+  /** Returns undefined if there is no such key or no bucket. */
   async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
     const answer = await this.#askWritten<{ message: StoredMessage }>(
       'STREAM.MSG.GET',
@@ -75,7 +75,7 @@ export class Bucket {
     return answer && this.#entryOf(answer.message);
   }
 
-  /** Undefined when there is no bucket. */
+  /** Returns undefined if there is no bucket. */
   async look(timeoutMs: number): Promise<FoundBucket | undefined> {
     const info = await this.#info(timeoutMs);
     if (info === undefined) return undefined;
@@ -83,18 +83,18 @@ export class Bucket {
     return { shape: { replicas, storage }, ...this.#judge(info.config) };
   }
 
-  /** Closes a bucket that an earlier version made to roll-ups and purges, and changes nothing else of it. */
+  /** Forbids roll-ups and purges in a bucket that an earlier version created, and changes nothing else. */
   async guard(timeoutMs: number): Promise<void> {
     const info = await this.#info(timeoutMs);
     if (info === undefined) return;
     await this.#ask(`STREAM.UPDATE.${this.stream}`, { ...info.config, ...GUARDS }, timeoutMs, []);
   }
 
-  /** What of its stream brings in records from elsewhere, and what takes records to other subjects. */
+  /** Finds settings of the stream that bring in records from elsewhere, or send records to other subjects. */
   #judge(config: StreamConfig): Omit<FoundBucket, 'shape'> {
     const own = `${this.#subjectPrefix}>`;
     const { subjects = [] } = config;
-    // A stream that has only the name takes no writes either, and gives no records.
+    // A stream without the bucket's own subject takes no writes and holds no records.
     const others = subjects.includes(own) ? subjects.filter((subject) => subject !== own) : [];
     const inflows = [
       ...others.map(describe),
@@ -103,7 +103,7 @@ export class Bucket {
     return { inflows, isRepublished: config.republish !== undefined, isGuarded: isGuarded(config) };
   }
 
-  /** The names of all keys, deleted ones included; empty when there is no bucket. */
+  /** Returns the names of all keys, deleted ones included; none if there is no bucket. */
   async keys(timeoutMs: number): Promise<Set<string>> {
     const answer = await this.#askWritten<{ state: { subjects?: Record<string, number> } }>(
       'STREAM.INFO',
@@ -114,7 +114,7 @@ export class Bucket {
     return new Set(subjects.map((subject) => subject.slice(this.#subjectPrefix.length)));
   }
 
-  /** Does nothing when the bucket is there, whatever its shape. */
+  /** Does nothing if the bucket exists, whatever its shape. */
   async create({ replicas, storage }: BucketShape, timeoutMs: number): Promise<void> {
     const config = {
       name: this.stream,
@@ -130,7 +130,7 @@ export class Bucket {
       discard: 'new',
       num_replicas: replicas,
       storage,
-      // A direct read may be answered by a replica that is behind.
+      // A replica that is behind may answer a direct read.
       allow_direct: false,
       ...GUARDS,
     };
@@ -138,13 +138,13 @@ export class Bucket {
       ApiErrors.STREAM_EXISTS,
       ApiErrors.SUBJECTS_OVERLAP,
     ]);
-    // The server also finds an overlap with the very same stream, where another client is just making it.
+    // The server reports an overlap even with this very stream, while another client is creating it.
     if (made === undefined && (await this.#info(timeoutMs)) === undefined) throw subjectsTaken(this.stream);
   }
 
   /**
-   * Starts a consumer that pushes the newest of each key, then what is new; it ends soon after nobody listens. Gives
-   * its name, or undefined when there is no bucket.
+   * Starts a consumer that pushes the newest write of each key, then new ones; it ends soon after its listener leaves.
+   * Returns its name, or undefined if there is no bucket.
    */
   async consume(
     { deliverSubject, filterSubject, idleHeartbeatMs }: ConsumerRequest,
@@ -171,17 +171,17 @@ export class Bucket {
     return answer && checkConsumerName(answer.name);
   }
 
-  /** Whether the server wants to hear of this subject that this bucket's consumer keeps up. */
+  /** Whether this is the subject on which the server expects flow control answers of this bucket's consumer. */
   isFlowControl(subject: string): boolean {
     return subject.startsWith(`$JS.FC.${this.stream}.`);
   }
 
-  /** In the background: a consumer that nobody hears ends by itself, only later. */
+  /** Deletes a consumer in the background: without a listener it would end by itself, only later. */
   forget(consumer: string): void {
     this.#ask(`CONSUMER.DELETE.${this.stream}.${consumer}`, undefined, FORGET_MS, []).catch(() => undefined);
   }
 
-  /** Undefined when the message is no entry of this bucket. */
+  /** Returns undefined if the message is not an entry of this bucket. */
   entryOfMessage({ subject, headers, data }: Msg, revision: number): StoreEntry | undefined {
     if (!subject.startsWith(this.#subjectPrefix)) return undefined;
     const key = subject.slice(this.#subjectPrefix.length);
@@ -200,9 +200,9 @@ export class Bucket {
   }
 
   /**
-   * The answer about what the stream holds, undefined when it holds nothing of the kind. The server is asked first whether
-   * anything was written: nats-server 2.9.10 dies of such a question about a stream that another client is just making,
-   * and tells of it, if only asked for its state, that nothing was.
+   * Asks what the stream holds; returns undefined if it holds nothing of the kind. It first asks whether anything was
+   * written: nats-server 2.9.10 crashes on such a question about a stream that another client is just creating, but
+   * answers a question about its state with "nothing".
    */
   async #askWritten<T>(method: string, body: object, timeoutMs: number): Promise<T | undefined> {
     const untilMs = this.#clock.monoMs() + timeoutMs;
@@ -214,7 +214,7 @@ export class Bucket {
     ]);
   }
 
-  /** The answer, or undefined for an error of `expected`. */
+  /** Returns the answer, or undefined for an error in `expected`. */
   async #ask<T>(
     method: string,
     body: object | undefined,
@@ -235,20 +235,20 @@ export class Bucket {
   }
 }
 
-/** `no-stream`: no stream listens to the key, so that nothing was written. */
+/** `no-stream`: no stream has the key's subject, so nothing was written. */
 export type Written = CasOutcome | 'no-stream';
 
-/** It becomes part of a subject, and whoever may publish to inboxes can answer in the server's place. */
+/** The name becomes part of a subject, and any user who may publish to inboxes can answer in place of the server. */
 function checkConsumerName(name: unknown): string {
   if (typeof name === 'string' && CONSUMER_NAME.test(name)) return name;
-  throw new ClstrError('CONNECTION_LOST', `JetStream named a consumer ${describe(name)}, which is no name`);
+  throw new ClstrError('CONNECTION_LOST', `JetStream gave a consumer the invalid name ${describe(name)}`);
 }
 
 const CONSUMER_NAME = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * One write with a roll-up header would delete every record, and so would a purge. Nobody here does either: a record is
- * deleted by a mark.
+ * One write with a roll-up header would delete every record, and so would a purge. No code here does either: it deletes a
+ * record by a mark.
  */
 const GUARDS = { deny_delete: true, deny_purge: true, allow_rollup_hdrs: false } as const;
 
@@ -294,13 +294,13 @@ function isDeletion(headers: MsgHdrs | undefined): boolean {
   return operation === 'DEL' || operation === 'PURGE' || headers.has('Nats-Marker-Reason');
 }
 
-/** Without the reason where there is only silence. */
+/** Leaves out the reason if the store was only silent. */
 export function unknownAfter(error: unknown): CasOutcome {
   const refusal = refusalOf(error);
   return refusal === undefined ? UNKNOWN : { kind: 'unknown', refusal };
 }
 
-/** What the answer to a compare-and-set says; anything that is no answer to one is `unknown`. */
+/** Reads the answer to a compare-and-set; anything else is `unknown`. */
 export function readAck(data: Uint8Array, stream: string): CasOutcome {
   let ack: unknown;
   try {

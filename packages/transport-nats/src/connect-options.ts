@@ -1,4 +1,4 @@
-/** How a connection of our own is made: servers, credentials and TLS, checked before anything connects. */
+/** The options of an owned connection: servers, credentials and TLS, checked before anything connects. */
 import { ClstrError } from '@clstr/core';
 import type { Option, Resolved, Spec } from '@clstr/core/internal';
 import { checkString, invalidOption, option, optional } from '@clstr/core/internal';
@@ -28,7 +28,7 @@ export interface NatsConnectOptions {
   name?: string | undefined;
 }
 
-/** What may be left out. */
+/** The options that may be left out. */
 export type MaybeConnect = Exclude<keyof NatsConnectOptions, 'servers'>;
 export interface Servers {
   servers: readonly string[];
@@ -55,7 +55,7 @@ export const connectPart: Spec<ResolvedConnectOptions> = {
         (Array.isArray(value) && value.every((item) => typeof item === 'function')),
     ),
   ),
-  // The NATS client would take null for no TLS.
+  // To the NATS client null means no TLS.
   tls: optional(secret('an object', (value) => typeof value === 'object' && value !== null)),
   name: optional(nonEmpty()),
 };
@@ -68,7 +68,7 @@ export function secret<T>(expected: string, isValid: (value: unknown) => boolean
   });
 }
 
-/** A text that no refusal shows, as it may hold a secret. */
+/** A text that no refusal shows, because it may hold a secret. */
 function nonEmpty(): Option<string> {
   return option((owner, name, value) => {
     if (typeof value === 'string' && value !== '') return value;
@@ -85,9 +85,9 @@ function checkServers(owner: string, name: string, servers: unknown): readonly s
 }
 
 /**
- * What one turn publishes leaves by one call of the operating system up to this size; the client's own bound of 32 KiB
- * lets two batches go together at most. Its types leave the option out. Measured at 1,024 in flight, calls per 1,000
- * requests: 2.2 in place of 3.1 with one node, 2.4 in place of 3.7 with three.
+ * The messages of one turn leave in one system call up to this size; the client's own bound of 32 KiB lets at most two
+ * batches go together. Its types lack the option. Measured with 1,024 in flight, calls per 1,000 requests: 2.2 instead of
+ * 3.1 with one node, 2.4 instead of 3.7 with three.
  */
 const WRITTEN_AT_ONCE_BYTES = 262_144;
 

@@ -15,7 +15,7 @@ import { OutageLog } from './outage-log.ts';
 import { paceReading } from './paced-reading.ts';
 import { SubscriptionCheck } from './subscription-check.ts';
 
-/** What `status()` really returns; the types leave `stop` out. */
+/** What `status()` really returns; its type lacks `stop`. */
 type StatusIterator = AsyncIterable<Status> & { stop(): void };
 
 export interface OpenOptions {
@@ -24,15 +24,15 @@ export interface OpenOptions {
   readonly connect: ConnectionOptions;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** In log lines. Default `the NATS connection`. */
+  /** Its name in log lines. Default `the NATS connection`. */
   readonly label?: string;
-  /** False where its owner logs losses itself: they are for debugging here. Default true. */
+  /** False if its owner logs losses itself: they have level debug here then. Default true. */
   readonly logsLosses?: boolean;
   /** Reads in slices, for a connection whose delay does not matter. Default false. */
   readonly isPaced?: boolean;
 }
 
-/** A publish that the server refused: names the subject, long after the publish itself. */
+/** Called when the server refuses a publish, long after the publish itself. */
 export type DeniedPublishListener = (subject: string, error: ClstrError) => void;
 
 /** @throws CONNECT_FAILED, AUTH_FAILED after one round of all servers */
@@ -44,12 +44,12 @@ export async function openConnection(options: OpenOptions): Promise<Connection> 
 }
 
 const FIRST_ANSWER_MS = 250;
-/** How long the end of something waits for a server that does not answer. */
+/** How long closing or leaving waits for a server that does not answer. */
 const LAST_ANSWER_MS = 2_000;
 export class Connection {
-  /** The newest; closed while the connection is down. */
+  /** The newest client; it is closed while the connection is down. */
   nats!: NatsConnection;
-  /** For what each message may cause. */
+  /** For lines that any message may cause. */
   readonly floodLog: FloodLog;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -89,7 +89,7 @@ export class Connection {
     this.#state = 'connected';
   }
 
-  /** A connection that is lent may be anywhere in its life: it counts as connected once the server has answered. */
+  /** A borrowed connection may be in any state: it counts as connected once the server has answered. */
   async borrow(nats: NatsConnection): Promise<void> {
     this.#use(nats);
     if (nats.isClosed()) this.#state = 'closed';
@@ -131,7 +131,7 @@ export class Connection {
     }
   }
 
-  /** Resolves when the server has seen all that was handed over before; false when that cannot be known. */
+  /** Resolves to true when the server has seen all earlier messages, or to false if that remains unknown. */
   async confirm(): Promise<boolean> {
     this.#confirmation ??= Promise.resolve().then(() => {
       this.#confirmation = undefined;
@@ -143,7 +143,7 @@ export class Connection {
     return true;
   }
 
-  /** As {@link confirm}, but gives up after `limitMs`. */
+  /** Does the same as {@link confirm}, but gives up after `limitMs`. */
   confirmWithin(limitMs: number = LAST_ANSWER_MS): Promise<void> {
     return this.within(this.confirm(), limitMs);
   }
@@ -154,7 +154,7 @@ export class Connection {
   }
 
   /**
-   * With a `queue`, one of its subscribers gets each message. While the connection is down it waits for the next one.
+   * With a `queue`, one of its subscribers gets each message. A subscription made while the connection is down waits.
    *
    * @throws TRANSPORT_CLOSED
    */
@@ -213,8 +213,8 @@ export class Connection {
   }
 
   /**
-   * Closes an owned connection; only flushes a borrowed one. What the end has waited since `startedMs` counts: a
-   * server that does not answer is not waited for once by everything that ends.
+   * Closes an owned connection; only flushes a borrowed one. Its time limit starts at `startedMs`, so that all parts
+   * that end wait for a silent server together, not one after the other.
    */
   async close(startedMs: number): Promise<void> {
     const leftMs = LAST_ANSWER_MS - (this.#clock.monoMs() - startedMs);
@@ -231,7 +231,7 @@ export class Connection {
     this.#become('closed');
   }
 
-  /** Watches a session until it ends, by its own doing or ours, and then gets the next one. */
+  /** Watches a session until it ends by itself or by us, and then gets the next one. */
   #adopt(session: Session): void {
     const { nats, socket } = session;
     this.#session = session;
@@ -257,7 +257,7 @@ export class Connection {
     const onEnd = (): void => {
       lose(lastProtocolError(nats)?.message ?? 'the server closed it');
     };
-    // The NATS client tells of it some microtasks later, in which it would refuse what is sent.
+    // The NATS client reports the end some microtasks later, and until then it would refuse messages.
     socket?.prependListener('close', onEnd);
     inBackground(nats.closed().then(onEnd), 'watching the NATS connection', this.#logger);
     this.#stopWatching = () => {
@@ -296,7 +296,7 @@ export class Connection {
     try {
       for (const subscription of this.#kept) this.#check.add(subscription);
     } catch {
-      // It is lost again, and replaced again.
+      // The session is lost again, and replaced again.
       return;
     }
     if (!(await this.#check.flush()) || this.#session !== session) return;
@@ -349,7 +349,7 @@ export class Connection {
     for (const listener of [...this.#stateListeners]) this.#tell(() => listener({ state, server }));
   }
 
-  /** What a listener throws would end the watch, and leave this state for ever. */
+  /** A listener that throws would end the watch, and freeze the state. */
   #tell(call: () => void): void {
     try {
       call();

@@ -1,6 +1,6 @@
 /**
- * Membership's own connection, so that heartbeats never queue behind requests. While it is down nothing is sent, and
- * nothing waits to be sent later.
+ * Membership's own connection, so that heartbeats never queue behind requests. While it is down it sends nothing, and
+ * keeps nothing to send later.
  */
 import { checkPlainSubject, isPlainSubject } from '@clstr/core/internal';
 import type { Clock, Logger } from '@clstr/core';
@@ -91,7 +91,7 @@ export class ControlConnection {
     });
   }
 
-  /** What `onMessage` throws is logged: it would end the NATS client's reading. @throws CONNECTION_LOST */
+  /** Logs what `onMessage` throws, because it would end the NATS client's read loop. @throws CONNECTION_LOST */
   subscribe(
     subject: string,
     onMessage: (message: Msg) => void,
@@ -110,12 +110,12 @@ export class ControlConnection {
     return this.#connection.subscribe(subject, { onMessage: guarded(onMessage), onEnded: guarded(onEnded) });
   }
 
-  /** Tells the server something that nobody answers; nothing when it is down, or when the subject is no plain one. */
+  /** Publishes without waiting for an answer; does nothing while it is down, or if the subject is not plain. */
   tell(subject: string): void {
     if (this.#isConnected && isPlainSubject(subject)) this.#connection.publish(subject, NOTHING, undefined);
   }
 
-  /** Idempotent. Listeners hear that it is down. */
+  /** Reports to listeners that it is down. Idempotent. */
   close(): Promise<void> {
     this.#isClosed = true;
     this.#become(false);

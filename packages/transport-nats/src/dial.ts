@@ -1,6 +1,6 @@
 /**
- * One attempt to connect to one server. The NATS client leaves the socket of a dial that times out open, and closes a
- * dead one only after its unsent bytes; so each socket is known here, and destroyed unless the attempt succeeds.
+ * One attempt to connect to one server. When a dial times out, the NATS client leaves its socket open, and it closes a
+ * dead socket only after its unsent bytes; so this file keeps each socket, and destroys it unless the attempt succeeds.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
@@ -12,19 +12,19 @@ import { NatsError, connect } from 'nats';
 /** A connection of the NATS client, from the first answer of the server to the end of its socket. */
 export interface Session {
   readonly nats: NatsConnection;
-  /** Undefined where the NATS client opened it in another way, as with `handshakeFirst`. */
+  /** Undefined if the NATS client opened it in another way, as with `handshakeFirst`. */
   readonly socket: Socket | undefined;
-  /** Ends it at once, whatever is unsent. Idempotent. */
+  /** Ends it at once, even with unsent bytes. Idempotent. */
   destroy(): void;
 }
 
 export class Dial {
-  /** Rejects with what the NATS client says. */
+  /** Rejects with the error of the NATS client. */
   readonly session: Promise<Session>;
   readonly #sockets = new Set<Socket>();
   readonly #tlsAbort = new AbortController();
   #isOver = false;
-  /** The end of what the server said without TLS. */
+  /** The last text from the server before TLS. */
   #said = '';
 
   constructor(options: ConnectionOptions) {
@@ -42,7 +42,7 @@ export class Dial {
   add(socket: Socket): void {
     this.#sockets.add(socket);
     this.#listen(socket);
-    // The socket starts to connect when this returns, also one that was destroyed before.
+    // The socket starts to connect when this returns, even if it was destroyed before.
     if (this.#isOver) process.nextTick(() => socket.destroy());
   }
 
@@ -69,7 +69,7 @@ export class Dial {
     }
   }
 
-  /** The NATS client removes every listener while it dials, and reports a broken pipe where the server gave a reason. */
+  /** The NATS client removes every listener while it dials, and reports a broken pipe in place of the server's reason. */
   #listen(socket: Socket): void {
     socket.push = (chunk: Uint8Array | null, encoding) => {
       if (chunk !== null) this.#said = (this.#said + chunk.toString()).slice(-MAX_SAID);
@@ -78,12 +78,12 @@ export class Dial {
   }
 
   #unlisten(socket: Socket): void {
-    // The one of its class is back.
+    // Restores the method of the class.
     delete (socket as Partial<Socket>).push;
     this.#said = '';
   }
 
-  /** `node:tls` has it, and the types of the NATS client leave it out. */
+  /** `node:tls` takes the signal, but the types of the NATS client lack it. */
   #tlsSignal(): object {
     return { signal: this.#tlsAbort.signal };
   }
@@ -101,13 +101,13 @@ export class Dial {
 
 const MAX_SAID = 1_024;
 
-/** Why the server ended the dial, in its own words if it said any. */
+/** Why the server ended the dial, in its own words if it gave any. */
 function refusal(said: string, error: unknown): unknown {
   const reason = /-ERR '([^'\r\n]*)'\r\n/.exec(said)?.[1];
   return reason === undefined || error instanceof NatsError ? error : new Error(reason, { cause: error });
 }
 
-/** Says whose socket it is. Switched off while nobody dials: it would slow down every promise of the process. */
+/** Finds the dial of a socket. Switched off while there is no dial: it would slow down every promise of the process. */
 const dialing = new AsyncLocalStorage<Dial>();
 const CHANNEL = 'net.client.socket';
 let watchers = 0;

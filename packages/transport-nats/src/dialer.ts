@@ -15,18 +15,18 @@ export interface DialerOptions {
   onFailure(error: ClstrError): void;
 }
 
-/** How the pause grows in each round: after an outage it is about a quarter of what the outage took. */
+/** How the pause grows in each round: at the end of an outage it is about a quarter of the outage. */
 const GROWTH = 1.25;
 /** The longest pause, as a multiple of the first. */
 const MAX_GROWTH = 4;
-/** Pauses of programs that lost one server together must not end together. */
+/** The pauses of programs that lost the same server must not end together. */
 const JITTER = 0.2;
 
 export class Dialer {
   readonly #options: DialerOptions;
   readonly #servers: KnownServers;
   readonly #waitMs: number;
-  /** Dials in a row that led to no session, or to one that ended at once. */
+  /** How many dials in a row led to no session, or to one that ended at once. */
   #failures = 0;
   #sessionMs = 0;
   #dial: Dial | undefined;
@@ -55,11 +55,11 @@ export class Dialer {
     throw failure!;
   }
 
-  /** Call when the session has ended. Tries until there is another one; undefined when it was stopped. */
+  /** Call it when the session has ended. Tries until there is another one; returns undefined once stopped. */
   async next(ended: Session): Promise<Session | undefined> {
     const { clock, onFailure } = this.#options;
     this.learn(ended);
-    // A server that takes us in and ends us at once is dialed as rarely as one that refuses.
+    // Dials a server that ends sessions at once as rarely as one that refuses.
     if (clock.monoMs() - this.#sessionMs > this.#waitMs) this.#failures = 0;
     else this.#failures++;
     while (!this.#hasStopped()) {
@@ -80,7 +80,7 @@ export class Dialer {
     if (Array.isArray(urls) && urls.length > 0) this.#servers.learn(urls as string[]);
   }
 
-  /** Ends a dial and a pause that are going on. */
+  /** Ends the current dial or pause. */
   stop(): void {
     this.#isStopped = true;
     this.#dial?.abort();
@@ -113,7 +113,7 @@ export class Dialer {
       servers: [server],
       reconnect: false,
       ignoreClusterUpdates: true,
-      // Its own pings need three intervals; see liveness.ts.
+      // The client's own pings need three intervals; see liveness.ts.
       pingInterval: MAX_DELAY_MS,
     };
     const isAddress = this.#servers.isLearned(server) && IP.test(hostOf(server));
@@ -121,7 +121,7 @@ export class Dialer {
     return { ...options, tls: { servername: this.#tlsName, ...connect.tls } as TlsOptions };
   }
 
-  /** Rounds of all servers are as long apart as attempts at a single one would be. */
+  /** The pause between rounds of all servers is that between attempts at a single one. */
   async #pause(): Promise<void> {
     if (this.#failures === 0) return;
     const round = Math.floor((this.#failures - 1) / this.#servers.all.length);

@@ -1,4 +1,4 @@
-/** So that what this package makes can be named by a program that does not depend on core. */
+/** Programs that do not depend on core can name the types that this package returns. */
 export type { Membership, Transport } from '@clstr/core';
 export { natsTransport } from './nats-transport.ts';
 export type { NatsTransport } from './nats-transport.ts';

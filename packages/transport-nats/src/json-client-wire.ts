@@ -1,5 +1,5 @@
 /**
- * The JSON wire at a client: one message per entry, always to the shard subject, answered by Go nodes too. Only the
+ * The JSON wire at a client: one message per entry, always to the shard subject, which Go nodes answer too. Only the
  * question for the topology has a subject of its own, on which no Go node listens.
  */
 import type { ClstrError } from '@clstr/core';
@@ -65,7 +65,7 @@ export class JsonClientWire implements ClientWire {
       this.#host.failed(outgoing, error as ClstrError);
       return;
     }
-    // The token makes the NATS reply subject too: it brings the 503 of a shard that nobody serves, and refusals of a notify.
+    // The NATS reply subject, with the same token, brings the 503 of an unserved shard, and refusals of a notify.
     this.#host.publish(subject, bytes, outgoing.id, [outgoing]);
   }
 

@@ -6,17 +6,17 @@ import { ClstrError } from '@clstr/core';
 import { envelopeLimits, errorFromRecord, errorToRecord, isHeavyJson } from '@clstr/core/wire';
 import { describe } from '@clstr/core/internal';
 
-/** Carries the routing key; the other headers that start `x-clstr-` have no meaning yet. */
+/** Carries the routing key; other headers that start with `x-clstr-` have no meaning yet. */
 const KEY_HEADER = 'x-clstr-key';
 
-/** An envelope as it was parsed: the entry, and where its reply goes. */
+/** A parsed envelope: the entry, and where its reply goes. */
 export interface ParsedEnvelope {
   readonly entry: InboundEntry;
-  /** undefined for a notify. */
+  /** Undefined for a notify. */
   readonly replyTo: string | undefined;
 }
 
-/** A text of an envelope as the Go implementation reads it; raw payloads are marked, which it ignores. */
+/** Encodes an envelope as the Go implementation reads it; it ignores the mark of raw payloads. */
 export function encodeEnvelope(entry: OutboundEntry, replyTo: string | undefined, wallMs: number): string {
   const { shard, type, key, headers, payload, isRaw } = entry;
   const allHeaders: Record<string, string> = Object.assign(Object.create(null) as object, headers);
@@ -35,7 +35,7 @@ export function encodeEnvelope(entry: OutboundEntry, replyTo: string | undefined
 }
 
 /**
- * @throws INVALID_ENVELOPE when the text is no envelope; its `details.replyTo` is where to say so, when that much
+ * @throws INVALID_ENVELOPE when the text is not an envelope; `details.replyTo` says where to send the refusal, if it
  * could be read.
  */
 export function parseEnvelope(bytes: Uint8Array, receivedAtMs: number): ParsedEnvelope {
@@ -75,7 +75,7 @@ export function parseEnvelope(bytes: Uint8Array, receivedAtMs: number): ParsedEn
   return { entry, replyTo: isNotify ? undefined : replyTo };
 }
 
-/** `{ data }` for a value; no value is `null` to a Go caller, and marked, as peers of this implementation know it. */
+/** `{ data }` for a value. No value is `null` to a Go caller, and has a mark for peers of this implementation. */
 export function encodeReply(payload: string | Uint8Array, isRaw: boolean): string {
   return JSON.stringify({
     data: payload.length === 0 ? (noValue(payload) ?? undefined) : toBase64(payload),
@@ -84,7 +84,7 @@ export function encodeReply(payload: string | Uint8Array, isRaw: boolean): strin
   });
 }
 
-/** `{ err, error }`: the text for Go peers, the whole for peers of this implementation. */
+/** `{ err, error }`: the text for Go peers, the whole error for peers of this implementation. */
 export function encodeFailure(error: Failure): string {
   const { code, message, outcome, retryable, details, actorCode } = errorToRecord(error);
   const whole: ErrorRecord = { code, message, outcome, retryable };
@@ -93,20 +93,20 @@ export function encodeFailure(error: Failure): string {
   return JSON.stringify({ err: `${code}: ${message}`, error: whole });
 }
 
-/** A reply as it was parsed; exactly one of `error` and `payload` is meaningful. */
+/** A parsed reply; exactly one of `error` and `payload` is meaningful. */
 export interface ParsedReply {
   readonly error: ClstrError | undefined;
   readonly payload: Uint8Array;
   readonly isRaw: boolean;
 }
 
-/** @throws INVALID_ENVELOPE, outcome executed, when the text is no reply. */
+/** @throws INVALID_ENVELOPE, outcome executed, when the text is not a reply. */
 export function parseReply(bytes: Uint8Array): ParsedReply {
   const { data, err, error, raw, no_value: noValue } = parseObject(bytes, 'reply', 'executed');
-  // Whatever stands where an error belongs is one: a failure must not pass for a reply.
+  // Anything in the place of an error counts as one: a failure must not pass for a reply.
   if (error !== undefined && error !== null) return failure(errorFromRecord(error));
   if (err !== undefined && err !== null && err !== '') {
-    // A Go peer sends a bare text: nothing tells whether its handler ran.
+    // A Go peer sends a bare text, which does not show whether its handler ran.
     const text = typeof err === 'string' ? err : `the peer failed with ${describe(err)}`;
     return failure(new ClstrError('HANDLER_ERROR', text, { outcome: 'unknown' }));
   }
@@ -124,7 +124,7 @@ function failure(error: ClstrError): ParsedReply {
 
 type Fail = (name: string, value: unknown, expected: string) => ClstrError;
 
-/** The key header apart from the rest, which may hold further reserved names: admission refuses those. */
+/** Separates the key header from the rest, which may hold other reserved names: admission refuses those. */
 function splitHeaders(headers: unknown, fail: Fail): { key: string | undefined; own: Headers | undefined } {
   if (headers === undefined || headers === null) return { key: undefined, own: undefined };
   if (typeof headers !== 'object' || Array.isArray(headers)) throw fail('headers', headers, 'an object');
@@ -153,7 +153,7 @@ function parseObject(bytes: Uint8Array, what: string, outcome: Outcome): Record<
     isHeavy = isHeavyJson(text, ENVELOPE_BOUNDS);
     if (!isHeavy) value = JSON.parse(text);
   } catch (cause) {
-    throw new ClstrError('INVALID_ENVELOPE', `the ${what} is no JSON`, { outcome, cause });
+    throw new ClstrError('INVALID_ENVELOPE', `the ${what} is not JSON`, { outcome, cause });
   }
   if (isHeavy) {
     const message = `the ${what} has more than ${MOST_PARTS} arrays and objects, or members`;
@@ -167,8 +167,8 @@ function parseObject(bytes: Uint8Array, what: string, outcome: Outcome): Record<
 }
 
 /**
- * A typed Go peer decodes what it gets, and fails where nothing is. With JSON that is `null`, the text `''` being no value;
- * what no bytes mean to another codec, its peers know.
+ * A typed Go peer fails to decode an empty payload, so with JSON (where the text `''` is no value) it gets `null`. Peers
+ * with another codec know what no bytes mean to it.
  */
 function noValue(payload: string | Uint8Array): string | null {
   return payload === '' ? NULL : null;
@@ -185,7 +185,7 @@ function toBase64(payload: string | Uint8Array): string {
   return Buffer.from(payload.buffer, payload.byteOffset, payload.length).toString('base64');
 }
 
-/** undefined when `data` is neither base64 nor absent. Node's decoder takes anything, so the form is checked. */
+/** Returns undefined if `data` is neither base64 nor absent. Node's decoder takes anything, so this checks the form. */
 function fromBase64(data: unknown): Uint8Array | undefined {
   if (data === undefined || data === null || data === '') return NO_BYTES;
   if (typeof data !== 'string' || data.length % 4 !== 0 || !BASE64.test(data)) return undefined;

@@ -1,4 +1,4 @@
-/** The JSON wire at a node: an envelope becomes an entry, answered where it says or where its message does. */
+/** The JSON wire at a node: an envelope becomes an entry; its reply goes where the envelope or its message says. */
 import { ClstrError } from '@clstr/core';
 import type { BusMessage, ServedAddress } from '@clstr/core/wire';
 import { TOPOLOGY_ADDRESS } from '@clstr/core/wire';

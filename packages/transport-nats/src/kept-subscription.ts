@@ -1,18 +1,18 @@
-/** A subscription that outlives the connections of the NATS client: made again on each, until it ends. */
+/** A subscription that outlives the connections of the NATS client: it is renewed on each, until it ends. */
 import type { ClstrError } from '@clstr/core';
 import type { Msg, NatsConnection, NatsError, Subscription as NatsSubscription } from 'nats';
 
 export interface SubscriptionListener {
   /** Must not throw. */
   onMessage(message: Msg): void;
-  /** The server refused it or took it away; it is not made again. Must not throw. */
+  /** The server refused or ended the subscription, which is not renewed. Must not throw. */
   onEnded(error: ClstrError): void;
 }
 
-/** What its owner may do with it. */
+/** The subscription as its owner sees it. */
 export interface ConnectionSubscription {
   unsubscribe(): void;
-  /** Resolves when what was on its way has been handed on. */
+  /** Resolves when messages that were on their way have been handed on. */
   drain(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export class KeptSubscription implements ConnectionSubscription {
     this.#current = nats.subscribe(this.subject, options);
   }
 
-  /** Leaves the server, to be attached again. */
+  /** Unsubscribes from the server; `attach` may follow. */
   detach(): void {
     this.#current?.unsubscribe();
     this.#current = undefined;

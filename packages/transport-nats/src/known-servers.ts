@@ -1,13 +1,13 @@
 /** The servers that may be dialed: those of the options, and those that a server named as its cluster. */
 import { systemRandom } from '@clstr/core/internal';
 
-/** A server may name so many others; the rest is left out. */
+/** How many other servers one server may name; the rest is left out. */
 const MAX_LEARNED = 64;
 const DEFAULT_PORT = '4222';
 
 export class KnownServers {
   readonly #configured: readonly string[];
-  /** In the order in which they are dialed; the one dialed last is at the end. */
+  /** In dialing order: the server dialed last is at the end. */
   #order: string[];
 
   constructor(configured: readonly string[]) {
@@ -29,7 +29,7 @@ export class KnownServers {
     return !this.#configured.includes(server);
   }
 
-  /** Takes what a server says of its cluster for what it said before. */
+  /** Replaces what servers said of their cluster before. */
   learn(urls: readonly string[]): void {
     const wanted = new Set(this.#configured);
     for (const url of urls)
@@ -57,7 +57,7 @@ function shuffled(servers: readonly string[]): string[] {
     .map(({ server }) => server);
 }
 
-/** From 0 up to 1. */
+/** Returns a number from 0 up to, but not including, 1. */
 export function randomFraction(): number {
   const [low, high] = systemRandom.bytes(2);
   return (low! * 256 + high!) / 65_536;

@@ -1,6 +1,6 @@
 /**
- * Asks a server whether it is there. It counts as silent when nothing at all arrived between one ping and the next,
- * which this process had time to read.
+ * Checks whether a server is there. It counts as silent if nothing at all arrived between one ping and the next, although
+ * this process had time to read.
  */
 import type { Clock } from '@clstr/core';
 
@@ -9,19 +9,19 @@ export interface LivenessOptions {
   readonly pingMs: number;
   /** Resolves when the server has answered. */
   ping(): Promise<unknown>;
-  /** Rises with whatever arrives. */
+  /** Rises with everything that arrives. */
   heard(): number;
-  /** Once, with the time since the first ping without an answer. */
+  /** Called once, with the time since the first ping without an answer. */
   onSilent(silentMs: number): void;
 }
 
 /**
- * With other traffic so many pings may be unanswered: an answer waits behind what else is on its way. A path that lost
- * only the direction to the server looks the same, so this is also how soon that is noticed.
+ * With other traffic this many pings may be unanswered, because an answer waits behind other messages. A path that lost
+ * only the direction to the server looks the same, so the bound also decides how soon that is noticed.
  */
 const MAX_UNANSWERED = 3;
 
-/** Returns what ends the watch. */
+/** Returns a function that ends the watch. */
 export function watchLiveness({ clock, pingMs, ping, heard, onSilent }: LivenessOptions): () => void {
   let stopTimer: () => void = () => undefined;
   let isStopped = false;
@@ -32,9 +32,9 @@ export function watchLiveness({ clock, pingMs, ping, heard, onSilent }: Liveness
   const arm = (): void => {
     const dueMs = clock.monoMs() + pingMs;
     stopTimer = clock.timer(() => {
-      // An event loop that was blocked has neither sent nor read in time: only the next ping says something.
+      // A blocked event loop has neither sent nor read in time: only the next ping proves anything.
       const isOnTime = clock.monoMs() - dueMs <= pingMs / 2;
-      // After pending reads.
+      // Runs after pending reads.
       clock.macrotask(() => {
         check(isOnTime);
       });

@@ -1,4 +1,4 @@
-/** The options that say where a cluster is on a NATS server, which several factories have. */
+/** The options, shared by several factories, that say where a cluster is on a NATS server. */
 import { ClstrError } from '@clstr/core';
 import { invalidOption, option, optional, text, isPlainSubject } from '@clstr/core/internal';
 import type { Option, Spec } from '@clstr/core/internal';
@@ -9,7 +9,7 @@ export interface ClusterNames {
   readonly subjectPrefix: string | undefined;
 }
 
-/** The name is the prefix too where none is set, so that half of it cannot be forgotten. */
+/** The name is also the default prefix, so that no user can set one and forget the other. */
 export const locationPart: Spec<ClusterNames> = {
   cluster: text(defaults.cluster, /^[A-Za-z0-9_-]{1,64}$/, '1 to 64 of A-Z a-z 0-9 _ -'),
   subjectPrefix: optional(subjectOption()),
@@ -22,7 +22,7 @@ export function subjectOption(fallback?: string): Option<string> {
 export const inboxPrefixesOption: Option<readonly string[]> = option(
   (owner, name, value) => {
     if (Array.isArray(value) && value.length > 0) return value.map((item) => checkSubject(owner, name, item));
-    // Not the value: a URL with a password may have been given by mistake.
+    // The message hides the value: it may be a URL with a password, given by mistake.
     const message = `${owner}: ${name} must be a list of at least one subject, got a ${typeof value}`;
     throw new ClstrError('INVALID_OPTION', message);
   },

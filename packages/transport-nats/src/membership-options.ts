@@ -22,18 +22,18 @@ import { defaults } from './defaults.ts';
 import { locationPart, subjectOption } from './location-options.ts';
 
 export interface NatsClusterOptions extends NatsConnectOptions {
-  /** Names the cluster and its bucket, as the transports of its nodes and clients say. Default `clstr`. */
+  /** Names the cluster and its bucket; the same as for the transports of its nodes and clients. Default `clstr`. */
   cluster?: string | undefined;
-  /** As the transports say, where they set one. Default: the name of the cluster. */
+  /** The same as for the transports, if they set one. Default: the name of the cluster. */
   subjectPrefix?: string | undefined;
-  /** Servers that keep a copy of the bucket, where this call is what creates it. Default 1. */
+  /** How many servers keep a copy of the bucket, if this call creates it. Default 1. */
   replicas?: number | undefined;
   /** Trusts several replicas of servers below 2.11, which may lose acknowledged writes. Default false. */
   allowUnsafeServer?: boolean | undefined;
-  /** Where answers of the server go; for users who may subscribe to nothing else. Default `_INBOX`. */
+  /** Where the server's answers go; set it for a user who may subscribe to nothing else. Default `_INBOX`. */
   inboxPrefix?: string | undefined;
   clock?: Clock | undefined;
-  /** Default: that of the node that opens it. */
+  /** Default: the logger of the node that opens it. */
   logger?: Logger | undefined;
 }
 
@@ -45,27 +45,27 @@ export interface NatsMembershipOptions extends NatsClusterOptions {
 }
 
 export interface ProvisionOptions extends NatsClusterOptions {
-  /** Where the bucket is kept; one in memory is gone with its servers. Default `file`. */
+  /** Where the servers keep the bucket; one in memory is lost with its servers. Default `file`. */
   storage?: 'file' | 'memory' | undefined;
   /**
-   * Shards of the cluster, as its nodes will say: writes what they have to agree on, and a record for each shard that has
-   * none, so that the first node serves at once. Default: none is written, and the first owner of each shard waits for
-   * an expiry.
+   * Shards of the cluster, the same as for its nodes: writes the configuration, and a record for each shard that has
+   * none, so that the first node serves at once. Default: nothing is written, and the first owner of each shard waits
+   * for an expiry.
    */
   numShards?: number | undefined;
-  /** With `numShards`, as the nodes will say. Default ''. */
+  /** With `numShards`: the same as for the nodes. Default ''. */
   seed?: string | undefined;
-  /** With `numShards`, as the nodes will say. Default `rendezvous`. */
+  /** With `numShards`: the same as for the nodes. Default `rendezvous`. */
   placement?: PlacementKind | undefined;
-  /** With `numShards`: of the node with the longest lease. Default `default`. */
+  /** With `numShards`: the timing of the node with the longest lease. Default `default`. */
   timing?: TimingProfile | Timing | undefined;
   /**
-   * With `numShards`: you know that no node of this cluster runs, or has run for an expiry, so that nothing needs to be
-   * waited for. Default false: the records are written an expiry after the bucket was first seen.
+   * With `numShards`: you know that no node of this cluster runs, or has run for an expiry, so the call need not wait.
+   * Default false: it writes the records an expiry after it first sees the bucket.
    */
   isNew?: boolean | undefined;
   /**
-   * With `numShards`: the highest fencing token that the cluster ever gave, where this bucket replaces one that was lost
+   * With `numShards`: the highest fencing token that the cluster ever gave, if this bucket replaces one that was lost
    * with all nodes. Default 0.
    */
   afterEpoch?: number | undefined;
@@ -88,7 +88,7 @@ export interface ShardsToProvision extends ClusterShape {
 }
 
 export interface ResolvedProvisionOptions extends ResolvedClusterOptions {
-  /** Undefined: only the bucket. */
+  /** Undefined means that only the bucket is created. */
   readonly shards: ShardsToProvision | undefined;
 }
 
@@ -96,9 +96,9 @@ export interface ResolvedMembershipOptions extends ResolvedClusterOptions {
   readonly placement: PlacementKind;
 }
 
-/** A limit of JetStream. */
+/** The limit of JetStream. */
 const MAX_REPLICAS = 5;
-/** The most records that one call is willing to write. */
+/** The most records that one call writes. */
 const MAX_SHARDS = 2 ** 24;
 
 const clusterPart: Spec<ClusterTable> = {
@@ -117,7 +117,7 @@ export const membershipSpec: Spec<Resolved<NatsMembershipOptions, Maybe, Servers
   placement: placementOption,
 };
 
-/** They say something about the shards, so that they need `numShards`. */
+/** Options about the shards, which need `numShards`. */
 const shardsPart = {
   seed: text(coreDefaults.seed),
   placement: placementOption,

@@ -1,4 +1,4 @@
-/** NATS as a bus: what the engine asks, on one connection. */
+/** NATS as a bus: what the engine needs, on one connection. */
 import type { ClstrError, ConnectionEvent, ConnectionState } from '@clstr/core';
 import type { Bus, BusListener, BusPort, BusSubscription } from '@clstr/core/wire';
 import { randomId, systemRandom } from '@clstr/core/internal';
@@ -6,7 +6,7 @@ import type { Msg } from 'nats';
 import type { Connection } from './connection.ts';
 import type { SubscriptionListener } from './kept-subscription.ts';
 
-/** Nodes share the questions for the topology. */
+/** The queue in which nodes share the questions for the topology. */
 export const NODES_QUEUE = 'nodes';
 
 export class NatsBus implements Bus, BusPort {
@@ -15,9 +15,9 @@ export class NatsBus implements Bus, BusPort {
   readonly prefix: string;
   readonly inboxPrefixes: readonly string[];
   /**
-   * Below it each message costs more than it carries; above it the two ends wait for each other instead of working at
-   * the same time (measured at 1,024 in flight and 64-byte payloads: 195 k/s unbounded, 215 k/s at 64 KiB, 265 k/s from
-   * 16 to 32 KiB, 238 k/s at 4 KiB).
+   * In smaller batches the cost of a message outweighs its entries; with larger ones the two ends wait for each other
+   * instead of working at the same time (measured with 1,024 in flight and 64-byte payloads: 195 k/s unbounded, 215 k/s
+   * at 64 KiB, 265 k/s from 16 to 32 KiB, 238 k/s at 4 KiB).
    */
   readonly batchBytes = 24_576;
   readonly batchEntries: number = Infinity;
@@ -41,7 +41,7 @@ export class NatsBus implements Bus, BusPort {
     return this.#connection.isConnected;
   }
 
-  /** NATS does not ask who sends. */
+  /** NATS does not need the sender. */
   open(): BusPort {
     return this;
   }
@@ -50,7 +50,7 @@ export class NatsBus implements Bus, BusPort {
     return `${this.inboxPrefixes[0]!}.${randomId(systemRandom, 22)}`;
   }
 
-  /** The server says that nobody listens in a message to the reply subject. */
+  /** If there is no subscriber, the server says so in a message to the reply subject. */
   publish(subject: string, bytes: Uint8Array, reply: string | undefined): boolean {
     this.#connection.publish(subject, bytes, reply);
     return true;

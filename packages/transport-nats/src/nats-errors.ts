@@ -1,9 +1,9 @@
-/** The one place where errors of the NATS client become ours. */
+/** The one place that translates errors of the NATS client into ours. */
 import { ClstrError } from '@clstr/core';
 import { printable } from '@clstr/core/internal';
 import type { ErrorCode, Outcome } from '@clstr/core';
 
-/** By the string codes of the NATS client. */
+/** Our codes, by the string codes of the NATS client. */
 const CODES: Readonly<Record<string, ErrorCode>> = {
   AUTHORIZATION_VIOLATION: 'AUTH_FAILED',
   AUTHENTICATION_EXPIRED: 'AUTH_FAILED',
@@ -31,12 +31,12 @@ export function isAuthCode(code: string): boolean {
   return CODES[code] === 'AUTH_FAILED';
 }
 
-/** For a subscription that the server refused although the user may have it, when it had taken `count` others. */
+/** For a subscription that the server refused after `count` others, although the user is allowed to subscribe. */
 export function refusedSubscription(subject: string, cause: Error, count: number): ClstrError {
   const isLimit = /maximum subscriptions/i.test(cause.message);
   if (!isLimit) return fromNatsError(cause, `subscribe to ${subject}`);
   const message =
-    `the NATS server refuses the subscription to ${subject}: ${cause.message.replaceAll("'", '')} after ${count} of this ` +
+    `the NATS server refuses the subscription to ${subject}: ${cause.message.replaceAll("'", '')} after ${count} on this ` +
     'connection; raise max_subscriptions of the server, or the limit of the account';
   return new ClstrError('SUBSCRIPTION_LIMIT', message, { cause, details: { subject, subscriptions: count } });
 }
@@ -56,22 +56,22 @@ export function withoutCredentials(server: string): string {
   return server.replace(/^([a-z]+:\/\/)?.*@/i, '$1');
 }
 
-/** What JetStream says in the body of an answer. */
+/** The error in the body of a JetStream answer. */
 export interface ApiError {
-  /** As in HTTP. */
+  /** A status as in HTTP. */
   readonly code: number;
   readonly err_code: number;
   readonly description?: string;
 }
 
-/** The `err_code`s that decide something here. */
+/** The `err_code`s that code here acts on. */
 export const ApiErrors = {
   NO_MESSAGE: 10037,
   NOT_ENABLED_FOR_ACCOUNT: 10039,
   STREAM_EXISTS: 10058,
   NO_STREAM: 10059,
   SUBJECTS_OVERLAP: 10065,
-  /** The newest write of the subject is another than expected. */
+  /** The newest write of the subject is not the expected one. */
   WRONG_SEQUENCE: 10071,
   NOT_ENABLED: 10076,
   /** Another write of the subject has not ended. */
@@ -82,14 +82,14 @@ export function isApiError(answer: unknown): answer is { error: ApiError } {
   return typeof (answer as { error?: unknown } | null)?.error === 'object';
 }
 
-/** A refusal that passes when JetStream's servers have found each other again: as good as no answer. */
+/** Refusals that pass once JetStream's servers have found each other again: they count as no answer. */
 const PASSING: readonly number[] = [
   10_008, // no contact to the leader of JetStream
   10_009, // this server does not lead
   10_118, // the stream's servers are away
 ];
 
-/** What the operator can do, where the description does not say. */
+/** What the operator can do, if the server's description does not say. */
 const HINTS: Readonly<Record<number, string>> = {
   10_002: 'free storage, or raise max_file or max_mem of the account',
   10_005: 'start more servers with JetStream, or ask for fewer replicas',
@@ -100,7 +100,7 @@ const HINTS: Readonly<Record<number, string>> = {
   10_047: 'free storage, or raise max_file',
 };
 
-/** The longest text that a server says in its own words. */
+/** The longest text of a server that a message quotes. */
 const MAX_REASON_LENGTH = 512;
 
 /** `doing` completes "JetStream refuses …". */
@@ -118,14 +118,14 @@ export function jetStreamSilent(cause: unknown): ClstrError {
   return new ClstrError('CONNECTION_LOST', 'JetStream does not answer', { cause });
 }
 
-/** Errors that say more than that there is no JetStream. */
+/** Errors that say more than that JetStream does not answer. */
 const OWN_WORDS: readonly ErrorCode[] = ['NO_PERMISSION', 'AUTH_FAILED', 'STORE_REFUSED'];
 
-/** What the first question to JetStream fails with. */
+/** The error when the first question to JetStream fails. */
 export function fromOpeningError(cause: ClstrError, server: string): ClstrError {
   if (OWN_WORDS.includes(cause.code)) return cause;
   const where = withoutCredentials(server);
-  const message = `JetStream of ${where} does not answer, which membership needs (nats-server -js): ${cause.message}`;
+  const message = `JetStream of ${where} does not answer; membership needs it (nats-server -js): ${cause.message}`;
   return new ClstrError('CONNECT_FAILED', message, { cause });
 }
 
@@ -141,11 +141,11 @@ export function subjectsTaken(bucket: string): ClstrError {
   return new ClstrError('STORE_REFUSED', `JetStream refuses ${bucket}: another stream takes its subjects`);
 }
 
-/** Whoever feeds it writes records in the name of members. */
+/** Another stream or subject that feeds the bucket can write records in the name of members. */
 export function bucketIsFed(bucket: string, inflows: readonly string[]): ClstrError {
   const message =
-    `${bucket} takes records that no member wrote (${inflows.join(', ')}): its only subjects are those of its own keys; ` +
-    'take the rest out of the stream, or give the cluster another name';
+    `${bucket} takes records that no member wrote (${inflows.join(', ')}): its only subjects must be those of its keys; ` +
+    'remove the rest from the stream, or give the cluster another name';
   return new ClstrError('CLUSTER_CONFIG_MISMATCH', message, { details: { inflows } });
 }
 

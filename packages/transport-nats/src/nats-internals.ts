@@ -1,8 +1,8 @@
-/** What the NATS client knows and does not tell: the one place that reads a private field of it. */
+/** The one place that reads a private field of the NATS client. */
 import type { NatsConnection, NatsError } from 'nats';
 
 /**
- * The last `-ERR` of the server that was about no permission, each time another object. `status()` gives its code only,
+ * The last `-ERR` of the server that was not about a permission, a new object each time. `status()` gives only its code,
  * and later than the answer to a flush.
  */
 export function lastProtocolError(nats: NatsConnection): NatsError | undefined {

@@ -1,4 +1,4 @@
-/** Membership over NATS: a cluster meets in a bucket of JetStream. */
+/** Membership over NATS: the members of a cluster meet in a JetStream bucket. */
 import type { ClstrError, Logger, Membership } from '@clstr/core';
 import { provisionShards } from '@clstr/core/store';
 import { systemRandom } from '@clstr/core/internal';
@@ -16,8 +16,8 @@ import { bucketDiffers, bucketIsFed, fromOpeningError, unsafeServer } from './na
 import { NatsStore } from './nats-store.ts';
 
 /**
- * Each node that opens it gets a connection of its own. `open` also throws UNSUPPORTED_VERSION: the servers are not to
- * be trusted with several replicas.
+ * Each node that opens it gets a connection of its own. `open` also throws UNSUPPORTED_VERSION if the servers are not
+ * safe with several replicas.
  *
  * @throws INVALID_OPTION
  */
@@ -39,13 +39,13 @@ export function natsMembership(options: NatsMembershipOptions = {}): Membership 
 }
 
 /**
- * Creates the bucket of a cluster, where its first node should not choose replicas and storage; with `numShards` also
- * fills it, so that the first node need not wait for an expiry. Of what is there it changes nothing but this: a bucket
- * that an earlier version made is closed to roll-ups and purges. It may be called again, and while the cluster runs.
+ * Creates the bucket of a cluster, if its first node should not choose replicas and storage; with `numShards` it also
+ * fills it, so that the first node need not wait for an expiry. It changes only one thing in an existing bucket: it
+ * forbids roll-ups and purges if an earlier version created it. You may call it again, even while the cluster runs.
  *
  * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED, NO_PERMISSION, UNSUPPORTED_VERSION, STORE_REFUSED, TIMEOUT,
  * CONNECTION_LOST;
- * CLUSTER_CONFIG_MISMATCH when it is there with other replicas or storage, or for another `numShards`, `seed` or
+ * CLUSTER_CONFIG_MISMATCH when the bucket exists with other replicas or storage, or for another `numShards`, `seed` or
  * `placement`, or takes records from elsewhere
  */
 export async function provisionCluster(options: ProvisionOptions = {}): Promise<void> {
@@ -69,7 +69,7 @@ export async function provisionCluster(options: ProvisionOptions = {}): Promise<
   }
 }
 
-/** For calls of a program that starts, or that is run by hand. */
+/** For calls of a program that is starting, or that a person runs. */
 const ANSWER_MS = 5_000;
 
 /** Closing it closes the connection. */
@@ -82,7 +82,7 @@ function storeOf({ control, bucket }: Omit<OpenBucket, 'found'>, options: Resolv
   });
 }
 
-/** Nothing that a node could mend: it may neither update the stream nor do without it. */
+/** A node cannot fix these: it may neither update the stream nor do without it. */
 function sayWeaknesses({ bucket: { stream }, found }: OpenBucket, logger: Logger): void {
   if (found?.isGuarded === false) {
     logger.warn(
@@ -93,13 +93,13 @@ function sayWeaknesses({ bucket: { stream }, found }: OpenBucket, logger: Logger
   if (found?.isRepublished === true) {
     logger.warn(
       { stream },
-      `${stream} republishes its records to other subjects: make it again without republish`,
+      `${stream} republishes its records to other subjects: re-create it without republish`,
     );
   }
 }
 
 interface OpenBucket {
-  /** As it was when it was opened; undefined when it was not there. */
+  /** The bucket as it was when it was opened; undefined if it did not exist. */
   readonly found: FoundBucket | undefined;
   readonly control: ControlConnection;
   readonly bucket: Bucket;
@@ -132,7 +132,7 @@ async function firstAnswer(bucket: Bucket, servers: readonly string[]): Promise<
   }
 }
 
-/** Since 2.11 an acknowledged write of a replicated stream is a write of the majority. */
+/** Since 2.11, the majority of servers has each acknowledged write of a replicated stream. */
 function isSafe(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > 2 || (major === 2 && minor >= 11);

@@ -24,8 +24,8 @@ export type Wire = 'native' | 'json';
 
 export interface NatsTransportOptions extends NatsConnectOptions {
   /**
-   * A connection of yours, which is never closed here; not with `servers`, credentials and the like. Open it with
-   * `noAsyncTraces: true` for speed.
+   * A connection of yours, which the transport never closes; not together with `servers`, credentials and the like. Open
+   * it with `noAsyncTraces: true` for speed.
    */
   connection?: NatsConnection | undefined;
   /**
@@ -38,9 +38,9 @@ export interface NatsTransportOptions extends NatsConnectOptions {
    * same at every client and node, and for `natsMembership`. Default: the name of the cluster.
    */
   subjectPrefix?: string | undefined;
-  /** Where replies may go: nodes answer no other subject. Own inboxes start with the first. Default `['_INBOX']`. */
+  /** Nodes reply only to subjects with these prefixes. Own inboxes start with the first. Default `['_INBOX']`. */
   inboxPrefixes?: readonly string[] | undefined;
-  /** What clients of this transport speak. Default `native`. */
+  /** The wire that clients of this transport use. Default `native`. */
   wire?: Wire | undefined;
   /** Longest time one attempt to connect may take, in milliseconds. Default 2,000. */
   connectTimeoutMs?: number | undefined;
@@ -50,19 +50,19 @@ export interface NatsTransportOptions extends NatsConnectOptions {
    */
   reconnectWaitMs?: number | undefined;
   /**
-   * How often the server is asked whether it is there, in milliseconds. A server that says nothing between two pings is
-   * left for the next one, so one that goes dark is noticed within twice this time. Default 2,000.
+   * How often the transport pings its server, in milliseconds. It leaves a server that says nothing between two pings for
+   * the next one, and so notices one that goes dark within twice this time. Default 2,000.
    */
   pingIntervalMs?: number | undefined;
   /**
-   * Messages that may wait for the connection to come back; more are `OVERLOADED`. As many replies of nodes may wait too;
-   * beyond that the oldest are dropped. Default 16,384.
+   * How many messages may wait for the connection to come back; more fail as `OVERLOADED`. As many replies of nodes may
+   * wait too; beyond that the oldest are dropped. Default 16,384.
    */
   maxWaiting?: number | undefined;
-  /** Their payloads together, in bytes. Default 64 MiB. */
+  /** The bound of all their payloads together, in bytes. Default 64 MiB. */
   maxWaitingBytes?: number | undefined;
   clock?: Clock | undefined;
-  /** Default: silent, or the app's once an app has made it. */
+  /** Default: silent, or the logger of the app that uses the transport. */
   logger?: Logger | undefined;
 }
 
@@ -83,7 +83,7 @@ export interface ResolvedNatsOptions {
 
 const OWNER = 'natsTransport';
 
-/** Options that only make sense for a connection of our own. */
+/** Options that only make sense for an owned connection. */
 const ownedPart = {
   ...connectPart,
   connectTimeoutMs: milliseconds(1, defaults.connectTimeoutMs),

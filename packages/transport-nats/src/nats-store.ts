@@ -1,4 +1,4 @@
-/** One member's way to its cluster's bucket in JetStream. */
+/** One member's connection to its cluster's bucket in JetStream. */
 import type { Clock, Logger } from '@clstr/core';
 import type { CasOutcome, ClusterStore, StoreEntry, StoreListener, Watch } from '@clstr/core/store';
 import { ClstrError } from '@clstr/core';
@@ -12,7 +12,7 @@ import { PushConsumer } from './push-consumer.ts';
 import type { ConsumerOptions } from './push-consumer.ts';
 
 export interface NatsStoreOptions {
-  /** The shape of a bucket that is created here. */
+  /** The shape of a bucket that this store creates. */
   readonly shape: BucketShape;
   readonly inboxPrefix: string;
   /** How long the start of a watch may take. */
@@ -61,7 +61,7 @@ export class NatsStore implements ClusterStore {
     const untilMs = clock.monoMs() + timeoutMs;
     const isCreation = key === CONFIG_KEY && revision === 0 && value !== undefined;
     let written = await this.#bucket.cas(key, revision, value, timeoutMs);
-    // Again and again: the server says that there is a stream as soon as somebody begins to make it, before it listens.
+    // Repeats, because the server reports a stream as soon as another client begins to create it, before it takes writes.
     while (written === 'no-stream' && isCreation && clock.monoMs() < untilMs) {
       try {
         await this.#bucket.create(this.#options.shape, untilMs - clock.monoMs());
@@ -79,8 +79,8 @@ export class NatsStore implements ClusterStore {
   }
 
   /**
-   * By a consumer, until it has told each key that was there. Its own count of what is pending would end it too early
-   * when keys are written meanwhile: nats-server 2.9.10 counts them twice.
+   * Reads from a consumer until it has delivered each existing key. Its own count of pending entries would end the list
+   * too early if keys are written in the meantime: nats-server 2.9.10 counts them twice.
    */
   async list(timeoutMs: number): Promise<readonly StoreEntry[]> {
     const { clock } = this.#options;
@@ -156,5 +156,5 @@ export class NatsStore implements ClusterStore {
 }
 
 const UNKNOWN: CasOutcome = { kind: 'unknown' };
-/** Until a write to a bucket that is being made is tried again. */
+/** The pause before another attempt to write to a bucket that is being created. */
 const PAUSE_MS = 5;

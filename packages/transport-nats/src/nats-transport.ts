@@ -10,12 +10,12 @@ import { resolveNatsOptions } from './nats-options.ts';
 import type { NatsTransportOptions } from './nats-options.ts';
 
 export interface NatsTransport extends Transport {
-  /** What was dropped so far. */
+  /** Counts of what was dropped so far. */
   readonly stats: Readonly<TransportStats>;
 }
 
 /**
- * Connects to NATS, or takes a connection of yours.
+ * Connects to NATS, or uses a connection of yours.
  *
  * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED
  */

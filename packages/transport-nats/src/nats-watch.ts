@@ -1,10 +1,10 @@
-/** A watch that goes on: when its consumer ends, the listener learns of the gap, and another starts after a pause. */
+/** A watch that goes on: when its consumer ends, it reports a gap, and starts another after a pause. */
 import type { ClstrError, Logger } from '@clstr/core';
 import type { StoreListener, Watch } from '@clstr/core/store';
 import { PushConsumer } from './push-consumer.ts';
 import type { ConsumerOptions } from './push-consumer.ts';
 
-/** Doubled with each failure in a row. */
+/** The pause doubles with each failure in a row. */
 const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 30_000;
 
@@ -83,7 +83,7 @@ export class NatsWatch implements Watch {
     });
   }
 
-  /** Within the NATS client's read loop, which must not see what a listener throws. */
+  /** Runs in the NATS client's read loop, which an error of a listener must not reach. */
   #tell(tell: () => void): void {
     try {
       tell();

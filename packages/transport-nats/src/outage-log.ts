@@ -1,9 +1,9 @@
-/** What is logged of a connection that is lost, dialed again, and back: once each, and rarely when it happens often. */
+/** Logs that a connection is lost, still down, and back: once each, and rarely when it happens often. */
 import type { ClstrError, Clock, Logger } from '@clstr/core';
 import { createRareLog } from '@clstr/core/internal';
 import type { RareLog } from '@clstr/core/internal';
 
-/** Losses that follow sooner are counted, and not logged, until there is a line again. */
+/** The next line counts losses that follow sooner. */
 const LOG_PAUSE_MS = 10_000;
 
 export class OutageLog {
@@ -19,7 +19,7 @@ export class OutageLog {
   /** Why dials have failed since the loss. */
   readonly #failures = new Set<string>();
 
-  /** `isQuiet`: losses and returns are for debugging. */
+  /** `isQuiet` logs losses and returns at level debug. */
   constructor(label: string, clock: Clock, logger: Logger, isQuiet: boolean) {
     this.#label = label;
     this.#clock = clock;

@@ -1,11 +1,11 @@
-/** What a user of the NATS server may do, for each part that a program can play in a cluster. */
+/** What a user of the NATS server may do, for each role of a program in a cluster. */
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { flag, invalidOption, oneOf, resolve, announcementsOf } from '@clstr/core/internal';
 import { NODES_QUEUE } from './nats-bus.ts';
 import { inboxPrefixesOption, locationPart, subjectOption } from './location-options.ts';
 
 /**
- * `client` calls; `node` serves; `app` does both, which an actor that calls others needs; `provisioner` calls
+ * `client` calls; `node` serves; `app` does both, as an actor that calls others needs; `provisioner` calls
  * `provisionCluster`, and may change the bucket's replicas.
  */
 export type NatsRole = 'client' | 'node' | 'app' | 'provisioner';
@@ -13,17 +13,17 @@ export type NatsRole = 'client' | 'node' | 'app' | 'provisioner';
 export interface NatsPermissionsOptions {
   role: NatsRole;
   /**
-   * Where this user's own inboxes are, as first of `inboxPrefixes` of its transport and as `inboxPrefix` of its
-   * membership. One of its own for each user: whoever may listen there hears its answers.
+   * Prefix of this user's own inboxes: the first of `inboxPrefixes` of its transport, and `inboxPrefix` of its
+   * membership. Give each user its own: any user who may subscribe to it can read its answers.
    */
   inboxPrefix: string;
-  /** Where nodes may send replies: parts in front of every user's `inboxPrefix`. Default `['_INBOX']`. */
+  /** Where nodes may send replies: prefixes of every user's `inboxPrefix`. Default `['_INBOX']`. */
   inboxPrefixes?: readonly string[] | undefined;
   /** Names the cluster and its bucket. Default `clstr`. */
   cluster?: string | undefined;
   /** First part of all subjects. Default: the name of the cluster. */
   subjectPrefix?: string | undefined;
-  /** A node makes the bucket when it is not there. Default false: a provisioner does. */
+  /** Whether a node may create a missing bucket. Default false: a provisioner creates it. */
   mayCreateBucket?: boolean | undefined;
 }
 
@@ -55,12 +55,12 @@ function calls({ subjectPrefix }: Names): string[] {
   return [`${subjectPrefix}.shard.*`, `${subjectPrefix}.node.*.*`, `${subjectPrefix}.topology`];
 }
 
-/** A node asks itself whether messages reach it. */
+/** The subjects on which a node probes whether messages reach it. */
 function itself({ subjectPrefix }: Names): string[] {
   return [`${subjectPrefix}.shard.*`, `${subjectPrefix}.node.*.*`];
 }
 
-/** Which nodes have taken shards: only they may say so. */
+/** The announcements of nodes, which only nodes may send. */
 function hears({ subjectPrefix }: Names): string[] {
   return [announcementsOf(subjectPrefix)];
 }
@@ -69,7 +69,7 @@ function subjects({ subjectPrefix, inboxPrefix }: Names): string[] {
   return [
     `${subjectPrefix}.shard.*`,
     `${subjectPrefix}.node.*.*`,
-    // Behind the space: in this queue only, so that each question reaches one node.
+    // The part after the space allows this queue only, so that each question reaches one node.
     `${subjectPrefix}.topology ${NODES_QUEUE}`,
     `${inboxPrefix}.>`,
   ];

@@ -1,6 +1,6 @@
 /**
- * One run of a consumer: the newest of each key that matches, then what is new, without a gap. It ends by itself when
- * the connection does, when a message is missing, or when the server falls silent; whoever wants more starts another.
+ * One run of a consumer: the newest write of each matching key, then new writes, without a gap. It ends by itself when
+ * the connection does, when a message is missing, or when the server falls silent; its owner may start another.
  */
 import type { Clock } from '@clstr/core';
 import type { StoreEntry } from '@clstr/core/store';
@@ -17,18 +17,18 @@ export interface ConsumerOptions {
   readonly clock: Clock;
   /** How long the start may take. */
   readonly timeoutMs: number;
-  /** How often an idle server says that it is there. */
+  /** How often an idle server sends a heartbeat. */
   readonly idleHeartbeatMs: number;
 }
 
 export interface ConsumerListener {
   /** Must not throw. */
   onEntry(entry: StoreEntry): void;
-  /** Once, unless closed before. NO_SUBSCRIBER: there is no bucket. */
+  /** Called once, unless closed before. NO_SUBSCRIBER means that there is no bucket. */
   onEnd(error: ClstrError): void;
 }
 
-/** Heartbeats that may be missing until the server counts as silent. */
+/** How many heartbeats may be missing until the server counts as silent. */
 const MAX_SILENT_HEARTBEATS = 3;
 
 export class PushConsumer {
@@ -37,14 +37,14 @@ export class PushConsumer {
   readonly #endings: (() => void)[] = [];
   #isEnded = false;
   #name: string | undefined;
-  /** Entries received: the server numbers them from 1. */
+  /** How many entries have arrived: the server numbers them from 1. */
   #received = 0;
   #heardMs = 0;
 
   constructor(options: ConsumerOptions, pattern: string, listener: ConsumerListener) {
     this.#options = options;
     this.#listener = listener;
-    // After this turn: the owner does not have this object yet.
+    // The owner does not have this object before the turn ends.
     queueMicrotask(() => {
       this.#start(pattern).catch((error: unknown) => {
         this.#end(error as ClstrError);
@@ -52,7 +52,7 @@ export class PushConsumer {
     });
   }
 
-  /** Idempotent; the listener hears nothing more. */
+  /** Idempotent; the listener is not called again. */
   close(): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
@@ -112,7 +112,7 @@ export class PushConsumer {
     if (entry !== undefined) this.#listener.onEntry(entry);
   }
 
-  /** Heartbeats say how far the server is; flow control wants an answer, or the server stops sending. */
+  /** A heartbeat says how far the server is; flow control needs an answer, or the server stops sending. */
   #onControl(headers: MsgHdrs, reply = ''): void {
     const { control, bucket } = this.#options;
     const stalled = headers.get('Nats-Consumer-Stalled');
@@ -158,8 +158,8 @@ function gap(): ClstrError {
 }
 
 /**
- * From the reply subject of a pushed message: `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer
- * sequence>.<time>.<pending>`; newer servers put domain and account behind ACK, and a token behind pending.
+ * Reads the reply subject of a pushed message: `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer
+ * sequence>.<time>.<pending>`; newer servers put domain and account after ACK, and a token after pending.
  */
 function placeOf(reply = ''): { revision: number; consumerSequence: number } | undefined {
   const tokens = reply.split('.');

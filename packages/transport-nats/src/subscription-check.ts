@@ -1,25 +1,25 @@
 /**
- * Finds out which subscriptions the server took. It refuses one beyond a limit by an error that names no subject, so
- * after such an error all that were not confirmed before are made again, in the end one by one.
+ * Finds out which subscriptions the server took. It refuses one beyond a limit with an error that names no subject, so
+ * after such an error this subscribes again to all that were not confirmed before, in the end one by one.
  */
 import type { NatsConnection, NatsError } from 'nats';
 import type { KeptSubscription } from './kept-subscription.ts';
 import { lastProtocolError } from './nats-internals.ts';
 
-/** `count`: subscriptions that the server took before it refused this one. */
+/** `count` is how many subscriptions the server took before it refused this one. */
 export type RefusedListener = (subscription: KeptSubscription, cause: NatsError, count: number) => void;
 
-/** Subscriptions that are made again together; a refusal among them costs a round trip for each. */
+/** How many subscriptions are renewed together; a refusal among them costs a round trip for each. */
 const TOGETHER = 64;
 
 export class SubscriptionCheck {
   readonly #nats: NatsConnection;
   readonly #onRefused: RefusedListener;
-  /** Not confirmed yet. */
+  /** Subscriptions that are not confirmed yet. */
   readonly #open = new Set<KeptSubscription>();
   #accepted = 0;
   #isRechecking = false;
-  /** One flush at a time, or an error could belong to two of them. */
+  /** Allows one flush at a time; otherwise an error could belong to two of them. */
   #turn: Promise<boolean> = Promise.resolve(true);
 
   constructor(nats: NatsConnection, onRefused: RefusedListener) {
@@ -37,7 +37,7 @@ export class SubscriptionCheck {
     if (!this.#open.delete(subscription)) this.#accepted--;
   }
 
-  /** Resolves when the server has seen what was sent before; false when the connection was lost. Never rejects. */
+  /** Resolves when the server has seen all earlier messages, to false if the connection was lost. Never rejects. */
   flush(): Promise<boolean> {
     this.#turn = this.#turn.then(() => this.#flush());
     return this.#turn;
@@ -55,7 +55,7 @@ export class SubscriptionCheck {
     }
   }
 
-  /** What the server said before it answered. */
+  /** Returns the error that the server sent before it answered. */
   async #ask(): Promise<NatsError | undefined> {
     const before = lastProtocolError(this.#nats);
     await this.#nats.flush();
@@ -74,12 +74,12 @@ export class SubscriptionCheck {
       }
     } finally {
       this.#isRechecking = false;
-      // Those that came in the meantime.
+      // Attaches subscriptions that were added in the meantime.
       for (const subscription of this.#open) subscription.attach(this.#nats);
     }
   }
 
-  /** After one refusal the rest is refused as well: the limit is reached. */
+  /** After one refusal the rest counts as refused as well, because the limit is reached. */
   async #retry(
     some: readonly KeptSubscription[],
     refused: NatsError | undefined,

@@ -185,9 +185,9 @@ describe('an envelope', () => {
   });
 
   test.each([
-    ['no JSON', new Uint8Array([0x7b]), 'is no JSON'],
-    ['no UTF-8', new Uint8Array([0x22, 0xff, 0x22]), 'is no JSON'],
-    ['empty', new Uint8Array(0), 'is no JSON'],
+    ['no JSON', new Uint8Array([0x7b]), 'is not JSON'],
+    ['no UTF-8', new Uint8Array([0x22, 0xff, 0x22]), 'is not JSON'],
+    ['empty', new Uint8Array(0), 'is not JSON'],
     ['a list', encoder.encode('[]'), 'must be an object, got an array'],
     ['null', encoder.encode('null'), 'must be an object, got null'],
     ['text', encoder.encode('"a"'), 'must be an object, got "a"'],
@@ -315,7 +315,7 @@ const BRANCHES: Readonly<Record<string, (result: unknown) => boolean>> = {
   payload: (result) => isEnvelope(result) && result.entry.payload.length > 0,
   'no payload': (result) => isEnvelope(result) && result.entry.payload.length === 0,
   raw: (result) => isEnvelope(result) && result.entry.isRaw,
-  'no JSON': (result) => says(result, 'is no JSON'),
+  'no JSON': (result) => says(result, 'is not JSON'),
   'no object': (result) => says(result, 'must be an object'),
   'bad reply_to': (result) => says(result, "envelope's reply_to"),
   'bad shard': (result) => says(result, "envelope's shard"),
