@@ -1,4 +1,4 @@
-// npm run check-history FILE: judges a recorded history of calls. See packages/testing; --help lists the options.
+// npm run check-history FILE: checks a recorded history of calls. See packages/testing; --help lists the options.
 import { runBuilt } from './run-built.mjs';
 
 runBuilt('packages/testing', false, 'check-history.js');

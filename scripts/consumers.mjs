@@ -1,5 +1,5 @@
 // Compiles the projects of test/consumers against the packages as npm would publish them, with every TypeScript that
-// test/consumers/typescript-* names. Wants a build. The hello example is compiled as part of the Node project.
+// test/consumers/typescript-* names. It needs a build. The hello example is compiled as part of the Node project.
 import { execFileSync, spawn } from 'node:child_process';
 import {
   cpSync,
@@ -20,9 +20,9 @@ const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, 'test/consumers');
 const PACKAGES = ['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing', 'conformance'];
 const PROJECTS = ['node', 'services', 'browser'];
-/** A program that sees its direct dependencies only, as pnpm lays them out: what it exports must be nameable. */
+/** A program that sees only its direct dependencies, as pnpm lays them out: the types of its exports must be nameable. */
 const DIRECT = { project: 'declarations', packages: ['app', 'actors', 'transport-nats', 'transport-memory'] };
-/** What the projects depend on besides. */
+/** The other dependencies of the projects. */
 const OWN_DEPENDENCIES = ['zod', '@types/node'];
 
 const folder = mkdtempSync(path.join(tmpdir(), 'clstr-consumers-'));
@@ -53,7 +53,7 @@ for (const compiler of readdirSync(SOURCES).filter((name) => name.startsWith('ty
   }
 }
 
-/** Unpacked rather than installed: a package finds what it declares, and the network is not asked. */
+/** Unpacks rather than installs the packages: each finds what it declares, without the network. */
 function installPackages() {
   const workspaces = PACKAGES.flatMap((name) => ['--workspace', `packages/${name}`]);
   const packed = JSON.parse(
@@ -76,7 +76,7 @@ function installPackages() {
   }
 }
 
-/** In a folder of its own, so that no lookup upwards finds the others. */
+/** Uses a folder of its own, so that no lookup upwards finds other dependencies. */
 function installDirect() {
   const root = mkdtempSync(path.join(tmpdir(), 'clstr-direct-'));
   process.on('exit', () => rmSync(root, { recursive: true, force: true }));

@@ -1,4 +1,4 @@
-// Where the nats-server binary is: NATS_SERVER_BIN, then PATH, then where Debian puts it.
+// Finds the nats-server binary: in NATS_SERVER_BIN, then PATH, then where Debian puts it.
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 

@@ -1,5 +1,5 @@
 // Packs the package in the current folder as npm would publish it, and checks what a user would install:
-// publint for the manifest, attw for the types. Run by turbo in every package.
+// publint for the manifest, attw for the types. Turbo runs it in every package.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -41,7 +41,7 @@ function binary(library, name) {
   return path.join(path.dirname(manifest), typeof bin === 'string' ? bin : bin[name]);
 }
 
-/** By folder, since a package need not export its package.json. */
+/** Looks in the folder, since a package need not export its package.json. */
 function findManifest(library) {
   return path.join(import.meta.dirname, '../node_modules', library, 'package.json');
 }

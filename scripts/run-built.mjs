@@ -6,7 +6,7 @@ import { ensureDependencies, ensureNatsServer } from './setup.mjs';
 
 const ROOT = path.dirname(import.meta.dirname);
 
-/** Builds the project in `folder` and runs `main` of its dist; `needsNats` says that it will start a nats-server. */
+/** Builds the project in `folder` and runs `main` of its dist; `needsNats` if that starts a nats-server. */
 export function runBuilt(folder, needsNats, main = 'main.js') {
   const program = path.join(ROOT, folder, 'dist', main);
   ensureDependencies();
@@ -14,10 +14,10 @@ export function runBuilt(folder, needsNats, main = 'main.js') {
   if (!existsSync(program)) console.error(`building ${folder}`);
   build(folder);
   const child = spawn(process.execPath, [program, ...process.argv.slice(2)], { stdio: 'inherit' });
-  // Ctrl-C in a terminal reaches the child by itself (same process group); here it must only not end us first.
+  // Ctrl-C in a terminal reaches the child by itself (same process group); it must not end this process first.
   process.on('SIGINT', () => process.stdin.isTTY || child.kill('SIGINT'));
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
-  // A SIGTERM to npm ends its shell, which passes nothing on: notice that it is gone, or the program stays for ever.
+  // A SIGTERM to npm ends its shell, which passes nothing on: without this check the program would run for ever.
   const parent = process.ppid;
   const watch = process.env.npm_lifecycle_event && setInterval(stopWithoutParent, 250).unref();
   function stopWithoutParent() {
@@ -36,7 +36,7 @@ export function runBuilt(folder, needsNats, main = 'main.js') {
   });
 }
 
-/** tsc itself rather than turbo: with nothing changed it is done in a fraction of a second. */
+/** Runs tsc rather than turbo: if nothing changed, it takes a fraction of a second. */
 function build(folder) {
   const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc');
   const { status } = spawnSync(process.execPath, [tsc, '-b', path.join(ROOT, folder)], { stdio: 'inherit' });

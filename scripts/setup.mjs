@@ -12,20 +12,20 @@ const LOCK = path.join(ROOT, 'package-lock.json');
 const INSTALLED_LOCK = path.join(ROOT, 'node_modules/.package-lock.json');
 const STAMP = path.join(ROOT, 'node_modules/.clstr-setup');
 
-/** Installs with `npm ci` unless node_modules already is what package-lock.json says. */
+/** Installs with `npm ci` unless node_modules already matches package-lock.json. */
 export function ensureDependencies() {
   const lock = readFileSync(LOCK);
   const stamp = `${createHash('sha256').update(lock).digest('hex')} node-${process.versions.modules}\n`;
   const isStamped = existsSync(STAMP) && readFileSync(STAMP, 'utf8') === stamp;
   const wanted = JSON.parse(lock.toString()).packages;
   if (isStamped && existsSync(INSTALLED_LOCK) && isOnDisk(wanted)) return;
-  // Installed by hand, perhaps: compare before replacing the folder.
+  // A user may have installed by hand: compare before replacing the folder.
   if (existsSync(INSTALLED_LOCK) && isInstalled(wanted) && isOnDisk(wanted)) {
     writeFileSync(STAMP, stamp);
     return;
   }
   say('installing dependencies (npm ci)');
-  // Always with the development tools, also where NODE_ENV=production.
+  // Includes the development tools even if NODE_ENV=production.
   const { status, error } = npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
   if (status !== 0) fail(`npm ci failed${error ? `: ${error.message}` : ` with exit code ${status}`}`);
   writeFileSync(STAMP, stamp);
@@ -48,7 +48,7 @@ function isInstalled(wanted) {
   );
 }
 
-/** True when every package is where it belongs: a folder deleted by hand shows here. */
+/** True when every package is where it belongs, which finds a folder deleted by hand. */
 function isOnDisk(wanted) {
   return dependencies(wanted).every(
     ([key, entry]) => entry.optional || existsSync(path.join(ROOT, key, 'package.json')),
@@ -60,7 +60,7 @@ function dependencies(packages) {
   return Object.entries(packages).filter(([key]) => key.includes('node_modules/'));
 }
 
-/** Installs nats-server where that is possible without asking; says how where it is not. */
+/** Installs nats-server if this process may use apt-get; otherwise says how to install it. */
 export function ensureNatsServer() {
   let found = findNatsServer();
   if (!found.path && !found.error && installWithApt('nats-server')) found = findNatsServer();
@@ -69,7 +69,7 @@ export function ensureNatsServer() {
   missing(`nats-server was not found (NATS_SERVER_BIN, then PATH).\n${installHint()}`, 'NATS');
 }
 
-/** The same for Redis, over which one of the examples runs. */
+/** Does the same for Redis, over which one of the examples runs. */
 function ensureRedisServer() {
   const isFound = () => spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
   if (isFound() || (installWithApt('redis-server') && isFound())) return;
@@ -81,13 +81,13 @@ function missing(message, server) {
   say(`${message}\nWhat needs a real ${server} server cannot run; tests of it are skipped.`);
 }
 
-/** False where that cannot be done without asking. */
+/** Returns false if this process may not use apt-get. */
 function installWithApt(name) {
   if (!canInstallWithApt()) return false;
   say(`installing ${name} (apt-get)`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   const options = { stdio: ['ignore', 'ignore', 'inherit'], env };
-  // A mirror may be stale or partly unreachable and the package still be there: update may fail.
+  // The update may fail: the package may be there although a mirror is stale or partly unreachable.
   spawnSync('apt-get', ['update', '-qq'], options);
   spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', name], options);
   return true;

@@ -14,7 +14,7 @@ await build({
   format: 'esm',
   target: 'node20',
   conditions: ['@clstr/source'],
-  // Not bundled: the simulation is, once more, for its threads.
+  // The simulation bundles itself with esbuild for its threads.
   external: ['esbuild'],
 });
 await import(pathToFileURL(OUTPUT).href);

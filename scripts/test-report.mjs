@@ -1,4 +1,4 @@
-// What vitest's JSON report of a step says, and where the report of a failed run is kept: a later run removes none.
+// Reads vitest's JSON report of a step, and keeps the report of a failed run: no later run removes it.
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 

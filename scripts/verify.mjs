@@ -1,4 +1,4 @@
-// npm run verify: every check, one line each; all of them run, so that one failure does not hide the next.
+// npm run verify: runs every check, one line each, even after a failure, so that one does not hide the next.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
@@ -7,14 +7,14 @@ import { countTests, failedTests, keepReport, readReport } from './test-report.m
 
 const ROOT = path.dirname(import.meta.dirname);
 const CACHE = path.join(ROOT, 'node_modules/.cache/clstr');
-/** What vitest writes: one file per step that runs tests. */
+/** Vitest's results: one file per step that runs tests. */
 const RESULTS = ['tests', 'faults'].map((name) => path.join(CACHE, `${name}.json`));
 /** Reports of failed runs, under the time of the run. Git ignores them, and nothing here deletes them. */
 const REPORTS = path.join(ROOT, 'reports');
 const startedAt = new Date();
 const node = (file, ...args) => [process.execPath, [path.join(ROOT, file), ...args]];
 
-/** In order; `needs` names a step without which this one would only repeat its failure. */
+/** The steps in order; `needs` names a step whose failure this one would only repeat. */
 const STEPS = [
   { name: 'build', run: node('scripts/turbo.mjs', 'build') },
   { name: 'types', run: node('node_modules/typescript/bin/tsc', '-b'), needs: 'build' },
@@ -27,7 +27,7 @@ const STEPS = [
   { name: 'packed types', run: node('scripts/turbo.mjs', 'packed'), needs: 'build' },
   { name: 'consumers', run: node('scripts/consumers.mjs'), needs: 'build' },
   { name: 'tests', run: vitest(RESULTS[0]) },
-  // By themselves: what they measure is time.
+  // The faults run alone, because they measure time.
   { name: 'faults', run: vitest(RESULTS[1], '--mode', 'faults'), needs: 'build' },
 ];
 
@@ -78,7 +78,7 @@ function showFailures(file) {
   console.log(`verify: the report of ${step} is kept in ${keepReport(file, REPORTS, startedAt)}`);
 }
 
-/** The last line: what vitest's own reports counted. */
+/** The last line: the counts of vitest's own reports. */
 function readCounts() {
   const sum = { passed: 0, failed: 0, skipped: 0 };
   for (const file of RESULTS) {

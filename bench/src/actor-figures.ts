@@ -1,4 +1,4 @@
-/** What actors cost beside calls in flight: activation, memory, one hot key. Each in a process of its own. */
+/** Measures activation, memory and one hot key of actors, each in a process of its own. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ActorFigures, Report } from './actor-figures/process.ts';
@@ -12,7 +12,7 @@ const ALL: readonly (readonly [name: ActorFigures, text: string])[] = [
 ];
 
 /**
- * @param onProgress is told what runs now.
+ * @param onProgress gets the name of the current part.
  * @throws Error when a call failed or was answered wrongly.
  */
 export async function measureActors(

@@ -1,4 +1,4 @@
-/** Waits for a child process to end, and ends it when it does not. */
+/** Waits for a child process to end, and kills it if it does not. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 

@@ -1,4 +1,4 @@
-/** What actors, membership and more nodes cost or bring, against who does it with less or otherwise: within each round. */
+/** Compares actors, membership and more nodes with contenders that do the same with less or otherwise, per round. */
 import { clstrActors, clstrActorsMemory } from './contenders/clstr-actors.ts';
 import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './contenders/clstr-dynamic.ts';
 import { clstr, clstrMemory } from './contenders/clstr.ts';
@@ -14,11 +14,11 @@ export interface Comparison {
   own: string;
   against: string;
   figure: 'requestsPerSecond' | 'p50Ms' | 'cpuUs';
-  /** Own over the other's, at each number in flight. */
+  /** Own figure over the other's, at each number in flight. */
   ratios: readonly { inFlight: number; ratio: Spread }[];
 }
 
-/** Leaves out what did not run. */
+/** Leaves out contenders that did not run. */
 export function compareActors(samples: readonly Sample[]): Comparison[] {
   const levels = [...new Set(samples.map((sample) => sample.inFlight))];
   const compare = (figure: Comparison['figure'], own: string, against: string): Comparison => {
@@ -43,6 +43,6 @@ export function compareActors(samples: readonly Sample[]): Comparison[] {
   ].filter(({ ratios }) => ratios.length > 0);
 }
 
-/** Who does the same as the actors with less, or in its own way. */
+/** Contenders that do the same as the actors with less, or in their own way. */
 const OVER_NATS = [clstr, natsRequest, natsBatch, moleculer, effectSocket];
 const IN_MEMORY = [clstrMemory, effectMemory];

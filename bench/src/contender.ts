@@ -1,22 +1,22 @@
-/** What a contender is: a node side that answers and a client side that asks, in processes of their own. */
+/** A contender: a node side that answers and a client side that asks, in processes of their own. */
 import type { Payload } from './payload.ts';
 
 export interface Contender {
-  /** As given to `--contenders`. */
+  /** The name for `--contenders`. */
   name: string;
-  /** As shown in the table. */
+  /** The name in the table. */
   title: string;
-  /** `--quick` runs it only when it is named: it is slow, and a peer rather than a baseline. */
+  /** `--quick` runs it only if it is named: it is slow, and a peer rather than a baseline. */
   isLeftOutOfQuick?: true;
-  /** How many run `startNode`. Default 1. */
+  /** How many processes run `startNode`. Default 1. */
   nodeProcesses?: number;
   /**
-   * Resolves when the node can answer. Left out when `startClient` holds the node too.
+   * Resolves when the node can answer. Absent if `startClient` holds the node too.
    *
    * @param process counts the node processes from 0.
    */
   startNode?: (site: Site, process: number) => Promise<Side>;
-  /** Resolves when a request would be answered. */
+  /** Resolves when the node would answer a request. */
   startClient: (site: Site) => Promise<ClientSide>;
 }
 
@@ -26,7 +26,7 @@ export interface Site {
   numShards: number;
   /** First token of every subject, different for each contender. */
   prefix: string;
-  /** Free on this machine, for a contender whose node listens by itself. */
+  /** A free port on this machine, for a contender whose node listens by itself. */
   port: number;
 }
 

@@ -9,7 +9,7 @@ import type { Order, Report } from './side-process.ts';
 
 export interface Contestant {
   contender: Contender;
-  /** @throws Error when a request failed, a reply was wrong or none came. */
+  /** @throws Error when a request failed, or a reply was wrong or missing. */
   measure: (load: Load) => Promise<Measurement>;
   close: () => Promise<void>;
 }

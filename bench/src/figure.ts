@@ -1,4 +1,4 @@
-/** One measured thing beside the table of contenders: its name, its unit, and how far its runs lie apart. */
+/** One figure beside the table of contenders: its name, its unit, and the spread of its runs. */
 import type { Spread } from './statistics.ts';
 
 export interface Figure {

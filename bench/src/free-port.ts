@@ -1,4 +1,4 @@
-/** A TCP port of this machine that nobody listens on. */
+/** A free TCP port of this machine. */
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';

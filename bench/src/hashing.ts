@@ -1,4 +1,4 @@
-/** What hashing a key and placing shards on nodes costs, without any message. */
+/** Measures the cost of hashing a key and of placing shards on nodes, without any message. */
 import { performance } from 'node:perf_hooks';
 import { createClient, createPlacement, shardFromString, shardsForNode } from '@clstr/core';
 import { memoryTransport } from '@clstr/transport-memory';
@@ -65,7 +65,7 @@ function nodeIds(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `node-${i}`);
 }
 
-/** Milliseconds of each run, times `scale`; `undo` is not timed. The first runs warm up and do not count. */
+/** Milliseconds of each run, times `scale`, without `undo`. The first runs warm up and do not count. */
 function timesOf(
   runs: number,
   work: (run: number) => void,

@@ -1,6 +1,6 @@
 /**
- * Keeps N requests in flight for a while and measures them; the same loop for every contender.
- * One clock reading per request: a loop's next request starts when its last one was answered.
+ * Keeps N requests in flight for a while and measures them, with the same loop for every contender. It reads the clock
+ * once per request: the next request of a loop starts when its last one was answered.
  */
 import { performance } from 'node:perf_hooks';
 import type { ClientSide } from './contender.ts';
@@ -18,11 +18,11 @@ export interface Measurement {
   requestsPerSecond: number;
   p50Ms: number;
   p99Ms: number;
-  /** Processor time of the client process per request; of both sides when there is one process. */
+  /** Processor time of the client process per request; of both sides if they share the process. */
   cpuUs: number;
 }
 
-// Exact up to this many requests in one measurement; beyond, the newest ones count for p50 and p99.
+// Percentiles are exact up to this many requests in one measurement; beyond, they cover the newest ones.
 const KEPT_LATENCIES = 1 << 22;
 const latencies = new Float64Array(KEPT_LATENCIES);
 

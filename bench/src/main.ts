@@ -77,7 +77,7 @@ async function bench(options: Options, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** All contenders in new processes: one that had bad luck at its start is slow for as long as it lives. */
+/** Starts all contenders in new processes: one that starts under bad conditions stays slow as long as it lives. */
 async function playStart(
   options: Options,
   servers: string,

@@ -14,14 +14,14 @@ export interface NatsServer {
 
 const READY_WITHIN_MS = 10_000;
 
-/** @throws Error when there is no nats-server or it does not get ready. */
+/** @throws Error when there is no nats-server or it does not become ready. */
 export async function startNatsServer(): Promise<NatsServer> {
   const bin = process.env['NATS_SERVER_BIN'] ?? 'nats-server';
   const folder = await mkdtemp(path.join(tmpdir(), 'clstr-bench-'));
-  // JetStream, where dynamic clusters meet.
+  // Dynamic clusters meet in JetStream.
   const child = spawn(bin, ['--addr', '127.0.0.1', '--port', '-1', '-js', '-sd', folder], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    // Out of reach of Ctrl-C: its clients could not close without it.
+    // Detached from Ctrl-C, because its clients could not close without it.
     detached: true,
   });
   const close = async (): Promise<void> => {

@@ -7,11 +7,11 @@ export interface Options {
   inFlight: readonly number[];
   /** How often every contender is started; each start plays its own rounds. */
   starts: number;
-  /** Of one start. */
+  /** Rounds of one start. */
   rounds: number;
   seconds: number;
   warmUpSeconds: number;
-  /** Runs of each figure beside the table of contenders; of the slow ones fewer. */
+  /** Runs of each figure beside the table of contenders; slow ones run less often. */
   figureRuns: number;
   out: string;
 }
@@ -42,8 +42,8 @@ Usage: npm run bench -- [options]
 NATS_SERVER_BIN names another nats-server than the one on the PATH.`;
 
 /**
- * Null after printing the help.
- * @throws Error naming the option and the value that do not fit.
+ * Returns null after printing the help.
+ * @throws Error naming the invalid option and its value.
  */
 export function readOptions(args: readonly string[]): Options | null {
   const { values } = parseArgs({

@@ -1,4 +1,4 @@
-/** The one question every contender asks and the one answer it must get: 64 bytes of JSON each way. */
+/** The question that every contender asks and the answer it must get: 64 bytes of JSON each way. */
 
 export interface Payload {
   seq: number;
@@ -12,11 +12,11 @@ export const KEY_COUNT = 1_000;
 const KEYS = Array.from({ length: KEY_COUNT }, (_, i) => `user-${String(i).padStart(4, '0')}`);
 const TEXT = 'x'.repeat(20);
 
-// Eight digits, the answer's included, so that every payload has the same length.
+// All numbers have eight digits, even in answers, so that every payload has the same length.
 const FIRST_SEQ = 10_000_000;
 const LAST_SEQ = 99_999_998;
 
-/** The question with a number of the caller's own, for a key of nine characters. */
+/** A question with a number that the caller chooses, for a key of nine characters. */
 export function questionOf(number: number, key: string): Payload {
   return { seq: FIRST_SEQ + number, key, text: TEXT };
 }
@@ -32,7 +32,7 @@ export function createQuestions(): () => Payload {
   };
 }
 
-/** What the node does with a question. The answer differs from it, so that an echo cannot pass. */
+/** The node's answer to a question. It differs from the question, so that an echo cannot pass. */
 export function answer(question: Payload): Payload {
   return { seq: question.seq + 1, key: question.key, text: question.text };
 }

@@ -1,4 +1,4 @@
-/** What runs now: one line that rewrites itself on a terminal, nothing elsewhere. */
+/** Shows the current part in one line that rewrites itself on a terminal, and prints nothing elsewhere. */
 import { clearLine, cursorTo } from 'node:readline';
 
 export function showProgress(text: string): void {

@@ -1,4 +1,4 @@
-/** The JSON beside the table: every sample, and what is needed to compare two runs. */
+/** Writes the JSON beside the table: every sample, and all that a comparison of two runs needs. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname } from 'node:path';

@@ -1,4 +1,4 @@
-/** The order of play: every contender once per round, whoever began last time ends this one. */
+/** The order of play: every contender once per round; the first of one round is the last of the next. */
 import type { Contestant } from './contestant.ts';
 import type { Measurement } from './load.ts';
 import type { Options } from './options.ts';
@@ -16,7 +16,7 @@ const WARM_UP_IN_FLIGHT = 256;
  * One start's share of the rounds, at every level, after a warm-up.
  *
  * @param start counts from 0.
- * @param onProgress is told what runs now.
+ * @param onProgress gets the name of the current part.
  */
 export async function playRounds(
   contestants: readonly Contestant[],

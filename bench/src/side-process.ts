@@ -1,5 +1,5 @@
 /**
- * The program of a child process: one side of one contender, told what to do over IPC.
+ * The program of a child process: one side of one contender, which gets its orders over IPC.
  * Arguments: 'node' or 'client', the contender's name, its site as JSON, the number of the process.
  */
 import type { ClientSide, Side, Site } from './contender.ts';

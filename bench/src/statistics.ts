@@ -1,4 +1,4 @@
-/** Medians and quartiles, of latencies within a round and of figures over the rounds. */
+/** Medians and quartiles: of latencies within a round, and of figures over the rounds. */
 
 export interface Spread {
   median: number;
@@ -8,7 +8,7 @@ export interface Spread {
   max: number;
 }
 
-/** @param share between 0 and 1, for example 0.99; between two values it is interpolated. */
+/** Interpolates between two values. @param share between 0 and 1, for example 0.99 */
 export function percentile(sorted: ArrayLike<number>, share: number): number {
   if (sorted.length === 0) return NaN;
   const at = (sorted.length - 1) * share;

@@ -1,4 +1,4 @@
-/** From samples to the lines of the table: medians, and ratios taken within each round. */
+/** Turns samples into the lines of the table: medians, and ratios within each round. */
 import { BATCH_BASELINE, contenders, REQUEST_BASELINE } from './contenders/index.ts';
 import type { Sample } from './rounds.ts';
 import type { Spread } from './statistics.ts';

@@ -1,4 +1,4 @@
-/** What a cluster costs while nothing changes grows with its nodes, not with their square. */
+/** The cost of a cluster at rest grows with its nodes, not with their square. */
 import { expect, test } from 'vitest';
 import { MemoryCluster, nodeIds } from '../src/scale/memory-cluster.ts';
 import type { StoreCounts } from '../src/scale/counted-store.ts';
@@ -17,7 +17,7 @@ test('with five times the nodes there are five times the heartbeats, deliveries 
     expect(ratio, name).toBeGreaterThan(4);
     expect(ratio, name).toBeLessThan(6.5);
   }
-  // The others are told of nothing.
+  // The other watches deliver nothing.
   expect(many).toMatchObject({ shardDeliveries: 0, memberDeliveries: 0, reads: 0 });
 }, 30_000);
 

@@ -1,7 +1,7 @@
 /**
- * What one idle actor keeps in memory, of 100,000: everything its node holds for it, less a plain Map of the same
- * keys and states. Counted before the node is made, so that nothing it reserves for the actors is left out; the client
- * is gone by the time of the second count.
+ * Measures the memory of one of 100,000 idle actors: everything its node holds for it, less a plain Map of the same keys
+ * and states. The first count is before the node exists, so that it includes all that the node reserves for actors; the
+ * client is gone at the second count.
  */
 import { setImmediate } from 'node:timers/promises';
 import { actorHandler } from '@clstr/actors';
@@ -22,7 +22,7 @@ export async function measureIdleMemory(runs: number): Promise<Figure[]> {
 
   const actors: number[] = [];
   const map: number[] = [];
-  // It hardly varies, and takes a second each time.
+  // The figure hardly varies, and takes a second each time.
   for (let run = 0; run < Math.ceil(runs / 5); run += 1) {
     actors.push((await bytesOfActors(ACTORS)) / ACTORS);
     map.push((await bytesOfMap(ACTORS)) / ACTORS);
@@ -62,12 +62,12 @@ async function bytesOfMap(count: number): Promise<number> {
   const states = new Map<string, { asked: number }>();
   for (let n = 0; n < count; n += 1) states.set(keyNumber(n), { asked: 1 });
   const after = await bytesInUse();
-  // Used once more, so that it was alive when it was counted.
+  // This use keeps the map alive until it has been counted.
   states.clear();
   return after - before;
 }
 
-/** The heap, and the buffers that hang on it, after everything that can go is gone. */
+/** The bytes of the heap and its buffers after a full collection. */
 async function bytesInUse(): Promise<number> {
   for (let i = 0; i < 5; i += 1) {
     await setImmediate();

@@ -8,7 +8,7 @@ export const NUM_SHARDS = 1_024;
 const IN_FLIGHT = 1_024;
 
 /**
- * Asks `calls` times, the n-th time the actor under `keyOf(n)`. Resolves to calls per second.
+ * Makes `calls` calls, the n-th to the actor of `keyOf(n)`. Resolves to calls per second.
  *
  * @throws Error when a call fails or is answered with anything but its own answer.
  */
@@ -30,7 +30,7 @@ export async function askOracle(
   return (calls / (performance.now() - startedAt)) * 1_000;
 }
 
-/** As long as the keys of the contenders, so that the payload has its 64 bytes. */
+/** A key as long as those of the contenders, so that the payload has its 64 bytes. */
 export function keyNumber(n: number): string {
   return `u-${String(n).padStart(7, '0')}`;
 }

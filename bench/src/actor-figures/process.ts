@@ -1,4 +1,4 @@
-/** The program of a child process that measures one kind of actor figures. Arguments: which, and the runs of each. */
+/** The program of a child process that measures one kind of actor figures. Arguments: the kind, and the runs of each. */
 import type { Figure } from '../figure.ts';
 import { checkPayloadSize } from '../payload.ts';
 import { measureActivation } from './activation-rate.ts';

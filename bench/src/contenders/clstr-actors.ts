@@ -19,10 +19,10 @@ export const clstrActorsMemory: Contender = {
   startClient: ({ numShards }) => memoryClient(numShards, actorHandler([oracle]), ask),
 };
 
-/** Types alone: no other contender but Effect validates what it is sent. */
+/** Has types only: no other contender but Effect validates its input. */
 export const Oracle = defineActor('oracle', { ask: request<Payload, Payload>() });
 
-/** Answers as every node does, and counts, so that there is a state. */
+/** Answers as every node does, and counts, so that it has a state. */
 export const oracle = Oracle.implement({
   setup: () => ({ asked: 0 }),
   handlers: {

@@ -1,4 +1,4 @@
-/** The product in a dynamic cluster: what membership costs each request, what more nodes cost, and what they bring. */
+/** The product in a dynamic cluster: what membership costs each request, and what more nodes cost and bring. */
 import { performance } from 'node:perf_hooks';
 import { createClient, createNode, shardsForNode } from '@clstr/core';
 import type { Node } from '@clstr/core';
@@ -25,7 +25,7 @@ export const clstrDynamic3: Contender = {
   startClient,
 };
 
-/** How long a handler of the busy ones computes: long enough that the nodes are what limits the whole. */
+/** How long a busy handler computes: long enough that the nodes are the bottleneck. */
 const WORK_MS = 0.02;
 
 export const clstrBusy: Contender = {
@@ -45,7 +45,7 @@ export const clstrBusy3: Contender = {
   startClient,
 };
 
-/** Those of this process. Resolves when each has the shards that are its own among `all`. */
+/** Starts the nodes of this process. Resolves when each has its shards among `all`. */
 async function startNodes(
   { servers, prefix, numShards }: Site,
   all: readonly string[],

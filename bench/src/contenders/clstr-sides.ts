@@ -1,4 +1,4 @@
-/** The two sides of the product, for every contender that is made of it: over NATS, or in one process in memory. */
+/** The two sides of every contender that uses the product: over NATS, or in one process in memory. */
 import type { Client, Handler, Node, Transport } from '@clstr/core';
 import { createClient, createNode, shardsForNode } from '@clstr/core';
 import { memoryTransport } from '@clstr/transport-memory';
@@ -26,7 +26,7 @@ export async function natsClient({ servers, prefix, numShards }: Site, ask: Ask)
 }
 
 export interface MemoryNode extends Side {
-  /** What a client of the same process reaches the node through. */
+  /** The transport through which a client of the same process reaches the node. */
   transport: Transport;
 }
 
@@ -47,7 +47,7 @@ export async function memoryClient(numShards: number, handler: Handler, ask: Ask
   };
 }
 
-/** The only node of its cluster, which serves every shard. */
+/** Starts the only node of its cluster, which serves every shard. */
 async function startNode(transport: Transport, handler: Handler, numShards: number): Promise<Node> {
   const id = 'node-1';
   const node = createNode({ id, transport, numShards, shards: shardsForNode(id, [id], numShards), handler });

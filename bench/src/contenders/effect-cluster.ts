@@ -17,7 +17,7 @@ export const effectSocket: Contender = {
   startClient: async (site) => (await sides()).socketClient(site),
 };
 
-/** Loaded late: it takes a third of a second, and the processes of all contenders read the list of contenders. */
+/** Loaded late: loading takes a third of a second, and the processes of all contenders read the list of contenders. */
 function sides(): Promise<typeof Sides> {
   return import('./effect-sides.ts');
 }

@@ -23,8 +23,8 @@ import type { Payload } from '../payload.ts';
 import { answer } from '../payload.ts';
 
 /**
- * Entities and their caller in one process, with the settings Effect has for that. It encodes through its schemas, but
- * not to JSON text; written by hand at both ends it does the work of the others, at the price of a schema of the fields.
+ * Entities and their caller in one process, with the settings Effect has for that. Effect encodes through its schemas,
+ * but not to JSON text; both ends do that by hand here, which costs a schema of the fields more than the others.
  */
 export async function memoryClient(): Promise<ClientSide> {
   const { entity, layer } = oracleOf(Schema.String, (question) =>
@@ -37,7 +37,7 @@ export async function memoryClient(): Promise<ClientSide> {
   };
 }
 
-/** Here its serialization writes the JSON, of fields that it checks. */
+/** Over the socket, Effect's serialization writes the JSON, and checks the fields. */
 const onSocket = oracleOf(
   Schema.Struct({ seq: Schema.Number, key: Schema.String, text: Schema.String }),
   answer,
@@ -64,7 +64,7 @@ export async function socketClient(site: Site): Promise<ClientSide> {
   return { request: ask, close };
 }
 
-/** An entity that answers what `T` says, and counts, so that there is a state. */
+/** An entity that answers as `T` says, and counts, so that it has a state. */
 function oracleOf<T>(schema: Schema.Codec<T>, answerTo: (question: T) => T) {
   const entity = Entity.make('Oracle', [Rpc.make('ask', { payload: schema, success: schema })]);
   const layer = entity.toLayer(
@@ -81,7 +81,7 @@ function oracleOf<T>(schema: Schema.Codec<T>, answerTo: (question: T) => T) {
   return { entity, layer };
 }
 
-/** What client and runner have in common: JSON on the wire, nothing stored. */
+/** The settings that client and runner share: JSON on the wire, nothing stored. */
 function settings(site: Site) {
   return Layer.mergeAll(
     ShardingConfig.layer({ runnerAddress: Option.some(addressOf(site)) }),

@@ -39,7 +39,7 @@ export class EntryBatch {
   #flush(): void {
     if (this.#used === 0) return;
     this.#nc.publish(this.#subject, this.#bytes.subarray(0, this.#used), this.#options);
-    // The NATS client keeps what it was given until it is written: never reuse it.
+    // The NATS client keeps the bytes until it has written them: never reuse them.
     this.#bytes = Buffer.allocUnsafeSlow(Math.max(FIRST_BYTES, this.#used + 1024));
     this.#used = 0;
   }

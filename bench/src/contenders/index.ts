@@ -26,11 +26,11 @@ export const contenders: readonly Contender[] = [
   clstrActorsMemory,
 ];
 
-/** Ratios are against these two. */
+/** Ratios compare with these two. */
 export const REQUEST_BASELINE = natsRequest.name;
 export const BATCH_BASELINE = natsBatch.name;
 
-/** @throws Error naming the contenders there are. */
+/** @throws Error naming the known contenders. */
 export function contenderNamed(name: string): Contender {
   const found = contenders.find((contender) => contender.name === name);
   if (found === undefined) {

@@ -23,14 +23,14 @@ export const moleculer: Contender = {
     await broker.start();
     await broker.waitForServices('bench', 10_000);
     return {
-      // It has no keys: the balancer picks among the nodes of the service, here the only one.
+      // Moleculer has no keys: the balancer picks among the nodes of the service, here the only one.
       request: (_key, question) => broker.call<Payload, Payload>('bench.ask', question),
       close: () => broker.stop(),
     };
   },
 };
 
-/** Everything that only costs time is off; JSON is its default serializer. */
+/** Switches off everything that only costs time; JSON is the default serializer. */
 function createBroker({ servers, prefix }: Site, nodeID: string): ServiceBroker {
   return new ServiceBroker({
     namespace: prefix,

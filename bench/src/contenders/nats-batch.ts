@@ -62,7 +62,7 @@ export const natsBatch: Contender = {
   },
 };
 
-/** There is one node, so every key is at home on it. */
+/** There is one node, so it owns every key. */
 function nodeSubject(prefix: string): string {
   return `${prefix}.node.1`;
 }

@@ -10,7 +10,7 @@ export const natsMux: Contender = {
   name: 'nats-mux',
   title: 'own multiplexing',
 
-  // The node need not know: it answers to the reply subject, whatever that is.
+  // The node needs no change: it answers to any reply subject.
   startNode: natsRequest.startNode!,
 
   async startClient({ servers, prefix, numShards }) {

@@ -1,20 +1,20 @@
-/** A store in memory that counts what its members ask and hear, with a millisecond for each way. */
+/** A store in memory that counts the requests and deliveries of its members, with a millisecond for each way. */
 import type { Clock } from '@clstr/core';
 import { createMemoryStore } from '@clstr/transport-memory';
 import type { MemoryStore } from '@clstr/transport-memory';
 
-/** So far. */
+/** The counts so far. */
 export interface StoreCounts {
   writes: number;
   reads: number;
   lists: number;
-  /** Entries told to watches: of shards, members and heartbeats. */
+  /** Entries delivered to watches: of shards, members and heartbeats. */
   shardDeliveries: number;
   memberDeliveries: number;
   heartbeatDeliveries: number;
 }
 
-/** Of a request, of its answer, and of an entry to a watch. */
+/** How long a request, its answer, and an entry to a watch each take. */
 const WAY_MS = 1;
 
 export function createCountedStore(

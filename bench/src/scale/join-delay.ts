@@ -1,4 +1,4 @@
-/** How long the event loop of a node stands still while it joins a large cluster over a nats-server, in real time. */
+/** Measures how long a node's event loop is blocked while it joins a large cluster over a nats-server, in real time. */
 import { performance } from 'node:perf_hooks';
 import { createNode } from '@clstr/core';
 import type { ClusterStore } from '@clstr/core/store';
@@ -12,11 +12,11 @@ export interface JoinDelay {
   readonly joinedMs: number;
   /** The longest turn of its event loop until then. */
   readonly longestTurnMs: number;
-  /** Most processor time in one turn: what else the machine does is not in it. */
+  /** The most processor time in one turn, which leaves out what else the machine does. */
   readonly longestTurnCpuMs: number;
 }
 
-/** Of several joins, one after the other, to a cluster with so many other nodes. */
+/** Measures several joins, one after the other, to a cluster with this many other nodes. */
 export async function measureJoinDelays(
   numShards: number,
   others: number,
@@ -55,7 +55,7 @@ async function join(
   return { joinedMs, longestTurnMs: turns.longestMs, longestTurnCpuMs: turns.longestCpuMs };
 }
 
-/** As if the nodes were members, and each owned its part of the shards. */
+/** Writes records as if the nodes were members, and each owned its part of the shards. */
 async function fill(store: ClusterStore, ids: readonly string[], numShards: number): Promise<void> {
   const entries = new Map((await store.list(LIMIT_MS)).map((entry) => [entry.key, entry]));
   const cluster = (JSON.parse(entries.get('cfg')!.value!) as { id: string }).id;

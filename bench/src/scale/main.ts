@@ -1,4 +1,4 @@
-/** npm run scale: what grows how when a cluster does. The tables of docs/scale.md come from here. */
+/** npm run scale: measures how costs grow with a cluster. The tables of docs/scale.md come from here. */
 import { createPlacement } from '@clstr/core';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { measureJoinDelays } from './join-delay.ts';
@@ -49,9 +49,9 @@ async function heartbeats(): Promise<void> {
   }
 }
 
-/** What a node does in one go when it first hears of so many others. */
+/** Measures the placement that a node computes in one go when it learns of this many others. */
 async function placement(): Promise<void> {
-  console.log('\nPlacement: one node hears of all others');
+  console.log('\nPlacement: one node learns of all others');
   for (const [numShards, count] of [
     [1_024, 50],
     [1_024, 1_000],
@@ -76,7 +76,7 @@ async function join(): Promise<void> {
     console.log('\nno nats-server: put it on the PATH or set NATS_SERVER_BIN');
     return;
   }
-  console.log('\nA node joins over nats-server: how long its event loop stands still, at most in five joins');
+  console.log('\nA node joins over nats-server: how long its event loop is blocked, at most in five joins');
   for (const [numShards, count] of [
     [1_024, 50],
     [4_096, 200],

@@ -13,11 +13,11 @@ export interface MemoryClusterOptions {
   readonly timing?: TimingProfile;
 }
 
-/** What one change of the cluster took, until every shard was where it should be. */
+/** The cost of one change of the cluster, until every shard was where it should be. */
 export interface Change {
-  /** Virtual. */
+  /** In virtual time. */
   readonly settledMs: number;
-  /** Of this process: all nodes, the store and the virtual clock together. */
+  /** Processor time of this process: all nodes, the store and the virtual clock together. */
   readonly cpuMs: number;
   readonly moves: number;
   readonly mostMovesOfOneShard: number;
@@ -72,7 +72,7 @@ export class MemoryCluster {
     });
   }
 
-  /** What the store counts while nothing changes, per second of virtual time. */
+  /** The counts of the store per second of virtual time, while nothing changes. */
   async countsPerSecond(seconds: number): Promise<StoreCounts> {
     const before = { ...this.#counts };
     await this.#clock.pass(seconds * 1_000);
@@ -95,7 +95,7 @@ export class MemoryCluster {
     const { user, system } = process.cpuUsage(cpuBefore);
     const { total, mostOfOneShard } = this.#owners.moves;
     const counts = difference(this.#counts, before);
-    // So that the next change begins with a cluster that has come to rest.
+    // Lets the cluster come to rest before the next change.
     await this.#clock.pass(REST_MS);
     return {
       ...{ settledMs, cpuMs: (user + system) / 1_000, counts },

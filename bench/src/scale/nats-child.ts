@@ -7,9 +7,9 @@ import type { NatsNodeOrder, NatsNodeReport, NatsNodeSite } from './nats-node.ts
 
 export interface NatsChild {
   onEvent(listener: (event: NodeEvent) => void): void;
-  /** Resolves when the node is a member. @throws Error when it ends before. */
+  /** Resolves when the node is a member. @throws Error when it ends earlier. */
   ready(): Promise<void>;
-  /** Processor time so far, in milliseconds; once it has left, all that it took. */
+  /** Processor time so far, in milliseconds; the final value once the node has left. */
   cpuMs(): Promise<number>;
   /** Hands its shards over, and ends. Idempotent. */
   leave(): Promise<void>;
@@ -28,7 +28,7 @@ export function forkNode(site: NatsNodeSite): NatsChild {
       else for (const listener of listeners) listener(report.event);
     });
   });
-  onReady.catch(() => undefined); // told to whoever waits for it
+  onReady.catch(() => undefined); // callers of ready() get it
   const order = (what: NatsNodeOrder): void => void child.send(what);
 
   return {

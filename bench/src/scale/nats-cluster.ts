@@ -9,11 +9,11 @@ import { Owners } from './owners.ts';
 
 export interface NatsChange {
   readonly settledMs: number;
-  /** Of all nodes, the start of their processes included, without the server. */
+  /** Processor time of all nodes, the start of their processes included, without the server. */
   readonly cpuMs: number;
   readonly moves: number;
   readonly mostMovesOfOneShard: number;
-  /** That the bucket took, heartbeats included. */
+  /** Writes that the bucket took, heartbeats included. */
   readonly writes: number;
 }
 

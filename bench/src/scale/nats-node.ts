@@ -1,6 +1,6 @@
 /**
- * The program of a child process: one node of a cluster over nats-server, which tells its parent what it owns.
- * Argument: what it is told, as JSON.
+ * The program of a child process: one node of a cluster over nats-server, which reports its shards to its parent.
+ * Argument: its site, as JSON.
  */
 import type { NodeEvent } from '@clstr/core';
 import { createNode } from '@clstr/core';
@@ -13,7 +13,7 @@ export interface NatsNodeSite {
 }
 
 export type NatsNodeOrder = 'cpu' | 'leave';
-/** `cpu` is also the last word of a node that leaves. */
+/** `cpu` is also the last report of a node that leaves. */
 export type NatsNodeReport =
   | { readonly kind: 'ready' }
   | { readonly kind: 'event'; readonly event: NodeEvent }
@@ -54,5 +54,5 @@ function report(message: NatsNodeReport, onSent: () => void = ignore): void {
 }
 
 function ignore(): void {
-  // The parent may be gone; then so is this process, soon.
+  // The parent may be gone; then this process ends soon as well.
 }

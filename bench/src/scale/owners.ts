@@ -1,4 +1,4 @@
-/** Who owns each shard, as the nodes say, beside who should. */
+/** Compares the owner of each shard, as nodes report it, with the desired one. */
 import { createPlacement } from '@clstr/core';
 import type { NodeEvent, Placement } from '@clstr/core';
 
@@ -6,7 +6,7 @@ export class Owners {
   readonly #numShards: number;
   readonly #placement: Placement;
   readonly #owners: (string | undefined)[];
-  /** Of each shard, since the last {@link Owners.forgetMoves}. */
+  /** The moves of each shard since the last {@link Owners.forgetMoves}. */
   #moves: number[] = [];
   #listeners = new Set<() => void>();
 
@@ -17,7 +17,7 @@ export class Owners {
     this.forgetMoves();
   }
 
-  /** `onEvent` tells what happens to the node. */
+  /** `onEvent` subscribes to the events of the node. */
   add(nodeId: string, onEvent: (listener: (event: NodeEvent) => void) => void): void {
     this.#placement.addNode(nodeId);
     onEvent((event) => {
