@@ -23,8 +23,8 @@ import type { Payload } from '../payload.ts';
 import { answer } from '../payload.ts';
 
 /**
- * Entities and their caller in one process, with the settings Effect has for that. Effect encodes through its schemas,
- * but not to JSON text; both ends do that by hand here, which costs a schema of the fields more than the others.
+ * Entities and their caller in one process, with the settings Effect has for that. Its schemas do not encode to JSON text,
+ * so both ends do that by hand, to do the work of the others; this gives up a schema of the fields.
  */
 export async function memoryClient(): Promise<ClientSide> {
   const { entity, layer } = oracleOf(Schema.String, (question) =>

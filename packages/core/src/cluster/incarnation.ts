@@ -141,7 +141,7 @@ export class Incarnation {
     await this.#agree();
     const { entry, from } = await claimNodeId(this.#joining, session.nextBeat(), () => session.now());
     this.#hasClaimed = true;
-    // The name may be in a later bucket than the agreed configuration, which this node has not known for long.
+    // The name may be in a later bucket than the agreed one, and this node has not known that bucket for long.
     await this.#agree();
     this.#checkRunning();
     session.begin(entry.revision, from);
