@@ -1,4 +1,4 @@
-/** Whether a node takes a message. All that is refused here is `not-executed`. */
+/** Whether a node takes a message. All refusals here are `not-executed`. */
 import { describe } from '../base/describe.ts';
 import { Refusal } from '../base/errors.ts';
 import type { Shards } from '../cluster/shards.ts';
@@ -17,9 +17,9 @@ export interface AdmissionOptions {
 }
 
 export class Admission {
-  /** `nested`: only the calls that handlers of this node have led to. */
+  /** `nested` admits only calls that come from handlers of this node, directly or through others. */
   admitted: 'all' | 'nested' | 'none' = 'all';
-  /** Messages accepted and not yet answered. */
+  /** How many messages are accepted and not yet answered. */
   inFlight = 0;
   #inFlightBytes = 0;
   readonly #options: AdmissionOptions;
@@ -40,7 +40,7 @@ export class Admission {
     this.#inFlightBytes -= bytes;
   }
 
-  /** Hot path: why the entry does not run. @throws KEY_REQUIRED, INVALID_ENVELOPE for a key that is none */
+  /** Hot path: why the entry does not run. @throws KEY_REQUIRED, INVALID_ENVELOPE for an invalid key */
   refusal(entry: InboundEntry, nowMs: number): Refusal | undefined {
     const { shards } = this.#options;
     const { shard, key } = entry;
@@ -53,14 +53,14 @@ export class Admission {
     );
   }
 
-  /** The node ends. */
+  /** The refusal of a node that ends. */
   closed({ headers }: InboundEntry): Refusal | undefined {
     if (this.admitted === 'all') return undefined;
     if (this.admitted === 'nested' && this.#ticket.isIn(headers?.[CALL_CHAIN_HEADER])) return undefined;
     return new Refusal('DRAINING', `node ${this.#options.nodeId} is shutting down`);
   }
 
-  /** No time is left for the entry, or no room for so many bytes. */
+  /** The refusal when no time is left for the entry, or no room for its bytes. */
   full(entry: InboundEntry, nowMs: number, bytes: number): Refusal | undefined {
     const { nodeId, maxInFlight, maxInFlightBytes } = this.#options;
     if (entry.ttlMs !== undefined && nowMs - entry.receivedAtMs >= entry.ttlMs) {
@@ -68,13 +68,13 @@ export class Admission {
       return new Refusal('ENVELOPE_EXPIRED', message);
     }
     if (this.inFlight >= maxInFlight || this.#inFlightBytes + bytes > maxInFlightBytes) {
-      const message = `node ${nodeId} has ${this.inFlight} messages (${this.#inFlightBytes} bytes) in work`;
+      const message = `node ${nodeId} has ${this.inFlight} messages (${this.#inFlightBytes} bytes) in progress`;
       return new Refusal('OVERLOADED', message);
     }
     return undefined;
   }
 
-  /** A client with another shard count or seed would give a key a second home. It is not told the home: docs/decisions/0004. */
+  /** A client with another shard count or seed would give a key two homes. It must not learn ours: docs/decisions/0004. */
   #wrongHome(key: string, shard: number): Refusal | undefined {
     if (this.#options.router.shardOf(key, shard) === shard) return undefined;
     const message =

@@ -1,9 +1,9 @@
-/** Tells clients that this node has taken shards: one announcement for many, and only so that they ask. */
+/** Announces to clients that this node has taken shards: one message for many, which only makes them ask. */
 import type { Clock } from '../base/clock.ts';
 import type { NodeAddress, Transport } from '../wire/transport.ts';
 
 /**
- * From the first shard to the announcement of all of them. The other nodes learn about a shard at about the same time as
+ * The time from the first shard to the announcement of all. The other nodes learn about a shard at about the same time as
  * this one serves it, and a client may ask any of them.
  */
 const ANNOUNCE_MS = 50;

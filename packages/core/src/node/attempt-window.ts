@@ -1,26 +1,26 @@
 /** Recognises attempts that arrived before, so that each runs at most once: docs/decisions/0005. */
 
-/** Attempts whose marks share a word. */
+/** How many attempts share a word of marks. */
 const BLOCK = 32;
-/** Blocks of a client that are known: the last 8,192 attempts, wherever in a block they begin. */
+/** How many blocks of a client are known: the last 8,192 attempts, wherever in a block they begin. */
 const BLOCKS = 8_192 / BLOCK + 1;
-/** Clients remembered; the one unused for longest is forgotten first. */
+/** The most clients remembered; the one unused for longest is forgotten first. */
 const CLIENTS = 1_024;
 /** A copy comes soon after its original, or never. */
 const IDLE_MS = 60_000;
 const LOOK_MS = 10_000;
 
 export class AttemptWindow {
-  /** Oldest use first. */
+  /** Ordered by last use, the oldest first. */
   readonly #clients = new Map<number, Client>();
   /** The newest client id of each inbox: a client has one, so a sender that invents ids evicts only its own. */
   readonly #ofInboxes = new Map<string, Client>();
   #last: Client | undefined;
   #lookedMs = 0;
-  /** The words of the client forgotten last, for the next one. */
+  /** The words of the client forgotten last, for reuse by the next one. */
   #spare: Uint32Array | undefined;
 
-  /** False when the attempt arrived before. Clients without an `inbox` are bounded by the number of all only. */
+  /** Returns false if the attempt arrived before. Clients without an `inbox` count only towards the bound of all. */
   admit(id: number, attempt: number, inbox: string | undefined, nowMs: number): boolean {
     if (nowMs - this.#lookedMs >= LOOK_MS) this.#forgetIdle(nowMs);
     const last = this.#last;

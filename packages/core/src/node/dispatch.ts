@@ -41,7 +41,7 @@ import type { EntryReceiver, InboundEntry, ReplyPort } from '../wire/transport.t
 import { TypeLabels } from '../base/type-labels.ts';
 
 export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions {
-  /** What clients compare themselves with. */
+  /** The identity with which clients compare their own. */
   readonly identity: ClusterIdentity;
   /** The user's handler with all interceptors around it. */
   readonly handler: Handler;
@@ -54,7 +54,7 @@ const MAX_KNOWN_TYPES = 1_024;
 
 export class Dispatch implements EntryReceiver, HandlerCallHost {
   readonly options: DispatchOptions;
-  /** Messages that have arrived, without those that the node answers by itself. */
+  /** How many messages have arrived, without those that the node answers by itself. */
   inbound = 0;
   /** The run of this node that answers probes. */
   inc = '';
@@ -72,13 +72,13 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   /** The chain of each message that came from outside. */
   readonly #noChain: CallChain;
   #onIdle: (() => void) | undefined;
-  /** What runs asynchronously. */
+  /** The calls that run asynchronously. */
   readonly #byShard = new ByShard<HandlerCall>();
-  /** Called when nothing of the shard runs any more. */
+  /** Called when no call of the shard runs any more. */
   readonly #onVacant = new Map<number, () => void>();
   readonly #slices: Slices;
   /**
-   * For the shards' subjects: who has lost a shard, or may have, says nothing there, because its owner answers too.
+   * For the shards' subjects: a node that has lost a shard, or may have, is silent there, because its owner answers too.
    */
   readonly onShardSubjects: EntryReceiver = {
     onEntry: (entry, port) => {
@@ -91,13 +91,13 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
       this.onCancel(clientId, attempt);
     },
   };
-  /** For the nodes' common subject, where nothing else is answered. */
+  /** For the nodes' common subject, on which a node answers nothing else. */
   readonly onCommonSubject: EntryReceiver = {
     onEntry: (entry, port) => {
       if (entry.type === TOPOLOGY_TYPE) this.onEntry(entry, port);
     },
     onCancel: () => {
-      /* what is answered there is answered at once */
+      /* every answer there is immediate */
     },
   };
 
@@ -114,7 +114,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     this.overdue = new OverdueTurns(options.clock, options.logger);
   }
 
-  /** Messages accepted and not yet answered. */
+  /** How many messages are accepted and not yet answered. */
   get inFlight(): number {
     return this.#admission.inFlight;
   }
@@ -153,7 +153,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     }
   }
 
-  /** Admitted like all else, and nothing is made for what is refused, comes twice, or is heard by nobody. */
+  /** Admits a question like a message; makes no answer if it is refused, repeated, or has no reply subject. */
   #onQuestion(entry: InboundEntry, port: ReplyPort): void {
     const { type, attempt, shard } = entry;
     if (entry.isNotify || port === NOWHERE) return;
@@ -161,7 +161,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     if (type === TOPOLOGY_TYPE && this.#questions.isRepeated(entry, port)) return;
     const { clock, shards, maxInFlightBytes } = this.options;
     const nowMs = clock.monoMs();
-    // The client id of probes is no secret: who used up its numbers would make the node believe that it is cut off.
+    // The client id of probes is not secret: a sender that used up its numbers would make the node believe it is cut off.
     const clientId = type === PROBE_TYPE ? 0 : entry.clientId;
     if (clientId !== 0 && !this.#window.admit(clientId, attempt, port.inbox, nowMs)) return;
     let answer: string | Refusal | undefined = this.#admission.closed(entry);
@@ -181,14 +181,14 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   }
 
   /**
-   * Refuses from now on all but the calls that runs of this node have led to: a message that was accepted can only be
-   * answered when the calls it makes are, and some of them may be for this very node.
+   * Refuses from now on all calls but those that come from handlers of this node: an accepted message can only be answered
+   * when the calls it makes are, and some of them may be for this very node.
    */
   stopAdmitting(): void {
     this.#admission.admitted = 'nested';
   }
 
-  /** Resolves when everything accepted is answered. Call once, after {@link stopAdmitting}. */
+  /** Resolves when all accepted messages are answered. Call it once, after {@link stopAdmitting}. */
   async whenIdle(): Promise<void> {
     if (this.inFlight === 0) return;
     await new Promise<void>((resolve) => {
@@ -196,20 +196,20 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     });
   }
 
-  /** Answers what still runs with an error, and fires its signal. Resolves when that is done. */
+  /** Answers all calls that still run with an error, and fires their signals. Resolves when that is done. */
   async abortRunning(error: ClstrError): Promise<void> {
     this.#admission.admitted = 'none';
     this.overdue.close();
     await this.abortCalls(error);
   }
 
-  /** Answers what runs with an error, and fires its signal; admission goes on. Resolves when that is done. */
+  /** Answers running calls with an error, and fires their signals; admission goes on. Resolves when that is done. */
   async abortCalls(error: ClstrError, shard?: number): Promise<void> {
     const calls = shard === undefined ? this.deadlines.items() : this.#byShard.of(shard);
     await this.#slices.each(calls, (call) => call.abort(error));
   }
 
-  /** Resolves when nothing of the shard runs any more; the caller has ended its admission. */
+  /** Resolves when no call of the shard runs any more; the caller has ended its admission. */
   async whenVacant(shard: number): Promise<void> {
     if (this.#byShard.isEmpty(shard)) return;
     const before = this.#onVacant.get(shard);
@@ -281,7 +281,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     try {
       return decodePayload(codec, entry.payload, entry.isRaw);
     } catch (cause) {
-      const message = `the payload of ${describe(entry.type)} is no ${codec.name}`;
+      const message = `the payload of ${describe(entry.type)} is not valid ${codec.name}`;
       throw new ClstrError('INVALID_ENVELOPE', message, { cause });
     }
   }
@@ -289,7 +289,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   #learnType(type: string): void {
     checkType(type);
     if (type.startsWith(RESERVED_TYPE_PREFIX)) {
-      throw new ClstrError('UNKNOWN_TYPE', `this node knows no message type ${describe(type)}`);
+      throw new ClstrError('UNKNOWN_TYPE', `this node does not know message type ${describe(type)}`);
     }
     if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
   }
@@ -325,7 +325,7 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
 
-/** A class, as no literal may make what waits: docs/decisions/0011. Positional, as it is made for each message. */
+/** A class, because objects that wait must not be literals: docs/decisions/0011. Positional, because it is hot. */
 class Request implements HandlerRequest {
   readonly key: string | undefined;
   readonly shard: number;

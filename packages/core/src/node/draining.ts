@@ -8,7 +8,7 @@ import type { Dispatch } from './dispatch.ts';
 import type { ResolvedNodeOptions } from './options.ts';
 import type { NodeSubjects } from './subjects.ts';
 
-/** The time that a node which drains gives to what it has accepted. */
+/** The time that a draining node gives to the messages it has accepted. */
 export class Grace {
   readonly #clock: Clock;
   readonly #over = createDeferred();
@@ -19,13 +19,13 @@ export class Grace {
     this.#clock = clock;
   }
 
-  /** From now on, unless it is over already. */
+  /** Starts the grace, unless it is over already. */
   begin(ms: number): void {
     this.#ms = ms;
     this.#untilMs = this.#clock.monoMs() + ms;
   }
 
-  /** Nothing is waited for any more. Idempotent. */
+  /** Ends all waits. Idempotent. */
   end(): void {
     this.#over.resolve();
   }
@@ -38,7 +38,7 @@ export class Grace {
     return this.isOver ? 0 : Math.max(0, this.#untilMs - this.#clock.monoMs());
   }
 
-  /** For what needs some time even when there is no grace. */
+  /** The limit for work that needs some time even without grace. */
   get atLeastMs(): number {
     return Math.max(this.#ms, MIN_MS);
   }
@@ -50,10 +50,10 @@ export class Grace {
   }
 }
 
-/** How long handing over all shards, and closing the handler, may at least take, in milliseconds. */
+/** The least time for handing over all shards, and for closing the handler. */
 const MIN_MS = 5_000;
 
-/** The subjects stay until all is answered: what was accepted may call this very node. */
+/** Keeps the subjects until all messages are answered: an accepted message may call this very node. */
 export async function drainNode(
   { id, transport, handler, clock, logger }: ResolvedNodeOptions,
   { dispatch, subjects, grace }: { dispatch: Dispatch; subjects: NodeSubjects; grace: Grace },
@@ -62,7 +62,7 @@ export async function drainNode(
   await grace.wait(dispatch.whenIdle());
   const message = `node ${id} closed before the handler ended`;
   await dispatch.abortRunning(new ClstrError('ABORTED', message, { outcome: 'unknown' }));
-  // What was answered while the connection was down leaves when it is back.
+  // Replies that were ready while the connection was down leave when it is back.
   if (transport.settle !== undefined && grace.leftMs > 0) await grace.wait(transport.settle(grace.leftMs));
   await subjects.leaveAll();
   const limitMs = grace.atLeastMs;

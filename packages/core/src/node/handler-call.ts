@@ -28,17 +28,17 @@ export interface HandlerCallOptions {
   readonly logger: Logger;
 }
 
-/** What all runs of a node share. */
+/** What all calls on a node share. */
 export interface HandlerCallHost {
   readonly options: HandlerCallOptions;
   readonly deadlines: DeadlineWheel<HandlerCall>;
-  /** For what each message may cause. */
+  /** For lines that any message may cause. */
   readonly floodLog: FloodLog;
   /** The caller has its answer, but the handler runs on. */
   onOutlived(run: HandlerCall): void;
   /** The handler has ended after {@link onOutlived}. */
   onLateEnd(run: HandlerCall): void;
-  /** Called once for each. */
+  /** Called once for each call. */
   onCallEnd(call: HandlerCall, isSuccess: boolean): void;
 }
 
@@ -50,21 +50,21 @@ export class HandlerCall extends Deadline implements HandlerContext {
   readonly bytes: number;
   readonly startedMs: number;
   readonly epoch: number | undefined;
-  /** When the time of the handler is over; the deadline in the wheel comes first, for what still waits then. */
+  /** When the time of the handler is over; the deadline in the wheel is earlier, for messages that still wait. */
   readonly limitMs: number;
-  /** While the handler runs on behind an answer. */
+  /** Set while the handler runs on after the answer. */
   outlived: WatchedTurn | undefined = undefined;
   isAsync = false;
-  /** When the handler began; until then the message waits. */
+  /** When the handler began; before that, the message waits. */
   beganMs: number;
-  /** Why it was refused before any user code ran. */
+  /** Why the message was refused before any user code ran. */
   refusal: ErrorCode | undefined = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
-  /** In the list of those of its shard, which the dispatch keeps while they are asynchronous. */
+  /** The dispatch keeps asynchronous calls in a list per shard. */
   nextOfShard: HandlerCall | undefined = undefined;
   previousOfShard: HandlerCall | undefined = undefined;
   #isDone = false;
-  /** Made when the handler first asks: an AbortController costs more than the rest of a call. */
+  /** Created when the handler first reads `signal`: an AbortController costs more than the rest of a call. */
   #controller: AbortController | undefined;
   #abortReason: ClstrError | undefined;
 
@@ -150,7 +150,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
       return;
     }
     if (error.outcome === 'not-executed') this.refusal = error.code;
-    // The sender of a notify hears only of what did not run, so that it may send it again.
+    // The sender of a notify gets an error only if the handler did not run, so that it may repeat it.
     if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
     else if (error.code !== 'INTERNAL') this.#logUndelivered(error);
     this.#end(false);
@@ -167,7 +167,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
     this.abort(new ClstrError('HANDLER_TIMEOUT', message));
   }
 
-  /** The caller gave up: nobody waits for an answer. */
+  /** The caller gave up, and waits for no answer. */
   cancel(): void {
     if (this.#isDone) return;
     const reason = new ClstrError('ABORTED', 'the caller gave up');
@@ -183,11 +183,11 @@ export class HandlerCall extends Deadline implements HandlerContext {
     // A layer that only kept the message waiting answers it here, better than with `error`.
     this.onAbort?.(error);
     this.#answerAborted(error);
-    // Last: who listens may close the node, which aborts everything that has not ended.
+    // Last, because a listener may close the node, which aborts every call that has not ended.
     abortDetached(this.#controller, error);
   }
 
-  /** The lease is tested before each reply: another node may have gone on from an older state. */
+  /** Tests the lease before each reply: another node may have gone on from an older state. */
   #mayAnswer(): boolean {
     return this.#host.options.shards.holds(this.entry.shard, this.epoch);
   }
@@ -206,7 +206,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
     this.#host.onOutlived(this);
   }
 
-  /** For a notify, whose sender does not hear how the handler ended; INTERNAL has been logged with its cause. */
+  /** For a notify, whose sender gets no error of the handler; INTERNAL has been logged with its cause. */
   #logUndelivered({ code, message }: ClstrError): void {
     const { type, shard, key } = this.entry;
     const fields = { type, shard, key, code, nodeId: this.nodeId };
@@ -219,14 +219,14 @@ export class HandlerCall extends Deadline implements HandlerContext {
     this.#host.onCallEnd(this, isSuccess);
   }
 
-  /** While the nodes are being changed one by one, the next owner may know what this one does not. */
+  /** During a rolling update the next owner may know a type that this node does not. */
   #unknownType(error: ClstrError): ClstrError {
     if (!this.#host.options.shards.isMixed) return error;
     const { message, details } = error;
     return new ClstrError('UNKNOWN_TYPE', `${message}; another node may`, { retryable: true, details });
   }
 
-  /** The handler has run, and what it returned stays here: its author reads why in the log, the caller in the error. */
+  /** The handler has run, but its reply cannot leave: its author finds the reason in the log, the caller in the error. */
   #unsendable(cause: unknown): ClstrError {
     const { codec, nodeId } = this.#host.options;
     const { type, shard, key } = this.entry;
@@ -237,7 +237,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
     return forCaller(new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' }));
   }
 
-  /** The rule that makes repeats safe: once user code has started, nothing leaves as `not-executed`. */
+  /** The rule that makes repeats safe: once user code has started, no error leaves as `not-executed`. */
   #toAnswer(thrown: unknown): ClstrError {
     if (isClstrError(thrown)) {
       const disposition = dispositionOf(thrown);
@@ -263,8 +263,8 @@ export class HandlerCall extends Deadline implements HandlerContext {
 }
 
 /**
- * A message that still waits is refused this long before its caller's timer fires, which would not know whether it ran. As
- * long as two ticks of the wheel and a slow network; never more than a quarter of the message's time.
+ * A message that still waits is refused this long before its caller's timer fires, which would leave the outcome unknown.
+ * It covers two ticks of the wheel and a slow network, but never more than a quarter of the message's time.
  */
 const WAIT_MARGIN_MS = 50;
 
@@ -293,7 +293,7 @@ function fenced(nodeId: string): ClstrError {
   return new ClstrError('FENCED', `the shard may have another owner than node ${nodeId} by now`);
 }
 
-/** `unknown` stays: a handler may say that it cannot tell. */
+/** Keeps `unknown`: a handler may not know the outcome of its work. */
 function asExecuted(error: ClstrError): ClstrError {
   if (error.outcome !== 'not-executed' && !error.retryable) return error;
   const { code, message, details } = error;

@@ -1,4 +1,4 @@
-/** What a node runs for each message. */
+/** The handler that a node runs for each message. */
 import type { CallChain } from '../wire/call-chain.ts';
 import type { Headers } from '../wire/envelope.ts';
 import type { ClstrError } from '../base/errors.ts';
@@ -22,11 +22,11 @@ export interface HandlerRequest {
 export interface ShardLease {
   /** How many owners the shard has had: higher than in every lease before. */
   readonly epoch: number;
-  /** Whether the shard is still this node's, at this moment. */
+  /** Whether this node still holds the shard, at this moment. */
   readonly isHeld: boolean;
   /**
-   * The epoch, for a store that refuses writes with a lower one: read it right before the write, as it is then that the
-   * lease is tested.
+   * The epoch, for a store that refuses writes with a lower one. Read it right before the write, because reading it tests
+   * the lease.
    *
    * @throws FENCED when the shard may have another owner by now
    */
@@ -37,7 +37,7 @@ export interface HandlerContext {
   /** Aborted when the caller gives up, the time is over, or the node closes. */
   readonly signal: AbortSignal;
   readonly nodeId: string;
-  /** This node's stay with the shard, as of when the message was admitted; undefined in a static cluster. */
+  /** The lease under which the node admitted the message; undefined in a static cluster. */
   readonly lease: ShardLease | undefined;
   readonly log: Logger;
   /**
@@ -46,19 +46,18 @@ export interface HandlerContext {
    */
   onAbort: ((reason: ClstrError) => void) | undefined;
   /**
-   * The handler begins: what the message waited until now is not its handler's time. For layers that keep a message
-   * waiting.
+   * Ends the wait of the message: its handler's time begins now. For layers that keep a message waiting.
    */
   started(): void;
   /** Answers the message as not executed. Only while no user code has seen it; does nothing once it is answered. */
   refuse(error: ClstrError): void;
   /** When the node accepted the message, on the clock that it was given. */
   readonly startedMs?: number | undefined;
-  /** What is left of the time for this message, in milliseconds, never below 0. */
+  /** The time left for this message, in milliseconds, never below 0. */
   remainingMs(): number;
 }
 
-/** Returns the reply, or a promise of it. What keeps state between messages hears when that state has to go. */
+/** Returns the reply, or a promise of it. Its hooks tell a handler that keeps state when that state has to go. */
 export interface Handler {
   (request: HandlerRequest, context: HandlerContext): unknown;
   /**
@@ -74,22 +73,22 @@ export interface Handler {
   /** Called once, after the last message, when the node drains or closes. */
   close?(): Promise<void>;
   /**
-   * The shard moves to another node: refuse with `refusal` what waits, save what is in memory. Resolves when nothing of
-   * the shard is left, in `limitMs` or a little more.
+   * The shard moves to another node: refuse waiting messages with `refusal`, and save what is in memory. Resolve when
+   * nothing of the shard is left, in `limitMs` or a little more.
    */
   handOver?(shard: number, refusal: ClstrError, limitMs: number): Promise<void>;
-  /** What runs past its time without a message that the node knows of; part of `node.overdue()`. */
+  /** Code that runs past its time without a message that the node knows; part of `node.overdue()`. */
   overdue?(): readonly OverdueTurn[];
   /**
-   * The shard has another owner already: drop what is in memory and save nothing. What waits is refused. The shard does
-   * not come back to this node before a promise that it returns has settled.
+   * The shard may have another owner already: drop what is in memory, save nothing, and refuse waiting messages with
+   * `refusal`. The shard does not come back to this node before a returned promise has settled.
    */
   drop?(shard: number, refusal: ClstrError): void | Promise<void>;
 }
 
 /**
- * Runs around every handler call of a node; the first of the list is outermost. What it puts into an `AsyncLocalStorage`
- * around `next` reaches the handler of this message, also one that waits in a mailbox, and no other.
+ * Runs around every handler call of a node; the first of the list is outermost. A store that it enters in an
+ * `AsyncLocalStorage` around `next` reaches the handler of this message, even from a mailbox, and no other.
  */
 export type NodeInterceptor = (
   request: HandlerRequest,

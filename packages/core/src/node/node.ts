@@ -26,43 +26,43 @@ import type { Address, NodeAddress } from '../wire/transport.ts';
 import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
 
 /**
- * `serving`: the node admits messages for its shards, and they reach it. `lapsed`: its lease is over, it admits nothing
- * until a heartbeat is acknowledged. `unreachable`: messages for all or some of its shards do not reach it; with a
- * membership it gives them to others, if there are any. `fenced`: the others declared this node dead, or its cluster was
- * lost; it is joining again.
+ * `serving`: the node admits messages for its shards, and they reach it. `lapsed`: its lease is over, and it admits
+ * nothing until a heartbeat is acknowledged. `unreachable`: messages for all or some of its shards do not reach it; with
+ * a membership it gives its shards to others, if there are any. `fenced`: the others declared this node dead, or its
+ * cluster was lost; it is joining again.
  */
 export type NodeState =
   'created' | 'starting' | 'serving' | 'lapsed' | 'unreachable' | 'fenced' | 'draining' | 'closed';
 
-/** What happens to a node: in a dynamic cluster to its shards, in any to its reach. */
+/** An event of a node: about its reach, and in a dynamic cluster about its shards. */
 export type NodeEvent =
   | ShardEvent
-  /** The bus does not bring messages to this node, or not for all its shards. Also in a static cluster. */
+  /** Messages do not reach this node, or not for all its shards. Also in a static cluster. */
   | { readonly type: 'unreachable'; readonly reason: string }
-  /** It does again. */
+  /** Messages reach it again. */
   | { readonly type: 'reachable' };
 
 export interface Node {
   readonly id: string;
   readonly state: NodeState;
-  /** Messages accepted and not yet answered. */
+  /** How many messages are accepted and not yet answered. */
   readonly inFlight: number;
   /**
    * Handlers and other user code that have not ended 100 ms after their time, the oldest first, 1,024 at most. Each blocks
-   * its actor: messages behind it expire. What is listed here is also logged, once and then rarely.
+   * its actor: messages behind it expire. The node also logs them, once and then rarely.
    */
   overdue(): readonly OverdueTurn[];
   /** The shards this node owns, ascending. */
   shards(): readonly number[];
-  /** Shards of the cluster that nobody owns, as far as this node knows; 0 in a static cluster. */
+  /** How many shards of the cluster no node owns, as far as this one knows; 0 in a static cluster. */
   readonly unowned: number;
-  /** Whether a message for the shard would be admitted at this very moment. */
+  /** Whether the node would admit a message for the shard at this very moment. */
   owns(shard: number): boolean;
-  /** Calls `listener` for what happens to this node; the returned function ends that. */
+  /** Calls `listener` with each event of this node; the returned function ends that. */
   onEvent(listener: (event: NodeEvent) => void): () => void;
   /**
-   * Resolves when messages reach every shard; with a membership, when they reach the node and it is a member: shards come
-   * to it from then on. A node starts once.
+   * Resolves when messages reach every shard; with a membership, when they reach the node and it is a member, which gets
+   * shards from then on. A node starts once.
    *
    * @throws TRANSPORT_CLOSED, NO_PERMISSION, SUBSCRIPTION_LIMIT, NO_SUBSCRIBER, TIMEOUT; with a membership also
    * NODE_ID_IN_USE, CLUSTER_CONFIG_MISMATCH, and STORE_REFUSED or TIMEOUT when the store refuses or does not answer for too
@@ -71,11 +71,11 @@ export interface Node {
   start(): Promise<void>;
   /**
    * With a membership, hands every shard over to the other nodes first, which takes `graceMs` at most. Then refuses new
-   * messages as `DRAINING`, answers those it has accepted, leaves the bus. Handlers that take longer than `graceMs` have
-   * their signal fired and are answered `ABORTED`, outcome unknown. Idempotent.
+   * messages as `DRAINING`, answers those it has accepted, and leaves the bus. If a handler takes longer than `graceMs`,
+   * its signal fires, and its caller gets `ABORTED`, outcome unknown. Idempotent.
    */
   drain(options?: DrainOptions): Promise<void>;
-  /** `drain` without grace. Leaves the transport open. Idempotent. */
+  /** Drains without grace. Leaves the transport open. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -97,7 +97,7 @@ class ShardNode implements Node {
   #starting: Promise<void> | undefined;
   #ending: Promise<void> | undefined;
   #self: NodeAddress | undefined;
-  /** Resolved when messages do not reach this node any more; made anew when they do. */
+  /** Resolved while messages do not reach this node; replaced when they do again. */
   #unreachable = createDeferred();
   /** Resolved when the node begins to end. */
   readonly #closed = createDeferred();
@@ -255,7 +255,7 @@ class ShardNode implements Node {
     this.#emit(event);
   }
 
-  /** A new incarnation of this node begins: it has a direct address of its own. */
+  /** Begins a new incarnation of this node, with a direct address of its own. */
   async #enter(self: NodeAddress, shards: readonly number[]): Promise<void> {
     const { membership, logger } = this.#options;
     this.#self = self;
@@ -271,7 +271,7 @@ class ShardNode implements Node {
     this.#reach.begin(self);
     if (this.#subjects.serves(TOPOLOGY_ADDRESS)) return;
     const served = this.#subjects.serveOrReport(TOPOLOGY_ADDRESS);
-    // Clients of a static cluster only compare themselves with the answer: nobody waits for it.
+    // Clients of a static cluster only compare themselves with the answer, so the start does not wait for this.
     if (membership === undefined) inBackground(served, 'serving the topology', logger);
     else await served;
   }
@@ -281,10 +281,10 @@ class ShardNode implements Node {
     if (this.#ending !== undefined) throw this.#closedError();
   }
 
-  /** A bus that does not answer is not waited for: the shard could not be given to another node meanwhile. */
+  /** Does not wait for a bus that does not answer: the shard could not go to another node in the meantime. */
   async #serveShard(shard: number): Promise<void> {
     await Promise.race([this.#subjects.serveOrReport({ shard }), this.#unreachable.promise]);
-    // Lost before the bus knew the subscription.
+    // The shard was lost before the bus knew the subscription.
     if (this.#shards.epochOf(shard) === undefined) await this.#subjects.leaveShard(shard);
   }
 
@@ -302,7 +302,7 @@ class ShardNode implements Node {
     this.#shards.onReach();
   }
 
-  /** Nothing new is admitted any more: finishes what runs, leaves the subject, and saves what is in memory. */
+  /** Admission has ended: finishes running calls, leaves the subject, and saves what is in memory. */
   async #handOver(shard: number): Promise<void> {
     const { handler, clock, id } = this.#options;
     const limitMs = this.#handOverMs;
@@ -314,13 +314,13 @@ class ShardNode implements Node {
     const handedOver = this.#endInHandler(shard, `handing over shard ${shard}`, handOver);
     await this.#dispatch.whenVacant(shard);
     const left = this.#subjects.leaveShard(shard);
-    // Nothing that is still on its way will come.
+    // An unreachable node gets no messages that are still on their way.
     await Promise.race([left, this.#unreachable.promise]);
     await handedOver;
     stopTimer();
   }
 
-  /** The shard is not this node's any more, which what runs finds out by itself; here it ends, and what is in memory. */
+  /** The node has lost the shard: ends its running calls, and drops what is in memory. */
   async #drop(shard: number): Promise<void> {
     const { handler, logger, id } = this.#options;
     inBackground(this.#subjects.leaveShard(shard), `leaving shard ${shard}`, logger);

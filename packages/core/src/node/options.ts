@@ -1,4 +1,4 @@
-/** What a node is given, checked once. */
+/** The options of a node, checked once. */
 import type { Clock } from '../base/clock.ts';
 import { clockOption } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
@@ -38,7 +38,7 @@ import type { Handler, NodeInterceptor } from './handler.ts';
 export interface NodeOptions {
   /** Unique in the cluster, of `[A-Za-z0-9_-]{1,64}`. Default: `node-<6 random characters>`. */
   id?: string | undefined;
-  /** Borrowed: closing the node leaves it open. */
+  /** The node borrows it: closing the node leaves it open. */
   transport: Transport;
   /** Shards of the cluster; the same at every node and client, and never changed. Default 1,024. */
   numShards?: number | undefined;
@@ -53,17 +53,17 @@ export interface NodeOptions {
   membership?: Membership | undefined;
   /**
    * With `membership`: how much of the shards this node gets, in proportion to the others; above 0, at most 1,000. It
-   * may be another one after a restart. Default 1.
+   * may differ after a restart. Default 1.
    */
   weight?: number | undefined;
   handler: Handler;
-  /** HandlerCall around every handler call; the first is outermost. */
+  /** Run around every handler call; the first is outermost. */
   interceptors?: readonly NodeInterceptor[] | undefined;
   /** The same at every node and client. Default: JSON. */
   codec?: Codec | undefined;
   /** Longest time a handler may run, in milliseconds. Default 30,000. */
   handlerTimeoutMs?: number | undefined;
-  /** Messages accepted and not yet answered; more are `OVERLOADED`. Default 16,384. */
+  /** How many messages may be accepted and not yet answered; more are `OVERLOADED`. Default 16,384. */
   maxInFlight?: number | undefined;
   /** Their payloads, keys and headers together, in bytes; more is `OVERLOADED`. Default 64 MiB. */
   maxInFlightBytes?: number | undefined;
@@ -82,9 +82,9 @@ export interface ResolvedNodeOptions extends Omit<NodeTable, 'id' | 'shards'> {
   readonly id: string;
   /** The shards in a static cluster; undefined with a membership. */
   readonly shards: ReadonlySet<number> | undefined;
-  /** What clients compare themselves with. */
+  /** The identity with which clients compare their own. */
   readonly identity: ClusterIdentity;
-  /** What it publishes in a dynamic cluster. */
+  /** What the node publishes in a dynamic cluster. */
   readonly traits: MemberTraits;
 }
 
@@ -149,7 +149,7 @@ function checkShards(owner: string, name: string, shards: unknown): readonly num
   throw invalidOption(owner, name, shards, 'a list of shard numbers');
 }
 
-/** Two options name one cluster: half a name would put the records of two clusters, or their messages, together. */
+/** Two options name one cluster: if they differ, the records or the messages of two clusters would mix. */
 function checkLocation({ cluster: bus }: Transport, membership: Membership | undefined): void {
   const bucket = membership?.cluster;
   if (bus === undefined || bucket === undefined) return;

@@ -1,4 +1,4 @@
-/** The calls a node makes to its own addresses over the bus: what it sends there must arrive, and be answered. */
+/** The probes that a node sends to its own addresses over the bus, where they must arrive and be answered. */
 import { PROBE_TYPE } from '../wire/envelope.ts';
 import { ClstrError } from '../base/errors.ts';
 import { hash64 } from '../placement/hash64.ts';
@@ -21,7 +21,7 @@ export class NodeProbe {
   }
 
   /**
-   * Before anything is served: where subscriptions are limited, the answers need theirs. `inc` is random already.
+   * Call it before the node serves an address: if subscriptions are limited, the answers need theirs. `inc` is random.
    *
    * @throws TRANSPORT_CLOSED
    */
@@ -31,7 +31,7 @@ export class NodeProbe {
     this.#link ??= this.#transport.openLink({ clientId, isProbe: true });
   }
 
-  /** Asks `address` for the run `inc`; calls `listener` once, unless the attempt is forgotten before. */
+  /** Probes `address` for the run `inc`; calls `listener` once, unless the attempt is forgotten before. */
   ask(address: Address, inc: string, listener: ProbeListener): number {
     const attempt = ++this.#attempt;
     const shard = 'shard' in address ? address.shard : 0;
@@ -54,7 +54,7 @@ class Probe implements OutboundEntry, ReplySink {
   readonly attempt: number;
   readonly shard: number;
   readonly type = PROBE_TYPE;
-  /** The run that is meant: another one stays silent. */
+  /** The run that the probe is for: another one stays silent. */
   readonly key: string;
   readonly headers = undefined;
   readonly payload = 'null';
@@ -87,7 +87,7 @@ class Probe implements OutboundEntry, ReplySink {
   }
 }
 
-/** An error for a probe that nothing came back for. */
+/** The error for a probe without an answer. */
 export function silent(what: string, ms: number): ClstrError {
   return new ClstrError('TIMEOUT', `no answer on ${what} for ${Math.round(ms)} ms`);
 }

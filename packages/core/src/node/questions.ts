@@ -1,6 +1,6 @@
 /**
- * What a node answers by itself: who owns what, and what it serves. Anyone may ask, as often as they like: an answer is
- * made once and given to all until something changes, and only so much is answered in a second.
+ * The questions that a node answers by itself: about the owners of shards, and about what it serves. Anyone may ask, as
+ * often as they like: the node makes an answer once until something changes, and limits its answers per second.
  */
 import type { Clock } from '../base/clock.ts';
 import type { ClusterIdentity } from '../wire/cluster-identity.ts';
@@ -14,20 +14,20 @@ import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 export interface QuestionsOptions {
   readonly nodeId: string;
   readonly shards: Shards;
-  /** What clients compare themselves with. */
+  /** The identity with which clients compare their own. */
   readonly identity: ClusterIdentity;
   readonly clock: Clock;
 }
 
 /** About 300 answers of 1,024 shards, which take a tenth of a second. */
 const BYTES_PER_SECOND = 8_388_608;
-/** In one go: other work waits no longer for it than about 25 ms. */
+/** The bytes of answers in one go, so that other work waits for about 25 ms at most. */
 const MOST_BYTES = 2_097_152;
-/** What an answer costs beside its bytes. */
+/** The cost of an answer besides its bytes. */
 const ANSWER_BYTES = 1_024;
-/** To make an answer takes about as long as to send it so many times. */
+/** Making an answer takes about as long as sending it this many times. */
 const MAKING = 8;
-/** Longest payload of a question that is looked at. */
+/** The longest payload of a question that the node reads. */
 const MAX_QUESTION = 256;
 
 export class Questions {
@@ -40,7 +40,7 @@ export class Questions {
   #info = '';
   #leftBytes = MOST_BYTES;
   #refilledMs = -Infinity;
-  /** The answer to the last question for the owners: a client has one open at a time, and a batch gets one answer. */
+  /** The sender of the last question for the owners: a client has one open at a time, and a batch gets one answer. */
   #askedBy: ReplyPort | undefined;
   #askedMs = -Infinity;
 
@@ -107,7 +107,7 @@ export class Questions {
   }
 }
 
-/** The version of the owners that the asker has; it may write anything there. */
+/** The version of the owners that the client says it has; it may send anything. */
 function knownTo({ payload, isRaw }: InboundEntry): unknown {
   if (payload.length > MAX_QUESTION) return undefined;
   try {

@@ -26,19 +26,19 @@ export interface ReachOptions {
   readonly logger: Logger;
   /** Whether silence counts now: this node has a lease, and its store answers. */
   readonly isCounting: () => boolean;
-  /** Messages from others that have arrived so far. */
+  /** How many messages from others have arrived so far. */
   readonly inbound: () => number;
   readonly shards: () => readonly number[];
   /** Leaves the address and serves it anew. */
   readonly serveAgain: (address: Address) => Promise<void>;
-  /** Whether this node has given its shards away: then it returns only once it was reached for a while. */
+  /** Whether this node has given its shards away: then it returns only after it has been reached for a while. */
   readonly isAway: () => boolean;
   readonly onChange: (reach: Reach, reason: string) => void;
 }
 
-/** Probes of the direct address that may wait for an answer; the oldest is forgotten. */
+/** How many probes of the direct address may wait for an answer; the oldest is forgotten. */
 const MAX_OPEN = 16;
-/** Each loss soon after a return doubles the time until the next return, so many times at most. */
+/** Each loss soon after a return doubles the time until the next return, at most this many times. */
 const MAX_DOUBLINGS = 6;
 
 export class NodeReach {
@@ -50,7 +50,6 @@ export class NodeReach {
   #isAnswered = false;
   #wasEverAnswered = false;
   #lastError: ClstrError | undefined;
-  /** Since the last tick, and in a row before it. */
   #lastTickMs = 0;
   #badMs = 0;
   #goodMs = 0;
@@ -69,12 +68,12 @@ export class NodeReach {
     return this.#reach;
   }
 
-  /** Before the first address is served. @throws TRANSPORT_CLOSED */
+  /** Call it before the node serves its first address. @throws TRANSPORT_CLOSED */
   open(inc: string): void {
     this.#options.probe.open(inc);
   }
 
-  /** A run of the node is served at `self`, and is asked there from now on. */
+  /** A run of the node is served at `self`, and is probed there from now on. */
   begin(self: NodeAddress): void {
     if (this.#isClosed) return;
     this.#self = self;
@@ -86,7 +85,7 @@ export class NodeReach {
     this.#arm();
   }
 
-  /** The bus confirmed the subscription of a shard; whether messages come is asked soon. */
+  /** The bus confirmed the subscription of a shard, which a probe will test soon. */
   onServed(shard: number): void {
     this.#shards.onServed(shard);
   }
@@ -96,7 +95,7 @@ export class NodeReach {
     this.#shards.onRefused(shard, error);
   }
 
-  /** Silence so far proves nothing: this process stood still, or has lost its lease. */
+  /** Discards silence so far: this process stood still, or has lost its lease. */
   suspend(): void {
     this.#badMs = 0;
     this.#goodMs = 0;
@@ -105,7 +104,7 @@ export class NodeReach {
   }
 
   /**
-   * Resolves when each address has answered. One that nobody listens on is served once more.
+   * Resolves when each address has answered. Serves an address without a subscriber once more.
    *
    * @throws NO_SUBSCRIBER, NO_PERMISSION, TIMEOUT, TRANSPORT_CLOSED
    */
@@ -146,7 +145,7 @@ export class NodeReach {
   #tick(): void {
     const { clock, timing, isCounting, inbound } = this.#options;
     const nowMs = clock.monoMs();
-    // A loop that stood still has read nothing meanwhile: no more than one heartbeat of that counts.
+    // A blocked event loop has read nothing in the meantime: at most one heartbeat of that counts.
     const passedMs = Math.min(nowMs - this.#lastTickMs, timing.heartbeatMs);
     this.#lastTickMs = nowMs;
     const isHeard = inbound() !== this.#inbound;
@@ -222,13 +221,13 @@ export class NodeReach {
     this.#judge();
   }
 
-  /** A user that may only serve cannot ask itself: such a node is taken at its word. */
+  /** The node of a user that may only serve cannot probe itself: it counts as reached. */
   #mayNotAsk(error: ClstrError | undefined): boolean {
     if (error?.code !== 'NO_PERMISSION' || this.#wasEverAnswered) return false;
     if (this.#isClosed) return true;
     const { nodeId, logger } = this.#options;
     const message =
-      `node ${nodeId} may not send to its own subjects, or not receive the answers, so it cannot notice when messages stop reaching it: ` +
+      `node ${nodeId} may not send to its own subjects, or receive the answers, so it cannot notice when messages stop reaching it: ` +
       'give its user the permissions of natsPermissions';
     logger.warn({ err: error, nodeId }, message);
     inBackground(this.close(), 'ending the probes', logger);
@@ -271,7 +270,7 @@ export class NodeReach {
 
 const PAUSE_MS = 250;
 
-/** How long a node that has given its shards away must be reached until it takes some again. */
+/** How long a node that has given its shards away must be reached before it takes some again. */
 function returnMs({ leaseMs }: Timing, doublings: number): number {
   return leaseMs * 2 ** doublings;
 }

@@ -1,4 +1,4 @@
-/** Which of a node's shards are not reached on their own subjects, though the node is on its direct one. */
+/** Finds shards of a node that messages do not reach on their own subjects, though they reach its direct one. */
 import type { ClstrError } from '../base/errors.ts';
 import { inBackground } from '../base/background.ts';
 import type { Logger } from '../base/logger.ts';
@@ -12,29 +12,29 @@ export interface ShardReachOptions {
   readonly timing: { readonly heartbeatMs: number };
   readonly shards: () => readonly number[];
   readonly serveAgain: (address: Address) => Promise<void>;
-  /** Every shard is reached again. */
+  /** Called when messages reach every shard again. */
   readonly onRecovered: () => void;
 }
 
-/** At each heartbeat: new shards that are asked, others in turn, and at every other one missing shards that are served again. */
+/** How many new shards to probe per heartbeat, others in turn, and missing shards to serve again at every other one. */
 const MAX_NEW = 256;
 const MAX_OTHERS = 16;
 const MAX_REPAIRS = 4;
-/** Heartbeats without an answer while the direct subject answers, after which a probe has failed. */
+/** A probe has failed after this many heartbeats without an answer while the direct subject answers. */
 const SILENT_TICKS = 2;
-/** So many failures in a row make a shard missing. The server's word is certain; silence may be loss. */
+/** How many failures in a row make a shard missing. The server's refusal is certain; silence may be loss. */
 const FAILURES = { refused: 2, silent: 4 } as const;
 
 export class ShardReach {
   readonly #options: ShardReachOptions;
   #inc = '';
   #tick = 0;
-  /** Served, and not asked since. */
+  /** Shards that are served and have not been probed since. */
   readonly #due = new Set<number>();
   readonly #asked = new Map<number, { readonly attempt: number; readonly tick: number }>();
   readonly #failures = new Map<number, number>();
   readonly #missing = new Map<number, ClstrError>();
-  /** Being served again: nobody listens meanwhile, so nobody is asked. */
+  /** Shards that are being served again: nothing listens in the meantime, so they are not probed. */
   readonly #repaired = new Set<number>();
   #cursor = 0;
 
@@ -46,14 +46,14 @@ export class ShardReach {
     return this.#missing.size;
   }
 
-  /** Another run: what the one before knew is over. */
+  /** Begins another run, and forgets what the one before knew. */
   begin(inc: string): void {
     this.forget();
     this.#inc = inc;
     for (const known of [this.#due, this.#failures, this.#missing]) known.clear();
   }
 
-  /** Probes that were sent while the node had no lease may have met silence. */
+  /** Forgets open probes: those sent while the node had no lease may have got no answer. */
   forget(): void {
     for (const { attempt } of this.#asked.values()) this.#options.probe.forget(attempt);
     this.#asked.clear();
@@ -67,7 +67,7 @@ export class ShardReach {
     this.#missing.set(shard, error);
   }
 
-  /** Why this node is unfit. */
+  /** Why messages do not reach this node. */
   reason(): string {
     const [[shard, error]] = this.#missing as unknown as [[number, ClstrError]];
     const held = this.#options.shards().length;
@@ -91,7 +91,7 @@ export class ShardReach {
     }
     for (const shard of this.#failures.keys()) if (!held.has(shard)) this.#failures.delete(shard);
     for (const shard of this.#missing.keys()) if (!held.has(shard)) this.#recovered(shard);
-    // Every other time, so that what was served again is asked in between.
+    // Every other time, so that probes test the repaired shards in between.
     if (this.#tick % 2 === 0) this.#repair();
     this.#askDue(held);
     for (let i = Math.min(MAX_OTHERS, shards.length); i > 0; i--) {
@@ -129,11 +129,11 @@ export class ShardReach {
     else if (failures === limit - 1) this.#serveAgain(shard);
   }
 
-  /** A few at a time: each may be refused again. */
+  /** Serves a few missing shards again, because the bus may refuse each of them. */
   #repair(): void {
     for (const shard of [...this.#missing.keys()].slice(0, MAX_REPAIRS)) {
       const error = this.#missing.get(shard)!;
-      // To the end of the line.
+      // Moves the shard to the end of the queue.
       this.#missing.delete(shard);
       this.#missing.set(shard, error);
       this.#serveAgain(shard);

@@ -9,7 +9,7 @@ const NO_OWNERS: Topology = { clusterId: '', owners: [] };
 
 export function staticShards(nodeId: string, shards: ReadonlySet<number>, random: Random): Shards {
   const sorted = [...shards].sort((a, b) => a - b);
-  // Asked for each message, and cheaper than a set: dense or sparse, as the engine finds best.
+  // Read for each message, and cheaper than a set; V8 decides whether the array is dense or sparse.
   const isServed: boolean[] = [];
   for (const shard of shards) isServed[shard] = true;
   return {

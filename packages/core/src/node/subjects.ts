@@ -1,4 +1,4 @@
-/** The addresses that a node serves on the bus: where each is taken, taken again, and left. */
+/** The addresses of a node on the bus: serves each, serves it again, and leaves it. */
 import type { Clock } from '../base/clock.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { ClstrError } from '../base/errors.ts';
@@ -17,9 +17,9 @@ export interface NodeSubjectsOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly closedError: () => ClstrError;
-  /** The bus confirmed the subject of a shard. */
+  /** Called when the bus has confirmed the subject of a shard. */
   readonly onServed: (shard: number) => void;
-  /** The bus refused the subject of a shard, or has ended it. */
+  /** Called when the bus has refused or ended the subject of a shard. */
   readonly onRefused: (shard: number, error: ClstrError) => void;
 }
 
@@ -42,7 +42,7 @@ export class NodeSubjects {
     this.#rareLog = createRareLog(options.logger, options.clock);
   }
 
-  /** A run of the node: the direct address of the one before is left. */
+  /** Begins a run of the node, and leaves the direct address of the one before. */
   enter(self: NodeAddress): void {
     this.#self = self;
     const old = this.#serving.get('direct');
@@ -51,7 +51,7 @@ export class NodeSubjects {
     inBackground(this.#leave(old), 'leaving the address of the run before', this.#options.logger);
   }
 
-  /** Those whose messages are to come here, whether the bus agrees or not. */
+  /** The shards whose messages should come here, whether the bus agrees or not. */
   shards(): number[] {
     return [...this.#serving.keys()].filter((slot) => typeof slot === 'number');
   }
@@ -60,7 +60,7 @@ export class NodeSubjects {
     return this.#serving.has(slotOf(address));
   }
 
-  /** @throws TRANSPORT_CLOSED as soon as the node is closed, however long the bus takes; what it gives late is closed. */
+  /** Closes a late subscription. @throws TRANSPORT_CLOSED as soon as the node is closed, however long the bus takes */
   async serve(address: Address): Promise<void> {
     const { transport, dispatch, closedError } = this.#options;
     const slot = slotOf(address);
@@ -83,7 +83,7 @@ export class NodeSubjects {
     }
   }
 
-  /** Messages do not come, whatever the bus has said. */
+  /** Renews a subscription through which no messages come, whatever the bus has said. */
   async serveAgain(address: Address): Promise<void> {
     const slot = slotOf(address);
     const serving = this.#serving.get(slot);
@@ -98,12 +98,12 @@ export class NodeSubjects {
     if (serving !== undefined) await this.#leave(serving);
   }
 
-  /** What the bus confirms from now on is left at once. */
+  /** From now on leaves each subject as soon as the bus has confirmed it. */
   end(): void {
     this.#ended.resolve();
   }
 
-  /** The shards first: what was accepted may be answered through the direct address. */
+  /** Leaves the shards first: accepted messages may be answered through the direct address. */
   async leaveAll(): Promise<void> {
     await Promise.all(this.shards().map((shard) => this.leaveShard(shard)));
     for (const slot of ['topology', 'direct'] as const) {
@@ -125,7 +125,7 @@ export class NodeSubjects {
       if (this.#ended.isResolved || serving.subscription !== subscription) return;
       serving.subscription = undefined;
       this.#onRefused(address, error);
-      // A shard is served again after a while, a few at a time.
+      // Shards are served again later, a few at a time.
       if (typeof slot !== 'number') inBackground(this.serveAgain(address), 'serving a subject again', logger);
     });
   }
@@ -138,7 +138,7 @@ export class NodeSubjects {
     if (typeof slot === 'number' && this.#serving.has(slot)) onRefused(slot, err);
   }
 
-  /** Never rejects: a bus that does not let go must not keep the handler from closing. */
+  /** Never rejects: a bus that does not confirm must not keep the handler from closing. */
   async #leave(serving: Serving): Promise<void> {
     const { logger, nodeId } = this.#options;
     const { subscription } = serving;

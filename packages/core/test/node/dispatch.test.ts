@@ -209,7 +209,7 @@ describe('an entry', () => {
       error: {
         code: 'INVALID_ENVELOPE',
         outcome: 'not-executed',
-        message: 'the payload of "Get" is no json',
+        message: 'the payload of "Get" is not valid json',
       },
     });
     expect(requests).toEqual([]);
@@ -319,7 +319,7 @@ describe('admission', () => {
     for (let i = 0; i < 3; i++) dispatch.onEntry(entryOf(), port);
     expect(dispatch.inFlight).toBe(2);
     expect(port.answers).toMatchObject([failed('OVERLOADED', 'not-executed')]);
-    expect(port.last?.error?.message).toBe('node n1 has 2 messages (2 bytes) in work');
+    expect(port.last?.error?.message).toBe('node n1 has 2 messages (2 bytes) in progress');
     open.gates[0]!.resolve(1);
     await settle();
     dispatch.onEntry(entryOf(), port);
