@@ -5,29 +5,29 @@ import type { Option } from '../base/spec.ts';
 
 /** All in milliseconds, except `maxMoving`. */
 export interface Timing {
-  /** Between two heartbeats. */
+  /** The time between two heartbeats. */
   readonly heartbeatMs: number;
-  /** How long one answer of the store is waited for. */
+  /** How long a node waits for one answer of the store. */
   readonly ackTimeoutMs: number;
-  /** How long a heartbeat keeps its node in possession of its shards, from when it was first sent. */
+  /** How long a heartbeat entitles its node to its shards, counted from when it was first sent. */
   readonly leaseMs: number;
-  /** How long before the end of its lease a node stops of its own accord. */
+  /** How long before the end of its lease a node stops by itself. */
   readonly guardMs: number;
-  /** How long a heartbeat has to stay away until its node may be declared dead. */
+  /** How long a heartbeat has to be missing before its node may be declared dead. */
   readonly expiryMs: number;
-  /** What expiry leaves for delays of the watch and the event loop. */
+  /** The margin of the expiry for delays of the watch and the event loop. */
   readonly slackMs: number;
   /** How long handlers and `passivate` may take when a shard is handed over, or a node drains. */
   readonly drainMs: number;
-  /** How long membership has to stay as it is before shards are moved for balance. */
+  /** How long membership has to be unchanged before shards move for balance. */
   readonly stableMs: number;
-  /** Between two full lists of the bucket. */
+  /** The time between two full lists of the bucket. */
   readonly listMs: number;
-  /** Between two pings of the store's connection. */
+  /** The time between two pings of the store's connection. */
   readonly pingMs: number;
   /** How long one attempt to connect to the store may take. */
   readonly dialMs: number;
-  /** Shards of one node that may be on their way to another at a time. */
+  /** How many shards of one node may be moving to others at a time. */
   readonly maxMoving: number;
 }
 
@@ -104,12 +104,12 @@ export function expiryFor(timing: Timing, leaseMs: number): number {
   return Math.max(timing.expiryMs, shortestExpiry(leaseMs, timing.slackMs));
 }
 
-/** How long a node that nobody answers on its own subjects keeps its shards, of time in which its store answered. */
+/** How long a node without answers on its own subjects keeps its shards, counting time in which its store answered. */
 export function silenceLimit({ leaseMs }: Pick<Timing, 'leaseMs'>): number {
   return 0.75 * leaseMs;
 }
 
-/** So long that the lease has ended on the slowest clock before this time is over on the fastest. */
+/** The shortest time on the fastest clock in which the lease ends even on the slowest. */
 function shortestExpiry(leaseMs: number, slackMs: number): number {
   return (leaseMs * (1 + MAX_CLOCK_RATE_ERROR)) / (1 - MAX_CLOCK_RATE_ERROR) + slackMs;
 }
