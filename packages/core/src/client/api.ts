@@ -1,4 +1,4 @@
-/** What a program calls with: requests and notifies by key or by shard. */
+/** The client of a program: requests and notifies by key or by shard. */
 import type { CallOptions } from './options.ts';
 import type { ScopedClient } from './scope.ts';
 
@@ -8,12 +8,12 @@ export interface Client {
    * Sends a request to the owner of `key` and resolves with the handler's reply.
    *
    * @throws KEY_REQUIRED, NO_SUBSCRIBER, TIMEOUT, CONNECTION_LOST, ABORTED, OVERLOADED, PAYLOAD_TOO_LARGE,
-   * INVALID_ENVELOPE, RESERVED_HEADER, TRANSPORT_CLOSED, and what the node answers
+   * INVALID_ENVELOPE, RESERVED_HEADER, TRANSPORT_CLOSED, and errors of the node
    */
   requestKey<T = unknown>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T>;
   /**
-   * Sends a message without a reply; resolves when it was handed to the bus. A refusal that comes later is repeated
-   * within the deadline, then reported to `onNotifyFailed`, as is every failure before.
+   * Sends a message without a reply; resolves when the bus has it. The client repeats a notify that is refused later until
+   * its deadline, then reports it to `onNotifyFailed`, as it does every earlier failure.
    */
   notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
   requestShard<T = unknown>(
@@ -24,23 +24,23 @@ export interface Client {
   ): Promise<T>;
   notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
   /**
-   * Calls to one key; `options` hold for each of them, unless it says otherwise.
+   * Makes calls to one key; `options` are the defaults of each.
    *
-   * @throws KEY_REQUIRED, and what is wrong with the options
+   * @throws KEY_REQUIRED; the errors of wrong options
    */
   key(key: string, options?: CallOptions): ScopedClient;
-  /** As {@link Client.key}, for a shard. @throws INVALID_ENVELOPE when there is no such shard. */
+  /** Makes calls to a shard, like {@link Client.key}. @throws INVALID_ENVELOPE when there is no such shard. */
   shard(shard: number, options?: CallOptions): ScopedClient;
   /** The shard of `key` in this cluster. @throws KEY_REQUIRED; NO_SUBSCRIBER until a node has said how many there are */
   shardOf(key: string): number;
   /**
    * The client of another service of the cluster, over the same connection and with the same options; its nodes say how
-   * many shards it has. `default` is the service without a name. The same one for each call; closed with this client.
+   * many shards it has. `default` is the service without a name. Repeated calls return one client, which closes with this.
    *
    * @throws INVALID_OPTION, TRANSPORT_CLOSED
    */
   service(name: string): Client;
-  /** Ends what is pending as `ABORTED` and refuses what comes later. Leaves the transport open. Idempotent. */
+  /** Ends pending calls as `ABORTED` and refuses later ones. Leaves the transport open. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,10 +1,10 @@
-/** How the failures of a call name it, and how the outcomes of its attempts add up. */
+/** The errors of a call: how they name it, and how the outcomes of its attempts add up. */
 import { MAX_HELD_BYTES, MAX_HELD_CALLS } from './hold-queue.ts';
 import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import type { Outcome } from '../base/errors.ts';
 
-/** A call, as far as messages name it. */
+/** The parts of a call that messages name. */
 export interface Called {
   readonly type: string;
   readonly key: string | undefined;
@@ -16,7 +16,7 @@ export function isStronger(a: Outcome, b: Outcome): boolean {
   return STRENGTH[a] > STRENGTH[b];
 }
 
-/** A copy, as one error may end many calls. */
+/** Returns a copy, because one error may end many calls. */
 export function afterEarlierAttempts(last: ClstrError, outcome: Outcome): ClstrError {
   const { code, message, details, cause } = last;
   const ran = outcome === 'executed' ? 'ran' : 'may have run';
@@ -26,8 +26,8 @@ export function afterEarlierAttempts(last: ClstrError, outcome: Outcome): ClstrE
 }
 
 /**
- * The call as messages name it. A handler's callers read the messages of the calls it makes, so that no shard stands in
- * them: a key and its shard together tell where to aim.
+ * The call as messages name it. A handler's callers read the messages of the calls it makes, so these name no shard: a key
+ * and its shard together would tell an attacker where to aim.
  */
 export function subject(call: Called): string {
   const target = call.key === undefined ? 'a shard' : `key ${describe(call.key)}`;
@@ -42,6 +42,6 @@ export function aborted(call: Called, reason: unknown, outcome: Outcome): ClstrE
 export function tooManyHeld(): ClstrError {
   const message =
     `${MAX_HELD_CALLS} calls of this client, or ${MAX_HELD_BYTES} bytes, wait to be repeated: ` +
-    'their shards are moving or their nodes are overloaded; send less until they are through';
+    'their shards are moving or their nodes are overloaded; send less until they are done';
   return new ClstrError('OVERLOADED', message);
 }

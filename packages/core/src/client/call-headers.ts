@@ -1,4 +1,4 @@
-/** The headers of one call: its client's, its own, and the chain of calls that led to it. */
+/** Merges the headers of one call: those of its client, its own, and the chain of calls that led to it. */
 import { CALL_CHAIN_HEADER, encodeCallChain } from '../wire/call-chain.ts';
 import type { CallChain } from '../wire/call-chain.ts';
 import type { Headers } from '../wire/envelope.ts';

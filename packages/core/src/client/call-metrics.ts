@@ -1,4 +1,4 @@
-/** What a client's calls report to its metrics. */
+/** Reports a client's calls to its metrics. */
 import type { Clock } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
 import { noMetrics } from '../base/metrics.ts';

@@ -28,7 +28,7 @@ export interface CallHost {
   readonly stacks: CallerStacks;
   nextAttempt(): number;
   onEnd(call: Call, error: ClstrError | undefined): void;
-  /** A notify left for the bus for the first time: it can be refused until its deadline. */
+  /** A notify left for the first time: a node can refuse it until its deadline. */
   onNotifyHandedOver(call: Call): void;
   onNotifyFailed(call: Call, error: ClstrError): void;
 }
@@ -46,21 +46,21 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   readonly timeoutMs: number;
   readonly isIdempotent: boolean;
   order = 0;
-  /** 0 while none waits for an answer that would count. */
+  /** 0 while no attempt waits for an answer that would count. */
   attempt = 0;
   isDone = false;
-  /** The last attempt left, and nothing has said that it was not executed. */
+  /** The last attempt left, and no refusal has shown that it was not executed. */
   #isSent = false;
   /** The strongest outcome of the attempts before the last one: the call must not end with a weaker one. */
   #strongest: Outcome = 'not-executed';
-  /** A notify has left once: its promise is resolved, and only a refusal is still of interest. */
+  /** A notify has left once: its promise is resolved, and only a refusal still matters. */
   wasHandedOver = false;
   /** Why the last attempt that left was refused, until another one leaves. */
   #refusal: ClstrError | undefined;
   repeats = 0;
-  /** Where the last attempt went; before the first, where it goes: found once per call. */
+  /** The address of the last attempt; before that of the first, found once per call. */
   to: Address;
-  /** The highest known of its shard when it was last sent to the shard's own subject. */
+  /** The highest known epoch of its shard when it was last sent to the shard's own subject. */
   epoch = 0;
   #signal: AbortSignal | undefined;
   #cancelRepeat: (() => void) | undefined;
@@ -135,19 +135,19 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     link.send(to, this, this);
   }
 
-  /** It waits to be sent again, because it was refused. */
+  /** Records a refusal: the call waits to be sent again. */
   keep(refusal: ClstrError): void {
     this.#refusal = refusal;
   }
 
   /**
-   * Gives up the attempt that waits for an answer; false when the call has none that may run twice. A notify has no answer
-   * whose absence would tell anything.
+   * Gives up the attempt that waits for an answer; returns false if the call has none that may run twice. A notify has no
+   * answer whose absence would prove anything.
    */
   leaveAttempt(): boolean {
     if (!this.isIdempotent || this.isNotify || this.attempt === 0) return false;
     if (!this.#isSent || this.#refusal !== undefined) return false;
-    // What the old attempt may still bring is no answer to the new one.
+    // A late answer to the old attempt must not count for the new one.
     this.#host.link.cancel(this.attempt);
     this.attempt = 0;
     this.#gaveUpAttempt('unknown');
@@ -188,7 +188,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     try {
       value = decodePayload(codec, reply.payload, reply.isRaw);
     } catch (cause) {
-      const message = `the reply to ${subject(this)} is no ${codec.name}`;
+      const message = `the reply to ${subject(this)} is not valid ${codec.name}`;
       this.end(new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed', cause }));
       return;
     }
@@ -241,7 +241,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.end(aborted(this, new Error('the client was closed'), this.#outcome()));
   }
 
-  /** Ends the call because its client does not fit the cluster, which was found out only now. */
+  /** Ends the call because its client does not fit the cluster, as a node's answer shows only now. */
   refuse({ code, message, details }: ClstrError): void {
     if (this.wasHandedOver) {
       this.release();
@@ -263,13 +263,13 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     else this.#resolve(rejection);
   }
 
-  /** What else may explain that nothing was heard of an attempt which has left. */
+  /** What else may explain the missing answer to an attempt that has left. */
   #hint(): string {
     const hint = this.#isSent ? this.#host.link.explainSilence?.() : undefined;
     return hint === undefined ? '' : `; ${hint}`;
   }
 
-  /** The last attempt ends here, or is left alone; another one may follow. */
+  /** Ends the last attempt; another one may follow. */
   #gaveUpAttempt(outcome: Outcome): void {
     this.#isSent = false;
     if (isStronger(outcome, this.#strongest)) this.#strongest = outcome;
@@ -280,7 +280,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     return this.#isSent ? 'unknown' : 'not-executed';
   }
 
-  /** Every way out of a call leads through here, and no error passes with an outcome weaker than an attempt had. */
+  /** Every call ends here, and no error leaves with a weaker outcome than one of its attempts had. */
   end(last: ClstrError | undefined, value?: unknown): void {
     if (this.isDone) return;
     this.isDone = true;

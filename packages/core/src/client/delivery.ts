@@ -1,4 +1,4 @@
-/** How calls find their node, and what they do about a refusal. A client begins with one way and may change to the other. */
+/** How calls find their node and react to a refusal. A client begins with one delivery and may change to the other. */
 import type { Clock } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
 import type { Address, NodeAddress } from '../wire/transport.ts';
@@ -7,23 +7,23 @@ import type { Discovery, Undecided } from './discovery.ts';
 import type { HeldCall } from './hold-queue.ts';
 import type { Routes } from './routes.ts';
 
-/** A call, as far as its delivery is concerned. */
+/** A call as its delivery sees it. */
 export interface Delivered extends HeldCall, Undecided {
   readonly isNotify: boolean;
   readonly deadlineMs: number;
   order: number;
   repeats: number;
-  /** Where the last attempt went; before the first, where it goes. */
+  /** The address of the last attempt; before that of the first. */
   readonly to: Address;
-  /** The highest known of its shard when it was last sent to the shard's own subject. */
+  /** The highest known epoch of its shard when it was last sent to the shard's own subject. */
   readonly epoch: number;
-  /** How it is delivered now. */
+  /** The current delivery of its client. */
   readonly delivery: Delivery;
   sendTo(to: Address): void;
   resendAfter(delayMs: number): void;
-  /** It was refused, and waits to be sent again. */
+  /** Records a refusal: the call waits to be sent again. */
   keep(refusal: ClstrError): void;
-  /** Gives up the attempt that waits for an answer; false when the call has none that may run twice. */
+  /** Gives up the attempt that waits for an answer; returns false if the call has none that may run twice. */
   leaveAttempt(): boolean;
   end(error: ClstrError): void;
 }
@@ -33,13 +33,13 @@ export interface Delivery {
   start(call: Delivered): void;
   /** Hot path: the node `from` has answered the call. */
   answered(call: Delivered, from: NodeAddress): void;
-  /** Whether the call goes on after `error`, sent again now or later. It may, as far as its outcome is concerned. */
+  /** Whether the call goes on after `error`, sent again now or later. Its outcome allows that. */
   goesOn(call: Delivered, error: ClstrError): boolean;
   /** The call is over. */
   ended(call: Delivered): void;
-  /** What is known of the cluster may be out of date. */
+  /** The client's knowledge of the cluster may be out of date. */
   refresh(): void;
-  /** The connection is back: announcements may have been missed. */
+  /** The connection is back: the client may have missed announcements. */
   onReconnect(): void;
   close(): void;
 }
@@ -47,7 +47,7 @@ export interface Delivery {
 export interface StaticDeliveryOptions {
   readonly routes: Routes;
   readonly clock: Clock;
-  /** Finds out whether the cluster is dynamic; undefined where the client was told. */
+  /** Finds out whether the cluster is dynamic; undefined if an option says so. */
   readonly discovery: Discovery | undefined;
   /** Waits longer with each repeat, with full jitter. */
   readonly backoffMs: (repeat: number) => number;
@@ -55,7 +55,7 @@ export interface StaticDeliveryOptions {
   readonly isSettling: () => boolean;
 }
 
-/** In a static cluster a shard without a node stays without one. Routes are learned from answers. */
+/** In a static cluster a shard without a node stays without one. The client learns routes from answers. */
 export class StaticDelivery implements Delivery {
   readonly #options: StaticDeliveryOptions;
 
@@ -99,7 +99,7 @@ export class StaticDelivery implements Delivery {
     return true;
   }
 
-  /** A learned route that turns out wrong is forgotten. */
+  /** Forgets a learned route that the error proves wrong, and returns whether it did. */
   #isWrongRoute({ to, shard }: Delivered, { code }: ClstrError): boolean {
     if (!isNodeAddress(to) || (code !== 'NO_SUBSCRIBER' && code !== 'NOT_OWNER')) return false;
     this.#options.routes.forget(shard, to);
@@ -123,7 +123,7 @@ export class StaticDelivery implements Delivery {
   }
 }
 
-/** The server forbids this client the direct subjects of nodes; then none is used any more. */
+/** Whether the server forbids this client the direct subjects of nodes; then it uses none of them any more. */
 export function forbidsRoute({ to }: Delivered, error: ClstrError, routes: Routes): boolean {
   if (error.code !== 'NO_PERMISSION' || !isNodeAddress(to)) return false;
   routes.forbid();

@@ -1,6 +1,6 @@
 /**
- * How a client with `routing: 'auto'` finds out that its cluster lives: it asks any node once, and again when a call is
- * refused, times out, or the connection is back. Until a node names a cluster, the client works as in a static one.
+ * How a client with `routing: 'auto'` discovers a dynamic cluster: it asks any node once, and again when a call is refused
+ * or times out, or the connection is back. Until a node names a cluster, the client works as in a static one.
  */
 import type { Clock } from '../base/clock.ts';
 import { decodePayload, jsonCodec } from '../wire/codec.ts';
@@ -9,9 +9,9 @@ import type { ClstrError } from '../base/errors.ts';
 import type { ClientLink, InboundReply } from '../wire/transport.ts';
 import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
 
-/** A call that was refused, and that is repeated only if the cluster lives. */
+/** A refused call that is repeated only in a dynamic cluster. */
 export interface Undecided {
-  /** The question was answered, or nobody answered it. */
+  /** A node answered the question, or none did in time. */
   onDecided(): void;
 }
 
@@ -19,19 +19,19 @@ export interface DiscoveryOptions {
   readonly link: ClientLink;
   readonly clock: Clock;
   readonly nextAttempt: () => number;
-  /** Which cluster the node that answered belongs to; undefined from an earlier build. */
+  /** Called with the cluster of the node that answered; undefined from an earlier build. */
   readonly onIdentity: (cluster: unknown) => void;
-  /** The cluster lives. Called once. */
+  /** Called once, when the cluster proves to be dynamic. */
   readonly onFound: () => void;
   /** A question has ended; with `failure` when it reached no node. */
   readonly onAsked: (failure: ClstrError | undefined) => void;
 }
 
-/** How long a node is given to answer. In a static cluster nobody serves the question, and the bus says so at once. */
+/** How long a node may take to answer. In a static cluster no node serves the question, and the bus says so at once. */
 const ANSWER_MS = 500;
-/** Until a node that refused the question is asked again, or another one. */
+/** The pause before the client asks again after a refusal of the question. */
 const RETRY_MS = 100;
-/** For how long "nobody named a cluster" holds: refused calls of a static cluster fail at once meanwhile. */
+/** How long "no node named a cluster" holds: in that time refused calls of a static cluster fail at once. */
 const DECIDED_MS = 1_000;
 
 export class Discovery {
@@ -39,7 +39,7 @@ export class Discovery {
   #question: Question | undefined;
   #cancelTimer: (() => void) | undefined;
   #cancelRetry: (() => void) | undefined;
-  /** At most `maxPending` requests, and the notifies that can still be refused. */
+  /** Calls that wait for the answer: at most `maxPending` requests, and the notifies that can still be refused. */
   readonly #waiting: Undecided[] = [];
   #decidedMs = -Infinity;
   /** The cluster was found, or the client was closed. */
@@ -76,7 +76,7 @@ export class Discovery {
     link.send(TOPOLOGY_ADDRESS, question, question);
   }
 
-  /** Whether a refused call waits for what is decided; a refusal may be the decision itself. */
+  /** Whether a refused call waits for the decision; its refusal may be the decision itself. */
   holds(call: Undecided, refusal: ClstrError): boolean {
     if (this.#isOver || refusal.outcome !== 'not-executed' || refusal.code === 'OVERLOADED') return false;
     if (isOfDynamic(refusal)) {
@@ -120,7 +120,7 @@ function answerIn(reply: InboundReply | undefined): { clusterId?: unknown; clust
   }
 }
 
-/** Only nodes of a dynamic cluster hand shards over, and number their owners. */
+/** Whether a refusal comes from a dynamic cluster: only its nodes hand shards over, and number their owners. */
 function isOfDynamic({ code, details }: ClstrError): boolean {
   return code === 'MOVED' || (code === 'NOT_OWNER' && details?.['epoch'] !== undefined);
 }

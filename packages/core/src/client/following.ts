@@ -49,8 +49,8 @@ export class FollowingDelivery implements Delivery {
   }
 
   /**
-   * An answer may come late, from an owner before the one that is known. A node that answers on the shard's own subject
-   * owns it, or owned it when no newer owner was known.
+   * An answer may come late, from an owner before the known one. A node that answers on the shard's own subject owns the
+   * shard, or owned it when no newer owner was known.
    */
   answered({ shard, to, epoch }: Delivered, from: NodeAddress): void {
     const routes = this.#routes;
@@ -58,7 +58,7 @@ export class FollowingDelivery implements Delivery {
     routes.set(shard, from);
   }
 
-  /** All that did not run is sent again within its deadline. */
+  /** Every call that did not run is sent again within its deadline. */
   goesOn(call: Delivered, error: ClstrError): boolean {
     if (forbidsRoute(call, error, this.#routes)) {
       call.sendTo({ shard: call.shard });
@@ -74,18 +74,18 @@ export class FollowingDelivery implements Delivery {
 
   #learnFrom(shard: number, error: ClstrError, from: Delivered['to']): void {
     this.#topology.learnFrom(shard, error);
-    // A node that names its own incarnation has yet to prove that the shard is still its own: on the shard's subject it
-    // would not answer. It may come back, or another takes over.
+    // A node that names its own incarnation has yet to prove that it still owns the shard: on the shard's subject it would
+    // not answer. It may prove it, or another takes over.
     if (!isNodeAddress(from) || isNamedBy(error, from)) this.#topology.refresh();
     else {
       this.#routes.forget(shard, from);
-      // Elsewhere it may be there already; while it moves, no node has it.
+      // Otherwise the shard may have a new owner already; while it moves, no node has it.
       if (error.code === 'MOVED') this.#topology.refresh();
       else this.#holdQueue.onMoved(shard);
     }
   }
 
-  /** On the shard's own subject it may be the new owner that works on the call. */
+  /** Leaves alone a call on the shard's own subject, on which the new owner may be working. */
   #leaveFormerOwner(call: Delivered): void {
     const owner = this.#routes.get(call.shard);
     if (owner === undefined || !isNodeAddress(call.to) || isSameIncarnation(call.to, owner)) return;
@@ -114,7 +114,7 @@ function isNamedBy({ details }: ClstrError, { nodeId, inc }: NodeAddress): boole
   return details?.['nodeId'] === nodeId && details['inc'] === inc;
 }
 
-/** Addresses of one incarnation may be two objects: read from a reply, and learned from the topology. */
+/** One incarnation may have two address objects: one from a reply, and one from the topology. */
 function isSameIncarnation(a: NodeAddress, b: NodeAddress): boolean {
   return a.nodeId === b.nodeId && a.inc === b.inc;
 }

@@ -1,8 +1,8 @@
 /**
- * Calls that wait for a node which is no longer the owner of their shard, and has said nothing.
+ * Calls that wait for a silent node which no longer owns their shard.
  *
  * A newer owner is proof that they wait in vain: it takes a shard only when the one before it has answered what it began,
- * or may answer no more. Those that may run twice are sent again; the others cannot be told from calls that were done.
+ * or may answer no more. Calls that may run twice are sent again; the others may have run, and wait for their deadline.
  */
 import type { HoldQueue } from './hold-queue.ts';
 import type { Clock } from '../base/clock.ts';
@@ -12,13 +12,13 @@ export interface FormerOwnerCallsOptions<C> {
   readonly holdQueue: HoldQueue;
   /** All calls of the client that have not ended. */
   readonly calls: () => readonly C[];
-  /** The shard of the call has another owner by now: if the call waits for the one before, and may, it is held. */
+  /** Holds the call if it waits for the owner before the present one, and may run twice. */
   readonly leave: (call: C) => void;
 }
 
 /**
- * After a new owner became known: answers and refusals of the one before may still be on their way, and a refusal keeps
- * calls of one key in better order.
+ * The wait after a new owner became known: answers and refusals of the one before may still be on their way, and a refusal
+ * keeps calls of one key in better order.
  */
 const GRACE_MS = 100;
 
@@ -55,7 +55,7 @@ export class FormerOwnerCalls<C extends { readonly shard: number }> {
     this.#cancelTimer = undefined;
     if (this.#movedMs.size > 0) this.#lookLater();
     for (const call of calls()) if (due.has(call.shard)) leave(call);
-    // Only now: the first call of each key is tried, whichever was found first.
+    // All calls are held by now, so the first call of each key is tried, whichever was found first.
     for (const shard of due) holdQueue.onMoved(shard);
   }
 }

@@ -1,12 +1,12 @@
 /**
- * Calls that were refused because their shard is on its way from one node to another. Those of one key stay in order:
+ * Calls that were refused because their shard is moving from one node to another. Calls of one key stay in order:
  * the first is tried again, and the others follow once it has been answered.
  */
 import type { Clock } from '../base/clock.ts';
 import type { Headers } from '../wire/envelope.ts';
 import { heldBytes } from '../wire/transport.ts';
 
-/** A call, as far as its holdQueue is concerned. */
+/** A call as the hold queue sees it. */
 export interface HeldCall {
   readonly shard: number;
   readonly key: string | undefined;
@@ -14,7 +14,7 @@ export interface HeldCall {
   readonly order: number;
   readonly payload: string | Uint8Array;
   readonly headers: Headers | undefined;
-  /** Sends it again. */
+  /** Sends the call again. */
   resend(): void;
 }
 
@@ -24,13 +24,13 @@ export interface HoldQueueOptions {
   readonly backoffMs: (repeat: number) => number;
 }
 
-/** Bounds of what one client keeps back: as many as may be pending by default, so that a cold start waits its turn. */
+/** Bounds of the calls that one client holds: as many as may be pending by default, so that a cold start can wait. */
 export const MAX_HELD_CALLS = 65_536;
 export const MAX_HELD_BYTES: number = 64 * 1024 * 1024;
 
 interface Line {
   readonly shard: number;
-  /** In no order, as any of them may end; the one that is being tried is not among them. */
+  /** The waiting calls, unordered, as any of them may end; the one that is being tried is not among them. */
   readonly calls: Set<HeldCall>;
   trying: HeldCall | undefined;
   repeats: number;
@@ -40,7 +40,7 @@ interface Line {
 export class HoldQueue {
   readonly #options: HoldQueueOptions;
   readonly #lines = new Map<string | HeldCall, Line>();
-  /** The same lines: a shard that moves concerns few of them. */
+  /** The same lines by shard: a shard that moves concerns few of them. */
   readonly #byShard = new Map<number, Set<Line>>();
   #calls = 0;
   #bytes = 0;
@@ -58,7 +58,7 @@ export class HoldQueue {
     return this.#calls >= MAX_HELD_CALLS || this.#bytes >= MAX_HELD_BYTES;
   }
 
-  /** Keeps a call that was refused, or that must not overtake one that was. */
+  /** Holds a call that was refused, or that must not overtake a refused one. */
   hold(call: HeldCall): void {
     const lineKey = call.key ?? call;
     let line = this.#lines.get(lineKey);
@@ -97,7 +97,7 @@ export class HoldQueue {
     this.#close(lineKey, line);
   }
 
-  /** A new owner of the shard is known: no need to wait any longer. */
+  /** A new owner of the shard is known: tries its calls at once. */
   onMoved(shard: number): void {
     for (const line of this.#byShard.get(shard) ?? []) {
       if (line.cancelTimer === undefined) continue;

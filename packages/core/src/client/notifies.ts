@@ -6,7 +6,7 @@ import { heldBytes } from '../wire/transport.ts';
 import type { Call } from './call.ts';
 import type { NotifyFailure } from './options.ts';
 
-/** Beyond these bounds the oldest counts as delivered. */
+/** Beyond these bounds the oldest notify counts as delivered. */
 const MAX_TRACKED = 16_384;
 const MAX_TRACKED_BYTES = 64 * 1024 * 1024;
 
@@ -21,7 +21,7 @@ export class Notifies {
     this.#floodLog = floodLog;
   }
 
-  /** From now on the call counts here, no longer as pending. */
+  /** Counts the call here from now on, no longer as pending. */
   track(call: Call): void {
     this.#tracked.add(call);
     this.#bytes += heldBytes(call);
@@ -35,7 +35,7 @@ export class Notifies {
     if (this.#tracked.delete(call)) this.#bytes -= heldBytes(call);
   }
 
-  /** A notify that was handed over was refused until its deadline. */
+  /** Reports a notify that was handed over and then refused until its deadline. */
   failed({ key, shard, type }: Call, error: ClstrError): void {
     if (this.#onFailed === undefined) {
       this.#floodLog.warn(

@@ -1,4 +1,4 @@
-/** What a client and its calls are given, checked before anything happens. */
+/** The options of a client and of its calls, checked before anything happens. */
 import type { Clock } from '../base/clock.ts';
 import { clockOption } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
@@ -32,37 +32,37 @@ import type { Transport } from '../wire/transport.ts';
 export type Routing = 'auto' | 'static' | 'topology';
 
 export interface ClientOptions {
-  /** Borrowed: closing the client leaves it open. */
+  /** The client borrows it: closing the client leaves it open. */
   transport: Transport;
   /**
-   * Shards of the cluster; the same at every node and client, and never changed. `ask`: the nodes say it, and calls wait
-   * for their answer; not for Go nodes, which say nothing. Default 1,024.
+   * Shards of the cluster; the same at every node and client, and never changed. With `ask` the nodes say it, and calls
+   * wait for their answer; Go nodes never give one. Default 1,024.
    */
   numShards?: number | 'ask' | undefined;
   /** Mixed into every hash; the same at every node and client, and never changed. Default ''. */
   seed?: string | undefined;
   /**
-   * `static`: a shard without a node is an error at once. `topology`: shards move between nodes, and a call that was
-   * refused because of that is repeated within its deadline. `auto`: `static` until a node says that it has a
-   * `membership`, `topology` from then on; the client asks when it is created, when a call is refused or times out, and
-   * when its connection is back. Default `auto`.
+   * `static`: a shard without a node is an error at once. `topology`: shards move between nodes, and the client repeats a
+   * call that is refused because of that within its deadline. `auto`: `static` until a node says that it has a
+   * `membership`, then `topology`; the client asks when it is created, when a call is refused or times out, and when its
+   * connection is back. Default `auto`.
    */
   routing?: Routing | undefined;
   /** The same at every node and client. Default: JSON. */
   codec?: Codec | undefined;
-  /** Time a call may take unless it says otherwise, in milliseconds. Default 5,000. */
+  /** The default time of a call, in milliseconds. Default 5,000. */
   timeoutMs?: number | undefined;
-  /** Sent with every call; a call's own headers win. */
+  /** Headers of every call; a call's own headers win. */
   headers?: Headers | undefined;
   /** Longest routing key, in bytes of UTF-8. Default 1,024. */
   maxKeyBytes?: number | undefined;
-  /** Calls that may wait for their end at once; more are `OVERLOADED`. Default 65,536. */
+  /** How many calls may be pending at once; more are `OVERLOADED`. Default 65,536. */
   maxPending?: number | undefined;
   /** Run around every call; the first is outermost. */
   interceptors?: readonly ClientInterceptor[] | undefined;
   /**
-   * Called for each notify that fails: before it was handed over to the bus, when its promise rejects too, or later, when
-   * it was refused until its deadline. With it, a notify that nobody awaits never ends the process.
+   * Called for each notify that fails: before the bus has it, in which case its promise rejects too, or later, if it is
+   * refused until its deadline. With it, a notify that is not awaited never ends the process.
    */
   onNotifyFailed?: ((failure: NotifyFailure) => void) | undefined;
   clock?: Clock | undefined;
@@ -78,8 +78,8 @@ export interface CallOptions {
   /** Ends the call as `ABORTED`, and fires the signal of a handler that already runs. */
   signal?: AbortSignal | undefined;
   /**
-   * Running it twice does no harm: the call is also repeated when it may have run, within its deadline. In a dynamic
-   * cluster also when its node says nothing, and no longer owns the shard.
+   * Running the call twice does no harm: the client repeats it within its deadline even if it may have run; in a dynamic
+   * cluster also if its node is silent and no longer owns the shard.
    */
   idempotent?: boolean | undefined;
   /** For layers that call on behalf of an actor: the actors the call came through. */
@@ -88,7 +88,7 @@ export interface CallOptions {
 
 export interface NotifyFailure {
   readonly key: string | undefined;
-  /** Undefined when the key has none, as it is not a usable key. */
+  /** Undefined if the key is not usable and so has no shard. */
   readonly shard: number | undefined;
   readonly type: string;
   readonly error: ClstrError;
@@ -104,14 +104,14 @@ export interface ClientCall {
   readonly options: CallOptions;
 }
 
-/** Runs around a call; passes on what it was given, or a copy with another type, payload or options. */
+/** Runs around a call; passes on the call, or a copy with another type, payload or options. */
 export type ClientInterceptor = (
   call: ClientCall,
   next: (call: ClientCall) => Promise<unknown>,
 ) => Promise<unknown>;
 
 export interface ResolvedClientOptions extends Omit<ClientTable, 'numShards'> {
-  /** Undefined: the nodes say it. */
+  /** Undefined if the nodes say it. */
   readonly numShards: number | undefined;
 }
 
@@ -157,7 +157,7 @@ function checkAsking({ numShards, routing }: ClientOptions): void {
 }
 
 /**
- * The options of calls to one key or shard, where a call says nothing else.
+ * The default options of calls to one key or shard.
  *
  * @throws INVALID_OPTION, RESERVED_HEADER, INVALID_ENVELOPE
  */
@@ -168,7 +168,7 @@ export function checkCallDefaults(given: CallOptions): CallOptions {
   return Object.freeze({ ...given, headers: copyHeaders(headers) });
 }
 
-/** A call's own options win, header by header; they are checked when the call is made. */
+/** Merges options: a call's own win, header by header, and are checked when the call is made. */
 export function withCallDefaults(base: CallOptions, own: CallOptions | undefined): CallOptions {
   if (own === undefined) return base;
   const options: Record<string, unknown> = { ...base };
@@ -180,7 +180,7 @@ export function withCallDefaults(base: CallOptions, own: CallOptions | undefined
   return options;
 }
 
-/** For every call, so by hand: 20 ns, where a table of options takes 730 ns. @throws INVALID_OPTION */
+/** Checks each call by hand in 20 ns, where a table of options takes 730 ns. @throws INVALID_OPTION */
 export function checkCallOptions(options: CallOptions): void {
   checkKnownOptions('call', options, CALL_OPTIONS);
   const { signal, idempotent } = options as { signal?: unknown; idempotent?: unknown };

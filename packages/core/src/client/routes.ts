@@ -1,4 +1,4 @@
-/** What a client knows of each shard: the node that owns it, to be reached directly, and the highest epoch seen. */
+/** What a client knows of each shard: the direct address of its owner, and the highest epoch seen. */
 import type { Address, NodeAddress } from '../wire/transport.ts';
 
 interface Route {
@@ -20,7 +20,7 @@ export class Routes {
     return this.get(shard) ?? { shard };
   }
 
-  /** 0 when none is known. */
+  /** Returns 0 if no epoch is known. */
   epochOf(shard: number): number {
     return this.#routes.get(shard)?.epoch ?? 0;
   }
@@ -31,12 +31,12 @@ export class Routes {
     else route.address = address;
   }
 
-  /** The owner of the shard in `epoch`. The caller has checked that the epoch is newer than the one known. */
+  /** Learns the owner of the shard in `epoch`, which the caller has found newer than the known one. */
   learn(shard: number, epoch: number, address: NodeAddress): void {
     this.#routes.set(shard, { address, epoch });
   }
 
-  /** The route led to no node, or to another. */
+  /** Forgets a route that led to no node, or to another. */
   forget(shard: number, address: NodeAddress): void {
     const route = this.#routes.get(shard);
     if (route?.address === address) route.address = undefined;
@@ -47,7 +47,7 @@ export class Routes {
     this.#isForbidden = true;
   }
 
-  /** The cluster was made anew: its epochs begin again. */
+  /** The cluster was re-created: its epochs begin again. */
   forgetEpochs(): void {
     for (const route of this.#routes.values()) route.epoch = 0;
   }

@@ -31,7 +31,7 @@ import { Shape } from './shape.ts';
 const MAX_KNOWN_TYPES = 1_024;
 const FIRST_BACKOFF_MS = 25;
 const MAX_BACKOFF_MS = 1_000;
-/** How long after a reconnect nodes may still be subscribing again. */
+/** How long nodes may still be subscribing again after a reconnect. */
 const SETTLE_MS = 2_000;
 
 export class RoutingClient implements Client {
@@ -40,7 +40,7 @@ export class RoutingClient implements Client {
   readonly #shape: Shape;
   readonly #services = new Map<string, Client>();
   readonly #host: CallHost;
-  /** As `#host`, for the framework's own messages, which are JSON whatever the codec. */
+  /** The host of the framework's own messages, which are JSON whatever the codec. */
   readonly #infoHost: CallHost;
   readonly #knownTypes = new Set<string>();
   readonly #metrics: CallMetrics;
@@ -49,7 +49,7 @@ export class RoutingClient implements Client {
   #pending = 0;
   #attempts = 0;
   #settlingUntilMs = -Infinity;
-  /** Why no call is accepted: the client is closed, or does not fit its cluster. */
+  /** Why the client accepts no call: it is closed, or does not fit its cluster. */
   #refusal: ClstrError | undefined;
   #isClosed = false;
   #closing: Promise<void> | undefined;
@@ -193,7 +193,7 @@ export class RoutingClient implements Client {
     await Promise.all([this.#host.link.close(), ...services]);
   }
 
-  /** A node says which cluster it belongs to. Calls that may have run there end with what is known of them. */
+  /** Refuses all calls if a node names another cluster; calls that may have run there keep their outcome. */
   #compare(cluster: unknown): void {
     if (this.#isClosed || typeof cluster !== 'object' || cluster === null) return;
     const misfit = misfitWith(this.#identity, cluster);
@@ -209,7 +209,7 @@ export class RoutingClient implements Client {
     for (const call of this.#host.deadlines.items()) call.refuse(misfit);
   }
 
-  /** An error of its own for each call; the cluster may be another one by now, so it is asked again. */
+  /** Returns an error of its own for each call; asks again, because the cluster may be another one by now. */
   #refuse({ code, message, details }: ClstrError): ClstrError {
     if (!this.#isClosed) this.#host.delivery.refresh();
     return new ClstrError(code, message, { details });
@@ -239,7 +239,7 @@ export class RoutingClient implements Client {
     this.#host.delivery.refresh();
   };
 
-  /** Makes a call once it is known how many shards there are. The wait is part of its time. */
+  /** Makes a call once the client knows how many shards there are. The wait is part of the call's time. */
   async #whenShaped<T>(options: CallOptions = {}, call: (rest: CallOptions) => Promise<T>): Promise<T> {
     checkCallOptions(options);
     const { timeoutMs = this.#options.timeoutMs, signal } = options;
@@ -363,7 +363,7 @@ export class RoutingClient implements Client {
     });
   }
 
-  /** @throws OVERLOADED, and why no call is accepted */
+  /** @throws OVERLOADED, or the reason why the client accepts no call */
   #checkOpen(): void {
     if (this.#refusal !== undefined) throw this.#refuse(this.#refusal);
     if (this.#pending < this.#options.maxPending) return;

@@ -1,4 +1,4 @@
-/** Calls to one key or shard, and the options that they have in common. */
+/** Calls to one key or shard with common options. */
 import { checkCallDefaults, withCallDefaults } from './options.ts';
 import type { CallOptions } from './options.ts';
 
@@ -13,21 +13,21 @@ export interface ScopedClient {
   request<T = unknown>(type: string, payload?: unknown, options?: CallOptions): Promise<T>;
   /** @throws as {@link Client.notifyKey} */
   notify(type: string, payload?: unknown, options?: CallOptions): Promise<void>;
-  /** Which node answers here, and what it serves. */
+  /** Returns which node answers here, and what it serves. */
   nodeInfo(options?: CallOptions): Promise<NodeInfo>;
 }
 
-/** How calls of one scope leave; none of it throws. */
+/** How calls of one scope leave; its methods do not throw. */
 export interface Scope {
   request(type: string, payload: unknown, options: CallOptions | undefined): Promise<unknown>;
   notify(type: string, payload: unknown, options: CallOptions | undefined): Promise<void>;
   nodeInfo(options: CallOptions | undefined): Promise<NodeInfo>;
 }
 
-/** @throws what is wrong with the options */
+/** @throws the errors of wrong options */
 export function scopedClient(scope: Scope, options: CallOptions | undefined): ScopedClient {
   const base = options === undefined ? undefined : checkCallDefaults(options);
-  /** What is wrong with a call's own options is for the call to say, as without defaults. */
+  /** Leaves wrong options of a call for the call to refuse, as without defaults. */
   const merged = (own: CallOptions | undefined): CallOptions | undefined =>
     base === undefined || (own !== undefined && (typeof own !== 'object' || (own as unknown) === null))
       ? own

@@ -1,4 +1,4 @@
-/** How many shards the cluster has, and so where each key belongs: given, or asked from the nodes. */
+/** How many shards the cluster has, and so where each key belongs: an option says it, or the nodes do. */
 import type { Abortable } from '../base/abort-listeners.ts';
 import { listenForAbort, stopListening } from '../base/abort-listeners.ts';
 import type { Clock } from '../base/clock.ts';
@@ -10,7 +10,7 @@ import type { KeyRouter } from '../placement/shard.ts';
 import { checkKey } from '../wire/envelope.ts';
 
 export interface ShapeOptions {
-  /** Undefined: the nodes say it. */
+  /** Undefined if the nodes say it. */
   readonly numShards: number | undefined;
   readonly seed: string;
   readonly maxKeyBytes: number;
@@ -43,7 +43,7 @@ export class Shape {
     return this.router.shardOf(key);
   }
 
-  /** Undefined when the key has none, or it is not known. */
+  /** Returns undefined if the key has no shard, or the shape is unknown. */
   shardIfAny(key: string): number | undefined {
     try {
       return this.shardOf(key);
@@ -66,7 +66,7 @@ export class Shape {
     return Array.isArray(shards) && shards.every((shard) => isShard(shard, this.#numShards ?? 0));
   }
 
-  /** What a node says about its cluster, which fits this client as far as it is known. */
+  /** Learns the shape from a node's cluster, which fits this client as far as the client knows. */
   learn(cluster: unknown): void {
     const { numShards } = (cluster ?? {}) as { numShards?: unknown };
     if (this.router !== undefined || !isShard(numShards, MAX_SHARDS + 1) || numShards === 0) return;
@@ -76,7 +76,7 @@ export class Shape {
   /**
    * Resolves when the shape is known, with what is left of `timeoutMs`; `ask` asks the nodes for it.
    *
-   * @throws NO_SUBSCRIBER where no node listens, TIMEOUT, ABORTED
+   * @throws NO_SUBSCRIBER if no node listens, TIMEOUT, ABORTED
    */
   known(ask: () => void, timeoutMs: number, signal: AbortSignal | undefined): Promise<number> {
     const { clock } = this.#options;
@@ -103,14 +103,14 @@ export class Shape {
     });
   }
 
-  /** A question has ended: with an answer, with silence, or with the reason why it reached no node. */
+  /** A question has ended: with an answer, without one, or with the reason why it reached no node. */
   onAsked(failure: ClstrError | undefined, ask: () => void): void {
     if (this.router !== undefined) this.#endAll(() => undefined);
     else if (failure !== undefined) this.#endAll(() => unknownShape(failure.message, failure.code));
     else if (this.#waiting.size > 0) ask();
   }
 
-  /** The client cannot be used, for `reason`. */
+  /** Fails all waits: the client cannot be used, for `reason`. */
   end(reason: ClstrError): void {
     this.#endAll(() => new ClstrError(reason.code, reason.message, { details: reason.details }));
   }

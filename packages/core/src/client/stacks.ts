@@ -1,18 +1,18 @@
 /**
- * Shows in the stack of a failure who awaits the call. Calls that succeed pay nothing: V8 finds the functions that await
- * a promise from the promise itself, when it takes a stack in a reaction that the promise waits for.
+ * Shows in the stack of a failure which functions await the call. Calls that succeed pay nothing: when V8 takes a stack in
+ * a reaction that a promise waits for, it finds the functions that await the promise from the promise itself.
  */
 import type { Clock } from '../base/clock.ts';
 import { ActorError, ClstrError } from '../base/errors.ts';
 
-/** A stack takes about 8 µs. Under a flood of failures the first ones have theirs, and the rest are cheap. */
+/** A stack takes about 8 µs. In a flood of failures only the first ones get a stack, and the rest are cheap. */
 const STACKS_PER_SECOND = 256;
 
 type CaptureStackTrace = (error: Error, below: unknown) => void;
 
 export class CallerStacks {
   readonly #clock: Clock;
-  /** V8 has it, and some other engines; undefined elsewhere. */
+  /** V8 and some other engines have it; undefined elsewhere. */
   readonly #capture: CaptureStackTrace | undefined;
   /** One error of a transport may end many calls, and each has a stack of its own. */
   readonly #used = new WeakSet<ClstrError>();
@@ -25,8 +25,8 @@ export class CallerStacks {
   }
 
   /**
-   * A promise that rejects with `error`, to be given to `resolve` of the promise that the caller awaits; undefined when
-   * the error has to go without a stack of its caller.
+   * Returns a promise that rejects with `error`; pass it to `resolve` of the promise that the caller awaits. Undefined if
+   * the error gets no stack of its caller.
    */
   rejection(error: ClstrError): Promise<never> | undefined {
     const capture = this.#capture;

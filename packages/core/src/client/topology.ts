@@ -1,4 +1,4 @@
-/** Where the owner of each shard is, as the nodes themselves told this client; it never goes back to an older owner. */
+/** Learns the owner of each shard from the nodes themselves; it never returns to an older owner. */
 import type { Clock } from '../base/clock.ts';
 import { decodePayload, jsonCodec } from '../wire/codec.ts';
 import { TOPOLOGY_TYPE } from '../wire/envelope.ts';
@@ -17,19 +17,19 @@ export interface ClientTopologyOptions {
   readonly routes: Routes;
   readonly numShards: number;
   readonly nextAttempt: () => number;
-  /** Which cluster the node that answered belongs to; undefined from an earlier build. */
+  /** Called with the cluster of the node that answered; undefined from an earlier build. */
   readonly onIdentity: (cluster: unknown) => void;
-  /** A newer owner of the shard is known. */
+  /** Called when a newer owner of the shard becomes known. */
   readonly onMoved: (shard: number) => void;
 }
 
-/** How long one node is given to answer before another one is asked. */
+/** How long a node may take to answer before the client asks another one. */
 const ANSWER_MS = 500;
-/** Between two questions: many calls may be refused at once. */
+/** The pause between two questions, as many calls may be refused at once. */
 const PAUSE_MS = 50;
-/** All clients hear an announcement at once: each asks at a moment of its own within this time. */
+/** All clients get an announcement at once: each asks at a random moment within this time. */
 const JITTER_MS = 50;
-/** Between two questions because of announcements: whoever sends many must not make all clients ask all the time. */
+/** The pause between two questions after announcements: a sender of many must not make all clients ask all the time. */
 const ANNOUNCED_PAUSE_MS = 200;
 
 export class ClientTopology {
@@ -37,14 +37,14 @@ export class ClientTopology {
   /** One object per run of a node, so that entries for it share a batch. */
   readonly #addresses = new Map<string, NodeAddress>();
   #clusterId = '';
-  /** The version of the owners in the last answer: the next answer is short when there is nothing newer. */
+  /** The version of the owners in the last answer: the next answer is short if there is nothing newer. */
   #version: string | undefined;
   #question: Question | undefined;
   #isAskedAgain = false;
   #cancelTimer: (() => void) | undefined;
-  /** The last question met silence: the nodes' common subject may lead to a node that stands still. */
+  /** The last question got no answer: the nodes' common subject may lead to a node that stands still. */
   #isSilent = false;
-  /** Who announced itself last: not silent, if it is a node at all. */
+  /** The node of the last announcement: it is not silent, if it is a node at all. */
   #announcer: NodeAddress | undefined;
   #announcedMs = -Infinity;
   #cancelAnnounced: (() => void) | undefined;
@@ -62,8 +62,8 @@ export class ClientTopology {
   }
 
   /**
-   * A node says that it has taken shards, or somebody does in its name: nothing is learned from that, and this client
-   * asks in a moment.
+   * A node has announced that it has taken shards, or another sender has in its name: the client learns nothing from
+   * that, but asks in a moment.
    */
   onAnnouncement(from: NodeAddress | undefined): void {
     if (this.#isClosed) return;
@@ -81,7 +81,7 @@ export class ClientTopology {
     );
   }
 
-  /** What a refusal says about the shard's owner. */
+  /** Learns the shard's owner from a refusal. */
   learnFrom(shard: number, { details }: ClstrError): void {
     const { epoch, nodeId, inc } = details ?? {};
     if (isEpoch(epoch)) this.#learn(shard, epoch, nodeId, inc);
@@ -101,7 +101,7 @@ export class ClientTopology {
     const known = this.#version === undefined ? null : { known: this.#version };
     const question = new Question(nextAttempt(), jsonCodec.encode(known), (reply, refusal) => {
       if (this.#question !== question) return;
-      // Nothing but its own word says that there is such a node.
+      // Only the announcement itself says that there is such a node.
       if (announcer !== undefined && reply === undefined) this.#isAskedAgain = true;
       if (refusal?.retryable === true) this.#isAskedAgain = true;
       this.#answered(reply, refusal?.code === 'OVERLOADED' ? this.#longPauseMs() : PAUSE_MS);
@@ -109,7 +109,7 @@ export class ClientTopology {
     this.#question = question;
     this.#cancelTimer = clock.timer(() => {
       link.cancel(question.attempt);
-      // It went to a node that says nothing, and not even that it is gone.
+      // The question went to a silent node, and the bus did not report that the node is gone.
       this.#isAskedAgain = true;
       this.#isSilent = true;
       this.#answered(undefined, PAUSE_MS);
@@ -117,7 +117,7 @@ export class ClientTopology {
     link.send(announcer ?? TOPOLOGY_ADDRESS, question, question);
   }
 
-  /** A node that answers so many questions is not asked sooner than one that says nothing, nor by all at once. */
+  /** A node that is busy with questions is asked no sooner than a silent one, and not by all clients at once. */
   #longPauseMs(): number {
     return ANSWER_MS * (0.5 + this.#options.random.bytes(1)[0]! / 256);
   }
@@ -136,14 +136,14 @@ export class ClientTopology {
     try {
       this.#learnAll(decodePayload(jsonCodec, reply.payload, reply.isRaw));
     } catch {
-      // Not the answer of a node of this cluster: the shards' own subjects still lead to their owners.
+      // A node of this cluster does not answer so: the shards' own subjects still lead to their owners.
     }
   }
 
   #learnAll(topology: unknown): void {
     const { clusterId, owners, cluster, version } = (topology ?? {}) as Partial<Record<string, unknown>>;
     this.#options.onIdentity(cluster);
-    // Empty where a node of a static cluster answers: it knows no owners. Left out when there is nothing new.
+    // Empty if a node of a static cluster answers, which knows no owners; absent if there is nothing new.
     if (typeof clusterId !== 'string' || clusterId === '' || !Array.isArray(owners)) return;
     if (clusterId !== this.#clusterId) this.#options.routes.forgetEpochs();
     this.#clusterId = clusterId;
@@ -175,7 +175,7 @@ export class ClientTopology {
   }
 }
 
-/** What nodes of an earlier build do not send. */
+/** The longest version that the client keeps; nodes of an earlier build send none. */
 const MAX_VERSION = 64;
 const MAX_ADDRESSES = 10_000;
 
@@ -213,7 +213,7 @@ export class Question implements OutboundEntry, ReplySink {
   }
 
   onSent(): void {
-    /* an answer comes, or the time is over */
+    /* an answer follows, or the time runs out */
   }
 
   onReply(reply: InboundReply): void {

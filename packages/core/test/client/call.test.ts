@@ -41,7 +41,7 @@ describe('a reply', () => {
     expect(await call).toMatchObject({
       code: 'INVALID_ENVELOPE',
       outcome: 'executed',
-      message: `the reply to "Get" for key "key" is no json`,
+      message: `the reply to "Get" for key "key" is not valid json`,
     });
   });
 
