@@ -97,7 +97,7 @@ describe('provisionShards', () => {
     expect(await msUntil(clock, () => served([node]) === NUM_SHARDS)).toBeLessThanOrEqual(stableMs + 200);
   });
 
-  test('waits for an expiry unless it was told that the cluster is new', async () => {
+  test('waits for an expiry unless the cluster is said to be new', async () => {
     const { clock, store } = startWorld();
     const done = provision(store, clock, { isNew: false });
     await clock.advance(expiryMs - 1);
@@ -143,7 +143,7 @@ describe('provisionShards', () => {
     expect(new Set(writes.map(({ key }) => key)).size).toBe(writes.length);
   });
 
-  test('goes on above the epoch that it is told', async () => {
+  test('continues above the given epoch', async () => {
     const { clock, store, join } = startWorld();
     await provision(store, clock, { afterEpoch: 41 });
     const node = join('a');
@@ -231,7 +231,7 @@ describe('a bucket that was lost and is provisioned while an owner from before i
     }
   });
 
-  test('has two when it is called new, which is why nobody may call it so', async () => {
+  test('has two when it is said to be new, which it is not', async () => {
     expect((await overlapsWith(true)).overlaps).toBeGreaterThan(0);
   });
 });

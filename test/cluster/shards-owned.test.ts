@@ -13,7 +13,7 @@ import { expect, test } from 'vitest';
 
 const NUM_SHARDS = 16;
 
-test('metrics hear of as many shards as a node has, at each that comes, goes or is lost', async () => {
+test('metrics get the number of shards of a node at each that comes, goes or is lost', async () => {
   const clock = fakeClock();
   const store = createMemoryStore({ clock, provision: { numShards: NUM_SHARDS } });
   const transport = memoryTransport({ bus: createMemoryBus({ clock }) });

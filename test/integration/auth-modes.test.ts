@@ -12,7 +12,7 @@ import { createCredentials, createNkey } from './jwt.ts';
 const NUM_SHARDS = 4;
 const SHARDS = [0, 1, 2, 3];
 
-describe.skipIf(!hasNatsServer())('over a nats-server that wants to know who is there', () => {
+describe.skipIf(!hasNatsServer())('over a nats-server that requires a login', () => {
   /** Ended in reverse order, after each test. */
   const started: { close(): Promise<unknown> }[] = [];
   afterEach(async () => {
@@ -150,7 +150,7 @@ describe.skipIf(!hasNatsServer())('over a nats-server that wants to know who is 
       },
     );
 
-    test('a client that may not have an inbox learns so at once: NO_PERMISSION', async () => {
+    test('a client that may not have an inbox gets NO_PERMISSION at once', async () => {
       const servers = await startServer(users('subscribe: { deny: ["_INBOX.>"] }'));
       await startNode({ servers, user: 'node', pass: 'pass' });
       const client = await startClient({ servers, ...bob });

@@ -45,7 +45,7 @@ describe.skipIf(!hasNatsServer())('a nats-server that refuses', () => {
     expectAuthFailed(await failureOf({ servers: where, token: SECRET }), where);
   });
 
-  test('no credentials where it wants some: AUTH_FAILED', async () => {
+  test('no credentials where it requires some: AUTH_FAILED', async () => {
     const where = await start('authorization { token: right }');
     expectAuthFailed(await failureOf({ servers: where }), where);
   });
@@ -94,7 +94,7 @@ describe.skipIf(!hasNatsServer())('a nats-server that refuses', () => {
     expect((error as Error).message).toContain('expired');
   });
 
-  test('a certificate of an authority that nobody trusts: CONNECT_FAILED', async () => {
+  test('a certificate of an untrusted authority: CONNECT_FAILED', async () => {
     const where = await start(tlsConfig('server'));
     const error = await failureOf({ servers: where, tls: {} });
     expect(error).toMatchObject({ code: 'CONNECT_FAILED' });

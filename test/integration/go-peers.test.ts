@@ -141,7 +141,7 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
       await client.close();
     });
 
-    test('answers a failure with its text in err, and the whole beside it', async () => {
+    test('answers a failure with its text in err, and the whole error beside it', async () => {
       await startNode(() => {
         throw new ActorError('NO_FUNDS', 'only 3 left', { left: 3 });
       });
@@ -171,11 +171,11 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
     });
 
     test.each([
-      ['is no JSON', '{"shard":5,'],
-      ['is no object', '[5]'],
+      ['is not JSON', '{"shard":5,'],
+      ['is not an object', '[5]'],
       ['names another shard', '{"shard":1,"type":"A","data":null,"reply_to":"_INBOX.go.1"}'],
-      ['has data that is no base64', '{"shard":5,"type":"A","data":"=x","reply_to":"_INBOX.go.1"}'],
-      ['has a header that is no text', '{"shard":5,"type":"A","headers":{"a":1},"reply_to":"_INBOX.go.1"}'],
+      ['has data that is not base64', '{"shard":5,"type":"A","data":"=x","reply_to":"_INBOX.go.1"}'],
+      ['has a header that is not text', '{"shard":5,"type":"A","headers":{"a":1},"reply_to":"_INBOX.go.1"}'],
       ['has no type', '{"shard":5,"data":null,"reply_to":"_INBOX.go.1"}'],
     ])('refuses an envelope that %s, at its NATS reply subject or its reply_to', async (_, json) => {
       let handled = 0;

@@ -120,7 +120,7 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
       await store.close();
     });
 
-    test('fails as CLUSTER_CONFIG_MISMATCH when it is there in another shape', async () => {
+    test('fails as CLUSTER_CONFIG_MISMATCH when it exists in another shape', async () => {
       const options = { servers: server.url, cluster: nextCluster() };
       await provisionCluster(options);
       await expect(provisionCluster({ ...options, storage: 'memory' })).rejects.toMatchObject({
@@ -130,7 +130,7 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
     });
   });
 
-  describe('a bucket that somebody else has made or changed', () => {
+  describe('a bucket that another program has created or changed', () => {
     const made = async (more: Partial<StreamConfig>): Promise<string> => {
       const cluster = nextCluster();
       const subjects = [`$KV.${cluster}.>`];
@@ -173,7 +173,7 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
       });
     });
 
-    test('is warned of when one write could empty it, and provisioning closes it', async () => {
+    test('is reported when one write could empty it, and provisioning fixes it', async () => {
       const cluster = await made({ allow_rollup_hdrs: true, deny_purge: false });
       const options = { servers: server.url, cluster, logger };
       await (await natsMembership(options).open()).close();
@@ -188,7 +188,7 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
       expect(warned).toHaveLength(1);
     });
 
-    test('is warned of when its records go to other subjects', async () => {
+    test('is reported when its records go to other subjects', async () => {
       const cluster = await made({ republish: { src: '>', dest: 'stolen.>' } });
       await (await natsMembership({ servers: server.url, cluster, logger }).open()).close();
       expect(warned).toEqual([expect.stringContaining('republishes its records to other subjects')]);
@@ -258,7 +258,7 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
     await store.close();
   });
 
-  test('goes on watching in a bucket that was deleted and made again, after telling of the gap', async () => {
+  test('goes on watching in a bucket that was deleted and re-created, after reporting the gap', async () => {
     const cluster = nextCluster();
     const store = await natsMembership({ servers: server.url, cluster, timing: 'fast' }).open();
     await store.cas(CONFIG_KEY, 0, 'one', TIMEOUT_MS);

@@ -120,14 +120,14 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     expect(problemsOf(logger)).toEqual([]);
   }, 60_000);
 
-  test('whoever serves or joins without the right hears NO_PERMISSION', async () => {
+  test('a user that serves or joins without the right gets NO_PERMISSION', async () => {
     await using transport = await transportOf('provisioner');
     const node = createNode({ transport, numShards: NUM_SHARDS, shards: [0], handler: () => 1 });
     await expect(node.start()).rejects.toMatchObject({ code: 'NO_PERMISSION' });
     await expect(membershipOf('web').open()).rejects.toMatchObject({ code: 'NO_PERMISSION' });
   });
 
-  test('a client that may not hear of new owners, and a node that may not announce them, work on', async () => {
+  test('a client that may not receive announcements, and a node that may not send them, work on', async () => {
     const logger = recordLog();
     // Each in the part of the other, as far as announcements go: these users are from before there were any.
     const of = (user: string) => natsTransport({ ...login(user), logger, inboxPrefixes: ['_INBOX.old'] });
@@ -161,7 +161,7 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     await store.close();
   });
 
-  test('a write with a roll-up header deletes nothing, whoever writes', async () => {
+  test('a write with a roll-up header deletes nothing, whichever user writes', async () => {
     const store = await membershipOf('node').open();
     const before = await store.list(5_000);
     for (const [user, key] of [

@@ -168,7 +168,7 @@ describe.each(WIRES)('over %s', (wire) => {
     expect(arrayBufferBytes() - before).toBeLessThan(10_000_000);
   });
 
-  describe('a codec that makes neither text nor bytes', () => {
+  describe('a codec that returns neither text nor bytes', () => {
     const codec: Codec = {
       name: 'json',
       encode(value) {

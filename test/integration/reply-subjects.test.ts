@@ -77,7 +77,7 @@ const HOSTILE_IN_JSON = [
   ...['_INBOX.a ', '\u2028', '_INBOX.\u007f', 'orders 5\r\nhello'],
 ];
 
-describe.skipIf(!hasNatsServer())('a reply subject that is no inbox', () => {
+describe.skipIf(!hasNatsServer())('a reply subject that is not an inbox', () => {
   let server: NatsServer;
   beforeAll(async () => {
     server = await startNatsServer({ args: ['-js'] });

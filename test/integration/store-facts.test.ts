@@ -107,7 +107,7 @@ describe.skipIf(!hasNatsServer())('a nats-server with JetStream', () => {
     await store.close();
   });
 
-  test('tells a subscriber of a consumer nothing when its bucket is deleted, or made again', async () => {
+  test('tells a subscriber of a consumer nothing when its bucket is deleted, or re-created', async () => {
     const { cluster, stream, store } = await createCluster();
     const told: string[] = [];
     const first = deferred();
@@ -131,7 +131,7 @@ describe.skipIf(!hasNatsServer())('a nats-server with JetStream', () => {
     await store.close();
   });
 
-  test('numbers revisions from 1 again in a bucket that is made again', async () => {
+  test('numbers revisions from 1 again in a re-created bucket', async () => {
     const { stream, store } = await createCluster();
     await store.cas('h.a', 0, 'x', 5_000);
     await manager.streams.delete(stream);
@@ -139,7 +139,7 @@ describe.skipIf(!hasNatsServer())('a nats-server with JetStream', () => {
     await store.close();
   });
 
-  test('answers a write of a bucket that is not there at once, with no responders', async () => {
+  test('answers a write to a missing bucket at once, with no responders', async () => {
     const answer = nats.request('$KV.nowhere.h.a', undefined, { timeout: 60_000 });
     await expect(answer).rejects.toMatchObject({ code: '503' });
   });

@@ -383,7 +383,7 @@ describe('a contract', () => {
     compiled(() => defineActor('counter', { add: notify({ readonly: true }) }));
   });
 
-  test('is no actor yet: a host takes implementations only', () => {
+  test('is not an actor yet: a host takes implementations only', () => {
     // @ts-expect-error -- a contract has no handlers
     const actor: Actor = Counter;
     compiled(() => actor);

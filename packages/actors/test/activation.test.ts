@@ -355,7 +355,7 @@ describe('a mailbox', () => {
 });
 
 describe('a handler', () => {
-  test('that ignores its signal holds its own key only, and its caller hears HANDLER_TIMEOUT', async () => {
+  test('that ignores its signal holds its own key only, and its caller gets HANDLER_TIMEOUT', async () => {
     const script = cell();
     const node = await actorNode([script.actor], { node: { handlerTimeoutMs: 1_000 } });
     const ref = node.ref(Cell, 'k');

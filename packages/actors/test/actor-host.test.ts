@@ -103,7 +103,7 @@ describe('actorHandler', () => {
     expect([await node.ref(One, 'k').hi(), await node.ref(Two, 'k').hi()]).toEqual(['one', 'two']);
   });
 
-  test('runs notifies, which hear of no failure', async () => {
+  test('runs notifies, whose callers get no error', async () => {
     const script = cell();
     const node = await actorNode([script.actor]);
     script.break('a', new Error('boom'));

@@ -99,7 +99,7 @@ describe('release of a shard', () => {
     expect(script.setups).toBe(3);
   });
 
-  test('refuses what waits as it is told, lets what runs end, then saves', async () => {
+  test('refuses waiting messages with the given error, lets running ones end, then saves', async () => {
     const script = cell();
     const { handler, send, settled } = host(script);
     const lease = new FakeLease(1);
@@ -118,7 +118,7 @@ describe('release of a shard', () => {
     expect(script.state().written).toEqual(['first', 'long']);
   });
 
-  test('waits no longer than it is given: what does not come to rest is dropped unsaved', async () => {
+  test('waits no longer than its limit: actors that do not come to rest are dropped unsaved', async () => {
     const script = cell();
     const { handler, send, clock, active } = host(script);
     await send('a', 'first', new FakeLease(1)).answer;
@@ -155,7 +155,7 @@ describe('discard of a shard', () => {
     expect(script.context('discard').reason).toBe('lost-ownership');
   });
 
-  test('refuses what waits, and fires the signal of the actor’s life at once', async () => {
+  test('refuses waiting messages, and fires the signal of the actor’s life at once', async () => {
     const script = cell();
     const { handler, send, settled } = host(script);
     const lease = new FakeLease(1);
@@ -175,7 +175,7 @@ describe('discard of a shard', () => {
     expect(script.events).not.toContain('+x');
   });
 
-  test('does not wait for ever for what runs', async () => {
+  test('does not wait for ever for running handlers', async () => {
     const script = cell();
     const { handler, send, clock, active } = host(script);
     await send('a', 'first', new FakeLease(1)).answer;

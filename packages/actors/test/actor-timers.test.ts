@@ -223,7 +223,7 @@ describe('a timer', () => {
   });
 
   test.each(['at once', 'for longer than idleMs'])(
-    'is no activity: its actor passivates though it runs %s',
+    'does not count as activity: its actor passivates though it runs %s',
     async (how) => {
       const script = cell({ idleMs: 1_000 });
       const node = await awake(script);

@@ -251,7 +251,7 @@ describe('a passivation', () => {
     expect(node.active.get('cell')).toBe(1);
   });
 
-  test('that wishes for itself while it fails does not turn in circles', async () => {
+  test('that requests itself while it fails does not loop', async () => {
     let attempts = 0;
     const script = cell({
       idleMs: IDLE_MS,

@@ -100,7 +100,7 @@ describe('a setup that fails because of the chain of the message it runs for', (
     );
   });
 
-  test('fails for all as ever when it is no matter of who came first', async () => {
+  test('fails for all as usual when the order of arrival does not matter', async () => {
     const { honest, setups } = await carts((ctx) => ctx.ref(Cart, 'alice').add());
     for (let i = 0; i < 2; i++) expect(await honest()).toMatchObject({ code: 'CALL_CYCLE' });
     const third = watch([honest()]);

@@ -69,7 +69,7 @@ describe('a handler that never settles', () => {
   });
 });
 
-describe('what runs for no message', () => {
+describe('code that runs for no message', () => {
   test('is overdue once a message has waited behind it in vain: setup', async () => {
     const script = cell();
     const one = await actorNode([script.actor], { caller, node });

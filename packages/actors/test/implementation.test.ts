@@ -47,7 +47,7 @@ test('keeps its handlers in a table without a prototype', () => {
 describe('refuses, naming the actor,', () => {
   test.each([
     ['a missing setup', { setup: undefined }, /^actor counter: setup must be a function, got undefined/],
-    ['handlers that are no object', { handlers: 'add' }, /handlers must be an object, got "add"/],
+    ['handlers that are not an object', { handlers: 'add' }, /handlers must be an object, got "add"/],
     ['no handlers', { handlers: null }, /handlers must be an object, got null/],
     [
       'a missing handler',
@@ -55,7 +55,7 @@ describe('refuses, naming the actor,', () => {
       /handler reset must be a function, got undefined/,
     ],
     [
-      'a handler that is no function',
+      'a handler that is not a function',
       { handlers: { ...handlers, add: 5 } },
       /handler add must be a function, got 5/,
     ],
@@ -69,8 +69,8 @@ describe('refuses, naming the actor,', () => {
       { handlers: { ...handlers, get: setup } },
       /a handler must be for a method of the contract, got "get"/,
     ],
-    ['a passivate that is no function', { passivate: true }, /passivate must be a function, got true/],
-    ['a discard that is no function', { discard: 'no' }, /discard must be a function, got "no"/],
+    ['a passivate that is not a function', { passivate: true }, /passivate must be a function, got true/],
+    ['a discard that is not a function', { discard: 'no' }, /discard must be a function, got "no"/],
     ['an option it does not know', { idle: 5 }, /unknown option "idle"; known: setup, handlers, passivate/],
   ])('%s', (_what, given, message) => {
     expect(implement(given)).toThrow(refusal(message));

@@ -102,7 +102,7 @@ describe('a message that waits in a mailbox', () => {
     }
   });
 
-  test('hears from a node that closes that it was not executed', async () => {
+  test('fails as not executed when its node closes', async () => {
     const script = cell();
     const node = await actorNode([script.actor]);
     const ref = node.ref(Cell, 'k');
@@ -138,7 +138,7 @@ describe('a message that waits in a mailbox', () => {
     expect(refused).toMatchObject([{ code: 'ABORTED', outcome: 'not-executed' }]);
   });
 
-  test('hears nothing of an abort once it runs, but for its signal', async () => {
+  test('notices an abort once it runs only by its signal', async () => {
     const script = cell();
     const handler = actorHandler([script.actor]);
     const setup = script.hold('setup');

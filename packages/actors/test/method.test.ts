@@ -79,7 +79,7 @@ describe('notify', () => {
     });
   });
 
-  test('refuses an output, which nobody would see', () => {
+  test('refuses an output, which no caller would see', () => {
     expect(() => notify({ output: z.number() } as never)).toThrow(refusal(/unknown option "output"/));
   });
 });

@@ -284,7 +284,7 @@ describe('a cycle of requests', () => {
     expect(details).toEqual({ chain: ['renamed/a', 'renamed/a'] });
   });
 
-  test('is none when two actors of different types have one key', async () => {
+  test('does not exist between two actors of different types with one key', async () => {
     const Other = defineActor('other', { go: request<void, string>() });
     const relay = Relay.implement({
       setup: () => null,

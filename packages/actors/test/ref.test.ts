@@ -62,12 +62,12 @@ test.each([null, 5, 'fast'])(
   },
 );
 
-test('gives what the call gives', async () => {
+test('returns what the call returns', async () => {
   const caller = { ...recorder(), requestKey: () => Promise.resolve(7 as never) };
   expect(await Counter.ref(caller, 'k').get()).toBe(7);
 });
 
-test('is no promise: awaiting it gives it back, and makes no call', async () => {
+test('is not a promise: awaiting it returns it, and makes no call', async () => {
   const caller = recorder();
   const ref = Counter.ref(caller, 'k');
   expect('then' in ref).toBe(false);

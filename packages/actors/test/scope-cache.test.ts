@@ -107,7 +107,7 @@ describe('creation', () => {
     ['nothing', undefined],
     ['null', null],
     ['an object without handle()', { dispose() {} }],
-    ['an object whose handle is no method', { handle: 5 }],
+    ['an object whose handle is not a method', { handle: 5 }],
   ])('that returns %s fails the message and is not kept', async (_name, value) => {
     const create = vi.fn(() => value as unknown as KeyedHandler);
     const handler = keyHandler(create);
@@ -188,7 +188,7 @@ describe('a message whose caller gives up while its instance is created', () => 
     expect(events).toEqual(['create k', 'handle k']);
   });
 
-  test('hears nothing of a creation that fails later, which is logged instead', async () => {
+  test('does not get the error of a creation that fails later, which is logged instead', async () => {
     const { handler, creating } = gated();
     const context = contextOf();
     const leaver = call(handler, 'k', context);
@@ -272,7 +272,7 @@ describe('eviction', () => {
     expect(disposed).toEqual(['a']);
   });
 
-  test('goes without a word for handlers that have no dispose', async () => {
+  test('ends silently for handlers that have no dispose', async () => {
     const handler = keyHandler((key) => () => key, { cacheSize: 1 });
     for (const key of ['a', 'b', 'a']) expect(await call(handler, key)).toEqual({ value: key });
   });
@@ -470,7 +470,7 @@ describe('close', () => {
     await Promise.all([failing, closing]);
   });
 
-  test('gives up after closeGraceMs, says what is left, and disposes that when its calls end', async () => {
+  test('gives up after closeGraceMs, logs what is left, and disposes that when its calls end', async () => {
     let fire: (() => void) | undefined;
     const clock: Clock = {
       ...systemClock,

@@ -248,7 +248,7 @@ test('an output is checked also where the input is not', async () => {
   expect(await answerOf(ref.take())).toMatchObject({ code: 'VALIDATION_FAILED', outcome: 'executed' });
 });
 
-test('at most 16 issues are told', async () => {
+test('at most 16 issues are listed', async () => {
   const issues = Array.from({ length: 50 }, (_, i) => ({ message: `issue ${i}` }));
   const { Echo, actor } = echo({ input: validator(() => ({ issues })) });
   const node = await actorNode([actor]);

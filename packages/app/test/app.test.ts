@@ -162,7 +162,7 @@ describe('close', () => {
     await closing;
   });
 
-  test('closes every part even when one fails, and tells of the first failure', async () => {
+  test('closes every part even when one fails, and reports the first failure', async () => {
     const transport = memoryTransport();
     const failing = altered(transport, { close: () => Promise.reject(new Error('cannot close')) });
     const app = await createApp({ transport: () => failing, actors: [greeter.actor] });

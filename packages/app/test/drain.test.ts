@@ -75,7 +75,7 @@ test(
 );
 
 test.skipIf(!hasNatsServer())(
-  'SIGTERM over NATS: the caller in another process gets its answer, the next call finds nobody',
+  'SIGTERM over NATS: the caller in another process gets its answer, the next call finds no node',
   { timeout: RUN_TIMEOUT_MS },
   async () => {
     const Slow = defineActor('slow', { work: request<void, string>() });

@@ -18,7 +18,7 @@ function start() {
 }
 
 describe('a start in a dynamic cluster', () => {
-  test('is over when every shard has an owner, without a word where that is soon', async () => {
+  test('ends when every shard has an owner, and logs nothing when that is soon', async () => {
     const { clock, node, records, isOver } = start();
     await clock.advance(timing.stableMs);
     expect(isOver()).toBe(false);
@@ -27,7 +27,7 @@ describe('a start in a dynamic cluster', () => {
     expect([isOver(), records]).toEqual([true, []]);
   });
 
-  test('says once for how many owners it waits, and what saves the wait', async () => {
+  test('logs once how many owners it waits for, and what avoids the wait', async () => {
     const { clock, records, isOver } = start();
     await clock.advance(2 * timing.stableMs + timing.expiryMs);
     expect(isOver()).toBe(false);
@@ -36,7 +36,7 @@ describe('a start in a dynamic cluster', () => {
     ]);
   });
 
-  test('goes on without owners after two expiries, and says so', async () => {
+  test('goes on without owners after two expiries, and logs that', async () => {
     const { clock, records, isOver } = start();
     await clock.advance(2 * (timing.expiryMs + timing.stableMs) + 20);
     expect(isOver()).toBe(true);

@@ -23,7 +23,7 @@ function topology(epoch: number, { nodeId, inc }: typeof OLD): object {
   return { clusterId: 'c', owners: [[0, epoch, nodeId, inc]] };
 }
 
-test('an owner that fell silent, its connection a black hole, was asked for ever though another had taken over', async () => {
+test('an owner behind a black hole was asked for ever although another had taken over', async () => {
   const { clock, transport, client, call, questions } = startClient();
   const first = call();
   transport.last.reply('here', OLD);
@@ -47,7 +47,7 @@ test('an owner that fell silent, its connection a black hole, was asked for ever
   await client.close();
 });
 
-test('a question for the owners that went to a silent node was not put to another', async () => {
+test('a question for the owners that went to a silent node was not sent to another', async () => {
   const { clock, transport, client, call, questions } = startClient();
   const silent = call();
   transport.last.leave();

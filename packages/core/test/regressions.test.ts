@@ -83,7 +83,7 @@ describe('observers', () => {
   );
 });
 
-describe('a codec that makes neither text nor bytes', () => {
+describe('a codec that returns neither text nor bytes', () => {
   const codec: Codec = {
     name: 'leaky',
     encode: (value) =>

@@ -68,7 +68,7 @@ describe('the network policy', () => {
     ]);
   });
 
-  test('loses packets without a word to the sender', async () => {
+  test('loses packets without an error for the sender', async () => {
     const { node, link } = await echo({ policy: () => [] });
     const effect = send(link);
     await settle();
@@ -88,7 +88,7 @@ describe('the network policy', () => {
     expect(duplicates).toEqual([[1, SELF]]);
   });
 
-  test('delays packets, which then overtake nobody of the same delay', async () => {
+  test('delays packets, which overtake none with the same delay', async () => {
     const clock = fakeClock();
     let delayMs = 30;
     const { node, link } = await echo({ clock, policy: ({ to }) => [to.startsWith('node') ? delayMs : 0] });
@@ -136,7 +136,7 @@ describe('work on the bus', () => {
     expect(done).toBe(600);
   });
 
-  test('counts by the entries that it deals with, and never exceeds 256 of them in a row', async () => {
+  test('counts the entries that it handles, and never exceeds 256 of them in a row', async () => {
     const yields: number[] = [];
     let done = 0;
     const clock = {

@@ -173,7 +173,7 @@ describe('entries of one turn', () => {
     expect(node.arrivals.map(({ payload }) => payload.length)).toEqual([sends[0], sends[2]]);
   });
 
-  test('do not leave when what was told of the frame before has ended them', async () => {
+  test('do not leave when a callback of the frame before has ended them', async () => {
     const { link, node } = await start();
     const [first, last] = [entryOf({ payload: 'x'.repeat(600) }), entryOf({ payload: 'y'.repeat(600) })];
     const onSent = (): void => link.cancel(last.attempt);
@@ -185,7 +185,7 @@ describe('entries of one turn', () => {
     expect(node.cancels).toEqual([]);
   });
 
-  test('that nobody hears fail each', async () => {
+  test('without a subscriber fail each', async () => {
     const { link } = await start();
     const nowhere = { shard: 2 };
     const effects = [1, 2].map(() => send(link, { shard: 2 }, nowhere));
@@ -263,7 +263,7 @@ describe('a failure', () => {
 });
 
 describe('cancel', () => {
-  test('tells the node once, and the sink hears nothing more', async () => {
+  test('tells the node once, and the sink is not called again', async () => {
     const { link, node } = await start(() => undefined);
     const entry = entryOf();
     const effect = send(link, entry);
@@ -278,7 +278,7 @@ describe('cancel', () => {
     expect(effect).toEqual(['sent']);
   });
 
-  test('of a notify tells nobody', async () => {
+  test('of a notify sends nothing', async () => {
     const { link, node } = await start(() => undefined);
     const entry = entryOf({ isNotify: true });
     send(link, entry);
@@ -289,7 +289,7 @@ describe('cancel', () => {
   });
 });
 
-test('release forgets a notify and tells nobody', async () => {
+test('release forgets a notify and sends nothing', async () => {
   const { link, node } = await start(() => undefined);
   const entry = entryOf({ isNotify: true });
   const effect = send(link, entry);

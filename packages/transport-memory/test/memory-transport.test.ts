@@ -112,7 +112,7 @@ describe('close', () => {
     expect(inner[0]!.at(-1)).toMatch(/^error: (TRANSPORT_CLOSED|NO_SUBSCRIBER) not-executed$/);
   });
 
-  test('tells listeners once, and not those that stopped listening', async () => {
+  test('calls listeners once, except those that stopped listening', async () => {
     const transport = memoryTransport();
     const events: ConnectionEvent[] = [];
     const others: ConnectionEvent[] = [];
@@ -187,7 +187,7 @@ describe('an announcement', () => {
     expect(packets).toEqual([one, one]);
   });
 
-  test('is not heard by a link that was closed before it listened', async () => {
+  test('does not reach a link that was closed before it listened', async () => {
     const transport = memoryTransport();
     const link = transport.openLink({ clientId: 1 });
     await link.close();

@@ -103,7 +103,7 @@ describe('a borrowed connection', () => {
 });
 
 describe('listeners', () => {
-  test('that throw are logged, and the others still hear', async () => {
+  test('that throw are logged, and the others are still called', async () => {
     const connection = scriptedConnection();
     const err = new Error('listener');
     const logger = recordLog();
@@ -124,7 +124,7 @@ describe('listeners', () => {
     );
   });
 
-  test('that stopped listening hear nothing', async () => {
+  test('that stopped listening are not called', async () => {
     const connection = scriptedConnection();
     const transport = await natsTransport({ connection: connection.nats });
     const states: string[] = [];

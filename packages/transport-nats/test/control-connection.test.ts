@@ -68,7 +68,7 @@ describe.skipIf(!hasNatsServer())('a connection of membership', () => {
     return promise;
   }
 
-  test('tells what nobody answers, until it is closed', async () => {
+  test('publishes without an answer until it is closed', async () => {
     const peer = await connect({ servers: server.url, user: 'all', pass: 'p' });
     const heard: string[] = [];
     const first = deferred();
@@ -89,7 +89,7 @@ describe.skipIf(!hasNatsServer())('a connection of membership', () => {
     await peer.close();
   });
 
-  test('asks and hears nothing any more once it is closed', async () => {
+  test('sends and receives nothing once it is closed', async () => {
     const own = await open();
     await own.close();
     const asked = own.request({ subject: 'a', bytes: undefined, headers: undefined, timeoutMs: 1_000 });
@@ -104,7 +104,7 @@ describe.skipIf(!hasNatsServer())('a connection of membership', () => {
     expect(await refusal.promise).toMatchObject({ code: 'NO_PERMISSION' });
   });
 
-  test('asks and tells nothing under what is no plain subject', async () => {
+  test('sends nothing to a subject that is not plain', async () => {
     const own = await open();
     const seen: string[] = [];
     const all = await connect({ servers: server.url, user: 'all', pass: 'p' });
@@ -123,7 +123,7 @@ describe.skipIf(!hasNatsServer())('a connection of membership', () => {
     expect(seen).toEqual(['last']);
   });
 
-  test('logs what a subscriber throws, and goes on telling it', async () => {
+  test('logs what a subscriber throws, and goes on calling it', async () => {
     const own = await open();
     const second = deferred();
     let count = 0;
@@ -144,7 +144,7 @@ describe.skipIf(!hasNatsServer())('a connection of membership', () => {
     });
   });
 
-  test('dials until somebody answers', async () => {
+  test('dials until a server answers', async () => {
     const own = await open();
     const failed = untilLogged(1);
     await server.kill();

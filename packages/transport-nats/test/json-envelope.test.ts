@@ -217,7 +217,7 @@ describe('an envelope', () => {
     ['ttl_ms', ['5', {}, true]],
     ['data', [5, {}, 'a', 'abc', 'ab=c', '====', 'ab==cd==', 'a b=', 'YW-_']],
     ['headers', [5, 'a', [], { a: 5 }, { a: null }, { [KEY_HEADER]: 5 }]],
-  ])('with a bad %s is refused, saying where to tell', (field, values) => {
+  ])('with a bad %s is refused, and the error says where to reply', (field, values) => {
     for (const value of values) {
       expect(() => parseValue({ shard: 1, type: 'T', reply_to: '_INBOX.a', [field]: value })).toThrow(
         expect.objectContaining({
@@ -232,7 +232,7 @@ describe('an envelope', () => {
     }
   });
 
-  test.each([[5], [{}], [[]], [true]])('with the reply_to %j is refused, and nowhere told', (replyTo) => {
+  test.each([[5], [{}], [[]], [true]])('with the reply_to %j is refused without a reply', (replyTo) => {
     expect(() => parseValue({ shard: 1, type: 'T', reply_to: replyTo })).toThrow(
       expect.objectContaining({ code: 'INVALID_ENVELOPE', details: undefined }),
     );
@@ -286,7 +286,7 @@ describe('a reply', () => {
   });
 
   test.each(['{"err":5}', '{"err":{"code":1}}', '{"err":true}', '{"error":"boom"}', '{"error":5,"err":""}'])(
-    'that failed in an unknown form is no success: %s',
+    'that failed in an unknown form is not a success: %s',
     (text) => {
       expect(reply(text).error).toMatchObject({ outcome: 'unknown', retryable: false });
     },

@@ -111,7 +111,7 @@ describe('a server that is watched', () => {
     expect(silences).toEqual([]);
   });
 
-  test('is no longer asked once the watch has ended, nor when a ping failed', async () => {
+  test('is no longer pinged once the watch has ended, nor when a ping failed', async () => {
     const stop = watch();
     await clock.advance(PING_MS);
     pings[0]!.reject(new Error('closed'));

@@ -30,7 +30,7 @@ describe('the ways back', () => {
   });
 });
 
-test('a client that was not heard of for a minute is forgotten', async () => {
+test('a client that sent nothing for a minute is forgotten', async () => {
   const { clock, routeTo } = await start();
   const [idle, busy] = [routeTo('_INBOX.idle.1'), routeTo('_INBOX.busy.1')];
   for (let second = 1; second <= 70; second++) {

@@ -24,7 +24,7 @@ describe('an error of the NATS client', () => {
     });
   });
 
-  test('has the outcome of whoever knows better', () => {
+  test('has the outcome that the caller knows', () => {
     expect(fromNatsError(natsError('DISCONNECT', 'why'), 'publish', 'not-executed')).toMatchObject({
       code: 'CONNECTION_LOST',
       outcome: 'not-executed',
@@ -38,7 +38,7 @@ describe('an error of the NATS client', () => {
     );
   });
 
-  test('may be no error at all', () => {
+  test('need not be an Error', () => {
     expect(fromNatsError('odd', 'publish')).toMatchObject({
       code: 'INTERNAL',
       message: 'cannot publish: odd',

@@ -126,7 +126,7 @@ describe('a server', () => {
       'a:123456',
       '[::1',
     ],
-  ])('%j is none, and its text is not shown', (server) => {
+  ])('%j is refused without showing its text', (server) => {
     const options = { servers: ['good:4222', server] };
     expect(() => resolve(options)).toThrow(
       refusal(String.raw`^natsTransport: servers\[1\] must be host:port`),

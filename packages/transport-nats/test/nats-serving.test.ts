@@ -103,7 +103,7 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
     expect(transport.stats).toMatchObject({ malformed: 4, unsupportedVersions: 0 });
   });
 
-  test('runs a native message without a reply subject, and answers nobody', async () => {
+  test('runs a native message without a reply subject, and sends no answer', async () => {
     const arrivals: Arrival[] = [];
     await serve(
       receiver((arrival) => {

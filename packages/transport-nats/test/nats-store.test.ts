@@ -41,7 +41,7 @@ describe.skipIf(!hasNatsServer())('a bucket in JetStream', () => {
     return store;
   }
 
-  test('is made once by many who try at the same time, whoever is first', async () => {
+  test('is created once by many clients that try at the same time', async () => {
     for (let round = 0; round < 60; round++) {
       const cluster = nextCluster();
       const makers = await Promise.all(Array.from({ length: 4 }, () => open({ cluster })));
@@ -77,14 +77,14 @@ describe.skipIf(!hasNatsServer())('a bucket in JetStream', () => {
     expect(await store.read('h.a', TIMEOUT_MS)).toBeUndefined();
   });
 
-  test('is not made where another stream has its name, and a write gives up in time', async () => {
+  test('is not created where another stream has its name, and a write gives up in time', async () => {
     const cluster = nextCluster();
     await manager.streams.add({ name: `KV_${cluster}`, subjects: [`elsewhere.${cluster}`] });
     const store = await open({ cluster });
     expect(await store.cas(CONFIG_KEY, 0, 'x', 100)).toEqual({ kind: 'unknown' });
   });
 
-  test('is not made where another stream takes its subjects, and provisioning says so', async () => {
+  test('is not created where another stream takes its subjects, and provisioning says so', async () => {
     const cluster = nextCluster();
     const name = `taker-of-${cluster}`;
     await manager.streams.add({ name, subjects: [`$KV.${cluster}.s.*`] });
@@ -99,7 +99,7 @@ describe.skipIf(!hasNatsServer())('a bucket in JetStream', () => {
     });
   });
 
-  test('cannot be listed by a user who may make no consumer', async () => {
+  test('cannot be listed by a user who may not create a consumer', async () => {
     const config = `
       jetstream {}
       authorization { users = [
@@ -115,7 +115,7 @@ describe.skipIf(!hasNatsServer())('a bucket in JetStream', () => {
     await Promise.all([all.close(), few.close()]);
   });
 
-  test('logs what a listener of the connection throws, and tells the others', async () => {
+  test('logs what a listener of the connection throws, and calls the others', async () => {
     await using own = await startNatsServer({ args: ['-js'] });
     const errors: unknown[] = [];
     const logger: Logger = { ...silentLogger, error: (fields) => errors.push(fields) };
@@ -131,7 +131,7 @@ describe.skipIf(!hasNatsServer())('a bucket in JetStream', () => {
     await store.close();
   });
 
-  test('is watched no longer by a listener that closes its watch when it hears of a gap', async () => {
+  test('is watched no longer by a listener that closes its watch when it gets a gap', async () => {
     await using own = await startNatsServer({ args: ['-js'] });
     const store = await open({ servers: own.url, timing: 'fast' });
     await store.cas(CONFIG_KEY, 0, 'x', TIMEOUT_MS);

@@ -69,7 +69,7 @@ function control(fields: Record<string, string>, reply = '', code = 100): Msg {
 
 const codes = () => heard.map((item) => ('code' in item ? item.code : item.revision));
 
-test('tells entries with their place in the stream, whatever the form of the reply subject', () => {
+test('reports entries with their place in the stream, whatever the form of the reply subject', () => {
   deliver(entry(1));
   deliver(entry(2, '$JS.ACK.hub.acchash.KV_b.c1.1.50.2.123.7.token'));
   expect(heard).toEqual([
@@ -78,7 +78,7 @@ test('tells entries with their place in the stream, whatever the form of the rep
   ]);
 });
 
-test('passes over what is no entry of the bucket', () => {
+test('skips messages that are not entries of the bucket', () => {
   deliver({ ...entry(1), subject: 'elsewhere' });
   deliver(entry(2));
   expect(codes()).toEqual([42]);
@@ -91,7 +91,7 @@ test.each([
   ['a message names a revision that is none', () => entry(1, '$JS.ACK.KV_b.c1.1.x.1.123.7')],
   ['a heartbeat is ahead', () => control({ 'Nats-Last-Consumer': '1' })],
   ['the server ends it', () => control({}, '', 409)],
-])('ends when %s, once, and tells nothing more', (_what, message) => {
+])('ends when %s, once, and reports nothing more', (_what, message) => {
   deliver(message());
   deliver(entry(1));
   expect(codes()).toEqual(['CONNECTION_LOST']);
@@ -135,7 +135,7 @@ describe('it ends', () => {
   });
 });
 
-test('tells nothing once it is closed, and leaves no timer', () => {
+test('reports nothing once it is closed, and leaves no timer', () => {
   consumer.close();
   consumer.close();
   deliver(entry(1));

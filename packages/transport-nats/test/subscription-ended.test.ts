@@ -44,7 +44,7 @@ describe.skipIf(!hasNatsServer())('a subscription that the server ends', () => {
     process.kill(server.pid!, 'SIGHUP');
   };
 
-  test('as its permission was taken away says so, and is logged', async () => {
+  test('because its permission was revoked reports it, and is logged', async () => {
     const denied = await transport.serve({ shard: 1 }, echo(), SELF);
     reload('"clstr.shard.2", "_INBOX.>"');
     expect(await denied.ended).toMatchObject({

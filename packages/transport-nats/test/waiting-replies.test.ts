@@ -148,14 +148,14 @@ describe('a reply that is ready while the connection is down', () => {
   });
 });
 
-describe('whoever waits for them to leave', () => {
-  test('waits for nothing when none wait', async () => {
+describe('the wait for them to leave', () => {
+  test('ends at once when none wait', async () => {
     const { waiting, clock } = await start();
     await waiting.settle(1_000);
     expect(clock.timerCount).toBe(0);
   });
 
-  test('is done when the connection is back', async () => {
+  test('ends when the connection is back', async () => {
     const { waiting, route, lose, comeBack, entry, frames, clock } = await start();
     await lose();
     route.reply(entry(1), '1', false);
@@ -169,7 +169,7 @@ describe('whoever waits for them to leave', () => {
   test.each([
     ['the limit', 300, 1_000],
     ['the time of the last caller', 10_000, 300],
-  ])('is done after %s', async (_, limitMs, ttlMs) => {
+  ])('ends after %s', async (_, limitMs, ttlMs) => {
     const { waiting, route, lose, entry, clock } = await start();
     await lose();
     route.reply(entry(1, ttlMs), '1', false);

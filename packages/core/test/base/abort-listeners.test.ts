@@ -21,7 +21,7 @@ test('many that wait for one signal share a listener, which goes with the last o
   expect(listenersOf(signal)).toBe(0);
 });
 
-test('a signal that fires tells all that still wait, those that begin after a pause too', () => {
+test('a signal that fires calls all that still wait, even those that began after a pause', () => {
   const controller = new AbortController();
   const [first, second, third] = [abortable(), abortable(), abortable()];
   listenForAbort(controller.signal, first);
@@ -33,7 +33,7 @@ test('a signal that fires tells all that still wait, those that begin after a pa
   expect([first.reasons, second.reasons, third.reasons]).toEqual([[], [reason], [reason]]);
 });
 
-test('one that stops listening while the signal fires is told nothing', () => {
+test('one that stops listening while the signal fires is not called', () => {
   const controller = new AbortController();
   const second = abortable();
   const first = {
@@ -47,7 +47,7 @@ test('one that stops listening while the signal fires is told nothing', () => {
   expect(second.reasons).toEqual([]);
 });
 
-test('anySignal() fires with the first of its signals, and lets go of all of them', () => {
+test('anySignal() fires with the first of its signals, and detaches from all of them', () => {
   const [a, b] = [new AbortController(), new AbortController()];
   const [signal, letGo] = anySignal([a.signal, b.signal]);
   expect([listenersOf(a.signal), listenersOf(b.signal)]).toEqual([1, 1]);

@@ -22,7 +22,7 @@ describe('detached()', () => {
     });
   });
 
-  test('passes on what the function throws, and is back in the context of the caller then', () => {
+  test('passes on an error of the function, and returns to the context of the caller', () => {
     const error = new Error('on purpose');
     store.run('caller', () => {
       expect(() =>

@@ -11,7 +11,7 @@ test('reports work that fails, by its name', async () => {
   expect(error).toHaveBeenCalledExactlyOnceWith({ err }, 'cleaning up failed');
 });
 
-test('says nothing of work that succeeds', async () => {
+test('logs nothing about work that succeeds', async () => {
   const error = vi.fn();
   const work = Promise.resolve(5);
   inBackground(work, 'cleaning up', { ...silentLogger, error });

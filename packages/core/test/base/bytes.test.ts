@@ -40,7 +40,7 @@ describe('text', () => {
     [[0xed, 0xa0, 0x80]],
     [[0xf5, 0x80, 0x80, 0x80]],
     [[0x61, 0xe2, 0x82]],
-  ])('is not what the bytes %j are', (bytes) => {
+  ])('cannot be read from the bytes %j', (bytes) => {
     expect(() => decodeText(Uint8Array.from(bytes))).toThrow(TypeError);
     expect(decodeTextLossy(Uint8Array.from(bytes))).toContain('\ufffd');
   });

@@ -111,7 +111,7 @@ describe('isClstrError', () => {
   });
 });
 
-test.each(['', 'timeout', 'toString', '__proto__', 'constructor'])('"%s" is no error code', (text) => {
+test.each(['', 'timeout', 'toString', '__proto__', 'constructor'])('"%s" is not an error code', (text) => {
   expect(isErrorCode(text)).toBe(false);
 });
 

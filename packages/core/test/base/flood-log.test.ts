@@ -33,7 +33,7 @@ test('each kind and each second has its own ten lines', async () => {
   expect(log.warn('a', {}, 'again')).toBe(true);
 });
 
-test('what stays below the bound needs no timer', () => {
+test('lines below the bound need no timer', () => {
   const { log, clock } = create();
   for (let i = 0; i < 10; i++) log.warn('a', {}, 'a');
   expect(clock.timerCount).toBe(0);

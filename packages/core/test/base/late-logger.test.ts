@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { LateLogger } from '../../src/base/late-logger.ts';
 import { recordLog } from '@clstr/testing/internal';
 
-test('a late logger is silent until it is told where to log', () => {
+test('a late logger is silent until it gets a logger', () => {
   const logger = new LateLogger();
   const log = recordLog();
   logger.error({}, 'before');

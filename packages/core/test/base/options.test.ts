@@ -22,7 +22,7 @@ test('the defaults are frozen and allowed', () => {
 });
 
 describe('checkKnownOptions', () => {
-  test('takes any part of what is known', () => {
+  test('takes any subset of the known options', () => {
     for (const given of [{}, { a: 1 }, { a: undefined, b: null }]) {
       expect(() => {
         checkKnownOptions('owner', given, ['a', 'b']);
@@ -30,7 +30,7 @@ describe('checkKnownOptions', () => {
     }
   });
 
-  test('names what is not known, and what is', () => {
+  test('names the unknown option, and the known ones', () => {
     expect(() => {
       checkKnownOptions('owner', { a: 1, C: 2 }, ['a', 'b']);
     }).toThrow(refusal('owner: unknown option "C"; known: a, b'));
@@ -64,7 +64,7 @@ describe('checkString', () => {
     expect(checkString('owner', 'id', 'abc', /^[a-c]+$/)).toBe('abc');
   });
 
-  test('refuses what is no string', () => {
+  test('refuses a value that is not a string', () => {
     expect(() => checkString('owner', 'seed', 5)).toThrow(refusal('owner: seed must be a string, got 5'));
   });
 
@@ -93,6 +93,6 @@ test.each([
   [{ 's3cr3t pass': 1 }, 'unknown option "s3cr3t…"; known: servers'],
   [{ ['x'.repeat(1_000)]: 1 }, `unknown option "${'x'.repeat(32)}…"; known: servers`],
   [{ '\n\u001b[2J': 1 }, 'unknown option "…"; known: servers'],
-])('of an unknown option at most the first word is shown: %j', (given, message) => {
+])('an error shows at most the first word of an unknown option: %j', (given, message) => {
   expect(() => checkKnownOptions('owner', given, ['servers'])).toThrow(refusal(`owner: ${message}`));
 });

@@ -9,20 +9,20 @@ function fixed(...pattern: number[]): Random {
 }
 
 describe('systemRandom', () => {
-  test('gives as many bytes as asked for, others each time', () => {
+  test('gives the requested number of bytes, different ones each time', () => {
     expect([0, 1, 16].map((count) => systemRandom.bytes(count).length)).toEqual([0, 1, 16]);
     expect(systemRandom.bytes(16)).not.toEqual(systemRandom.bytes(16));
   });
 });
 
 describe('randomId', () => {
-  test('has the length asked for and is a valid subject token', () => {
+  test('has the requested length and is a valid subject token', () => {
     for (const length of [1, 6, 10, 22]) {
       expect(randomId(systemRandom, length)).toMatch(new RegExp(`^[A-Za-z0-9_-]{${length}}$`));
     }
   });
 
-  test('is given by the random bytes alone, so that a seeded run repeats', () => {
+  test('depends on the random bytes alone, so that a seeded run repeats', () => {
     expect(randomId(fixed(1, 2, 3), 10)).toBe(randomId(fixed(1, 2, 3), 10));
     expect(randomId(fixed(1, 2, 3), 10)).not.toBe(randomId(fixed(4, 5, 6), 10));
   });

@@ -17,7 +17,7 @@ test('does the first 256 items at once, and as many in each later turn', async (
   expect(done).toEqual(numbers(600));
 });
 
-test('shares its turns among all that is given to it', async () => {
+test('shares its turns among all its work', async () => {
   const turns: (() => void)[] = [];
   const slices = new Slices({ ...fakeClock(), macrotask: (fn) => void turns.push(fn) });
   let done = 0;

@@ -30,7 +30,7 @@ describe('resolve', () => {
   const spec = { size: integer(1, 10, 5), label: optional(text()), on: callback<() => void>() };
   const on = (): void => {};
 
-  test('gives every option of the table, frozen, with defaults for what is not given or undefined', () => {
+  test('returns every option of the table, frozen, with defaults for missing and undefined ones', () => {
     const resolved = resolve('owner', spec, { on, size: undefined });
     expect(resolved).toEqual({ size: 5, label: undefined, on });
     expect(Object.keys(resolved)).toEqual(['size', 'label', 'on']);
@@ -47,14 +47,14 @@ describe('resolve', () => {
     );
   });
 
-  test('refuses a value, null too, by owner and name, and what has to be given', () => {
+  test('names owner and option when it refuses a value, even null, or misses a required one', () => {
     expect(() => resolve('owner', spec, { on, size: null })).toThrow(
       refusal('owner: size must be a whole number from 1 to 10, got null'),
     );
     expect(() => resolve('owner', spec, {})).toThrow(refusal('owner: on must be a function, got undefined'));
   });
 
-  test('asks the rule after the names and before the values', () => {
+  test('checks the rule after the names and before the values', () => {
     const order: string[] = [];
     const rule = (options: { size?: number; sice?: number }): void => {
       order.push(`rule of ${String(options.size)}`);

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { TypeLabels } from '../../src/base/type-labels.ts';
 
 describe('the label of a message type', () => {
-  test('is the type when it is declared, and other when it is not, whatever became of the message', () => {
+  test('is the type when it is declared, and other when it is not, whatever the outcome', () => {
     const labels = new TypeLabels(['Get']);
     expect([labels.of('Get', false), labels.of('Set', true), labels.of('Set', true)]).toEqual([
       'Get',

@@ -291,7 +291,7 @@ describe('an abort', () => {
     expect(transport.cancelled).toEqual([1]);
   });
 
-  test('after the end is not listened for', async () => {
+  test('after the end has no effect', async () => {
     const { client, transport } = start();
     const controller = new AbortController();
     const remove = vi.spyOn(controller.signal, 'removeEventListener');

@@ -150,7 +150,7 @@ describe('the options of createClient', () => {
 });
 
 describe('a call', () => {
-  test('carries key, shard, type, payload and what is left of its time', async () => {
+  test('carries key, shard, type, payload and the rest of its time', async () => {
     const { client, transport, clock } = start();
     const call = client.requestKey('key', 'Get', { a: 1 }, { timeoutMs: 100, headers: { tenant: 'x' } });
     const { entry, to } = transport.last;
@@ -313,7 +313,7 @@ describe('headers', () => {
 });
 
 describe('interceptors', () => {
-  test('run around a call, the first outermost, and see what it was given', async () => {
+  test('run around a call, the first outermost, and see its arguments', async () => {
     const order: string[] = [];
     const named =
       (name: string): ClientInterceptor =>
@@ -424,7 +424,7 @@ describe('interceptors', () => {
     expect(transport.sent).toHaveLength(1);
   });
 
-  test('do not see what is wrong already', async () => {
+  test('do not see a call that is wrong already', async () => {
     let count = 0;
     const { client } = start({ interceptors: [(call, next) => (count++, next(call))] });
     await endOf(client.requestKey('', 'Get'));
@@ -574,7 +574,7 @@ describe('nodeInfo', () => {
 });
 
 describe('metrics', () => {
-  test('hear of each request with its duration, and whether it succeeded', async () => {
+  test('get the duration of each request, and whether it succeeded', async () => {
     const metrics = recordMetrics();
     const { client, transport, clock } = start({ metrics });
     const good = client.requestKey('key', 'Get', 1, { timeoutMs: 300 });
@@ -591,7 +591,7 @@ describe('metrics', () => {
     ]);
   });
 
-  test('hear of a notify once, when it is handed over or fails before', async () => {
+  test('get a notify once, when it is handed over or fails before', async () => {
     const metrics = recordMetrics();
     const { client, transport, clock } = start({ metrics });
     const notify = client.notifyKey('key', 'Poke', 1, { timeoutMs: 100 });
@@ -606,7 +606,7 @@ describe('metrics', () => {
     expect(metrics.calls.slice(1)).toEqual([['notifyEnded', 'Poke', false]]);
   });
 
-  test('hear of a notify again when it is refused for good after it was handed over', async () => {
+  test('get a notify again when it is refused for good after it was handed over', async () => {
     const metrics = recordMetrics();
     const { client, transport, clock } = start({ metrics, onNotifyFailed: () => undefined });
     const notify = client.notifyKey('key', 'Poke', 1, { timeoutMs: 100 });
@@ -763,7 +763,7 @@ describe('a notify', () => {
     ]);
   });
 
-  test('that failed is logged when nobody listens for it', async () => {
+  test('that failed is logged when there is no listener', async () => {
     const logger = recordLog();
     const { client, transport } = start({ logger });
     await Promise.all([client.notifyShard(1, 'Poke'), transport.last.left()]);
@@ -777,7 +777,7 @@ describe('a notify', () => {
     ]);
   });
 
-  test('whose listener throws is logged, and harms nobody', async () => {
+  test('whose listener throws is logged, and harms no other', async () => {
     const logger = recordLog();
     const err = new Error('listener');
     const { client, transport } = start({
@@ -800,7 +800,7 @@ describe('a notify', () => {
     expect(transport.cancelled).toEqual([]);
   });
 
-  test('beyond 16,384 that could be refused lets go of the oldest', async () => {
+  test('beyond 16,384 that could be refused releases the oldest', async () => {
     const { client, transport } = start();
     for (let i = 0; i < 16_384; i++) {
       void client.notifyShard(1, 'Poke');
@@ -814,7 +814,7 @@ describe('a notify', () => {
     expect(transport.released).toEqual([1, 2]);
   });
 
-  test('beyond 64 MiB of payload lets go of the oldest, and what ended no longer counts', async () => {
+  test('beyond 64 MiB of payload releases the oldest, and ended ones no longer count', async () => {
     const { client, transport } = start();
     const big = new Uint8Array(40 * 1024 * 1024);
     const half = big.subarray(0, 20 * 1024 * 1024);
@@ -861,7 +861,7 @@ describe('a second reply', () => {
 describe('while nodes come back after a lost connection', () => {
   const nobody = new ClstrError('NO_SUBSCRIBER', 'nobody listens');
 
-  test('a request that finds nobody is repeated, for two seconds', async () => {
+  test('a request that finds no node is repeated, for two seconds', async () => {
     const { client, transport, clock } = start();
     transport.become('disconnected');
     transport.become('connected');
@@ -909,7 +909,7 @@ describe('while nodes come back after a lost connection', () => {
     expect(transport.sent).toHaveLength(2);
   });
 
-  test('the first connection is no return', async () => {
+  test('the first connection does not count as a return', async () => {
     const { client, transport } = start();
     transport.become('connected');
     const call = endOf(client.requestShard(1, 'Get'));
@@ -945,7 +945,7 @@ describe('close', () => {
     return client.close();
   }
 
-  test('ends what waits as ABORTED, unknown once it has left', async () => {
+  test('ends waiting calls as ABORTED, unknown once they have left', async () => {
     const { client, transport } = start();
     const left = endOf(client.requestShard(1, 'Get'));
     transport.last.leave();
@@ -999,7 +999,7 @@ describe('close', () => {
     expect(new Set(transport.events)).toEqual(new Set(['link closed']));
   });
 
-  test('refuses what comes later', async () => {
+  test('refuses later calls', async () => {
     const { client, transport } = start();
     await closing(client);
     for (const call of [

@@ -40,7 +40,7 @@ describe('a client with default routing', () => {
     expect(questions()[0]!.to).toEqual({ topology: true });
   });
 
-  test('works as in a static cluster when nobody answers: a refused request fails at once', async () => {
+  test('works as in a static cluster when no node answers: a refused request fails at once', async () => {
     const { client, clock, questions, calls } = start();
     questions()[0]!.fail(NOBODY);
     const answer = endOf(client.requestShard(3, 'Get'));

@@ -204,7 +204,7 @@ describe('a call that waits for an owner which was replaced', () => {
     await expect(ended).rejects.toMatchObject({ code: 'TIMEOUT', outcome: 'unknown' });
   });
 
-  test('is not sent again as a notify: the silence of a notify says nothing', async () => {
+  test('is not sent again as a notify: the silence of a notify proves nothing', async () => {
     const { clock, client, calls, sent, takeOver } = await follow();
     const told = client.notifyKey('k', 'Tell', 1, IDEMPOTENT);
     calls()[0]!.leave();

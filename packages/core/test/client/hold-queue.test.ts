@@ -135,14 +135,14 @@ describe('thousands of calls of one key', () => {
     };
   };
 
-  test('are kept in time that is in proportion, in whatever order they were refused', async () => {
+  test('are kept in proportional time, in whatever order they were refused', async () => {
     const growth = await processorGrowth(4_000, held, ({ holdQueue, calls }) => {
       for (const call of calls) holdQueue.hold(call);
     });
     expect(growth).toBeLessThan(4);
   });
 
-  test('end in time that is in proportion, in whatever order that is', async () => {
+  test('end in proportional time, in whatever order that is', async () => {
     const prepare = (count: number) => {
       const { holdQueue, calls } = held(count);
       for (const call of calls) holdQueue.hold(call);
@@ -156,7 +156,7 @@ describe('thousands of calls of one key', () => {
   });
 });
 
-describe('what is kept back is bounded', () => {
+describe('the room for held calls is bounded', () => {
   test('at 65,536 calls', () => {
     const { holdQueue, call } = start();
     const calls = Array.from({ length: 65_536 }, (_, i) => call(`${i}`, `key-${i % 10}`));
@@ -228,7 +228,7 @@ describe('a request that follows its cluster', () => {
     expect(await answer).toBe('done');
   });
 
-  test('is not repeated when nothing could change the refusal', async () => {
+  test('is not repeated after a refusal that nothing can change', async () => {
     const { client, calls, clock } = follow();
     const answer = endOf(client.requestShard(3, 'Get'));
     calls()[0]!.refuse(new ClstrError('UNKNOWN_TYPE', 'no'));
@@ -303,7 +303,7 @@ describe('a request that follows its cluster', () => {
     expect(clock.timerCount).toBe(0);
   });
 
-  test('is OVERLOADED when 64 MiB of others are kept back', async () => {
+  test('is OVERLOADED when 64 MiB of others are held', async () => {
     const { client, calls } = follow();
     const half = new Uint8Array(32 * 1024 * 1024);
     const answers = [1, 2].map(() => endOf(client.requestKey('k', 'A', half)));

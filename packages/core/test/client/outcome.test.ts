@@ -198,7 +198,7 @@ describe('the outcome of a call', () => {
     },
   );
 
-  test('an idempotent call that left its silent owner and met nobody ended as not executed', async () => {
+  test('an idempotent call that left its silent owner and found no node ended as not executed', async () => {
     const history = new History('topology', true);
     history.do({ kind: 'leaves' });
     history.do({ kind: 'new owner' });

@@ -27,7 +27,7 @@ async function showPage(client: Client): Promise<ClstrError> {
 }
 
 describe('the stack of a failure', () => {
-  test('names who awaits the call, though the error came over the wire', async () => {
+  test('names the function that awaits the call, though the error came over the wire', async () => {
     const { client, transport } = start();
     const shown = showPage(client);
     transport.last.refuse(errorFromRecord({ code: 'ACTOR_ERROR', actorCode: 'NO', message: 'none left' }));
@@ -37,7 +37,7 @@ describe('the stack of a failure', () => {
     expect(error.stack).toContain('stacks.test.ts');
   });
 
-  test('names who awaits a call that timed out, and none of what timed it out', async () => {
+  test('names the function that awaits a call that timed out, and no code that timed it out', async () => {
     const { client, clock } = start();
     const shown = showPage(client);
     await clock.advance(200);

@@ -55,7 +55,7 @@ describe('a question', () => {
     expect(transport.cancelled).toEqual([1]);
   });
 
-  test('is asked once at a time, and again after a pause when somebody asked meanwhile', async () => {
+  test('is asked once at a time, and again after a pause when it was due in the meantime', async () => {
     const { topology, transport, clock } = start();
     for (let i = 0; i < 3; i++) topology.refresh();
     expect(transport.sent).toHaveLength(1);
@@ -341,13 +341,13 @@ describe('an answer', () => {
     owners([3, '1', 'a', 'i']),
     owners([3, 1, 5, 'i']),
     owners([3, 1, 'a', 5]),
-  ])('that is malformed teaches nothing: %j', async (answer) => {
+  ])('that is malformed has no effect: %j', async (answer) => {
     const { told, routes, moved } = start();
     await told(answer);
     expect([known(routes), moved]).toEqual([[], []]);
   });
 
-  test('with one malformed owner still teaches the others', async () => {
+  test('with one malformed owner still yields the others', async () => {
     const { told, routes } = start();
     await told(owners([3], [4, 1, 'a', 'i']));
     expect(known(routes).map(([shard]) => shard)).toEqual([4]);
@@ -368,7 +368,7 @@ describe('an answer', () => {
     ['a', ''],
     ['a.b', 'i'],
     ['x'.repeat(65), 'i'],
-  ])('with an owner %j, %j that no node is called teaches nothing', async (nodeId, inc) => {
+  ])('with an owner %j, %j that is not a valid name has no effect', async (nodeId, inc) => {
     const { told, routes, moved } = start();
     await told(owners([3, Number.MAX_SAFE_INTEGER, nodeId, inc]));
     expect([known(routes), moved, routes.epochOf(3)]).toEqual([[], [], 0]);
@@ -376,7 +376,7 @@ describe('an answer', () => {
     expect(routes.get(3)).toEqual({ nodeId: 'b', inc: 'j' });
   });
 
-  test('that is not of the codec teaches nothing, and does not break the client', async () => {
+  test('that the codec cannot decode has no effect, and does not break the client', async () => {
     const { topology, transport, routes, clock } = start();
     topology.refresh();
     transport.last.replyEncoded('{');
@@ -468,7 +468,7 @@ describe('a call of a client that follows its cluster', () => {
     },
   );
 
-  test('that meets an owner which has to prove itself waits for it, and asks whether there is another', async () => {
+  test('that meets an owner which has to prove itself waits for it, and asks for another', async () => {
     const { client, calls, questions, clock } = follow();
     await clock.advance(PAUSE_MS);
     const answer = client.requestShard(3, 'Get');
@@ -480,7 +480,7 @@ describe('a call of a client that follows its cluster', () => {
     expect(await answer).toBe('done');
   });
 
-  test('whose shard is moving waits, and asks who owns it by now', async () => {
+  test('whose shard is moving waits, and asks for its owner', async () => {
     const { client, calls, questions, clock } = follow();
     await clock.advance(PAUSE_MS);
     void client.requestShard(3, 'Get').catch(() => undefined);

@@ -144,7 +144,7 @@ describe('of two services that start at the same moment', () => {
     expect(subject.misfitWith('a')).toBeUndefined();
   });
 
-  test('what was there at the check is not looked at again', async () => {
+  test('members present at the check are not checked again', async () => {
     const { up, check, subject } = company();
     up('a', ORDERS, 'up');
     await check(timing.expiryMs + timing.heartbeatMs);

@@ -77,7 +77,7 @@ describe('a session', () => {
     expect(events).toEqual(['valid', 'expired']);
   });
 
-  test('tells how long it has been valid without a break', async () => {
+  test('knows how long it has been valid without a break', async () => {
     const { session, clock, store } = start();
     await clock.advance(1_000);
     expect(session.validForMs).toBe(1_000);
@@ -92,7 +92,7 @@ describe('a session', () => {
 });
 
 describe('an expired lease', () => {
-  test('is told when the lease is over, also when nobody asks', async () => {
+  test('is reported even when nothing asks', async () => {
     const { clock, store, events, session } = start();
     store.effect = () => 'lost';
     await clock.advance(LEASE_MS);
@@ -102,7 +102,7 @@ describe('an expired lease', () => {
     expect(session.leaseTerm).toBe(1);
   });
 
-  test('shows at the first question after a pause, before any timer has run', () => {
+  test('shows at the first check after a pause, before any timer has run', () => {
     const { clock, events, session } = start();
     clock.pause(LEASE_MS + 1);
     expect(events).toEqual(['valid']);
@@ -142,7 +142,7 @@ describe('an expired lease', () => {
     expect(events).toEqual(['valid', 'expired', 'valid']);
   });
 
-  test('that nobody noticed while a heartbeat was under way counts all the same', async () => {
+  test('counts even if it went unnoticed while a heartbeat was in flight', async () => {
     const { clock, session, store, events } = start();
     const gate = deferred();
     store.effect = () => (store.sent('h.a').length === 1 ? { until: gate.promise } : 'lost');
@@ -199,7 +199,7 @@ describe('confirm', () => {
     expect(store.sent('h.a')).toHaveLength(1);
   });
 
-  test('is not content with a heartbeat that is under way already', async () => {
+  test('does not count a heartbeat that is already in flight', async () => {
     const { session, store, clock } = start();
     const gates = [deferred(), deferred()];
     let sent = 0;
@@ -251,7 +251,7 @@ describe('confirm', () => {
   });
 });
 
-test('a session that ended says nothing, even when it ended while a heartbeat was under way', async () => {
+test('a session that has ended reports nothing, even if a heartbeat was in flight', async () => {
   const { session, store, clock, events, bucket } = start();
   const gate = deferred();
   store.effect = () => ({ until: gate.promise });

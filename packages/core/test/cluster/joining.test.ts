@@ -43,14 +43,14 @@ describe('the configuration', () => {
     expect(bucket.record('cfg')).toEqual(own);
   });
 
-  test('of a cluster that is there is the cluster’s: only its id may differ', async () => {
+  test('of an existing cluster is the cluster’s: only its id may differ', async () => {
     const { options, bucket } = start();
     bucket.put('cfg', { ...own, id: 'theirs' });
     expect(await agreeOnConfig(options, own)).toMatchObject({ id: 'theirs' });
     expect(bucket.writes).toHaveLength(1);
   });
 
-  test('is that of whoever wrote first, when two nodes start at a time', async () => {
+  test('is that of the first writer, when two nodes start at the same time', async () => {
     const { options, bucket, store } = start();
     store.effect = ({ kind }) => {
       if (kind === 'cas') bucket.put('cfg', { ...own, id: 'theirs' });
@@ -59,7 +59,7 @@ describe('the configuration', () => {
     expect(await agreeOnConfig(options, own)).toMatchObject({ id: 'theirs' });
   });
 
-  test('that is none replaces what stands there', async () => {
+  test('replaces a record that is not a configuration', async () => {
     const { options, bucket } = start();
     bucket.put('cfg', 'garbage');
     expect(await agreeOnConfig(options, own)).toEqual(own);
@@ -95,7 +95,7 @@ describe('the configuration', () => {
     });
   });
 
-  test('that differs in several names each', async () => {
+  test('that differs in several settings names each', async () => {
     const { options, bucket } = start();
     bucket.put('cfg', { ...own, numShards: 16, seed: 'other' });
     await expect(agreeOnConfig(options, own)).rejects.toMatchObject({
@@ -126,7 +126,7 @@ describe('the configuration', () => {
 });
 
 describe('a name', () => {
-  test('that nobody holds is taken at once, and the lease counts from before the write', async () => {
+  test('that no run holds is taken at once, and the lease counts from before the write', async () => {
     const { claim, clock, store, bucket } = start();
     const gate = deferred();
     store.effect = ({ kind }) => (kind === 'cas' ? { until: gate.promise } : undefined);
@@ -233,7 +233,7 @@ describe('a name', () => {
     expect(claimed.value).toMatchObject({ entry: { key: 'h.a' } });
   });
 
-  test('without a heartbeat that still owns a shard may belong to somebody: it is waited for', async () => {
+  test('without a heartbeat that still owns a shard may be in use: the node waits', async () => {
     const { claim, bucket, clock } = start();
     bucket.put('s.3', owned(1, 'a', 'old'));
     const claimed = watch(claim());

@@ -28,7 +28,7 @@ const shard = (epoch: number, more: object = {}) => ({
 });
 
 describe('the ledger', () => {
-  test('tells what is new, once', () => {
+  test('reports news once', () => {
     const { told, learn } = start();
     for (let times = 0; times < 2; times++) {
       learn('h.a', 1, heartbeat('i'));
@@ -73,7 +73,7 @@ describe('the ledger', () => {
     expect([...highestEpochs]).toEqual([[3, 7]]);
   });
 
-  test('forgets a node, and tells so once', () => {
+  test('forgets a node, and reports that once', () => {
     const { ledger, learn, told } = start();
     learn('h.a', 1, heartbeat('i'));
     learn('m.a', 2, member('i'));
@@ -98,7 +98,7 @@ describe('a write', () => {
     expect(new Set(store.sent('s.3').map(({ value }) => value)).size).toBe(2);
   });
 
-  test('that is lost teaches what won', async () => {
+  test('that is lost reveals the write that won', async () => {
     const { ledger, store } = start();
     const theirs = JSON.stringify(shard(4, { owner: 'b' }));
     await store.cas('s.3', 0, theirs, 1);
@@ -107,7 +107,7 @@ describe('a write', () => {
     expect(ledger.ownerOf(3)).toMatchObject({ epoch: 4, address: { nodeId: 'b' } });
   });
 
-  test('teaches nothing once the incarnation has ended', async () => {
+  test('is not learned once the incarnation has ended', async () => {
     const { ledger, told } = start();
     const written = ledger.write('m.a', 0, { inc: 'i', state: 'up' }, isWanted);
     ledger.end();
@@ -128,7 +128,7 @@ describe('a node', () => {
     expect([ledger.isUp('a'), ledger.isAlive('a')]).toEqual([isUp, isAlive]);
   });
 
-  test('that nobody has heard of is neither', () => {
+  test('that is unknown is neither', () => {
     const { ledger } = start();
     expect([ledger.isUp('a'), ledger.isAlive('a')]).toEqual([false, false]);
   });

@@ -84,7 +84,7 @@ async function endOf(promise: Promise<unknown>): Promise<unknown> {
 }
 
 describe('a node that joins', () => {
-  test('says its name before its address, and its address before it wants shards', async () => {
+  test('takes its name before it serves its address, and serves that before it wants shards', async () => {
     const { create, bucket, clock } = cluster();
     const { start, steps, events, incs } = create('a');
     const gate = deferred();
@@ -99,7 +99,7 @@ describe('a node that joins', () => {
     expect(events).toEqual(['enter', 'joined']);
   });
 
-  test('takes the shards of a new bucket after an expiry, and says who owns them', async () => {
+  test('takes the shards of a new bucket after an expiry, and knows who owns them', async () => {
     const { join, clock } = cluster();
     const { member, incs } = await join('a');
     expect([member.list(), member.topology().owners]).toEqual([[], []]);
@@ -167,7 +167,7 @@ describe('a node that joins', () => {
     expect(member.isMixed).toBe(true);
   });
 
-  test('leaves one way to the bucket open, and none when it is refused', async () => {
+  test('leaves one connection to the bucket open, and none when it is refused', async () => {
     const { create, bucket, join, clock } = cluster();
     await join('a');
     const { member, store } = await (async () => {
@@ -181,7 +181,7 @@ describe('a node that joins', () => {
     await member.leave(0);
   });
 
-  test('fails as the bucket’s own door does', async () => {
+  test('fails as opening the bucket does', async () => {
     const { create } = cluster();
     const { start, steps } = create('a');
     const error = new ClstrError('CONNECT_FAILED', 'nobody there');
@@ -199,7 +199,7 @@ describe('a node that joins', () => {
     expect(bucket.record('m.a')).toMatchObject({ inc: first.incs[0], state: 'up' });
   });
 
-  test('and is closed while it waits for a name says nothing under it: a live node has it', async () => {
+  test('and is closed while it waits for a name writes nothing under it: a live node has it', async () => {
     const { join, create, clock, bucket } = cluster();
     const first = await join('a');
     const second = create('a');
@@ -213,7 +213,7 @@ describe('a node that joins', () => {
     expect(second.store.sent('m.a')).toEqual([]);
   });
 
-  test('and is closed before the bucket opens closes that way when it comes', async () => {
+  test('and is closed before the bucket opens closes that connection when it comes', async () => {
     const { create, clock } = cluster();
     const created = create('a');
     const gate = deferred();
@@ -226,7 +226,7 @@ describe('a node that joins', () => {
     expect(created.store.isClosed).toBe(true);
   });
 
-  test('and is closed while its address is being served leaves no watch, no timer, and a word that it left', async () => {
+  test('and is closed while its address is being served leaves no watch and no timer, and declares that it left', async () => {
     const { create, clock, bucket } = cluster();
     const created = create('a');
     const gate = deferred();
@@ -288,7 +288,7 @@ describe('a node that joins', () => {
     expect(upAfter ?? turns).toBeGreaterThanOrEqual(10);
   });
 
-  test('and is closed between two of those turns says nothing more', async () => {
+  test('and is closed between two of those turns writes nothing more', async () => {
     const { create, bucket, clock } = cluster();
     for (let i = 0; i < 20; i++) bucket.put(`m.n${i}`, memberRecord('x'));
     const created = create('a', { numShards: 4_096 });
@@ -306,7 +306,7 @@ describe('a node that joins', () => {
     expect(clock.timerCount).toBe(0);
   });
 
-  test('while full lists have no answer does so all the same', async () => {
+  test('does so although full lists get no answer', async () => {
     const { create, clock } = cluster();
     const created = create('a');
     created.steps.open = async () => undefined;
@@ -321,7 +321,7 @@ describe('a node that joins', () => {
 });
 
 describe('several nodes', () => {
-  test('share the shards, each with one owner, and all know whose each is', async () => {
+  test('share the shards, each with one owner, and all know every owner', async () => {
     const { join, clock } = cluster();
     const nodes = [await join('a'), await join('b'), await join('c')];
     await clock.advance(5_000);
@@ -374,7 +374,7 @@ describe('several nodes', () => {
     expect([...a.events, ...b.events].some((event) => /fenced|lost/.test(event))).toBe(false);
   });
 
-  test('believe no silence that they could not have heard: the process stood still', async () => {
+  test('ignore a silence during which their own process stood still', async () => {
     const { join, clock, bucket } = cluster();
     const [, b] = [await join('a'), await join('b')];
     await clock.advance(5_000);
@@ -385,7 +385,7 @@ describe('several nodes', () => {
     expect([bucket.record('h.a')!.isDead, bucket.record('h.b')!.isDead]).toEqual([false, false]);
   });
 
-  test('hear from full lists what their watches have missed', async () => {
+  test('learn from full lists what their watches have missed', async () => {
     const { join, clock } = cluster();
     const a = await join('a');
     await clock.advance(5_000);
@@ -449,7 +449,7 @@ describe('a node that is fenced', () => {
     expect(bucket.record('m.a')).toMatchObject({ inc: incs[0] });
   });
 
-  test('does not write over the word of the run that followed it, even when it is told to leave', async () => {
+  test('does not overwrite the member record of the run that followed it, even when it leaves', async () => {
     const { join, clock, bucket } = cluster();
     const { member } = await join('a');
     await clock.advance(5_000);
@@ -540,7 +540,7 @@ describe('a node that is fenced', () => {
 });
 
 describe('a node that leaves', () => {
-  test('says so when what it holds did not move in time', async () => {
+  test('logs shards that it could not hand over in time', async () => {
     const { join, clock, bucket } = cluster();
     const { member, steps, logger, events } = await join('a');
     await clock.advance(5_000);
@@ -601,8 +601,8 @@ describe('a node that leaves', () => {
   });
 });
 
-describe('the word of a node', () => {
-  test('that somebody wrote over is given again, after the next full list', async () => {
+describe('the member record of a node', () => {
+  test('that another writer replaced is written again after the next full list', async () => {
     const { join, clock, bucket } = cluster();
     const { incs } = await join('a');
     bucket.put('m.a', memberRecord('stranger', 'left'));
@@ -610,7 +610,7 @@ describe('the word of a node', () => {
     expect(bucket.record('m.a')).toMatchObject({ inc: incs[0], state: 'up' });
   });
 
-  test('that is gone without a trace is given anew', async () => {
+  test('that is gone without a trace is written again', async () => {
     const { join, clock, bucket } = cluster();
     const { member, incs } = await join('a');
     bucket.purge('m.a');
@@ -620,7 +620,7 @@ describe('the word of a node', () => {
     expect(bucket.record('m.a')).toMatchObject({ inc: incs[0], state: 'left' });
   });
 
-  test('is not given again by a run that was declared dead: its next heartbeat finds out', async () => {
+  test('is not written again by a run that was declared dead: its next heartbeat finds out', async () => {
     const { join, clock, bucket } = cluster();
     const { incs, member } = await join('a');
     bucket.put('m.a', memberRecord(incs[0]!, 'dead'));
@@ -631,7 +631,7 @@ describe('the word of a node', () => {
   });
 });
 
-describe('marks of a node that is gone', () => {
+describe('records of a node that is gone', () => {
   async function afterLeaving(before: (bucket: Bucket) => void = () => undefined) {
     const { join, clock, bucket } = cluster();
     const a = await join('a');

@@ -65,7 +65,7 @@ describe('the ring', () => {
     for (const id of ids) expect(watched.filter((other) => other === id)).toHaveLength(3);
   });
 
-  test('lets nobody watch itself, nor anybody twice', () => {
+  test('lets no node watch itself, or another twice', () => {
     for (const id of ids) {
       const watched = watchedBy(id);
       expect(watched).not.toContain(id);
@@ -81,7 +81,7 @@ describe('the ring', () => {
     expect(store.watched.sort()).toEqual(['h.a', 'h.b']);
   });
 
-  test('leaves out who is dead or has left, and closes the watches of those who go', () => {
+  test('leaves out nodes that are dead or have left, and closes the watches of nodes that go', () => {
     const { monitor, join, put, store } = start();
     for (const id of ['a', 'b', 'c']) join(id);
     monitor.assign();
@@ -153,7 +153,7 @@ describe('a node that is silent', () => {
     expect(bucket.record('m.a')).toMatchObject({ state: 'up' });
   });
 
-  test('and is heard again while the mark is on its way is left alone', async () => {
+  test('and sends heartbeats again while the mark is in flight is left alone', async () => {
     const { monitor, join, advance, bucket, store, ledger } = start();
     join('a');
     monitor.assign();
@@ -225,7 +225,7 @@ describe('the timers start anew', () => {
     expect(await silentFor(timing.expiryMs + 600, expire)).toBe(true);
   });
 
-  test('and a lease that is young is no place to judge from, however long the others were silent', async () => {
+  test('and a monitor with a young lease does not judge, however long the others were silent', async () => {
     const { monitor, join, advance, bucket, clock, session, store } = start();
     join('a');
     monitor.assign();
@@ -274,7 +274,7 @@ describe('the back-stop', () => {
     expect(bucket.record(`h.${unwatched}`)).toMatchObject({ isDead: true });
   });
 
-  test('is content with what the full lists tell', async () => {
+  test('relies on the full lists', async () => {
     const { advance, bucket, put, unwatched } = crowd();
     for (let i = 0; i < 5; i++) {
       await advance(5_000);
@@ -285,7 +285,7 @@ describe('the back-stop', () => {
 });
 
 describe('a death', () => {
-  test('that only the heartbeat’s record knows is told to all members', async () => {
+  test('that only the heartbeat record shows is published to all members', async () => {
     const { put, advance, bucket } = start();
     put('m.a', member('x'));
     put('h.a', heartbeat('x', { isDead: true }));
@@ -319,7 +319,7 @@ describe('a death', () => {
     expect(store.sent('m.a')).toEqual([]);
   });
 
-  test('is told once at a time, and no more when the record has changed meanwhile', async () => {
+  test('is published once at a time, and not when the record has changed in the meantime', async () => {
     const { put, advance, store, clock } = start();
     const gate = deferred();
     put('m.a', member('x'));

@@ -172,7 +172,7 @@ describe('a shard is taken', () => {
     expect(store.sent('s.0')).toEqual([]);
   });
 
-  test('not before this run has said that it is there: the word of the run before may be taken for its own', async () => {
+  test('not before this run has declared itself: the record of the run before may pass for its own', async () => {
     const { advance, ownership, bucket, store } = await start({
       before: { 'm.a': member('before'), 's.0': released },
       isDeclared: false,
@@ -195,7 +195,7 @@ describe('a shard is taken', () => {
     expect(ledger.shards.get(0)?.record).toMatchObject({ owner: 'b' });
   });
 
-  test('not to be served when somebody has taken it before the acknowledgement came', async () => {
+  test('not to be served when another node has taken it before the acknowledgement came', async () => {
     const { advance, ownership, store, bucket, events, ledger } = await start({
       before: { 's.0': released },
     });
@@ -222,7 +222,7 @@ describe('a shard is taken', () => {
     expect(events).toEqual(['serve 0', 'drop 0', 'lost 0']);
   });
 
-  test('at once from the dead, but nodes that start together let membership come to rest first', async () => {
+  test('at once from a dead node, but nodes that start together let membership come to rest first', async () => {
     const { advance, ownership, changeMembers, clock } = await start({ before: { 's.0': released } });
     await clock.advance(200);
     changeMembers();
@@ -372,7 +372,7 @@ describe('a record in this run’s own name that it does not hold', () => {
     expect(events).toEqual(['serve 0', 'acquired 0 in 7']);
   });
 
-  test('is left to whoever takes it first', async () => {
+  test('is left to the node that takes it first', async () => {
     const { ownership, bucket, clock, store, events } = await start();
     store.effect = ({ kind, key }) => {
       if (kind === 'cas' && key === 's.0') bucket.put('s.0', owned(8, 'b', 'x'), false);
@@ -402,7 +402,7 @@ describe('an expired lease', () => {
     expect(events).toEqual(['expired']);
   });
 
-  test('loses the shard that somebody took meanwhile', async () => {
+  test('loses the shard that another node took in the meantime', async () => {
     const { ownership, clock, advance, bucket, events } = await holding();
     clock.pause(LEASE_MS + 1);
     bucket.put('s.0', owned(6, 'b', 'x'), false);
@@ -443,15 +443,15 @@ describe('an expired lease', () => {
   });
 });
 
-describe('a shard that somebody else has written', () => {
-  test('is lost as soon as it is heard of', async () => {
+describe('a shard that another node has written', () => {
+  test('is lost as soon as the node learns of it', async () => {
     const { ownership, bucket, events } = await holding();
     bucket.put('s.0', owned(6, 'b', 'x'));
     expect(ownership.shards()).toEqual([]);
     expect(events).toEqual(['drop 0', 'lost 0']);
   });
 
-  test('is not lost for its own write, heard of once more', async () => {
+  test('is not lost because of its own write, reported once more', async () => {
     const { ownership, bucket, ledger, events } = await holding();
     ledger.learn({ ...bucket.get('s.0')!, revision: 0 });
     ownership.onShard(0);
@@ -618,7 +618,7 @@ describe('the end', () => {
     expect(clock.timerCount).toBe(0);
   });
 
-  test('gives up what is under way: a write that is done all the same is not served', async () => {
+  test('gives up writes in flight: a shard whose write succeeds all the same is not served', async () => {
     const { ownership, advance, store, events, clock } = await start({ before: { 's.0': released } });
     const gate = deferred();
     store.effect = ({ kind, key }) => (kind === 'cas' && key === 's.0' ? { until: gate.promise } : undefined);

@@ -30,7 +30,7 @@ function start(numShards = HALF_A_TURN) {
 }
 
 describe('members are placed', () => {
-  test('at once while they are few, and each is told of', () => {
+  test('at once while they are few, and each is reported', () => {
     const { placing, events } = start(1_024);
     placing.set('a', 1);
     placing.set('b', 2);
@@ -38,7 +38,7 @@ describe('members are placed', () => {
     expect(events).toEqual(['add a 1', 'placed true', 'add b 2', 'placed true', 'remove a', 'placed true']);
   });
 
-  test('as many in a turn as a turn has room for, and told of once all are', () => {
+  test('as many in a turn as a turn has room for, and reported once all are', () => {
     const { placing, events, nextTurn } = start();
     for (const id of ['a', 'b', 'c', 'd', 'e']) placing.set(id, 1);
     expect(events).toEqual(['add a 1', 'placed true', 'add b 1', 'placed true']);

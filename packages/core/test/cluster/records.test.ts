@@ -41,7 +41,7 @@ describe.each([
   });
 });
 
-test('what a configuration or a member may say is read, and left out by earlier builds', () => {
+test('optional fields of a configuration or a member are read, and absent from earlier builds', () => {
   const more = { prefix: 'shop', codec: 'json' };
   expect(readConfig(JSON.stringify({ ...config, ...more }))).toEqual({ ...config, ...more });
   expect(readConfig(JSON.stringify({ ...config, codec: 5 }))).toBeUndefined();
@@ -61,12 +61,12 @@ test.each([0, -1, 1_001, '2', null])('a member that weighs %j is none', (weight)
 describe('a shard’s record', () => {
   const text = JSON.stringify({ ...shard, cluster: 'c' });
 
-  test('is worth what it says in the bucket that it was written for, as is one that names none', () => {
+  test('counts as written in the bucket that it names, as does one that names none', () => {
     expect(readShardIn('c', text)).toEqual({ ...shard, cluster: 'c' });
     expect(readShardIn('c', JSON.stringify(shard))).toEqual(shard);
   });
 
-  test('from an earlier bucket says only that there was such an epoch', () => {
+  test('from an earlier bucket proves only that there was such an epoch', () => {
     const restored = { ...shard, owner: '', inc: '', state: 'restored' };
     expect(readShardIn('d', text)).toEqual({ ...restored, cluster: 'c' });
     expect(readShardIn('d', '{')).toBeUndefined();

@@ -24,7 +24,7 @@ function start({ isAwaited = false } = {}) {
 }
 
 describe('a reported store', () => {
-  test('passes on what the store answers, and says nothing of it', async () => {
+  test('passes on the answers of the store, and logs nothing', async () => {
     const { store, bucket, lines, inner } = start();
     expect(await store.cas('k', 0, 'v', TIMEOUT_MS)).toEqual({ kind: 'acked', revision: 1 });
     expect(await store.cas('k', 0, 'v', TIMEOUT_MS)).toEqual({ kind: 'lost' });
@@ -65,7 +65,7 @@ describe('a reported store', () => {
     ]);
   });
 
-  test('says of a node that cannot go on that it waits for the store', async () => {
+  test('logs that a node which cannot go on waits for the store', async () => {
     const { store, inner, lines } = start({ isAwaited: true });
     inner.effect = () => ({ refusal: FULL });
     await expect(store.read('cfg', TIMEOUT_MS)).rejects.toBe(FULL);
@@ -115,7 +115,7 @@ describe('a reported store', () => {
     expect(lines().slice(1)).toEqual(['info: the membership store answers node a again after 1500 ms']);
   });
 
-  test('says nothing of one answer that stayed away', async () => {
+  test('logs nothing when a single answer is missing', async () => {
     const { store, inner, lines, answered } = start();
     inner.effect = () => 'lost';
     await Promise.all([1, 2, 3].map(() => answered(store.read('h.a', TIMEOUT_MS))));
@@ -149,7 +149,7 @@ describe('a reported store', () => {
     expect(logger.lines.map(({ level }) => level)).toEqual(['warn', 'info', 'warn', 'info']);
   });
 
-  test('says that a node waits for a store that is not connected', async () => {
+  test('logs that a node waits for a store that is not connected', async () => {
     const { store, inner, lines, answered } = start({ isAwaited: true });
     inner.become(false);
     await answered(store.read('cfg', TIMEOUT_MS));

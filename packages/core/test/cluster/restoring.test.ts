@@ -24,7 +24,7 @@ describe('the epochs of a bucket that is lost', () => {
     expect(bucket.record('s.1')).toMatchObject({ epoch: 7, state: 'restored' });
   });
 
-  test('are written over the word of an owner from an earlier bucket, which came late', async () => {
+  test('replace a late record of an owner from an earlier bucket', async () => {
     const { bucket, restore } = start([[0, 7]]);
     bucket.put('s.0', { ...owned(1, 'b', 'x'), cluster: 'before' });
     await restore();

@@ -13,17 +13,17 @@ describe.each(KEYS)('the key %s', (key) => {
   });
 });
 
-test.each(NO_KEYS)('%j is no key and no pattern', (key) => {
+test.each(NO_KEYS)('%j is neither a key nor a pattern', (key) => {
   expect(() => checkStoreKey(key)).toThrow(refusal);
   expect(() => checkWatchPattern(key)).toThrow(refusal);
   expect(isWritable(key, 0)).toBe(false);
 });
 
-test.each(['h.*.a', '*.h', 'h*'])('%j is no pattern: only the last token may be *', (pattern) => {
+test.each(['h.*.a', '*.h', 'h*'])('%j is not a pattern: only the last token may be *', (pattern) => {
   expect(() => checkWatchPattern(pattern)).toThrow(refusal);
 });
 
-test('a pattern is no key', () => {
+test('a pattern is not a key', () => {
   expect(() => checkStoreKey('h.*')).toThrow(refusal);
   expect(isWritable('h.*', 0)).toBe(false);
 });

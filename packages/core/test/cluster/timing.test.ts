@@ -41,7 +41,7 @@ describe('a timing', () => {
     expect(() => resolveTiming('x', changed(change))).toThrow(refusal(`^x: ${name} must be`));
   });
 
-  test('with a name that nobody knows is refused', () => {
+  test('with an unknown name is refused', () => {
     expect(() => resolveTiming('x', { ...TIMINGS.fast, beat: 5 } as never)).toThrow(
       refusal('^x: timing: unknown option "beat"'),
     );
@@ -63,7 +63,7 @@ describe('the expiry of a node', () => {
     expect(expiryFor(TIMINGS.default, 15_000)).toBe(17_000);
   });
 
-  test('grows with the lease that the heartbeat tells, and the rate by which clocks may differ', () => {
+  test('grows with the lease that the heartbeat states, and the rate by which clocks may differ', () => {
     expect(expiryFor(TIMINGS.fast, 99_000)).toBeCloseTo(101_000 + 400);
   });
 });

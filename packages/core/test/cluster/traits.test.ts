@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { isTraits, misfitAmong, traitsOf } from '../../src/cluster/traits.ts';
 
 describe('what a node publishes', () => {
-  test('is nothing of a handler that declares nothing, besides codec and prefix', () => {
+  test('is only codec and prefix when the handler declares nothing', () => {
     expect(traitsOf({}, 'json', undefined)).toEqual({ codec: 'json' });
     expect(traitsOf({}, 'json', 'shop')).toEqual({ codec: 'json', prefix: 'shop' });
   });

@@ -31,7 +31,7 @@ describe('a write', () => {
     expect(kinds()).toBe('cas');
   });
 
-  test('that is lost is read back: somebody else’s value came first', async () => {
+  test('that is lost is read back: another value came first', async () => {
     const { write, bucket, kinds } = start();
     const theirs = bucket.put('k', 'theirs');
     expect(await write(0)).toEqual({ kind: 'lost', newest: theirs });
@@ -125,7 +125,7 @@ describe('a write', () => {
   });
 });
 
-describe('a write that nobody wants any more', () => {
+describe('a write that is no longer wanted', () => {
   test('is not sent at all', async () => {
     const { write, wanted, kinds } = start();
     wanted.isWanted = false;
@@ -168,7 +168,7 @@ describe('a write that nobody wants any more', () => {
     expect(await result).toEqual({ kind: 'given-up' });
   });
 
-  test('tells of each try that decided nothing, with the refusal, and ends with what is thrown then', async () => {
+  test('reports each attempt that decided nothing, with its refusal, and ends with the error thrown then', async () => {
     const { clock, store } = start();
     const told: unknown[] = [];
     const effects: (Effect | undefined)[] = [

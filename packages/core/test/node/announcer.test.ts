@@ -13,7 +13,7 @@ function start() {
   return { transport, clock, announcer: createAnnouncer(transport, clock) };
 }
 
-test('300 shards are announced in one word, 50 ms after the first', async () => {
+test('300 shards are announced in one message, 50 ms after the first', async () => {
   const { transport, clock, announcer } = start();
   for (let shard = 0; shard < 300; shard++) announcer.announceSoon(SELF);
   await clock.advance(ANNOUNCE_MS - 1);

@@ -17,7 +17,7 @@ test('admits an attempt once', () => {
   ]);
 });
 
-test('keeps clients apart, however they take turns', () => {
+test('keeps clients apart in any order of turns', () => {
   const window = new AttemptWindow();
   for (const client of [7, 8, 7, 9, 8]) window.admit(client, client, undefined, 0);
   for (const client of [7, 8, 9]) expect(window.admit(client, client, undefined, 0)).toBe(false);
@@ -74,7 +74,7 @@ test('remembers 1,024 clients and forgets the one unused for longest', () => {
   expect(window.admit(2, 1, undefined, 0)).toBe(true);
 });
 
-test('a client id made up by one inbox forgets only the client id of that inbox before it', () => {
+test('a made-up client id evicts only the previous client id of the same inbox', () => {
   const window = new AttemptWindow();
   for (const inbox of ['a', 'b']) window.admit(inbox.charCodeAt(0), 1, inbox, 0);
   for (let client = 1_001; client <= 1_000 + 2 * CLIENTS; client++) window.admit(client, 1, 'forger', 0);

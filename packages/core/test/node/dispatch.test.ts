@@ -63,7 +63,7 @@ function openHandler() {
 }
 
 describe('a probe', () => {
-  test('of this run is answered without the handler, by either way, and counts as no message', () => {
+  test('of this run is answered without the handler on either address, and does not count as a message', () => {
     const metrics = recordMetrics();
     const { dispatch, requests, port } = start({ metrics });
     dispatch.inc = 'run';
@@ -82,7 +82,7 @@ describe('a probe', () => {
     expect(port.answers.map(({ value }) => value)).toEqual(['null']);
   });
 
-  test('is answered though somebody else has taken its attempt, whose client id is no secret', () => {
+  test('is answered although another sender has used its attempt, whose client id is not secret', () => {
     const { dispatch, port } = start();
     dispatch.inc = 'run';
     const probe = entryOf({ type: 'clstr.probe', key: 'run' });
@@ -91,7 +91,7 @@ describe('a probe', () => {
     expect(port.answers.at(-1)).toMatchObject({ attempt: probe.attempt, value: 'null' });
   });
 
-  test('of another run meets silence', () => {
+  test('of another run gets no answer', () => {
     const { dispatch, port } = start();
     dispatch.inc = 'run';
     dispatch.onEntry(entryOf({ type: 'clstr.probe', key: 'before' }), port);
@@ -176,7 +176,7 @@ describe('an entry', () => {
     expect(requests).toEqual([]);
   });
 
-  test('whose key belongs to another shard here is refused without a word about its home', () => {
+  test('whose key belongs to another shard here is refused without naming that shard', () => {
     const home = 11;
     const router: KeyRouter = { shardOf: () => home };
     const { dispatch, port } = start({ router });
@@ -202,7 +202,7 @@ describe('an entry', () => {
     for (const error of errors) expect(error).not.toBeInstanceOf(Error);
   });
 
-  test('whose payload is not of the codec is refused', () => {
+  test('whose payload the codec cannot decode is refused', () => {
     const { dispatch, port, requests } = start();
     dispatch.onEntry(entryOf({ payload: new TextEncoder().encode('{') }), port);
     expect(port.last).toMatchObject({
@@ -222,7 +222,7 @@ describe('an entry', () => {
     expect(requests).toEqual([]);
   });
 
-  test('of more types than are remembered still has its type checked', () => {
+  test('has its type checked even beyond the remembered types', () => {
     const { dispatch, port } = start();
     for (let i = 0; i <= 1_024; i++) dispatch.onEntry(entryOf({ type: `Type${i}` }), port);
     expect(port.last).toMatchObject({ value: '"reply"' });
@@ -248,7 +248,7 @@ describe('clstr.node.info', () => {
     expect(requests).toEqual([]);
   });
 
-  test('counts as no handler, and its payload is left alone', () => {
+  test('does not count as a handler, and its payload is left alone', () => {
     const metrics = recordMetrics();
     const { dispatch, port } = start({ metrics });
     dispatch.onEntry(entryOf({ type: 'clstr.node.info', payload: '{' }), port);
@@ -313,7 +313,7 @@ describe('a second copy of an attempt', () => {
 });
 
 describe('admission', () => {
-  test('refuses beyond maxInFlight until something ended', async () => {
+  test('refuses beyond maxInFlight until a message has ended', async () => {
     const open = openHandler();
     const { dispatch, port } = start({ maxInFlight: 2, handler: open.handler });
     for (let i = 0; i < 3; i++) dispatch.onEntry(entryOf(), port);
@@ -326,7 +326,7 @@ describe('admission', () => {
     expect(open.gates).toHaveLength(3);
   });
 
-  test('refuses beyond maxInFlightBytes until something ended', async () => {
+  test('refuses beyond maxInFlightBytes until a message has ended', async () => {
     const open = openHandler();
     const { dispatch, port } = start({ maxInFlightBytes: 10, handler: open.handler });
     const of = (bytes: number) => entryOf({ payload: new Uint8Array(bytes), isRaw: true });
@@ -341,7 +341,7 @@ describe('admission', () => {
     expect(open.gates).toHaveLength(3);
   });
 
-  test('counts the bytes of keys and headers as those of payloads', () => {
+  test('counts the bytes of keys and headers like those of payloads', () => {
     const open = openHandler();
     const { dispatch, port } = start({ maxInFlightBytes: 100, handler: open.handler });
     const fields = { key: undefined, payload: '1' };
@@ -354,7 +354,7 @@ describe('admission', () => {
     expect(open.gates).toHaveLength(2);
   });
 
-  test('lets go of the payload of a message that stays: it may pin the whole batch', () => {
+  test('releases the payload of a message that stays: it may pin the whole batch', () => {
     const open = openHandler();
     const { dispatch, port } = start({ handler: open.handler });
     const entry = entryOf({ payload: new Uint8Array(1_000_000).subarray(0, 1), isRaw: true });
@@ -363,7 +363,7 @@ describe('admission', () => {
     expect(entry.payload).toBe('');
   });
 
-  test('refuses what used up its budget on the way, and counts it', async () => {
+  test('refuses and counts a message that used up its budget on the way', async () => {
     const metrics = recordMetrics();
     const { dispatch, port, clock, requests } = start({ metrics });
     await clock.advance(100);
@@ -374,7 +374,7 @@ describe('admission', () => {
     expect(requests).toHaveLength(1);
   });
 
-  test('refuses everything once the node drains, and lets what runs end', async () => {
+  test('refuses everything once the node drains, and lets running handlers end', async () => {
     const open = openHandler();
     const { dispatch, port } = start({ handler: open.handler });
     dispatch.onEntry(entryOf({ attempt: 900_001 }), port);
@@ -486,13 +486,13 @@ describe('a notify', () => {
     expect(dispatch.inFlight).toBe(0);
   });
 
-  test('that is refused is told, so that it can be sent again', () => {
+  test('that is refused is reported, so that it can be sent again', () => {
     const { dispatch, port } = start();
     dispatch.onEntry(entryOf({ isNotify: true, shard: 2 }), port);
     expect(port.last).toMatchObject(failed('NOT_OWNER', 'not-executed'));
   });
 
-  test('that the handler refuses before it ran user code is told as well', () => {
+  test('that the handler refuses before it ran user code is reported as well', () => {
     const { dispatch, port } = start({
       handler: () => {
         throw asRefusal(new ClstrError('OVERLOADED', 'cache full'));
@@ -502,7 +502,7 @@ describe('a notify', () => {
     expect(port.last).toMatchObject(failed('OVERLOADED', 'not-executed'));
   });
 
-  test('whose handler fails on purpose is logged, as nobody hears of it', () => {
+  test('whose handler fails on purpose is logged, as no caller gets the error', () => {
     const { dispatch, port, logger } = start({
       handler: () => {
         throw new ActorError('NO_SUCH_USER', 'no');
@@ -633,7 +633,7 @@ describe('a running handler', () => {
     expect(logger.lines).toEqual([{ level: 'info', fields: { a: 1 }, message: 'hello' }]);
   });
 
-  test('is aborted with the error of whoever ends everything', async () => {
+  test('is aborted with the error that ends everything', async () => {
     const open = openHandler();
     const { dispatch, port } = start({ handler: open.handler });
     dispatch.onEntry(entryOf(), port);
@@ -662,7 +662,7 @@ describe('a running handler', () => {
 });
 
 describe('metrics', () => {
-  test('hear of each handler with its duration, and how many run', async () => {
+  test('get the duration of each handler, and how many run', async () => {
     const open = openHandler();
     const metrics = recordMetrics();
     const { dispatch, port, clock } = start({ handler: open.handler, metrics, types: ['A', 'B'] });
@@ -692,7 +692,7 @@ describe('metrics', () => {
     expect(metrics.calls.at(-1)).toEqual(['handlerEnded', 'Get', false, 0, 0]);
   });
 
-  test('tell the wait in front of a handler from the time that it takes', async () => {
+  test('separate the wait for a handler from the time that it takes', async () => {
     const open = openHandler();
     const metrics = recordMetrics();
     const { dispatch, port, clock } = start({ handler: open.handler, metrics });
@@ -705,7 +705,7 @@ describe('metrics', () => {
     expect(metrics.calls.at(-1)).toEqual(['handlerEnded', 'Get', true, 5, 30]);
   });
 
-  test('count what was refused while it waited as a wait, and its expiry as one of the transport', async () => {
+  test('count a message refused while it waited as a wait, and its expiry as a transport error', async () => {
     const open = openHandler();
     const metrics = recordMetrics();
     const { dispatch, port, clock } = start({ handler: open.handler, metrics, types: ['Get'] });
@@ -758,7 +758,7 @@ describe('a flood of failures', () => {
     expect(logger.lines[10]!.message).toMatch(/: 990 more times in one second$/);
   });
 
-  test('tells callers the id of an error only when the log has it', () => {
+  test('gives callers the id of an error only when the log has it', () => {
     const handler = (): never => {
       throw new Error('boom');
     };
@@ -788,7 +788,7 @@ describe('what runs for many shards', () => {
     return { ...started, ...open, shards };
   }
 
-  test('is aborted shard by shard in time that is in proportion', async () => {
+  test('is aborted shard by shard in proportional time', async () => {
     const growth = await processorGrowth(2_000, running, async ({ dispatch, shards }) => {
       const error = new ClstrError('FENCED', 'lost');
       for (const shard of shards) await dispatch.abortCalls(error, shard);
@@ -797,7 +797,7 @@ describe('what runs for many shards', () => {
     expect(growth).toBeLessThan(4);
   });
 
-  test('is waited for shard by shard in time that is in proportion', async () => {
+  test('is waited for shard by shard in proportional time', async () => {
     const growth = await processorGrowth(2_000, running, async ({ dispatch, shards, gates }) => {
       const vacant = shards.map((shard) => dispatch.whenVacant(shard));
       for (const gate of gates) gate.resolve('done');

@@ -95,7 +95,7 @@ describe('a node whose transport leads to another cluster than its membership', 
     );
   });
 
-  test('is not compared where one of them says nothing', () => {
+  test('is not compared where one of them names no cluster', () => {
     const place = { name: 'prod', prefix: 'prod' };
     const same = { name: undefined, prefix: 'prod' };
     const pairs = [
@@ -136,7 +136,7 @@ describe('a node with a membership', () => {
     expect(transport.served.map(({ address }) => Object.keys(address)[0])).toEqual(['nodeId', 'topology']);
   });
 
-  test('says what it acquires, and counts it', async () => {
+  test('reports the shards it acquires, and counts them', async () => {
     const { node, events, metrics } = await owning();
     expect([node.shards(), node.owns(0), node.owns(1), node.owns(2)]).toEqual([[0, 1], true, true, false]);
     expect(events.slice(1)).toEqual([
@@ -146,7 +146,7 @@ describe('a node with a membership', () => {
     expect(metrics.calls.filter(([name]) => name === 'shardsOwned').at(-1)).toEqual(['shardsOwned', 'n1', 2]);
   });
 
-  test('announces what it acquires once it serves it, in one word', async () => {
+  test('announces acquired shards once it serves them, in one message', async () => {
     const { transport, clock, events, inc, at } = await owning();
     expect(typesOf(events)).toEqual(['joined', 'acquired', 'acquired']);
     expect([at({ shard: 0 }).length, at({ shard: 1 }).length]).toEqual([1, 1]);
@@ -156,7 +156,7 @@ describe('a node with a membership', () => {
     expect(transport.announced).toHaveLength(1);
   });
 
-  test('gives its handler the epoch, and the topology to whoever asks', async () => {
+  test('gives its handler the epoch, and the topology to clients that ask', async () => {
     const { handler, ownerLog, gate } = openHandler();
     const { shard, direct, port, inc } = await owning({ handler });
     shard.onEntry(entryOf(), port);
@@ -169,7 +169,7 @@ describe('a node with a membership', () => {
     });
   });
 
-  test('survives a listener that throws, and tells the others', async () => {
+  test('survives a listener that throws, and calls the others', async () => {
     const { node, start, logger, events } = create();
     const heard: string[] = [];
     const stop = node.onEvent(() => {
@@ -184,7 +184,7 @@ describe('a node with a membership', () => {
     stop();
   });
 
-  test('tells a listener nothing after it was taken away', async () => {
+  test('does not call a listener after it was removed', async () => {
     const { node, start } = create();
     const heard: string[] = [];
     node.onEvent(({ type }) => heard.push(type))();
@@ -223,7 +223,7 @@ describe('a message', () => {
     expect(port.answers).toEqual([]);
   });
 
-  test('on the direct address is refused with the owner, as far as it is known', async () => {
+  test('on the direct address is refused with the owner, if that is known', async () => {
     const { direct, bucket, port, store } = await owning();
     store.effect = ({ key }) => (key === 's.1' ? 'lost' : undefined);
     bucket.put('s.1', owned(2, 'b', 'x'));
@@ -265,7 +265,7 @@ describe('a message', () => {
     expect([node.owns(1), node.shards(), typesOf(events).at(-1)]).toEqual([false, [0, 1], 'lapsed']);
   });
 
-  test('whose handler runs when the lease ends hears FENCED, unknown', async () => {
+  test('whose handler runs when the lease ends fails as FENCED, unknown', async () => {
     const { handler, signals, gate } = openHandler();
     const { shard, port, clock, node } = await owning({ handler });
     shard.onEntry(entryOf(), port);
@@ -283,7 +283,7 @@ describe('a message', () => {
     ['a failure', (gate: ReturnType<typeof openHandler>['gate']) => gate.reject(new Error('boom')), false],
     ['the end of a notify', (gate: ReturnType<typeof openHandler>['gate']) => gate.resolve('done'), true],
   ])(
-    'whose handler ends after the lease was over, before anybody noticed, leaves no %s',
+    'whose handler ends after the lease was over, before the node noticed, leaves no %s',
     async (_what, end, isNotify) => {
       const { handler, gate } = openHandler();
       const { shard, port, clock, logger } = await owning({ handler });
@@ -316,7 +316,7 @@ describe('a hand-over', () => {
     return created;
   }
 
-  test('refuses what is new as MOVED, lets what runs finish, then leaves the subject, then releases', async () => {
+  test('refuses new messages as MOVED, lets running ones finish, then leaves the subject, then releases', async () => {
     const { handler, gate } = openHandler();
     const created = await owning({ handler });
     const { direct, port, bucket, clock, at, events } = created;
@@ -383,7 +383,7 @@ describe('a hand-over', () => {
     },
   );
 
-  test('tells the handler which shard, and why what waits is refused', async () => {
+  test('tells the handler which shard, and why waiting messages are refused', async () => {
     const released: unknown[] = [];
     const handler: Handler = () => 'reply';
     const { node } = await handingOver({
@@ -399,7 +399,7 @@ describe('a hand-over', () => {
 });
 
 describe('a drain', () => {
-  test('says so first, hands over every shard, and closes', async () => {
+  test('is declared first, then hands over every shard, and closes', async () => {
     const { node, clock, bucket, events, store, transport } = await owning();
     events.length = 0;
     const end = node.drain();
@@ -435,7 +435,7 @@ describe('a drain', () => {
 });
 
 describe('a shard that is lost', () => {
-  test('leaves its subject, and the handler is told to drop it', async () => {
+  test('leaves its subject, and the handler drops it', async () => {
     const discarded: unknown[] = [];
     const { bucket, at, events, clock, node } = await owning({
       handler: Object.assign((() => 'reply') as Handler, {
@@ -488,7 +488,7 @@ describe('a shard that is lost', () => {
 });
 
 describe('a node that is fenced', () => {
-  test('says so, and serves again as a new run with an address of its own', async () => {
+  test('reports it, and serves again as a new run with an address of its own', async () => {
     const { bucket, inc, clock, node, events, at } = await owning();
     events.length = 0;
     bucket.put('h.n1', heartbeat(inc, { isDead: true }));

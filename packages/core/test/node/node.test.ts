@@ -155,7 +155,7 @@ describe('the options of createNode', () => {
     expect(port.last).toMatchObject({ value: 'OUT' });
   });
 
-  test('what metrics and logger throw does not reach the node', async () => {
+  test('an error that metrics or the logger throws does not reach the node', async () => {
     const broken = (): never => {
       throw new Error('broken');
     };
@@ -181,7 +181,7 @@ describe('interceptors', () => {
     expect(port.last).toMatchObject({ value: '"a(b(reply))"' });
   });
 
-  test('may change what the handler sees, and see its context', async () => {
+  test('may change the handler’s input, and see its context', async () => {
     const seen: unknown[] = [];
     const interceptor: NodeInterceptor = (request, context, next) => {
       seen.push(context.nodeId, context.remainingMs());
@@ -236,7 +236,7 @@ describe('start', () => {
     expect(transport.served).toHaveLength(4);
   });
 
-  test('tells metrics and logger how many shards it serves', async () => {
+  test('reports to metrics and logger how many shards it serves', async () => {
     const [metrics, logger] = [recordMetrics(), recordLog()];
     const { node } = await start({ metrics, logger });
     expect(metrics.calls).toEqual([['shardsOwned', 'n1', 2]]);
@@ -281,7 +281,7 @@ describe('start', () => {
     expect(transport.served).toEqual([]);
   });
 
-  test('that is overtaken by close fails at once, and what the bus gives late is closed', async () => {
+  test('that is overtaken by close fails at once, and a late subscription is closed', async () => {
     const { node, transport } = create();
     transport.confirmsAtOnce = false;
     const started = endOf(node.start());
@@ -320,7 +320,7 @@ describe('drain', () => {
     expect(node.state).toBe('closed');
   });
 
-  test('refuses what is new, answers what runs, and only then leaves: shards before the direct address', async () => {
+  test('refuses new messages, answers running ones, and only then leaves: shards before the direct address', async () => {
     const { handler, gate, signals } = openHandler();
     const { node, transport, receiver, port } = await start({ handler });
     receiver.onEntry(entryOf({ attempt: 700_001 }), port);
@@ -354,7 +354,7 @@ describe('drain', () => {
     expect(signals[0]!.aborted).toBe(true);
   });
 
-  test('gives ten seconds unless told otherwise', async () => {
+  test('gives ten seconds by default', async () => {
     const { handler } = openHandler();
     const { node, receiver, port, clock } = await start({ handler });
     receiver.onEntry(entryOf(), port);
@@ -462,7 +462,7 @@ describe('close', () => {
     );
   });
 
-  test('waits five seconds for a handler that does not close, and says so', async () => {
+  test('waits five seconds for a handler that does not close, and logs that', async () => {
     const logger = recordLog();
     const handler: Handler = () => undefined;
     handler.close = () => new Promise(() => undefined);
@@ -486,7 +486,7 @@ describe('close', () => {
     expect(transport.events).not.toContain('transport closed');
   });
 
-  test('answers what was accepted before the handler closes', async () => {
+  test('answers accepted messages before the handler closes', async () => {
     const order: string[] = [];
     const gate = deferred<string>();
     const handler: Handler = () => gate.promise;

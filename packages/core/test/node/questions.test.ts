@@ -105,7 +105,7 @@ describe('a question for the owners', () => {
     expect(view.asked).toBe(0);
   });
 
-  test('is refused when its answer has no room beside what is in work, and has all room to itself', () => {
+  test('is refused when its answer has no room beside messages in progress, but alone may use all room', () => {
     const { dispatch, ask } = start(100);
     expect((ask()?.value as string).length).toBeGreaterThan(1_000);
     dispatch.onEntry(entryOf(), recordAnswers());
@@ -123,7 +123,7 @@ describe('a question for the owners', () => {
     expect([one.answers.length, other.answers.length]).toEqual([2, 1]);
   });
 
-  test('has the same text for all, until somebody else owns a shard', () => {
+  test('has the same text for all, until another node owns a shard', () => {
     const { ask, view } = start();
     const first = ask();
     expect(ask()?.value).toBe(first?.value);
@@ -195,7 +195,7 @@ describe('a question about the node', () => {
     expect(ask({ ...about, shard: 2 })?.error?.code).toBe('NOT_OWNER');
   });
 
-  test('that nobody hears costs no answer of this second', () => {
+  test('that nobody waits for uses up no answer of this second', () => {
     const { dispatch, ask } = start();
     for (let i = 0; i < 50_000; i++) dispatch.onEntry(entryOf(about), NOWHERE);
     expect(ask(about)?.error).toBeUndefined();

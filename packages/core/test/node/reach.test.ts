@@ -82,7 +82,7 @@ async function begin(more: Partial<ReachOptions> = {}) {
 const silence = (): undefined => undefined;
 const answer = (): 'answer' => 'answer';
 
-describe('a node that asks itself', () => {
+describe('a node that probes itself', () => {
   test('stays reached while it answers', async () => {
     const { reach, clock, changes, bus } = await begin();
     await clock.advance(20 * leaseMs);
@@ -106,7 +106,7 @@ describe('a node that asks itself', () => {
     expect(changes.at(-1)![1]).toContain('(CONNECTION_LOST: it broke)');
   });
 
-  test('is reached by one late answer, to whichever probe', async () => {
+  test('is reached after one late answer to any probe', async () => {
     const { clock, reach, bus } = await begin();
     bus.answer = silence;
     await clock.advance(LIMIT_MS - heartbeatMs);
@@ -156,7 +156,7 @@ describe('a node that asks itself', () => {
     expect(bus.served).toContainEqual(SELF);
   });
 
-  test('asks the address of its newest run only', async () => {
+  test('probes the address of its newest run only', async () => {
     const { clock, reach, bus } = await begin();
     bus.answer = silence;
     await clock.advance(heartbeatMs);
@@ -168,7 +168,7 @@ describe('a node that asks itself', () => {
     expect(reach.reach).toBe('lost');
   });
 
-  test('asks nothing after its end', async () => {
+  test('sends no probe after its end', async () => {
     const { clock, reach, bus } = await begin();
     await reach.close();
     bus.asked.length = 0;
@@ -177,7 +177,7 @@ describe('a node that asks itself', () => {
     expect([bus.asked, bus.isClosed, clock.timerCount]).toEqual([[], true, 0]);
   });
 
-  test('may not ask: it is taken at its word, and says so once', async () => {
+  test('that may not send probes counts as reached, and logs that once', async () => {
     const { reach, clock, bus, changes, logger } = create();
     bus.answer = () => new ClstrError('NO_PERMISSION', 'may not publish');
     await reach.prove([SELF, { shard: 1 }], SELF);
@@ -189,7 +189,7 @@ describe('a node that asks itself', () => {
     ]);
   });
 
-  test('that once was answered and now may not ask is lost', async () => {
+  test('that was answered once and then may not send probes is lost', async () => {
     const { clock, bus, reach } = await begin();
     bus.answer = () => new ClstrError('NO_PERMISSION', 'may not publish');
     await clock.advance(LIMIT_MS + heartbeatMs);
@@ -198,7 +198,7 @@ describe('a node that asks itself', () => {
 });
 
 describe('a loop that was blocked', () => {
-  test('for half a lease, again and again, is no silence', async () => {
+  test('for half a lease, again and again, does not count as silence', async () => {
     const clock = skewedClock();
     const { reach, bus, changes } = create({ clock });
     reach.begin(SELF);
@@ -273,7 +273,7 @@ describe('the shards of a node', () => {
   const asked = ({ bus }: { bus: { asked: Address[] } }, shard: number): number =>
     bus.asked.filter((address) => 'shard' in address && address.shard === shard).length;
 
-  test('are asked when they are new, and in turn', async () => {
+  test('are probed when they are new, and in turn', async () => {
     const created = create();
     created.world.shards = Array.from({ length: 100 }, (_, i) => i);
     created.reach.begin(SELF);
@@ -284,7 +284,7 @@ describe('the shards of a node', () => {
     expect(asked(created, 99)).toBe(1);
   });
 
-  test('that nobody listens for are served once more, and then make the node lost, which says which', async () => {
+  test('without a subscriber are served once more, and then make the node lost, which names them', async () => {
     const { clock, bus, changes } = await begin();
     bus.answer = (address) => ('shard' in address && address.shard === 2 ? nobody : 'answer');
     await clock.advance(heartbeatMs);
@@ -343,7 +343,7 @@ describe('the proof at the start', () => {
     expect(bus.asked).toEqual(addresses);
   });
 
-  test('serves what nobody listens to once more, and fails with the reason', async () => {
+  test('serves an address without a subscriber once more, and fails with the reason', async () => {
     const { reach, bus } = create();
     bus.answer = (address) => ('shard' in address ? nobody : 'answer');
     await expect(reach.prove(addresses, SELF)).rejects.toMatchObject({
@@ -353,7 +353,7 @@ describe('the proof at the start', () => {
     expect(bus.served).toEqual([{ shard: 1 }, { shard: 2 }]);
   });
 
-  test('waits for an answer that is late, and not for ever', async () => {
+  test('waits for a late answer, but not for ever', async () => {
     const { reach, bus, clock } = create();
     bus.answer = silence;
     const late = reach.prove([SELF], SELF);

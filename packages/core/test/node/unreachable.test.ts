@@ -54,7 +54,7 @@ function cluster() {
 const typesOf = (events: readonly NodeEvent[]): string[] => events.map(({ type }) => type);
 
 describe('a member that messages do not reach', () => {
-  test('says so, and gives its shards to one that they reach', async () => {
+  test('reports it, and gives its shards to one that they reach', async () => {
     const { join, clock, stateOf } = cluster();
     const [a, b] = await join('a', 'b');
     const held = a!.node.shards().length;
@@ -90,7 +90,7 @@ describe('a member that messages do not reach', () => {
     expect(a!.said('node a is reached again')).toBe(1);
   });
 
-  test('is in doubt before, which nobody but the members reads', async () => {
+  test('is in doubt before, which only the members see', async () => {
     const { join, clock, stateOf } = cluster();
     const [a] = await join('a', 'b');
     a!.transport.answersProbes = false;
@@ -101,7 +101,7 @@ describe('a member that messages do not reach', () => {
     expect(stateOf('a')).toBe('up');
   });
 
-  test('keeps its shards when it is alone, and says that it is not reached', async () => {
+  test('keeps its shards when it is alone, and reports that it is not reached', async () => {
     const { join, clock, stateOf } = cluster();
     const [a] = await join('a');
     a!.transport.answersProbes = false;
@@ -231,7 +231,7 @@ describe('start', () => {
     expect(await failed).toMatchObject({ code: 'TIMEOUT', message: expect.stringContaining('node a') });
   });
 
-  test('of a node of a static cluster fails when nobody hears one of its shards', async () => {
+  test('of a node of a static cluster fails when one of its shards is not reached', async () => {
     const { create } = cluster();
     const { node, transport } = create('a', { membership: undefined, shards: [1, 2, 3] });
     const serve = transport.serve.bind(transport);
@@ -249,7 +249,7 @@ describe('start', () => {
   });
 });
 
-test('a node of a static cluster says that it is not reached any more, and that it is again', async () => {
+test('a node of a static cluster reports that it is not reached any more, and that it is again', async () => {
   const { create, clock } = cluster();
   const { node, transport, events, said } = create('a', { membership: undefined, shards: [1, 2, 3] });
   await node.start();

@@ -75,7 +75,7 @@ describe('the hash in WebAssembly equals that in JavaScript', () => {
 });
 
 describe('the hash that is used', () => {
-  test('is the one in WebAssembly where there is any, and equals the other', () => {
+  test('is the one in WebAssembly where there is one, and equals the other', () => {
     expect(hash64('user-123')).toEqual(NOBLE_HASH.hash('user-123'));
     expect(scores({ hashSeries }, 'shard:', '\0a', 20)).toEqual(scores(NOBLE_HASH, 'shard:', '\0a', 20));
   });

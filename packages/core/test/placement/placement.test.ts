@@ -72,7 +72,7 @@ describe('shardsForNode', () => {
     expect(() => shardsForNode('a', ['a'], numShards as number)).toThrow(refusal('numShards must be'));
   });
 
-  test('refuses a seed that is no string', () => {
+  test('refuses a seed that is not a string', () => {
     expect(() => shardsForNode('a', ['a'], 16, 5 as never)).toThrow(refusal('seed must be a string'));
   });
 });
@@ -228,7 +228,7 @@ describe('createPlacement', () => {
     expect(() => createPlacement({ numShards: numShards as number })).toThrow(refusal('numShards must be'));
   });
 
-  test('refuses a seed or a node id that is no string', () => {
+  test('refuses a seed or a node id that is not a string', () => {
     expect(() => createPlacement({ numShards: 1, seed: 5 as never })).toThrow(refusal('seed must be'));
     expect(() => {
       createPlacement({ numShards: 1 }).addNode(5 as never);

@@ -71,7 +71,7 @@ describe('weights', () => {
     expect(Math.abs(moved.length / 4096 - 0.5 / 3.5)).toBeLessThan(0.02);
   });
 
-  test('are in proportion: sixteen times as much for all is the same', () => {
+  test('are relative: sixteen times as much for all is the same', () => {
     const scaled = Object.fromEntries(Object.entries(WEIGHTS).map(([id, weight]) => [id, weight * 16]));
     const one = placementOf(WEIGHTS, { numShards: 512, kind: 'bounded' });
     const other = placementOf(scaled, { numShards: 512, kind: 'bounded' });

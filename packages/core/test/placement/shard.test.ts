@@ -127,7 +127,7 @@ describe('createKeyRouter', () => {
     expect(computed).toEqual(['a']);
   });
 
-  test('remembers a key that somebody claims to be of a shard only if it is', () => {
+  test('remembers a key with a claimed shard only if the claim is true', () => {
     const { router, computed } = observed();
     const home = shardFromString('a', 1024, 'seed');
     for (const claimed of [home + 1, home + 1, home, home, home + 1]) {

@@ -12,13 +12,13 @@ describe.each([
   ...['', ' ', 'a b', 'a.b', 'a\n', '\na', 'a\r', 'a\0', 'a*', '>', 'ü', 'a\u2028', 'x'.repeat(65)],
   ...[undefined, null, 7, true, ['a'], { toString: () => 'a' }],
 ])('%j', (value) => {
-  test('is no part of an address', () => {
+  test('is not a valid part of an address', () => {
     expect(nodeAddress(value, 'i')).toBeUndefined();
     expect(nodeAddress('a', value)).toBeUndefined();
   });
 });
 
-test('a literal is no address: the check is the only way to one', () => {
+test('a literal is not an address: only the check makes one', () => {
   // @ts-expect-error it was not checked
   const forged: NodeAddress = { nodeId: 'a', inc: 'i' };
   expect(forged).toBeDefined();

@@ -7,7 +7,7 @@ const place = { name: 'shop', prefix: 'shop' };
 const own = identityOf(settings, place);
 
 describe('a client and the nodes that answer it', () => {
-  test('fit when all they say is equal', () => {
+  test('fit when all that both report is equal', () => {
     expect(misfitWith(own, JSON.parse(JSON.stringify(own)))).toBeUndefined();
   });
 

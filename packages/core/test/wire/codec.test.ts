@@ -40,7 +40,7 @@ describe('jsonCodec', () => {
 });
 
 describe('bytesCodec', () => {
-  test('carries bytes and undefined, and says so when it gets anything else', () => {
+  test('carries bytes and undefined, and refuses anything else with a reason', () => {
     const bytes = Uint8Array.of(1, 2);
     expect(encodePayload(bytesCodec, bytes)).toEqual(bytes);
     expect(decodePayload(bytesCodec, encodePayload(bytesCodec, undefined), false)).toBeUndefined();
@@ -95,14 +95,14 @@ describe('a payload', () => {
     expect([...decoded]).toEqual([1, 2, 3]);
   });
 
-  test('of bytes is no view of the chunk it arrived in, even when that is a Buffer', () => {
+  test('of bytes is not a view of the chunk it arrived in, even when that is a Buffer', () => {
     const chunk = Buffer.from([7, 1, 2, 7]);
     const decoded = decodePayload(shouting, chunk.subarray(1, 3), true) as Uint8Array;
     expect(decoded.buffer).not.toBe(chunk.buffer);
     expect([decoded.constructor, ...decoded]).toEqual([Uint8Array, 1, 2]);
   });
 
-  test('of no bytes stays one, where undefined is none at all', () => {
+  test('of no bytes stays a payload, where undefined is none', () => {
     expect(isRawPayload(undefined)).toBe(false);
     expect(encodePayload(shouting, undefined)).toHaveLength(0);
     expect(decodePayload(shouting, new Uint8Array(0), false)).toBeUndefined();

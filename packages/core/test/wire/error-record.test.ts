@@ -104,7 +104,7 @@ describe('an error', () => {
   });
 });
 
-describe('an ACTOR_ERROR that is no ActorError', () => {
+describe('an ACTOR_ERROR that is not an ActorError', () => {
   test('has a record all the same: without one its caller would wait for ever', () => {
     const error = new ClstrError('ACTOR_ERROR', 'm');
     expect(errorToRecord(error)).toEqual({

@@ -29,7 +29,7 @@ describe('answer', () => {
     expect(table.answer(2, undefined)).toBe(all[1]);
   });
 
-  test('reports a second answer with the shard and who gave it', () => {
+  test('reports a second answer with the shard and its sender', () => {
     const { table } = tableWith();
     const reports: [number, NodeAddress | undefined][] = [];
     table.onDuplicateReply = (shard, from) => reports.push([shard, from]);
@@ -45,7 +45,7 @@ describe('answer', () => {
     ]);
   });
 
-  test('says nothing of a second answer when nobody listens', () => {
+  test('reports no second answer without a listener', () => {
     const { table } = tableWith(5);
     table.answer(5, undefined);
     expect(table.answer(5, undefined)).toBeUndefined();
