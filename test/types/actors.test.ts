@@ -3,7 +3,7 @@
  * or anything else finds one. What is behind an arrow is compiled and never run.
  */
 import type { Client } from '@clstr/core';
-import { defineActor, isActorError, notify, request, type } from '@clstr/actors';
+import { actorHandler, defineActor, isActorError, needs, notify, request, type } from '@clstr/actors';
 import type {
   Actor,
   ActorContext,
@@ -14,7 +14,10 @@ import type {
   RequestMethod,
   Travelling,
 } from '@clstr/actors';
-import { testActor } from '@clstr/testing';
+import { createApp } from '@clstr/app';
+import type { AppOptions } from '@clstr/app';
+import { memoryTransport } from '@clstr/transport-memory';
+import { testActor, testCluster } from '@clstr/testing';
 import { describe, expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
 
@@ -286,6 +289,93 @@ describe('an implementation', () => {
     const wantsTotal = (state: { total: number }): number => state.total;
     // @ts-expect-error -- setup makes no `total`
     compiled(() => Counter.implement({ setup, handlers: { ...handlers, get: wantsTotal } }));
+  });
+});
+
+describe('the services of actors', () => {
+  interface Db {
+    load(key: string): { value: number };
+  }
+  type Mail = (text: string) => void;
+  const loaded = Counter.implement({
+    setup: ({ key, services }) => {
+      expectTypeOf(services).toEqualTypeOf<{ db: Db; trace?: Mail }>();
+      return services.db.load(key);
+    },
+    services: needs<{ db: Db; trace?: Mail }>(),
+    handlers: {
+      ...handlers,
+      get: (state, _input, ctx) => {
+        expectTypeOf(state).toEqualTypeOf<{ value: number }>();
+        ctx.after(5, ({ services }) => expectTypeOf(services.db).toEqualTypeOf<Db>());
+        return state.value;
+      },
+    },
+    passivate: (_state, { services }) => expectTypeOf(services.db).toEqualTypeOf<Db>(),
+  });
+  const mailing = Counter.implement({ services: needs<{ mail: Mail }>(), setup, handlers });
+  const lazy = Counter.implement({ services: needs<{ mail?: Mail }>(), setup, handlers });
+  const plain = Counter.implement({ setup, handlers });
+  const db: Db = { load: () => ({ value: 1 }) };
+  const mail: Mail = () => undefined;
+  const transport = (): ReturnType<typeof memoryTransport> => memoryTransport();
+
+  test('are all required of what runs the actors together', () => {
+    compiled(() => actorHandler([loaded, mailing, plain], { services: { db, mail } }));
+    compiled(() => createApp({ transport, actors: [loaded, mailing], services: { db, mail, trace: mail } }));
+    compiled(() => testCluster({ actors: [loaded, mailing], services: { db, mail }, nodes: 1 }));
+    compiled(() => testActor(Counter, loaded, { services: { db }, key: 'k' }));
+    // A program may have more than these actors need.
+    compiled(() => testActor(Counter, loaded, { services: { db, mail } }));
+    // @ts-expect-error -- the mail is missing
+    compiled(() => actorHandler([loaded, mailing], { services: { db } }));
+    // @ts-expect-error -- services are missing
+    compiled(() => actorHandler([loaded]));
+    // @ts-expect-error -- services are missing
+    compiled(() => actorHandler([plain, mailing], { cacheSize: 5 }));
+    // @ts-expect-error -- the db is missing
+    compiled(() => createApp({ transport, actors: [loaded, mailing], services: { mail } }));
+    // @ts-expect-error -- services are missing
+    compiled(() => createApp({ transport, actors: [loaded] }));
+    // @ts-expect-error -- services are missing
+    compiled(() => testCluster({ actors: [mailing] }));
+    // @ts-expect-error -- it is a function
+    compiled(() => testCluster({ actors: [mailing], services: { mail: 'text' } }));
+    // @ts-expect-error -- services are missing
+    compiled(() => testActor(Counter, loaded));
+    // @ts-expect-error -- of another type
+    compiled(() => testActor(Counter, loaded, { services: { db: 5 } }));
+  });
+
+  test('are not asked for when no actor needs any', () => {
+    compiled(() => actorHandler([plain]));
+    compiled(() => actorHandler([plain], { cacheSize: 5 }));
+    compiled(() => createApp({ transport, actors: [plain] }));
+    compiled(() => testCluster({ actors: [plain] }));
+    compiled(() => testCluster({ handler: () => 'none' }));
+    compiled(() => testActor(Counter, plain));
+    compiled(() => actorHandler([lazy]));
+    compiled(() => testActor(Counter, lazy, { services: { mail } }));
+    // @ts-expect-error -- of another type
+    compiled(() => actorHandler([lazy], { services: { mail: 'text' } }));
+  });
+
+  test('are not there without a declaration', () => {
+    // @ts-expect-error -- nothing is declared
+    compiled(() => Counter.implement({ setup: (ctx) => ({ value: Number(ctx.services.db) }), handlers }));
+    // @ts-expect-error -- a declaration is made by needs()
+    compiled(() => Counter.implement({ services: { db }, setup, handlers }));
+  });
+
+  test('stay with actors that are kept in variables of a written type', () => {
+    const list: readonly Actor<unknown, { db: Db; mail: Mail; trace?: Mail }>[] = [loaded, mailing, plain];
+    compiled(() => actorHandler(list, { services: { db, mail } }));
+    // @ts-expect-error -- an Actor without more needs nothing
+    compiled((): readonly Actor[] => [loaded]);
+    const options: AppOptions = { transport, actors: [plain] };
+    compiled(() => createApp(options));
+    // @ts-expect-error -- these options need nothing
+    compiled((): AppOptions => ({ transport, actors: [loaded] }));
   });
 });
 

@@ -5,25 +5,15 @@ import type { ErrorSchemas, Methods, NoErrors } from './method.ts';
 import type { Ref, Referable } from './ref.ts';
 
 /**
- * What handlers need from outside, such as a database. Pass it to `actorHandler` as `services`, and declare its type
- * once: `declare module '@clstr/actors' { interface Services { db: Database } }`.
- */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- users add to it
-export interface Services {}
-
-/** The option `services`, which is optional as long as every member of `Services` is. */
-export type ServicesOption =
-  Partial<Services> extends Services ? { services?: Services | undefined } : { services: Services };
-
-/**
  * The context of `setup`, `passivate`, `discard` and timers, which run without a caller and in an empty async context.
  * Call its methods on it: a detached method, as in `({ remainingMs })`, does not work, because binding them would cost
  * time for every message.
  */
-export interface LifecycleContext {
+export interface LifecycleContext<Services = unknown> {
   readonly actor: string;
   readonly key: string;
   readonly nodeId: string;
+  /** What the actor declared by `needs`, as the program that runs it gave it. */
   readonly services: Services;
   /** How many owners the actor's shard has had, this node included; undefined in a static cluster. */
   readonly epoch: number | undefined;
@@ -53,7 +43,7 @@ export interface LifecycleContext {
    *
    * @throws ABORTED when the actor has left memory, OVERLOADED when it has 1,024 timers
    */
-  every(periodMs: number, handler: TimerHandler): () => void;
+  every(periodMs: number, handler: TimerHandler<Services>): () => void;
   /**
    * Runs `handler` through the mailbox once, after `delayMs` (0 to 2,147,483,647, which is 24.8 days). Until then the
    * actor stays in memory: it is not passivated, and when only such actors are left, messages that need room for
@@ -66,7 +56,7 @@ export interface LifecycleContext {
    *
    * @throws ABORTED when the actor has left memory, OVERLOADED when it has 1,024 timers
    */
-  after(delayMs: number, handler: TimerHandler): () => void;
+  after(delayMs: number, handler: TimerHandler<Services>): () => void;
   /** Keeps the actor from passivating, and its node from ending its drain, until `work` has settled. */
   waitUntil(work: Promise<unknown>): void;
   /** Passivates the actor as soon as it has nothing to do, and no timer set by `after` is left. */
@@ -87,10 +77,13 @@ export interface LogMethod {
   (fields: object, message?: string): void;
 }
 
-export type TimerHandler = (context: LifecycleContext) => unknown;
+export type TimerHandler<Services = unknown> = (context: LifecycleContext<Services>) => unknown;
 
 /** The context of a message handler. `signal` also fires when the caller gives up. */
-export interface ActorContext<E extends ErrorSchemas = NoErrors> extends LifecycleContext {
+export interface ActorContext<
+  Services = unknown,
+  E extends ErrorSchemas = NoErrors,
+> extends LifecycleContext<Services> {
   readonly headers: Headers;
   /** Whether the caller does not wait for a reply. */
   readonly isNotify: boolean;

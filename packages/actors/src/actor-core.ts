@@ -2,7 +2,7 @@
 import type { Clock, HandlerContext, HandlerRequest, Logger, ShardLease } from '@clstr/core';
 import type { CallChain, OverdueTurns } from '@clstr/core/handler';
 import type { FloodLog } from '@clstr/core/internal';
-import type { Services, TimerHandler } from './actor-context.ts';
+import type { TimerHandler } from './actor-context.ts';
 import type { ActorMetrics } from './actor-metrics.ts';
 import type { Actor, ErasedHandler } from './implementation.ts';
 import type { Turn } from './mailbox.ts';
@@ -14,7 +14,7 @@ import type { SetupFailures } from './setup-failures.ts';
 export interface NodeScope {
   /** Known from the first message on. */
   nodeId: string;
-  readonly services: Services;
+  readonly services: unknown;
   readonly client: Caller | undefined;
   readonly clock: Clock;
   readonly metrics: ActorMetrics;

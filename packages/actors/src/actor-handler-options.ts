@@ -12,7 +12,6 @@ import {
   optional,
   resolve,
 } from '@clstr/core/internal';
-import type { Services, ServicesOption } from './actor-context.ts';
 import type { NodeScope } from './actor-core.ts';
 import { noActorMetrics } from './actor-metrics.ts';
 import type { ActorMetrics } from './actor-metrics.ts';
@@ -20,8 +19,9 @@ import { defaults } from './defaults.ts';
 import type { Actor } from './implementation.ts';
 import type { Caller } from './ref.ts';
 
-/** `services` are given to actor code as `ctx.services`. */
-export interface ActorHandlerOptions extends ServicesOption {
+export interface ActorHandlerOptions<Services = unknown> {
+  /** What the actors need, and get as `ctx.services`; required if they need anything. */
+  services?: Services | undefined;
   /**
    * Actors kept in memory per type, from 1 to 8,388,607. As many again may be on their way out. When all are busy,
    * messages for other keys are `OVERLOADED`. Default 1,024.
@@ -33,12 +33,6 @@ export interface ActorHandlerOptions extends ServicesOption {
   metrics?: ActorMetrics | undefined;
   logger?: Logger | undefined;
 }
-
-/** The options, which are optional if `services` is. */
-export type ActorHandlerArguments =
-  Partial<ActorHandlerOptions> extends ActorHandlerOptions
-    ? [options?: ActorHandlerOptions]
-    : [options: ActorHandlerOptions];
 
 /** A V8 Map holds 2^24 entries, and 2 × cacheSize + 1 have to fit into one. */
 const MAX_CACHE_SIZE = 0x7f_ffff;
@@ -75,7 +69,7 @@ export function resolveActorHandlerOptions(
   };
 }
 
-function checkServices(owner: string, name: string, services: unknown): Services {
+function checkServices(owner: string, name: string, services: unknown): object {
   if (typeof services === 'object' && services !== null) return services;
   throw invalidOption(owner, name, services, 'an object');
 }

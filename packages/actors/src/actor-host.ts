@@ -1,12 +1,13 @@
 /** The core handler that runs actors: it finds the method and the actor of each message, and ends with its node. */
 import type { ClstrError, Handler, HandlerContext, HandlerRequest, OverdueTurn } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
-import type { ActorHandlerArguments } from './actor-handler-options.ts';
+import type { ActorHandlerOptions } from './actor-handler-options.ts';
 import { resolveActorHandlerOptions } from './actor-handler-options.ts';
 import { bindMethods } from './actor-methods.ts';
 import { ActorType } from './actor-type.ts';
 import { draining, missingKey, unknownType } from './errors.ts';
-import type { Actor } from './implementation.ts';
+import type { Actor, AnyActor } from './implementation.ts';
+import type { OptionsArgument, ServicesOf } from './services.ts';
 
 export interface ActorHandler extends Handler {
   /**
@@ -23,10 +24,11 @@ export interface ActorHandler extends Handler {
  *
  * @throws INVALID_OPTION
  */
-export function actorHandler(
-  actors: readonly Actor[],
-  ...[options = {}]: ActorHandlerArguments
+export function actorHandler<Actors extends readonly AnyActor[]>(
+  given: Actors,
+  ...[options = {}]: OptionsArgument<ActorHandlerOptions<ServicesOf<Actors>>, ServicesOf<Actors>>
 ): ActorHandler {
+  const actors = given as unknown as readonly Actor[];
   const { host, cacheSize } = resolveActorHandlerOptions(actors, options);
   const types = actors.map((actor) => new ActorType(host, actor, cacheSize));
   const methods = bindMethods(types);

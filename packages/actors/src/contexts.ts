@@ -3,14 +3,7 @@ import type { ActorError, HandlerContext, HandlerRequest, Headers, Logger, Shard
 import type { CallChain } from '@clstr/core/handler';
 import { ClstrError } from '@clstr/core';
 import { MAX_DELAY_MS, abortDetached, checkInteger, detached } from '@clstr/core/internal';
-import type {
-  ActorContext,
-  ActorLog,
-  LifecycleContext,
-  LogMethod,
-  Services,
-  TimerHandler,
-} from './actor-context.ts';
+import type { ActorContext, ActorLog, LifecycleContext, LogMethod, TimerHandler } from './actor-context.ts';
 import type { ActorCore } from './actor-core.ts';
 import type { ActorId } from './actor-name.ts';
 import { defaults } from './defaults.ts';
@@ -56,7 +49,7 @@ abstract class BaseContext implements LifecycleContext {
     return this.lease?.fencingToken;
   }
 
-  get services(): Services {
+  get services(): unknown {
     return this.self.home.host.services;
   }
 

@@ -27,7 +27,9 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
    * Combines the contract with the code that runs on nodes, as data for `actorHandler`.
    * @throws INVALID_OPTION when a handler is missing, or the contract has no method for one.
    */
-  implement<State>(implementation: Implementation<M, State>): Actor<State>;
+  implement<State, Services = unknown>(
+    implementation: Implementation<M, State, Services>,
+  ): Actor<State, Services>;
 }
 
 /**

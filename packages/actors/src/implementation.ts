@@ -7,36 +7,40 @@ import {
   invalidOption,
   milliseconds,
   oneOf,
+  option,
   optional,
   resolve,
 } from '@clstr/core/internal';
 import type { ActorContext, LifecycleContext } from './actor-context.ts';
 import { defaults } from './defaults.ts';
+import type { Needs } from './services.ts';
 import type { AnyMethod, ErrorsOf, HandlerInputOf, HandlerOutputOf, Methods } from './method.ts';
 
 export type PassivateReason = 'idle' | 'evicted' | 'drain';
 export type DiscardReason = 'failed' | 'lost-ownership';
 
 /** One handler per method of the contract. */
-export type Handlers<M extends Methods, State> = {
+export type Handlers<M extends Methods, State, Services = unknown> = {
   readonly [Name in keyof M]: (
     state: State,
     input: HandlerInputOf<M[Name]>,
-    context: ActorContext<ErrorsOf<M[Name]>>,
+    context: ActorContext<Services, ErrorsOf<M[Name]>>,
   ) => HandlerOutputOf<M[Name]> | Promise<HandlerOutputOf<M[Name]>>;
 };
 
-export interface Implementation<M extends Methods, State> {
+export interface Implementation<M extends Methods, State, Services = unknown> {
+  /** What the actor's code gets as `ctx.services`, declared by `needs`. Default: nothing. */
+  services?: Needs<Services> | undefined;
   /** Creates the state of a key before its first message. Put it before `handlers`, which infer their types from it. */
-  setup: (context: LifecycleContext) => State | Promise<State>;
-  handlers: Handlers<M, State>;
+  setup: (context: LifecycleContext<Services>) => State | Promise<State>;
+  handlers: Handlers<M, State, Services>;
   /**
    * Runs when the actor leaves memory: save the state within 2 s. If it rejects, the actor stays, unless the node
    * drains. Save to a store, not to another actor: in a drain, calls to actors of the same node fail.
    */
-  passivate?: ((state: State, context: PassivateContext) => unknown) | undefined;
+  passivate?: ((state: State, context: PassivateContext<Services>) => unknown) | undefined;
   /** Runs when the state is dropped: release handles, but save nothing. */
-  discard?: ((state: State, context: DiscardContext) => unknown) | undefined;
+  discard?: ((state: State, context: DiscardContext<Services>) => unknown) | undefined;
   /** Time without a message after which the actor passivates, in milliseconds; at most a quarter later. Default 60,000. */
   idleMs?: number | undefined;
   /** Messages that may wait for one key; more are `OVERLOADED`. Default 1,024. */
@@ -45,16 +49,16 @@ export interface Implementation<M extends Methods, State> {
   onError?: 'keep' | 'restart' | undefined;
 }
 
-export interface PassivateContext extends LifecycleContext {
+export interface PassivateContext<Services = unknown> extends LifecycleContext<Services> {
   readonly reason: PassivateReason;
 }
 
-export interface DiscardContext extends LifecycleContext {
+export interface DiscardContext<Services = unknown> extends LifecycleContext<Services> {
   readonly reason: DiscardReason;
 }
 
-/** An actor for `actorHandler`. Its types are erased, except for the state's, which `testActor` needs. */
-export interface Actor<State = unknown> {
+/** An actor for `actorHandler`. Its types are erased, except for those of its state and of the services it needs. */
+export interface Actor<State = unknown, Services = unknown> {
   readonly name: string;
   /** As its contract says. */
   readonly service: string | undefined;
@@ -68,11 +72,18 @@ export interface Actor<State = unknown> {
   readonly onError: 'keep' | 'restart';
   /** Types only, never set. */
   readonly '~state'?: State;
+  readonly '~needs'?: (services: Services) => void;
 }
+
+/** Any actor, whatever it needs. */
+export type AnyActor = Actor<unknown, never>;
 
 export type ErasedHandler = (state: unknown, input: unknown, context: ActorContext) => unknown;
 
-export const implementationSpec: Spec<Omit<Actor, 'name' | 'service' | 'methods' | '~state'>> = {
+export const implementationSpec: Spec<
+  Omit<Actor, 'name' | 'service' | 'methods' | '~state' | '~needs'> & { services: unknown }
+> = {
+  services: optional(option(checkNeeds)),
   setup: callback(),
   handlers: handedOn(),
   passivate: optional(callback()),
@@ -83,12 +94,12 @@ export const implementationSpec: Spec<Omit<Actor, 'name' | 'service' | 'methods'
 };
 
 /** @throws INVALID_OPTION */
-export function checkImplementation<M extends Methods, State>(
+export function checkImplementation<M extends Methods, State, Services>(
   { name, service, methods }: Pick<Actor, 'name' | 'service'> & { readonly methods: M },
-  given: Implementation<M, State>,
-): Actor<State> {
+  given: Implementation<M, State, Services>,
+): Actor<State, Services> {
   const owner = `actor ${name}`;
-  const options = resolve(owner, implementationSpec, given);
+  const { services: _needs, ...options } = resolve(owner, implementationSpec, given);
   return Object.freeze({
     name,
     service,
@@ -96,6 +107,11 @@ export function checkImplementation<M extends Methods, State>(
     ...options,
     handlers: checkHandlers(owner, methods, options.handlers),
   });
+}
+
+function checkNeeds(owner: string, name: string, services: unknown): unknown {
+  if ((services as Partial<Needs<unknown>> | null)?.kind === 'needs') return services;
+  throw invalidOption(owner, name, services, 'made by needs()');
 }
 
 function checkHandlers(

@@ -26,14 +26,9 @@ export type {
   PassivateContext,
   PassivateReason,
 } from './implementation.ts';
-export type {
-  ActorContext,
-  ActorLog,
-  LifecycleContext,
-  LogMethod,
-  Services,
-  TimerHandler,
-} from './actor-context.ts';
+export type { ActorContext, ActorLog, LifecycleContext, LogMethod, TimerHandler } from './actor-context.ts';
+export { needs } from './services.ts';
+export type { Needs } from './services.ts';
 export { actorHandler } from './actor-host.ts';
 export type { ActorHandler } from './actor-host.ts';
 export type { ActorHandlerOptions } from './actor-handler-options.ts';

@@ -2,6 +2,6 @@
 export { messageType } from './method.ts';
 export type { AnyMethod } from './method.ts';
 export type { Referable } from './ref.ts';
-export type { ServicesOption } from './actor-context.ts';
-export type { ActorHandlerArguments } from './actor-handler-options.ts';
+export type { AnyActor } from './implementation.ts';
+export type { GivenServices, OptionsArgument, ServicesOf } from './services.ts';
 export { noActorMetrics } from './actor-metrics.ts';

@@ -1,6 +1,6 @@
 import type { Logger } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
-import type { LifecycleContext, Services } from '@clstr/actors';
+import type { LifecycleContext } from '@clstr/actors';
 import { actorNode, answerOf } from './actor-node.ts';
 import { Cell, cell } from './cell.ts';
 
@@ -33,7 +33,7 @@ describe('the context', () => {
   });
 
   test('of every step has the services of the host', async () => {
-    const services = { db: 'postgres' } as Services;
+    const services = { db: 'postgres' };
     const script = cell();
     const node = await actorNode([script.actor], { services });
     await node.ref(Cell, 'k').write('a');

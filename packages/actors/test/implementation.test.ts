@@ -71,7 +71,11 @@ describe('refuses, naming the actor,', () => {
     ],
     ['a passivate that is not a function', { passivate: true }, /passivate must be a function, got true/],
     ['a discard that is not a function', { discard: 'no' }, /discard must be a function, got "no"/],
-    ['an option it does not know', { idle: 5 }, /unknown option "idle"; known: setup, handlers, passivate/],
+    [
+      'an option it does not know',
+      { idle: 5 },
+      /unknown option "idle"; known: services, setup, handlers, passivate/,
+    ],
   ])('%s', (_what, given, message) => {
     expect(implement(given)).toThrow(refusal(message));
   });
@@ -83,6 +87,13 @@ describe('refuses, naming the actor,', () => {
   test.each([0, -1, 1.5, NaN, '8', null])('a mailbox of %s', (mailbox) => {
     expect(implement({ mailbox })).toThrow(refusal(/mailbox must be a whole number from 1 to/));
   });
+
+  test.each([{ db: {} }, {}, 5, null, () => true])(
+    'services of %j, which needs() did not make',
+    (services) => {
+      expect(implement({ services })).toThrow(refusal(/services must be made by needs\(\), got/));
+    },
+  );
 
   test.each(['stop', true, 0, '', null])('an onError of %j', (onError) => {
     expect(implement({ onError })).toThrow(refusal(/onError must be 'keep' or 'restart', got/));

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { actorHandler } from '@clstr/actors';
 import type { Methods, Ref } from '@clstr/actors';
-import type { Referable } from '@clstr/actors/internal';
+import type { AnyActor, GivenServices, Referable, ServicesOf } from '@clstr/actors/internal';
 import { ClstrError, createClient, createNode } from '@clstr/core';
 import { invalidOption } from '@clstr/core/internal';
 import type { Client, Logger, Node, Transport } from '@clstr/core';
@@ -29,8 +29,10 @@ export interface App {
  * @throws INVALID_OPTION, the errors of the transport and the node at their start, and ABORTED when a signal arrives
  * before the start has ended; everything that was started is then closed
  */
-export async function createApp(options: AppOptions): Promise<App> {
-  const resolved = resolveAppOptions(options);
+export async function createApp<Actors extends readonly AnyActor[]>(
+  options: AppOptions<ServicesOf<Actors>> & { actors: Actors } & GivenServices<ServicesOf<Actors>>,
+): Promise<App> {
+  const resolved = resolveAppOptions(options as unknown as AppOptions);
   const ending = new Ending(resolved.logger);
   try {
     return await startApp(resolved, ending);

@@ -2,7 +2,6 @@
 import { constants } from 'node:os';
 import { defaults as actorDefaults } from '@clstr/actors';
 import type { Actor, ActorMetrics } from '@clstr/actors';
-import type { ServicesOption } from '@clstr/actors/internal';
 import { ClstrError, defaults as coreDefaults, shardsForNode, systemClock } from '@clstr/core';
 import type { Check, Option, Resolved, Spec } from '@clstr/core/internal';
 import {
@@ -42,11 +41,12 @@ Object.freeze(defaults);
 /** What the app gives to its parts itself. */
 type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'metrics' | 'logger';
 
-/** `services` are given to actor code as `ctx.services`. */
-export interface AppOptions extends ServicesOption {
+export interface AppOptions<Services = unknown> {
   /** Makes the transport; the app owns it and closes it. */
   transport: () => Transport | Promise<Transport>;
-  actors: readonly Actor[];
+  actors: readonly Actor<unknown, Services>[];
+  /** What the actors need, and get as `ctx.services`; required if they need anything. */
+  services?: Services | undefined;
   /**
    * A dynamic cluster: nodes come and go, and shards move with them. Default: a static cluster, as `nodeIds` says.
    */

@@ -1,49 +1,39 @@
-import { defineActor, request } from '@clstr/actors';
+import { defineActor, needs, request } from '@clstr/actors';
 import { memoryTransport } from '@clstr/transport-memory';
-import { expect, expectTypeOf, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { createApp } from '../src/app.ts';
 
 interface Rates {
   of(currency: string): number;
 }
 
-declare module '@clstr/actors' {
-  interface Services {
-    // Optional only because these tests share one program with all others.
-    rates?: Rates;
-  }
-}
-
 const Wallet = defineActor('wallet', { worth: request<{ currency: string }, number>() });
 const wallet = Wallet.implement({
+  services: needs<{ rates: Rates }>(),
   setup: () => ({ coins: 3 }),
-  handlers: {
-    worth({ coins }, { currency }, { services }) {
-      expectTypeOf(services.rates).toEqualTypeOf<Rates | undefined>();
-      return coins * (services.rates?.of(currency) ?? 0);
-    },
-  },
+  handlers: { worth: ({ coins }, { currency }, { services }) => coins * services.rates.of(currency) },
+});
+const Audit = defineActor('audit', { seen: request<void, string>() });
+const audit = Audit.implement({
+  services: needs<{ book: string[] }>(),
+  setup: ({ key, services }) => void services.book.push(key),
+  handlers: { seen: (_state, _input, { services }) => services.book.join() },
 });
 
-test('services reach actor code with the type that was declared for them', async () => {
-  const rates: Rates = { of: (currency) => (currency === 'EUR' ? 2 : 1) };
+test('services reach the code of all actors that need them', async () => {
   await using app = await createApp({
     transport: () => memoryTransport(),
-    actors: [wallet],
-    services: { rates },
+    actors: [wallet, audit],
+    services: { rates: { of: (currency) => (currency === 'EUR' ? 2 : 1) }, book: [] },
   });
-  const worth = await app.ref(Wallet, 'mine').worth({ currency: 'EUR' });
-  expectTypeOf(worth).toEqualTypeOf<number>();
-  expect(worth).toBe(6);
+  expect(await app.ref(Wallet, 'mine').worth({ currency: 'EUR' })).toBe(6);
+  expect(await app.ref(Audit, 'one').seen()).toBe('one');
 });
 
-test('services of another type do not compile', () => {
-  const start = () =>
-    createApp({
-      transport: () => memoryTransport(),
-      actors: [wallet],
-      // @ts-expect-error -- rates are no number
-      services: { rates: 5 },
-    });
-  expect(start).toBeTypeOf('function');
+test('services that are not an object are refused', async () => {
+  const start = createApp({ transport: () => memoryTransport(), actors: [wallet], services: 5 as never });
+  await expect(start).rejects.toMatchObject({
+    code: 'INVALID_OPTION',
+    message: 'actorHandler: services must be an object, got 5',
+  });
 });

@@ -1,6 +1,6 @@
 /** One run of the node with the actor under test: it hosts the actor, watches it, and ends it in every possible way. */
 import { actorHandler, request } from '@clstr/actors';
-import type { Actor, ActorHandler, Caller, PassivateReason, Services } from '@clstr/actors';
+import type { Actor, ActorHandler, Caller, PassivateReason } from '@clstr/actors';
 import type { Clock, Logger } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
 import { MAX_DELAY_MS } from '@clstr/core/internal';
@@ -11,7 +11,7 @@ import { turn } from './turn.ts';
 
 export interface ActorLifeHost {
   readonly nodeId: string;
-  readonly services: Services | undefined;
+  readonly services: unknown;
   readonly client: Caller;
   readonly clock: Clock;
   readonly logger: Logger;

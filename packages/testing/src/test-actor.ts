@@ -1,7 +1,8 @@
 /** One actor without a bus: its real mailbox and life cycle, driven message by message on a fake clock. */
-import type { Actor, Caller, Contract, Methods, PassivateReason, Ref, Services } from '@clstr/actors';
+import type { Actor, Caller, Contract, Methods, PassivateReason, Ref } from '@clstr/actors';
 import type { CallOptions } from '@clstr/core';
 import { messageType } from '@clstr/actors/internal';
+import type { OptionsArgument } from '@clstr/actors/internal';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { handedOn, inBackground, invalidOption, oneOf, orMade, resolve, text } from '@clstr/core/internal';
 import { ActorLife } from './actor-life.ts';
@@ -14,10 +15,10 @@ import type { LogRecord, RecordedLogger } from './log-record.ts';
 import { TestMessage } from './test-message.ts';
 import { turn } from './turn.ts';
 
-export interface TestActorOptions {
+export interface TestActorOptions<Services = unknown> {
   /** The key of the actor. Default `test`. */
   key?: string | undefined;
-  /** The services that the actor's code gets as `ctx.services`. */
+  /** What the actor needs, and gets as `ctx.services`; required if it needs anything. */
   services?: Services | undefined;
   /** Default: a new one. */
   clock?: FakeClock | undefined;
@@ -71,15 +72,15 @@ export interface ActorUnderTest<M extends Methods, State> {
  *
  * @throws INVALID_OPTION
  */
-export function testActor<M extends Methods, State>(
+export function testActor<M extends Methods, State, Services>(
   contract: Contract<string, M>,
-  actor: Actor<State>,
-  options: TestActorOptions = {},
+  actor: Actor<State, Services>,
+  ...[options = {}]: OptionsArgument<TestActorOptions<Services>, Services>
 ): ActorUnderTest<M, State> {
   if (contract.name !== actor.name) {
     throw invalidOption(OWNER, 'actor', actor.name, `the implementation of ${JSON.stringify(contract.name)}`);
   }
-  return new TestActor({ ...resolve(OWNER, testActorSpec, options), contract, actor });
+  return new TestActor({ ...resolve(OWNER, testActorSpec, options), contract, actor: actor as Actor });
 }
 
 const OWNER = 'testActor';

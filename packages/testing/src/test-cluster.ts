@@ -1,7 +1,7 @@
 /** A whole cluster in one process: nodes on a memory bus, each with its share of the shards, and a client. */
 import { actorHandler, defaults as actorDefaults } from '@clstr/actors';
-import type { Actor, Methods, Ref, Services } from '@clstr/actors';
-import type { Referable } from '@clstr/actors/internal';
+import type { Actor, Methods, Ref } from '@clstr/actors';
+import type { AnyActor, GivenServices, Referable, ServicesOf } from '@clstr/actors/internal';
 import type {
   Client,
   ClientOptions,
@@ -33,7 +33,7 @@ import { dynamicOwnership, staticOwnership } from './test-ownership.ts';
 /** The options that the cluster itself decides for all its members. */
 type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'random';
 
-export interface TestClusterOptions {
+export interface TestClusterOptions<Services = unknown> {
   /** The number of nodes, named `node-1`, `node-2` …, or their ids. Default 3. */
   nodes?: number | readonly string[] | undefined;
   /** Shards of the cluster. Default 1,024. */
@@ -50,8 +50,8 @@ export interface TestClusterOptions {
   /** Instead of `handler`: creates one for each node, which handlers with state need. */
   createHandler?: ((nodeId: string) => Handler) | undefined;
   /** Instead of either: the actors that the nodes run; `ref` reaches them. */
-  actors?: readonly Actor[] | undefined;
-  /** The services that `actors` get as `ctx.services`. */
+  actors?: readonly Actor<unknown, Services>[] | undefined;
+  /** What `actors` need, and get as `ctx.services`; required if they need anything. */
   services?: Services | undefined;
   /** Actors that a node keeps in memory per type. Default 1,024. */
   cacheSize?: number | undefined;
@@ -100,7 +100,11 @@ export interface TestCluster {
  *
  * @throws INVALID_OPTION
  */
-export async function testCluster(options: TestClusterOptions): Promise<TestCluster> {
+export async function testCluster<Actors extends readonly AnyActor[] = readonly Actor[]>(
+  options: TestClusterOptions<ServicesOf<Actors>> & { actors?: Actors | undefined } & GivenServices<
+      ServicesOf<Actors>
+    >,
+): Promise<TestCluster> {
   const {
     nodes: named,
     numShards,
@@ -111,7 +115,7 @@ export async function testCluster(options: TestClusterOptions): Promise<TestClus
     maxPayload,
     policy,
     ...more
-  } = resolve(OWNER, testClusterSpec, options, checkHandlers);
+  } = resolve(OWNER, testClusterSpec, options as TestClusterOptions, checkHandlers);
   const ids = typeof named === 'number' ? Array.from({ length: named }, (_, i) => `node-${i + 1}`) : named;
   const bus = createMemoryBus({ maxPayload, policy, clock });
   const transport = memoryTransport({ bus });

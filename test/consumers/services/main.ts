@@ -1,5 +1,5 @@
-/** Services that are required have to be given wherever actors are run for good; a test gives what it needs. */
-import { actorHandler, defineActor, request } from '@clstr/actors';
+/** What actors need has to be given wherever they run; what they do not need is not asked for. */
+import { actorHandler, defineActor, needs, request } from '@clstr/actors';
 import { createApp } from '@clstr/app';
 import { testActor, testCluster } from '@clstr/testing';
 import { natsTransport } from '@clstr/transport-nats';
@@ -9,11 +9,6 @@ export interface Rates {
 }
 
 declare module '@clstr/actors' {
-  interface Services {
-    rates: Rates;
-    trace?: (text: string) => void;
-  }
-
   /** What the codec of this program carries. */
   interface CarriedValues {
     date: Date;
@@ -27,6 +22,7 @@ defineActor('bad', { all: request<void, Map<string, Date>>() });
 export const Wallet = defineActor('wallet', { worth: request<{ currency: string }, number>() });
 
 export const wallet = Wallet.implement({
+  services: needs<{ rates: Rates; trace?: (text: string) => void }>(),
   setup: () => ({ coins: 3 }),
   handlers: {
     worth({ coins }, { currency }, { services }) {
@@ -38,8 +34,17 @@ export const wallet = Wallet.implement({
   },
 });
 
+export const diary = Diary.implement({
+  services: needs<{ now: () => Date }>(),
+  setup: () => null,
+  handlers: { last: (_state, _input, { services }) => ({ at: services.now() }) },
+});
+
+export const Echo = defineActor('echo', { say: request<string, string>() });
+export const echo = Echo.implement({ setup: () => null, handlers: { say: (_state, text) => text } });
+
 const transport = () => natsTransport({ servers: 'nats://127.0.0.1:4222', token: 'x' });
-const actors = [wallet];
+const actors = [wallet, echo];
 const services = { rates: { of: () => 2 } };
 
 export const handlers = [
@@ -53,6 +58,11 @@ export const handlers = [
   actorHandler(actors, { services: {} }),
   // @ts-expect-error -- rates are no number
   actorHandler(actors, { services: { rates: 5 } }),
+  actorHandler([wallet, diary], { services: { ...services, now: () => new Date() } }),
+  // @ts-expect-error -- the diary needs a clock
+  actorHandler([wallet, diary], { services }),
+  actorHandler([echo]),
+  actorHandler([echo], { cacheSize: 5 }),
 ];
 
 export async function run(): Promise<void> {
@@ -60,10 +70,16 @@ export async function run(): Promise<void> {
   await app.ref(Wallet, 'mine').worth({ currency: 'EUR' });
   // @ts-expect-error -- services are missing
   await createApp({ transport, actors });
+  await createApp({ transport, actors: [echo] });
 
   testActor(Wallet, wallet, { services });
+  // @ts-expect-error -- services are missing
   testActor(Wallet, wallet);
+  testActor(Echo, echo);
   await testCluster({ actors, services });
+  // @ts-expect-error -- services are missing
+  await testCluster({ actors });
+  await testCluster({ actors: [echo] });
   await testCluster({ handler: () => 'none' });
   // @ts-expect-error -- rates are no number
   testActor(Wallet, wallet, { services: { rates: 5 } });
