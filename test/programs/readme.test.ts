@@ -1,4 +1,4 @@
-/** The programs of README.md, and the first ones of package READMEs, run as printed against a fresh nats-server. */
+/** The programs of README.md and of how-to pages, and the first ones of package READMEs, run as printed. */
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import type { NatsServer } from '@clstr/testing/nats';
 import { readFileSync } from 'node:fs';
@@ -49,7 +49,7 @@ describe.skipIf(!hasNatsServer())('the first program of a package README', { tim
     { name: 'transport-memory', stdout: /^(hello|TIMEOUT)\n$/ },
     { name: 'transport-nats', stdout: /^serving\n$/, end: 'console.log(node.state);' },
   ])('$name: runs as printed', async ({ name, stdout, end = '' }) => {
-    const [first] = readmePrograms(server.url, `packages/${name}`);
+    const [first] = readmePrograms(server.url, `packages/${name}/README.md`);
     // Its nodes would serve until they are stopped.
     const ended = await run(first!.write('first', (text) => `${text}\n${end}\nprocess.exit(0);`));
     expect(ended).toMatchObject({ code: 0, stderr: '' });
@@ -57,8 +57,18 @@ describe.skipIf(!hasNatsServer())('the first program of a package README', { tim
   });
 });
 
+test('the programs about interceptors and middleware run as printed', { timeout: 60_000 }, async () => {
+  const ended: { stdout: string }[] = [];
+  for (const program of readmePrograms('', 'docs/how-to/interceptors.md'))
+    ended.push(await run(program.write()));
+  expect(ended).toEqual([
+    { code: 0, stderr: '', stdout: expect.stringMatching(/^Greet took \d+\.\d ms\nhello, acme\n$/) },
+    { code: 0, stderr: '', stdout: 'NO_TENANT\nacme: greeter/lobby.greet\nhello, Ada\n' },
+  ]);
+});
+
 test('the first program of the conformance README is the test of the memory transport', () => {
-  const [first] = readmePrograms('', 'packages/conformance');
+  const [first] = readmePrograms('', 'packages/conformance/README.md');
   const run = readFileSync(join(import.meta.dirname, '../conformance/memory.test.ts'), 'utf8');
   expect(run.replace(/^\/\*\*.*\*\/\n/, '')).toBe(`${first!.text}\n`);
 });

@@ -1,4 +1,4 @@
-/** The programs of a README as files that Node runs. */
+/** The programs of a page, such as a README, as files that Node runs. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
@@ -23,9 +23,9 @@ export interface ReadmeProgram {
   write(name?: string, change?: (text: string) => string): string;
 }
 
-/** With their server at `url`; `folder` is where the README stands. */
-export function readmePrograms(url: string, folder = '.'): ReadmeProgram[] {
-  const markdown = readFileSync(join(ROOT, folder, 'README.md'), 'utf8');
+/** With their server at `url`. */
+export function readmePrograms(url: string, page = 'README.md'): ReadmeProgram[] {
+  const markdown = readFileSync(join(ROOT, page), 'utf8');
   return codeBlocksOf(markdown)
     .filter(({ info }) => info === 'ts')
     .map(({ text, line }) => {
@@ -40,7 +40,7 @@ export function readmePrograms(url: string, folder = '.'): ReadmeProgram[] {
             compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
           });
           mkdirSync(FOLDER, { recursive: true });
-          const path = join(FOLDER, `${folder.replaceAll('/', '-')}-${name}-${process.pid}.mjs`);
+          const path = join(FOLDER, `${page.replaceAll('/', '-')}-${name}-${process.pid}.mjs`);
           writeFileSync(path, outputText);
           return path;
         },

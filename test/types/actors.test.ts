@@ -9,6 +9,7 @@ import type {
   ActorContext,
   CannotTravel,
   InputOf,
+  Middleware,
   OutputOf,
   Ref,
   RequestMethod,
@@ -376,6 +377,45 @@ describe('the services of actors', () => {
     compiled(() => createApp(options));
     // @ts-expect-error -- these options need nothing
     compiled((): AppOptions => ({ transport, actors: [loaded] }));
+  });
+});
+
+describe('the middleware of an actor', () => {
+  const shared: Middleware = ({ headers }, next) => (headers['a'] === undefined ? undefined : next());
+  const mailing: Middleware<{ mail: (text: string) => void }> = ({ services, method }, next) => {
+    services.mail(method);
+    return next();
+  };
+  type Needed = { mail: (text: string) => void; name: string };
+
+  test('gets the services that the actor declares, and may be shared by actors that need more', () => {
+    compiled(() =>
+      Counter.implement({
+        services: needs<Needed>(),
+        use: [
+          shared,
+          mailing,
+          (ctx, next) => {
+            expectTypeOf(ctx.services).toEqualTypeOf<Needed>();
+            expectTypeOf(ctx.method).toEqualTypeOf<string>();
+            expectTypeOf(ctx.input).toEqualTypeOf<unknown>();
+            return next();
+          },
+        ],
+        setup,
+        handlers,
+      }),
+    );
+  });
+
+  test('needs what it uses, and a function', () => {
+    const services = needs<{ name: string }>();
+    // @ts-expect-error -- the actor declares no mail
+    compiled(() => Counter.implement({ services, use: [mailing], setup, handlers }));
+    // @ts-expect-error -- no function
+    compiled(() => Counter.implement({ use: ['tenant'], setup, handlers }));
+    // @ts-expect-error -- next takes nothing
+    compiled(() => Counter.implement({ use: [(_ctx, next) => next(5)], setup, handlers }));
   });
 });
 

@@ -100,3 +100,5 @@ export interface ActorContext<
 }
 
 type DetailsArguments<In> = undefined extends In ? [details?: In] : [details: In];
+
+export type ErasedHandler = (state: unknown, input: unknown, context: ActorContext) => unknown;

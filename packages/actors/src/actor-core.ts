@@ -2,9 +2,9 @@
 import type { Clock, HandlerContext, HandlerRequest, Logger, ShardLease } from '@clstr/core';
 import type { CallChain, OverdueTurns } from '@clstr/core/handler';
 import type { FloodLog } from '@clstr/core/internal';
-import type { TimerHandler } from './actor-context.ts';
+import type { ErasedHandler, TimerHandler } from './actor-context.ts';
 import type { ActorMetrics } from './actor-metrics.ts';
-import type { Actor, ErasedHandler } from './implementation.ts';
+import type { Actor } from './implementation.ts';
 import type { Turn } from './mailbox.ts';
 import type { Caller } from './ref.ts';
 import type { Blocker } from './running-turns.ts';

@@ -7,6 +7,7 @@ import { Activation } from './activation.ts';
 import type { ActorTypeScope, NodeScope, Method, Swept } from './actor-core.ts';
 import type { Actor } from './implementation.ts';
 import { messageType } from './method.ts';
+import { withMiddleware } from './middleware.ts';
 import { SetupFailures } from './setup-failures.ts';
 import { withValidators } from './validation.ts';
 
@@ -51,11 +52,12 @@ export class ActorType implements ActorTypeScope {
 
   /** The methods under their wire names. */
   *methods(): Iterable<[string, BoundMethod]> {
-    const { name, methods, handlers } = this.actor;
+    const { name, methods, handlers, use } = this.actor;
     for (const [method, declared] of Object.entries(methods)) {
       const { isReadonly, input, output } = declared;
       const type = messageType(name, method, declared);
-      yield [type, { type: this, isReadonly, call: withValidators(type, input, output, handlers[method]!) }];
+      const handler = withMiddleware(use, method, handlers[method]!);
+      yield [type, { type: this, isReadonly, call: withValidators(type, input, output, handler) }];
     }
   }
 

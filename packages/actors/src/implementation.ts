@@ -2,6 +2,7 @@
 import type { Spec } from '@clstr/core/internal';
 import {
   callback,
+  callbacks,
   handedOn,
   integer,
   invalidOption,
@@ -11,8 +12,9 @@ import {
   optional,
   resolve,
 } from '@clstr/core/internal';
-import type { ActorContext, LifecycleContext } from './actor-context.ts';
+import type { ActorContext, ErasedHandler, LifecycleContext } from './actor-context.ts';
 import { defaults } from './defaults.ts';
+import type { Middleware } from './middleware.ts';
 import type { Needs } from './services.ts';
 import type { AnyMethod, ErrorsOf, HandlerInputOf, HandlerOutputOf, Methods } from './method.ts';
 
@@ -31,6 +33,8 @@ export type Handlers<M extends Methods, State, Services = unknown> = {
 export interface Implementation<M extends Methods, State, Services = unknown> {
   /** What the actor's code gets as `ctx.services`, declared by `needs`. Default: nothing. */
   services?: Needs<Services> | undefined;
+  /** Runs around each message handler, within its turn and after the input was validated; the first is outermost. */
+  use?: readonly Middleware<Services>[] | undefined;
   /** Creates the state of a key before its first message. Put it before `handlers`, which infer their types from it. */
   setup: (context: LifecycleContext<Services>) => State | Promise<State>;
   handlers: Handlers<M, State, Services>;
@@ -63,6 +67,7 @@ export interface Actor<State = unknown, Services = unknown> {
   /** As its contract says. */
   readonly service: string | undefined;
   readonly methods: Methods;
+  readonly use: readonly Middleware[];
   readonly setup: (context: LifecycleContext) => unknown;
   readonly handlers: Readonly<Record<string, ErasedHandler>>;
   readonly passivate: ((state: unknown, context: PassivateContext) => unknown) | undefined;
@@ -78,12 +83,11 @@ export interface Actor<State = unknown, Services = unknown> {
 /** Any actor, whatever it needs. */
 export type AnyActor = Actor<unknown, never>;
 
-export type ErasedHandler = (state: unknown, input: unknown, context: ActorContext) => unknown;
-
 export const implementationSpec: Spec<
   Omit<Actor, 'name' | 'service' | 'methods' | '~state' | '~needs'> & { services: unknown }
 > = {
   services: optional(option(checkNeeds)),
+  use: callbacks(),
   setup: callback(),
   handlers: handedOn(),
   passivate: optional(callback()),

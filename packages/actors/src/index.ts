@@ -27,6 +27,7 @@ export type {
   PassivateReason,
 } from './implementation.ts';
 export type { ActorContext, ActorLog, LifecycleContext, LogMethod, TimerHandler } from './actor-context.ts';
+export type { Middleware, MiddlewareContext } from './middleware.ts';
 export { needs } from './services.ts';
 export type { Needs } from './services.ts';
 export { actorHandler } from './actor-host.ts';

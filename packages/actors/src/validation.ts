@@ -3,7 +3,7 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { ActorError, ClstrError } from '@clstr/core';
 import { asRefusal, forCaller } from '@clstr/core/handler';
 import { describe } from '@clstr/core/internal';
-import type { ErasedHandler } from './implementation.ts';
+import type { ErasedHandler } from './actor-context.ts';
 import type { ErrorSchemas } from './method.ts';
 import { isThenable } from './thenable.ts';
 

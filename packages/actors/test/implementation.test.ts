@@ -19,6 +19,7 @@ test('is data: name, methods, functions and limits, frozen', () => {
   const actor = Counter.implement({ setup, handlers, passivate, discard, ...limits });
   expect(actor).toEqual({
     name: 'counter',
+    use: [],
     methods: Counter.methods,
     setup,
     handlers: { add: handlers.add, reset: handlers.reset },
@@ -74,7 +75,7 @@ describe('refuses, naming the actor,', () => {
     [
       'an option it does not know',
       { idle: 5 },
-      /unknown option "idle"; known: services, setup, handlers, passivate/,
+      /unknown option "idle"; known: services, use, setup, handlers, passivate/,
     ],
   ])('%s', (_what, given, message) => {
     expect(implement(given)).toThrow(refusal(message));

@@ -16,6 +16,7 @@ export { describe, printable } from './base/describe.ts';
 export { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOption } from './base/options.ts';
 export {
   callback,
+  callbacks,
   flag,
   handedOn,
   integer,

@@ -116,10 +116,13 @@ export class ActorLife {
 
   /** The same actor, except that this run observes its state and how it ends. */
   #watched(): Actor {
-    const { methods, handlers, setup, passivate, discard } = this.#actor;
+    const { methods, use, handlers, setup, passivate, discard } = this.#actor;
     return {
       ...this.#actor,
       methods: { ...methods, [LEAVE]: request() },
+      use: use.map(
+        (middleware) => (context, next) => (context.method === LEAVE ? next() : middleware(context, next)),
+      ),
       handlers: {
         ...handlers,
         [LEAVE]: (_state, _input, context) => {
