@@ -15,6 +15,7 @@ import type {
   RequestMethod,
   Travelling,
 } from '@clstr/actors';
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { createApp } from '@clstr/app';
 import type { AppOptions } from '@clstr/app';
 import { memoryTransport } from '@clstr/transport-memory';
@@ -487,6 +488,28 @@ describe('the errors of a method', () => {
     compiled((error) => isActorError(error, Stock, 'OVERDRAWN'));
     // @ts-expect-error -- no method of this contract declares any
     compiled((error) => isActorError(error, Counter, 'SOLD_OUT'));
+  });
+
+  test('refuse details that JSON would change or lose, and those that callers could not validate', () => {
+    // @ts-expect-error -- the details of BAD.at is a Date
+    compiled(() => defineActor('x', { a: request({ errors: { BAD: type<{ at: Date }>() } }) }));
+    // @ts-expect-error -- the details of BAD is a Map
+    compiled(() => defineActor('x', { a: request({ errors: { BAD: type<Map<string, number>>() } }) }));
+    // @ts-expect-error -- the details of BAD is bytes
+    compiled(() => defineActor('x', { a: request({ errors: { BAD: type<Uint8Array>() } }) }));
+    // @ts-expect-error -- the details of BAD are an array
+    compiled(() => defineActor('x', { a: request({ errors: { OK: type<void>(), BAD: type<string[]>() } }) }));
+    const changed = z.object({ at: z.string().transform((text) => text.length) });
+    // @ts-expect-error -- what is sent is a number, and the validator takes text
+    compiled(() => defineActor('x', { a: request({ errors: { BAD: changed } }) }));
+    const filled = z.object({ at: z.string().default('now'), more: z.unknown() });
+    compiled(() => defineActor('x', { a: request({ errors: { OK: filled, OTHER: type<object>() } }) }));
+    type Refused = Travelling<{
+      readonly a: RequestMethod<void, void, void, void, { BAD: StandardSchemaV1<Dated, Dated> }>;
+    }>['a'];
+    expectTypeOf<Refused>().toEqualTypeOf<
+      CannotTravel<'the details of BAD.lines[].at is a Date, which arrives as a string: declare string'>
+    >();
   });
 
   test('refuse details that are not an object, and methods without an answer', () => {

@@ -1,4 +1,5 @@
 /** The types that can travel: the compiler rejects a contract whose values JSON would change or lose. */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
 
 /**
  * The values that only your codec carries, for contracts whose nodes and clients all use it: `declare module
@@ -9,20 +10,35 @@ export interface CarriedValues {}
 
 type Carried = CarriedValues[keyof CarriedValues];
 
-/** The methods of a contract: each unchanged, or the reason why its input or output cannot travel. */
+/** The methods of a contract: each unchanged, or the reason why its input, its output or the details of an error cannot. */
 export type Travelling<M> = {
   readonly [Name in keyof M]: M[Name] extends { readonly '~types'?: infer Types }
     ? MethodOf<M[Name], NonNullable<Types>>
     : unknown;
 };
 
-type MethodOf<Method, Types> = Types extends { in: infer In; out: infer Out }
+type MethodOf<Method, Types> = Types extends { in: infer In; out: infer Out; errors: infer Errors }
   ? Arrives<In> extends true
     ? Arrives<Out> extends true
-      ? Method
+      ? [DetailsFault<Errors>] extends [never]
+        ? Method
+        : CannotTravel<DetailsFault<Errors>>
       : CannotTravel<`the output${Fault<Out>}`>
     : CannotTravel<`the input${Fault<In>}`>
   : unknown;
+
+/** Details are an object in JSON, whatever the codec, and callers validate them once more. */
+type DetailsFault<Errors> = {
+  [Code in keyof Errors & string]: Errors[Code] extends StandardSchemaV1<infer In, infer Out>
+    ? [Exclude<Out, void>] extends [Arrived<Exclude<Out, void>, never>]
+      ? Out extends readonly unknown[]
+        ? `the details of ${Code} are an array: declare an object`
+        : [Out] extends [In]
+          ? never
+          : `the details of ${Code} do not fit their own validator once it has changed them`
+      : `the details of ${Code}${Fault<Out, never>}`
+    : never;
+}[keyof Errors & string];
 
 /** The reason why a method is rejected: `Why` names the place and says what to declare. */
 export interface CannotTravel<Why extends string> {
@@ -38,16 +54,16 @@ type Arrives<T> =
       : false;
 
 /** `T` with `never` in each place where JSON would change or lose the value. Lazy, so that types may be recursive. */
-type Arrived<T> =
+type Arrived<T, Extra = Carried> =
   IsOpen<T> extends true
     ? T
-    : T extends string | number | boolean | null | undefined | Carried
+    : T extends string | number | boolean | null | undefined | Extra
       ? T
       : T extends Unsendable
         ? never
         : T extends readonly (infer Item)[]
-          ? readonly Arrived<Item>[]
-          : { readonly [Name in keyof T]: Arrived<T[Name]> };
+          ? readonly Arrived<Item, Extra>[]
+          : { readonly [Name in keyof T]: Arrived<T[Name], Extra> };
 
 type IsAny<T> = 0 extends 1 & T ? true : false;
 /** Whether the type is `any` or `unknown`, whose values are checked when they are sent. */
@@ -71,22 +87,20 @@ type Callable = (...args: never) => unknown;
 type WeakKeyed = { readonly [Symbol.toStringTag]: 'WeakMap' | 'WeakSet' };
 
 /** The paths and reasons of the faults; below `Depth` levels only the fact that there is one. */
-type Fault<T, Depth extends unknown[] = [1, 1, 1, 1, 1]> = T extends
-  string | number | boolean | null | undefined | Carried
+type Fault<T, Extra = Carried, Depth extends unknown[] = [1, 1, 1, 1, 1]> = T extends
+  string | number | boolean | null | undefined | Extra
   ? never
   : T extends Unsendable
     ? ` is ${Reason<T>}`
     : Depth extends [unknown, ...infer Rest]
       ? T extends readonly (infer Item)[]
-        ? `[]${Fault<Item, Rest>}`
+        ? `[]${Fault<Item, Extra, Rest>}`
         : {
-            [Name in keyof T & string]: Arrives2<T[Name]> extends true
+            [Name in keyof T & string]: [T[Name]] extends [Arrived<T[Name], Extra>]
               ? never
-              : `.${Name}${Fault<T[Name], Rest>}`;
+              : `.${Name}${Fault<T[Name], Extra, Rest>}`;
           }[keyof T & string]
       : ' holds a value that cannot travel';
-
-type Arrives2<T> = [T] extends [Arrived<T>] ? true : false;
 
 type Reason<T> = T extends Date
   ? 'a Date, which arrives as a string: declare string'
