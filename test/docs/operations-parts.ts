@@ -35,7 +35,7 @@ const MEANINGS: Readonly<Record<keyof Timing, string>> = {
 };
 
 function renderTimings(): string {
-  const profiles = [TIMINGS.default, TIMINGS.fast];
+  const profiles = Object.values(TIMINGS);
   const row = (name: string, meaning: string, valueOf: (timing: Timing) => number): string[] => [
     name,
     ...profiles.map((timing) => valueOf(timing).toLocaleString('en-US')),
@@ -43,7 +43,7 @@ function renderTimings(): string {
   ];
   const names = Object.keys(MEANINGS) as (keyof Timing)[];
   return table([
-    ['timing', '`default`', '`fast`', 'meaning'],
+    ['timing', ...Object.keys(TIMINGS).map((name) => `\`${name}\``), 'meaning'],
     ...names.map((name) => row(`\`${name}\``, MEANINGS[name], (timing) => timing[name])),
     row(
       'serves alone',

@@ -1,5 +1,6 @@
 /** The command line of `npm run simulate`. */
 import { parseArgs } from 'node:util';
+import { TIMINGS } from '@clstr/core';
 import type { TimingProfile } from '@clstr/core';
 import { FAULT_KINDS } from '@clstr/testing';
 import type { FaultKind } from '@clstr/testing';
@@ -10,7 +11,7 @@ export const HELP = `npm run simulate -- [options]
   --seed S         the first of them (default: drawn, and printed)
   --kinds a,b      faults to draw from (default: all)
                    ${FAULT_KINDS.join(', ')}
-  --timing NAME    fast (default) or default
+  --timing NAME    fast (default), datacenter or default
   --skew SHARE     clock rate error (default 0.01); above it overlaps are counted, not failed
   --threads N      default 2
   --faults JSON    this schedule in place of what the seed draws, as a violation prints it
@@ -98,8 +99,8 @@ function readKinds(text: string | undefined): readonly FaultKind[] | undefined {
 }
 
 function readTiming(text = 'fast'): TimingProfile {
-  if (text !== 'fast' && text !== 'default') throw new Error(`--timing must be fast or default, not ${text}`);
-  return text;
+  if (Object.hasOwn(TIMINGS, text)) return text as TimingProfile;
+  throw new Error(`--timing must be one of ${Object.keys(TIMINGS).join(', ')}, not ${text}`);
 }
 
 function readSkew(text = '0.01'): number {

@@ -19,7 +19,7 @@ export interface MemoryMembershipOptions {
   store?: MemoryStore | undefined;
   /** Name of its connections at the store. Default: a new name for each. */
   member?: string | undefined;
-  /** How long membership waits for what. Default `fast`. */
+  /** How long membership waits for what: `default`, `datacenter`, `fast`, or a `Timing`. Default `fast`. */
   timing?: TimingProfile | Timing | undefined;
   /** How shards are given to nodes. Default `rendezvous`. */
   placement?: PlacementKind | undefined;

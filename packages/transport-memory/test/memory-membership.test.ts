@@ -77,7 +77,10 @@ describe('memoryMembership', () => {
 
   test.each([
     [{ timings: 'fast' }, /^memoryMembership: unknown option "timings"; known: /],
-    [{ timing: 'quick' }, /^memoryMembership: timing must be one of default, fast, .* got "quick"$/],
+    [
+      { timing: 'quick' },
+      /^memoryMembership: timing must be one of default, datacenter, fast, .* got "quick"$/,
+    ],
     [{ timing: { ...TIMINGS.fast, leaseMs: NaN } }, /timing.leaseMs must be .* got NaN$/],
     [{ timing: { ...TIMINGS.fast, expiryMs: 2_000 } }, /timing must keep expiryMs >= /],
     [{ timing: 5 }, /timing: options must be an object, got 5$/],

@@ -38,7 +38,7 @@ export interface NatsClusterOptions extends NatsConnectOptions {
 }
 
 export interface NatsMembershipOptions extends NatsClusterOptions {
-  /** How long membership waits for what. Default `default`. */
+  /** How long membership waits for what: `default`, `datacenter`, `fast`, or a `Timing`. Default `default`. */
   timing?: TimingProfile | Timing | undefined;
   /** How shards are given to nodes. Default `rendezvous`. */
   placement?: PlacementKind | undefined;

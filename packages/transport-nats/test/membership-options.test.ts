@@ -140,7 +140,7 @@ describe('provisionCluster', () => {
     [{ numShards: 0 }, /numShards must be a whole number from 1 to 16777216, got 0$/],
     [{ numShards: 1, seed: 5 }, /seed must be a string/],
     [{ numShards: 1, placement: 'best' }, /placement must be 'rendezvous' or 'bounded', got "best"$/],
-    [{ numShards: 1, timing: 'slow' }, /timing must be one of default, fast/],
+    [{ numShards: 1, timing: 'slow' }, /timing must be one of default, datacenter, fast/],
     [{ numShards: 1, isNew: 1 }, /isNew must be true or false, got 1$/],
     [{ numShards: 1, afterEpoch: -1 }, /afterEpoch must be a whole number from 0/],
   ])('refuses %o', async (options, message) => {

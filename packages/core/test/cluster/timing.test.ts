@@ -8,7 +8,7 @@ const refusal = (message: string): unknown =>
 const changed = (change: Partial<Timing>): Timing => ({ ...TIMINGS.default, ...change });
 
 describe('a timing', () => {
-  test.each(['default', 'fast'] as const)(
+  test.each(['default', 'datacenter', 'fast'] as const)(
     'by the name %s is a frozen profile that keeps every rule',
     (name) => {
       expect(resolveTiming('x', name)).toBe(TIMINGS[name]);
@@ -27,7 +27,7 @@ describe('a timing', () => {
 
   test.each(['slow', 'constructor', ''])('by the name %j is refused', (name) => {
     expect(() => resolveTiming('x', name as never)).toThrow(
-      refusal('^x: timing must be one of default, fast, or a Timing'),
+      refusal('^x: timing must be one of default, datacenter, fast, or a Timing'),
     );
   });
 
