@@ -1,12 +1,13 @@
 /** Names, configurations and buckets: who may be a member, and what becomes of shards when all is lost. */
-import { describeErrors, describeTimes, nowMs } from '@clstr-kit/chaos';
+import { describeErrors, describeTimes, judgeHistory, nowMs, percentile } from '@clstr-kit/chaos';
 import type { ChaosCluster, NodeFailure, NodeStart } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { connect } from 'nats';
 import { describe, expect, test } from 'vitest';
-import { IS_LONG, expectGood, figure, pause, startCluster } from './setting.ts';
+import { IS_LONG, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';
 
 const TWINS = IS_LONG ? 20 : 3;
+const RETURN_MS = 2_000;
 
 describe.skipIf(!hasNatsServer())('identity', { timeout: 60_000 + TWINS * 6_000 }, () => {
   test('a name is held once, and comes back after a crash, as does a whole cluster', async () => {
@@ -20,6 +21,62 @@ describe.skipIf(!hasNatsServer())('identity', { timeout: 60_000 + TWINS * 6_000 
     await crashAndReturn(cluster, ['node-1', 'node-2', 'node-3']);
     figure(`identity: ${describeErrors(await load.stop())}`);
     await expectGood(cluster);
+  });
+
+  test('an exclusive name serves again within 2 s of its start, although its lease would take 15 s', async () => {
+    await using cluster = await startCluster('exclusive', { timing: 'default' });
+    await cluster.join(['node-1', 'node-2', 'node-3']);
+    await cluster.untilSpread(40_000);
+    const load = cluster.startLoad({ perSecond: 50, keys: cluster.keys(1), timeoutMs: 10_000 });
+    for (const ids of [['node-2'], ['node-1', 'node-2', 'node-3']]) {
+      const shards = ids.flatMap((id) => cluster.ownerLog.shardsOf(id));
+      await Promise.all(ids.map((id) => cluster.kill(id)));
+      const startedMs = nowMs();
+      const joined = cluster.join(ids, { identity: 'exclusive' }).then(() => nowMs() - startedMs);
+      const served = await Promise.all(shards.map(async (shard) => (await cluster.probe(shard)) - startedMs));
+      figure(
+        `exclusive: ${ids.join(', ')} killed and started again: members after ${(await joined).toFixed(0)} ms, ` +
+          `shards serve after ${describeTimes(served)}`,
+      );
+      expectAtMost('exclusive: serves again after, p99', percentile(served, 99), RETURN_MS);
+      for (const shard of shards) expect(ids).toContain(cluster.ownerLog.ownerOf(shard)?.id);
+    }
+    figure(`exclusive: ${describeErrors(await load.stop())}`);
+    await expectGood(cluster);
+  });
+
+  test('a stopped process whose exclusive name is used meanwhile takes back neither the name nor a write', async () => {
+    await using cluster = await startCluster('usurped', { timing: 'datacenter' });
+    await cluster.join(['node-1', 'node-2']);
+    await cluster.untilSpread(20_000);
+    const { ownerLog } = cluster;
+    const mine = ownerLog.shardsOf('node-1');
+    const load = cluster.startLoad({
+      ...{ perSecond: 200, keys: cluster.keys(1, (shard) => mine.includes(shard)) },
+      ...{ timeoutMs: 5_000, increments: 1, maxDelayMs: 20 },
+    });
+    await pause(500);
+    const stopped = cluster.node('node-1');
+    await cluster.pause('node-1');
+    const [usurper] = await cluster.join(['node-1'], { identity: 'exclusive' });
+    await Promise.all(mine.map((shard) => cluster.probe(shard)));
+    const continuedMs = nowMs();
+    stopped.signal('SIGCONT');
+    const isFenced = (): boolean =>
+      ownerLog.events('fenced', continuedMs).some(({ run }) => run === stopped.run);
+    await ownerLog.until('the stopped process is fenced', isFenced, 5_000);
+    figure(`usurped: fenced ${(nowMs() - continuedMs).toFixed(0)} ms after SIGCONT`);
+    await pause(1_000);
+    expect(ownerLog.events('fenced', continuedMs).map(({ run }) => run)).not.toContain(usurper!.run);
+    for (const shard of mine) expect(ownerLog.ownerOf(shard)?.run).toBe(usurper!.run);
+    stopped.signal('SIGTERM');
+    await stopped.exited;
+    const calls = await load.stop();
+    figure(`usurped: ${describeErrors(calls)}`);
+    // Both may have admitted work at a time, so that only what was acknowledged and stored is checked.
+    await cluster.finish();
+    expect(judgeHistory(cluster.recorder.file).problems).toEqual([]);
+    expect(calls.some(({ code }) => code === undefined)).toBe(true);
   });
 
   test('a bucket that is deleted under load brings no second owner, and no epoch back', async () => {

@@ -115,6 +115,22 @@ describe('simulated clusters', () => {
     TIMEOUT_MS,
   );
 
+  test(
+    'lose no acknowledged write to a fenced store when two processes run under an id that was said to be exclusive',
+    async () => {
+      const tally = new Tally();
+      await pool.runSeeds(
+        base,
+        60,
+        (seed) => ({ seed, kinds: ['usurp', 'restart', 'slow-handlers'] }),
+        (report) => tally.add(report),
+      );
+      expect(tally.failed.map(summary)).toEqual([]);
+      expect(tally.counts.get('overlaps')).toBeGreaterThan(0);
+    },
+    TIMEOUT_MS,
+  );
+
   test('that do nothing fail as empty', async () => {
     const Idle = defineActor('idle', { ask: request<void, number>() });
     const idle = Idle.implement({ setup: () => 0, handlers: { ask: (state) => state } });

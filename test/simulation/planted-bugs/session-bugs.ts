@@ -109,8 +109,21 @@ export const SESSION_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: 'packages/core/src/cluster/joining.ts',
-        find: 'if (holder.mayLiveMs > 0) {',
+        find: 'if (holder.mayLiveMs > 0 && !options.isExclusive) {',
         replace: 'if (holder.mayLiveMs < 0) {',
+      },
+    ],
+  },
+  {
+    name: 'the shards of a former run are taken in its epoch',
+    invariant: 'S1',
+    seed: 1,
+    kinds: ['restart'],
+    patches: [
+      {
+        file: 'packages/core/src/cluster/ownership.ts',
+        find: '?? 0, ledger.highestEpochs.get(shard) ?? 0) + 1;',
+        replace: '?? 0, ledger.highestEpochs.get(shard) ?? 0) + (known?.record?.owner === nodeId ? 0 : 1);',
       },
     ],
   },

@@ -33,6 +33,7 @@ export interface MemberSettings {
   readonly numShards: number;
   readonly seed: string;
   readonly weight: number;
+  readonly isExclusive: boolean;
   readonly traits: MemberTraits;
   readonly clock: Clock;
   readonly random: Random;
@@ -157,6 +158,8 @@ export class Incarnation {
     this.#checkRunning();
     this.hasJoined = true;
     this.declaration.review();
+    // A node that never left is not placed anew: nothing else would make it take its shards before the next heartbeat.
+    this.ownership.reconcile();
     this.#monitor.assign();
     this.#upkeep.begin();
   }

@@ -37,6 +37,8 @@ export interface Asker {
 
 export interface JoiningOptions extends Asker {
   readonly nodeId: string;
+  /** Whether no other process can run under the id: a former run is replaced and not waited for. */
+  readonly isExclusive: boolean;
   readonly logger: Logger;
 }
 
@@ -104,7 +106,7 @@ function checkConfig(cluster: ClusterConfig, own: ClusterConfig, complaint: stri
 
 /**
  * Writes the first heartbeat of a run, `value`, once no other run holds the name: it watches a run that may be alive for
- * longer than its lease. If two processes have one id, one write wins.
+ * longer than its lease, unless the id is exclusive. If two processes have one id, one write wins.
  *
  * @throws NODE_ID_IN_USE, TRANSPORT_CLOSED; TIMEOUT or a refusal of the store when the limit is over
  */
@@ -119,7 +121,7 @@ export async function claimNodeId(
   let seen: Pulse | undefined;
   for (;;) {
     const holder = await findHolder(options);
-    if (holder.mayLiveMs > 0) {
+    if (holder.mayLiveMs > 0 && !options.isExclusive) {
       if (seenInc !== holder.inc) {
         sayThatItWaits(options, holder);
         seenInc = holder.inc;

@@ -33,6 +33,8 @@ export class Member implements Shards {
   /** When the lease expired; undefined once it is renewed. */
   #expiredAtMs: number | undefined;
   #hasJoined = false;
+  /** Only the first run of a process may replace another: two that both did would fence each other for ever. */
+  #hasEntered = false;
   #isEnded = false;
 
   constructor(options: MemberOptions) {
@@ -156,6 +158,7 @@ export class Member implements Shards {
       store,
       timing,
       placement,
+      isExclusive: this.#options.isExclusive && !this.#hasEntered,
       limit: isFirst ? startLimit : undefined,
       highestEpochs: this.#highestEpochs,
       lastClusterId: this.#lastClusterId,
@@ -174,6 +177,7 @@ export class Member implements Shards {
       },
     });
     this.#current = incarnation;
+    this.#hasEntered = true;
     try {
       await incarnation.join(() => host.enter(nodeAddress(nodeId, inc)!, []));
     } catch (error) {

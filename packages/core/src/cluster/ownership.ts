@@ -18,6 +18,7 @@ import type { WriteResult } from './write.ts';
 export interface OwnershipOptions {
   readonly nodeId: string;
   readonly inc: string;
+  readonly isExclusive: boolean;
   readonly numShards: number;
   readonly ledger: Ledger;
   readonly session: HeartbeatSession;
@@ -213,7 +214,7 @@ export class Ownership {
       const isOldEnough = this.#hasPassed(this.#firstSeenMs, this.#options.ledger.timing.expiryMs);
       return isOldEnough && this.#isStable ? () => this.#acquire(shard, known) : undefined;
     }
-    if (!this.#isSettled) return undefined;
+    if (!this.#isSettled && !this.#isReturning(record)) return undefined;
     const isFree = record.state === 'released' || ledger.isGone(record.owner, record.inc, known!.revision);
     return isFree ? () => this.#acquire(shard, known) : undefined;
   }
@@ -367,6 +368,12 @@ export class Ownership {
   get #isSettled(): boolean {
     const isOld = this.#hasPassed(this.#firstSeenMs, 2 * this.#options.ledger.timing.stableMs);
     return this.#isStable || (isOld && this.#options.isPlaced());
+  }
+
+  /** The shard of a former run, which this one has replaced: the others leave it to this node, as it never left. */
+  #isReturning({ owner }: ShardRecord): boolean {
+    const { isExclusive, nodeId, isPlaced } = this.#options;
+    return isExclusive && owner === nodeId && isPlaced();
   }
 
   /**

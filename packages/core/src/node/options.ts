@@ -17,6 +17,7 @@ import {
   integer,
   methods,
   milliseconds,
+  oneOf,
   option,
   optional,
   resolve,
@@ -56,6 +57,12 @@ export interface NodeOptions {
    * may differ after a restart. Default 1.
    */
   weight?: number | undefined;
+  /**
+   * With `membership`. `exclusive`: you guarantee that no two processes run under this id at a time, as a StatefulSet of
+   * Kubernetes does; a restarted process then replaces its former run and takes its shards at once. `checked`: it waits
+   * until the lease of a former run that did not end properly is over. Default `checked`.
+   */
+  identity?: 'checked' | 'exclusive' | undefined;
   handler: Handler;
   /** Run around every handler call; the first is outermost. */
   interceptors?: readonly NodeInterceptor[] | undefined;
@@ -78,10 +85,12 @@ export interface NodeOptions {
 
 type NodeTable = Resolved<NodeOptions, 'id' | 'shards' | 'membership'>;
 
-export interface ResolvedNodeOptions extends Omit<NodeTable, 'id' | 'shards'> {
+export interface ResolvedNodeOptions extends Omit<NodeTable, 'id' | 'shards' | 'identity'> {
   readonly id: string;
   /** The shards in a static cluster; undefined with a membership. */
   readonly shards: ReadonlySet<number> | undefined;
+  /** Whether no other process can run under the id. */
+  readonly isExclusive: boolean;
   /** The identity with which clients compare their own. */
   readonly identity: ClusterIdentity;
   /** What the node publishes in a dynamic cluster. */
@@ -96,6 +105,7 @@ export const nodeSpec: Spec<NodeTable> = {
   shards: optional(option(checkShards)),
   membership: optional(methods(['open'])),
   weight: weightOption,
+  identity: oneOf(['checked', 'exclusive'], 'checked'),
   handler: callback(),
   interceptors: callbacks(),
   codec: codecOption,
@@ -121,6 +131,7 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     ...options,
     id: options.id ?? `node-${randomId(options.random, 6)}`,
     shards: shards && new Set(shards),
+    isExclusive: options.identity === 'exclusive',
     identity: identityOf(options, membership?.cluster ?? transport.cluster),
     traits: traitsOf(handler, codec.name, transport.cluster?.prefix),
     metrics: safeMetrics(options.metrics, options.logger),
@@ -135,10 +146,13 @@ export interface DrainOptions {
 export const drainSpec: Spec<Resolved<DrainOptions>> = { graceMs: milliseconds(0, defaults.drainGraceMs) };
 
 /** A node has a list of shards, or a membership that gives it some. */
-function checkOwnership({ shards, membership, weight }: NodeOptions): void {
+function checkOwnership({ shards, membership, weight, identity }: NodeOptions): void {
   if (membership === undefined) {
     checkShards(OWNER, 'shards', shards);
     if (weight !== undefined) throw invalidOption(OWNER, 'weight', weight, 'left out without membership');
+    if (identity !== undefined) {
+      throw invalidOption(OWNER, 'identity', identity, 'left out without membership');
+    }
   } else if (shards !== undefined) {
     throw invalidOption(OWNER, 'shards', shards, 'left out with membership');
   }

@@ -19,9 +19,13 @@ function start() {
   const wanted = { isWanted: true };
   const logger = recordLog();
   const limit = createStartLimit(clock, timing, 'node a could not join its cluster');
-  const options = { nodeId: 'a', store, timing, clock, logger, limit, isWanted: () => wanted.isWanted };
+  const options = {
+    ...{ nodeId: 'a', isExclusive: false, store, timing, clock, logger, limit },
+    isWanted: () => wanted.isWanted,
+  };
   const instant = () => ({ monoMs: clock.monoMs(), wallMs: clock.wallMs() });
-  const claim = (value = JSON.stringify(heartbeat('new'))) => endOf(claimNodeId(options, value, instant));
+  const claim = (isExclusive = false) =>
+    endOf(claimNodeId({ ...options, isExclusive }, JSON.stringify(heartbeat('new')), instant));
   return { clock, bucket, store, wanted, options, logger, claim };
 }
 
@@ -165,6 +169,18 @@ describe('a name', () => {
       expect(claimed.value).toMatchObject({ entry: { key: 'h.a' } });
     },
   );
+
+  test('that is exclusive is taken at once, by a write over the newest heartbeat of the run before', async () => {
+    const { claim, bucket, store, logger } = start();
+    const stale = bucket.put('h.a', heartbeat('old'));
+    bucket.put('h.a', heartbeat('old', { beat: 2 }));
+    let reads = 0;
+    store.effect = ({ kind, key }) =>
+      kind === 'read' && key === 'h.a' && ++reads === 1 ? { told: [stale] } : undefined;
+    expect(await claim(true)).toMatchObject({ entry: { key: 'h.a', revision: 3 } });
+    expect(bucket.record('h.a')).toMatchObject({ inc: 'new' });
+    expect(logger.lines).toEqual([]);
+  });
 
   test('is watched for as long as the lease of its holder asks', async () => {
     const { claim, bucket, clock } = start();

@@ -51,7 +51,8 @@ function cluster() {
       reach: () => reach.now,
     };
     const member = new Member({
-      ...{ nodeId, numShards: NUM_SHARDS, seed: '', weight: 1, traits: {}, clock, random, logger },
+      ...{ nodeId, numShards: NUM_SHARDS, seed: '', weight: 1, isExclusive: false, traits: {} },
+      ...{ clock, random, logger },
       membership: {
         ...{ name: 'test', timing, placement: 'rendezvous' },
         open: async () => {
@@ -536,6 +537,73 @@ describe('a node that is fenced', () => {
     expect(bucket.record('h.a')).toMatchObject({ inc: 'other' });
     expect(bucket.record('s.0')).toMatchObject({ epoch: 1, owner: '', state: 'restored' });
     expect(member.list()).toEqual([]);
+  });
+});
+
+describe('a node whose id is exclusive', () => {
+  const exclusive = { isExclusive: true };
+
+  test('replaces the run that was killed, and has its shards again at once; the others took none', async () => {
+    const { join, create, clock } = cluster();
+    const other = await join('b');
+    const killed = await join('a');
+    await clock.advance(5_000);
+    const before = killed.member.list();
+    expect(before.length).toBeGreaterThan(0);
+    killed.store.effect = () => 'lost';
+    await clock.advance(timing.leaseMs / 2);
+    const { member, start } = create('a', exclusive);
+    const joined = start();
+    await clock.advance(1);
+    await joined;
+    expect(member.list()).toEqual(before);
+    expect(before.map((shard) => member.epochOf(shard))).toEqual(before.map(() => 2));
+    await clock.advance(2 * timing.expiryMs);
+    expect(member.list()).toEqual(before);
+    expect(other.member.list()).toHaveLength(NUM_SHARDS - before.length);
+  });
+
+  test('gets its shards back for balance, when the others had taken them already', async () => {
+    const { join, create, clock } = cluster();
+    const other = await join('b');
+    const killed = await join('a');
+    await clock.advance(5_000);
+    const before = killed.member.list();
+    killed.store.effect = () => 'lost';
+    await clock.advance(timing.expiryMs + 2 * timing.heartbeatMs);
+    expect(other.member.list()).toHaveLength(NUM_SHARDS);
+    const { member, start } = create('a', exclusive);
+    const joined = start();
+    await clock.advance(timing.heartbeatMs);
+    await joined;
+    await clock.advance(2 * timing.stableMs + timing.heartbeatMs);
+    expect(member.list()).toEqual(before);
+    expect(before.map((shard) => member.epochOf(shard))).toEqual(before.map(() => 3));
+  });
+
+  test('fences a run that was only stopped, which does not take the name back', async () => {
+    const { create, clock, bucket } = cluster();
+    const stopped = create('a', exclusive);
+    const first = stopped.start();
+    await clock.advance(0);
+    await first;
+    await clock.advance(5_000);
+    stopped.store.become(false);
+    const { member, start, incs } = create('a', exclusive);
+    const joined = start();
+    await clock.advance(timing.heartbeatMs);
+    await joined;
+    stopped.store.become(true);
+    await clock.advance(timing.heartbeatMs);
+    expect(stopped.events).toContain('fenced: another wrote its heartbeat record');
+    expect(stopped.member.list()).toEqual([]);
+    await clock.advance(3 * timing.expiryMs);
+    expect(bucket.record('h.a')).toMatchObject({ inc: incs[0], isDead: false });
+    expect(member.list()).toHaveLength(NUM_SHARDS);
+    expect(stopped.logger.lines).toContainEqual(
+      expect.objectContaining({ fields: expect.objectContaining({ code: 'NODE_ID_IN_USE' }) }),
+    );
+    await stopped.member.leave(0);
   });
 });
 

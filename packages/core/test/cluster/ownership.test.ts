@@ -23,12 +23,14 @@ interface StartOptions {
   readonly numShards?: number;
   readonly timing?: Partial<Timing>;
   readonly isDeclared?: boolean;
+  readonly isExclusive?: boolean;
   /** Written before this node begins. */
   readonly before?: Readonly<Record<string, object | string>>;
 }
 
 /** Node `a`, in its run `i`, which should own every shard that `desired` does not give away. */
-async function start({ numShards = 1, timing: own = {}, isDeclared = true, before = {} }: StartOptions = {}) {
+async function start(options: StartOptions = {}) {
+  const { numShards = 1, timing: own = {}, isDeclared = true, isExclusive = false, before = {} } = options;
   const timing = { ...fast, ...own };
   const clock = skewedClock();
   const bucket = new Bucket();
@@ -37,8 +39,8 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
   const desired = new Map<number, string>();
   const logger = recordLog();
   const highestEpochs = new Map<number, number>();
-  const options = { nodeId: 'a', inc: 'i', store, timing, clock, random: countingRandom() };
-  const session = new HeartbeatSession(options, {
+  const writer = { nodeId: 'a', inc: 'i', store, timing, clock, random: countingRandom() };
+  const session = new HeartbeatSession(writer, {
     onLeaseExpired: () => events.push('expired'),
     onValid: () => {
       ownership.reconcile();
@@ -48,7 +50,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
     },
   });
   const ledger = createLedger(
-    { ...options, numShards: 1_024, highestEpochs },
+    { ...writer, numShards: 1_024, highestEpochs },
     {
       onShard: (shard) => {
         ownership.onShard(shard);
@@ -62,7 +64,7 @@ async function start({ numShards = 1, timing: own = {}, isDeclared = true, befor
     drop: (_shard: number): Promise<unknown> => Promise.resolve(),
   };
   const ownership: Ownership = new Ownership({
-    ...{ nodeId: 'a', inc: 'i', numShards, ledger, session, logger },
+    ...{ nodeId: 'a', inc: 'i', isExclusive, numShards, ledger, session, logger },
     host: {
       serve: async (shard) => {
         events.push(`serve ${shard}`);
@@ -163,6 +165,36 @@ describe('a shard is taken', () => {
     highestEpochs.set(0, 9);
     await advance(300);
     expect(ownership.epochOf(0)).toBe(10);
+  });
+
+  test.each([
+    ['at once, where the id is exclusive', true, 'owned', 1],
+    ['at once, where the id is exclusive and it was released', true, 'released', 1],
+    ['when membership has come to rest, where the id is not', false, 'owned', fast.stableMs],
+  ] as const)('of a former run of its own %s', async (_when, isExclusive, state, afterMs) => {
+    const { advance, ownership } = await start({
+      isExclusive,
+      before: { 's.0': owned(4, 'a', 'old', state) },
+    });
+    await advance(afterMs - 1);
+    expect(ownership.epochOf(0)).toBe(isExclusive ? 5 : undefined);
+    await advance(1);
+    expect(ownership.epochOf(0)).toBe(5);
+  });
+
+  test('of a former run of its own not while members are yet to be placed', async () => {
+    const { advance, bucket, store, state, ownership } = await start({
+      ...{ isExclusive: true, isDeclared: false },
+      before: { 's.0': owned(4, 'a', 'old') },
+    });
+    state.isPlaced = false;
+    bucket.put('m.a', member('i'));
+    await advance(10);
+    expect(store.sent('s.0')).toEqual([]);
+    state.isPlaced = true;
+    ownership.reconcile();
+    await advance(10);
+    expect(ownership.epochOf(0)).toBe(5);
   });
 
   test('not when another node should have it', async () => {

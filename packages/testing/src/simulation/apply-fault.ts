@@ -34,6 +34,15 @@ function begin(world: World, fault: Fault, node: SimulatedNode): void {
       node.kill();
       later(() => world.startNode(node.id));
       return;
+    case 'restart':
+      node.kill();
+      later(() => world.startNode(node.id, { isExclusive: true }));
+      return;
+    case 'usurp':
+      node.clock.pause();
+      world.startNode(node.id, { isTwin: true, isExclusive: true });
+      later(() => node.clock.resume());
+      return;
     case 'pause':
       node.clock.pause();
       later(() => node.clock.resume());
@@ -101,7 +110,7 @@ function begin(world: World, fault: Fault, node: SimulatedNode): void {
       world.startNode(`j${salt % 3}`);
       return;
     case 'twin': {
-      const twin = world.startNode(node.id, true)!;
+      const twin = world.startNode(node.id, { isTwin: true })!;
       if (salt % 2 === 0) later(() => twin.kill());
       return;
     }

@@ -12,6 +12,8 @@ export class Exclusion {
   /** For each node id, the time until which two processes may both hold a session, because its heartbeat was lost. */
   readonly #twinsUntilMs = new Map<string, number>();
   #allTwinsUntilMs = 0;
+  /** The node ids of which two processes ran although they were said to be exclusive. */
+  readonly #usurped = new Set<string>();
   /** Overlaps are counted but do not fail the run, because clock rates exceed the bound. */
   readonly #isCountedOnly: boolean;
   #reported = 0;
@@ -31,6 +33,11 @@ export class Exclusion {
     const untilMs = this.#world.nowMs + this.#world.timing.leaseMs;
     if (nodeId === undefined) this.#allTwinsUntilMs = untilMs;
     else this.#twinsUntilMs.set(nodeId, untilMs);
+  }
+
+  /** Records that a process was started under the id as if no other ran. */
+  onUsurped(nodeId: string): void {
+    this.#usurped.add(nodeId);
   }
 
   /** Checks, when `self` begins to work for the shard, that no other process does at that moment. */
@@ -66,6 +73,7 @@ export class Exclusion {
     for (; this.#reported < overlaps.length; this.#reported++) {
       const { kind, owners } = overlaps[this.#reported]!;
       if (kind === 'two-owners' && this.#isCountedOnly) continue;
+      if (owners[0].nodeId === owners[1].nodeId && this.#usurped.has(owners[0].nodeId)) continue;
       const [there, came] = owners.map(({ inc, epoch }) => `${inc} in epoch ${epoch}`);
       const text = `${came} works for shard ${owners[0].shard} while ${there} does`;
       this.#world.oracle.violated(kind === 'two-owners' ? 'S5' : 'S10', text);
@@ -74,7 +82,7 @@ export class Exclusion {
 
   #checkTwin(self: SimulatedNode, other: SimulatedNode): void {
     const untilMs = Math.max(this.#allTwinsUntilMs, this.#twinsUntilMs.get(self.id) ?? 0);
-    if (this.#world.nowMs <= untilMs) return;
+    if (this.#world.nowMs <= untilMs || this.#usurped.has(self.id)) return;
     if (!other.node.shards().some((shard) => other.node.owns(shard))) return;
     this.#world.oracle.violated('S8', `${self.processId} and ${other.processId} both hold a session`);
   }

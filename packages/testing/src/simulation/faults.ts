@@ -24,7 +24,9 @@ export type FaultKind =
   | 'join'
   | 'twin'
   | 'purge-marks'
-  | 'delete-bucket';
+  | 'delete-bucket'
+  | 'restart'
+  | 'usurp';
 
 /** How long each kind lasts, as a multiple of the lease. */
 const SPANS: Readonly<Record<FaultKind, readonly [number, number]>> = {
@@ -63,9 +65,16 @@ const SPANS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   /** An operator deletes a node's own records. */
   'purge-marks': [0, 0],
   'delete-bucket': [0, 0],
+  /** A process is killed and soon started again; its id is exclusive, so that it does not wait for its former run. */
+  restart: [0, 0.5],
+  /** A stopped process goes on after another has started under its id as if that were exclusive, which breaks S5. */
+  usurp: [0.1, 3],
 };
 
-export const FAULT_KINDS: readonly FaultKind[] = Object.keys(SPANS) as FaultKind[];
+/** Those that break no promise. */
+export const FAULT_KINDS: readonly FaultKind[] = (Object.keys(SPANS) as FaultKind[]).filter(
+  (kind) => kind !== 'usurp',
+);
 
 /** After these kinds only the bucket's own history holds the cluster together, so they are drawn rarely. */
 const RARE: ReadonlySet<FaultKind> = new Set(['delete-bucket', 'purge-marks']);

@@ -152,10 +152,11 @@ class Simulation {
     this.#reach.schedule(this.#faults);
     for (const fault of this.#faults) {
       clock.timer(() => {
+        const target = targetOf(this.#world, fault);
         if (!applyFault(this.#world, fault)) return;
-        if (fault.kind === 'purge-marks') {
-          this.#exclusion.onHeartbeatsLost(targetOf(this.#world, fault)!.id);
-        } else if (fault.kind === 'delete-bucket') {
+        if (fault.kind === 'purge-marks') this.#exclusion.onHeartbeatsLost(target!.id);
+        else if (fault.kind === 'usurp') this.#exclusion.onUsurped(target!.id);
+        else if (fault.kind === 'delete-bucket') {
           this.#exclusion.onHeartbeatsLost();
           this.#losses.onLoss();
         }

@@ -16,6 +16,7 @@ export interface SimulatedNodeOptions {
   readonly id: string;
   /** The id of one start of one node, unique in the world. */
   readonly processId: string;
+  readonly isExclusive: boolean;
   readonly numShards: number;
   readonly bus: MemoryBus;
   readonly store: MemoryStore;
@@ -47,7 +48,7 @@ export class SimulatedNode {
   readonly #transport: Transport;
 
   constructor(options: SimulatedNodeOptions) {
-    const { id, processId, numShards, bus, store, random, logger } = options;
+    const { id, processId, isExclusive, numShards, bus, store, random, logger } = options;
     this.id = id;
     this.processId = processId;
     this.clock = new ProcessClock(options.worldClock, options.clockRate);
@@ -65,6 +66,7 @@ export class SimulatedNode {
       transport: inProcess(this.#transport, this.clock, options.onProbeLink),
       numShards,
       membership: { ...membership, open },
+      identity: isExclusive ? 'exclusive' : 'checked',
       handler: actorHandler(options.actors(this), { clock: this.clock, logger }),
       interceptors: [options.interceptor(this)],
       clock: this.clock,

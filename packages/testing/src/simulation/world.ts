@@ -23,6 +23,11 @@ export interface WorldOptions {
   readonly onTrace?: ((line: string) => void) | undefined;
 }
 
+export interface NodeStart {
+  readonly isTwin?: boolean;
+  readonly isExclusive?: boolean;
+}
+
 /** The actors on the nodes of a world, and the hooks that watch them. */
 export interface WorldLoad {
   actors(process: SimulatedNode): readonly Actor[];
@@ -103,7 +108,7 @@ export class World {
   }
 
   /** Starts a process, unless one with this id exists and `isTwin` is not set. */
-  startNode(id: string, isTwin = false): SimulatedNode | undefined {
+  startNode(id: string, { isTwin = false, isExclusive = false }: NodeStart = {}): SimulatedNode | undefined {
     this.processes = this.processes.filter((process) => !process.hasEnded);
     if (!isTwin && this.processes.some((process) => process.id === id)) return undefined;
     const load = this.#load!;
@@ -113,6 +118,7 @@ export class World {
       ...{
         id,
         processId: `${id}#${++this.#started}`,
+        isExclusive,
         numShards: NUM_SHARDS,
         bus: this.#bus,
         store: this.store,

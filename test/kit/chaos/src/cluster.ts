@@ -42,7 +42,7 @@ export interface ChaosClusterOptions {
   readonly pingIntervalMs?: number | undefined;
 }
 
-export interface NodeStart extends Partial<Pick<NodeOrder, 'numShards' | 'seed' | 'placement'>> {
+export interface NodeStart extends Partial<Pick<NodeOrder, 'numShards' | 'seed' | 'placement' | 'identity'>> {
   /** Whether its connections go through a proxy of its own. Default false. */
   readonly isProxied?: boolean | undefined;
   /** That for requests does, that of its membership does not: to this server, and to the others without it. Default: none. */

@@ -22,7 +22,7 @@ process.once('message', (order: NodeOrder) => {
 });
 
 async function serve(order: NodeOrder): Promise<void> {
-  const { id, servers, memberServers, replicas, numShards, seed, placement, storePort } = order;
+  const { id, servers, memberServers, replicas, numShards, seed, placement, identity, storePort } = order;
   const { timing = 'fast', pingIntervalMs = PING_MS } = order;
   const stopped = new Promise<void>((resolve) => {
     process.once('SIGTERM', () => resolve());
@@ -36,6 +36,7 @@ async function serve(order: NodeOrder): Promise<void> {
     transport,
     numShards,
     seed,
+    identity,
     membership: natsMembership({
       ...{ servers: memberServers, name: `${id}-member`, timing, placement, replicas },
       allowUnsafeServer: true,

@@ -1,5 +1,5 @@
 /** The messages between a node process and its parent. */
-import type { ErrorCode, NodeEvent, TimingProfile } from '@clstr/core';
+import type { ErrorCode, NodeEvent, NodeOptions, TimingProfile } from '@clstr/core';
 import type { NatsMembershipOptions } from '@clstr/transport-nats';
 import type { HandlerStep } from './handler-log.ts';
 
@@ -16,6 +16,7 @@ export interface NodeOrder {
   readonly numShards: number;
   readonly seed?: string | undefined;
   readonly placement?: NatsMembershipOptions['placement'];
+  readonly identity?: NodeOptions['identity'];
   /** The port of the fenced store. */
   readonly storePort: number;
 }

@@ -65,7 +65,7 @@ export class OwnerLog {
   }
 
   /** The events since a time, by type and optionally by node. */
-  events(type: string, sinceMs: number, id?: string): { at: number; id: string }[] {
+  events(type: string, sinceMs: number, id?: string): { at: number; id: string; run: number }[] {
     return this.#facts.filter(
       ({ at, id: of, report }) =>
         at >= sinceMs && report.kind === 'event' && report.event.type === type && (id ?? of) === of,
