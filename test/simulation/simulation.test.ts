@@ -1,7 +1,7 @@
 /** The invariants of the protocol, held over many seeded runs of whole clusters. */
 import { defineActor, request } from '@clstr/actors';
 import { FAULT_KINDS, simulate } from '@clstr/testing';
-import type { Fault, SimulationReport } from '@clstr/testing';
+import type { Fault, FaultKind, SimulationReport } from '@clstr/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bundleSimulator } from './bundle.ts';
 import type { Bundle } from './bundle.ts';
@@ -127,6 +127,23 @@ describe('simulated clusters', () => {
       );
       expect(tally.failed.map(summary)).toEqual([]);
       expect(tally.counts.get('overlaps')).toBeGreaterThan(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    'keep them in buckets that are lost while nodes run, where whoever makes the next one trusts it',
+    async () => {
+      const tally = new Tally();
+      const kinds: FaultKind[] = ['delete-bucket', 'crash', 'cut', 'black-hole', 'join', 'restart', 'pause'];
+      await pool.runSeeds(
+        base,
+        100,
+        (seed) => ({ seed, kinds, newBucket: 'trust' }),
+        (report) => tally.add(report),
+      );
+      expect(tally.failed.map(summary)).toEqual([]);
+      expect(tally.faults.get('delete-bucket')).toBeGreaterThan(0);
     },
     TIMEOUT_MS,
   );

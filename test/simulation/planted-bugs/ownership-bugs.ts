@@ -252,8 +252,8 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: OWNERSHIP,
-        find: 'return isOldEnough && this.#isStable ?',
-        replace: 'return isOldEnough || this.#isStable ?',
+        find: 'return this.#isWaitOver(known) && this.#isStable ?',
+        replace: 'return this.#isWaitOver(known) || this.#isStable ?',
       },
     ],
   },
@@ -262,7 +262,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     invariant: 'S5',
     seed: 176,
     schedule: lostWhileJoining,
-    patches: [{ file: INCARNATION, find: 'this.ownership.onBucket();', replace: '' }],
+    patches: [{ file: INCARNATION, find: 'this.ownership.onBucket(isNew);', replace: '' }],
   },
   {
     name: 'nobody declares dead a member that has no heartbeat',

@@ -34,6 +34,7 @@ export interface MemberSettings {
   readonly seed: string;
   readonly weight: number;
   readonly isExclusive: boolean;
+  readonly trustsNewBucket: boolean;
   readonly traits: MemberTraits;
   readonly clock: Clock;
   readonly random: Random;
@@ -166,14 +167,18 @@ export class Incarnation {
 
   /** Finds out which bucket this incarnation is in. Waits and writes in an earlier bucket count for nothing in this. */
   async #agree(): Promise<void> {
-    const { random, traits, lastClusterId } = this.#options;
+    const { random, traits, lastClusterId, highestEpochs, trustsNewBucket } = this.#options;
     // A new id each time: a re-created bucket must not pass for the one before.
     const { prefix, codec } = traits;
     const own = configOf({ ...this.#options, prefix, codec }, randomId(random, 10));
-    const { id } = await agreeOnConfig(this.#joining, own);
+    const { config, revision } = await agreeOnConfig(this.#joining, own);
+    const { id } = config;
     if (id === this.ledger.clusterId) return;
     this.ledger.clusterId = id;
-    this.ownership.onBucket();
+    // A process that was a member before knows of a bucket that was lost, and perhaps of owners.
+    const isFirstBucket = lastClusterId === '' && highestEpochs.size === 0;
+    const isNew = trustsNewBucket && isFirstBucket && id === own.id && revision === 1;
+    this.ownership.onBucket(isNew);
     if (id !== lastClusterId) await restoreEpochs(this.ledger);
   }
 

@@ -56,6 +56,12 @@ function hashFingerprint(): string {
   return fingerprintOf('clstr');
 }
 
+/** A configuration, and the revision at which it was written; 1 in a bucket that was empty until then. */
+export interface Agreement {
+  readonly config: ClusterConfig;
+  readonly revision: number;
+}
+
 /**
  * Returns the configuration that the bucket has already, or `own` once that is written.
  *
@@ -65,14 +71,14 @@ export async function agreeOnConfig(
   options: Asker,
   own: ClusterConfig,
   complaint = 'this node does not fit into its cluster',
-): Promise<ClusterConfig> {
+): Promise<Agreement> {
   const onFailure = options.limit?.begin(`write ${CONFIG_KEY}`);
   for (;;) {
     const known = await readOrWait(options, CONFIG_KEY);
     const config = readConfig(known?.value);
     if (config !== undefined) {
       checkConfig(config, own, complaint);
-      return config;
+      return { config, revision: known!.revision };
     }
     await writeUntilKnown(options, {
       key: CONFIG_KEY,

@@ -13,6 +13,7 @@ import { isForgotten, restoredAt } from './restoring.ts';
 import type { HeartbeatSession } from './heartbeat-session.ts';
 import type { Known, Ledger } from './ledger.ts';
 import type { ShardHost } from './shards.ts';
+import type { Timing } from './timing.ts';
 import type { WriteResult } from './write.ts';
 
 export interface OwnershipOptions {
@@ -52,8 +53,11 @@ export class Ownership {
   readonly #dropping = new Map<number, Promise<void>>();
   readonly #slices: Slices;
   #firstSeenMs: number;
+  /** This run wrote the first record of the bucket. */
+  #isNewBucket = false;
   #changedMs: number;
   #cancelStableTimer: (() => void) | undefined;
+  #cancelNewTimer: (() => void) | undefined;
   #moving = 0;
   #isDraining = false;
   #isEnded = false;
@@ -104,9 +108,13 @@ export class Ownership {
     return this.#shards;
   }
 
-  /** This run may be in a bucket that it has not seen before. */
-  onBucket(): void {
-    this.#firstSeenMs = this.#options.ledger.clock.monoMs();
+  /** This run is in a bucket that it has not seen before; the bucket `isNew` if this run wrote its first record. */
+  onBucket(isNew: boolean): void {
+    const { clock, timing } = this.#options.ledger;
+    this.#firstSeenMs = clock.monoMs();
+    this.#isNewBucket = isNew;
+    this.#cancelNewTimer?.();
+    if (isNew) this.#cancelNewTimer = clock.timer(() => this.reconcile(), noticedMs(timing) + 1);
   }
 
   /** The members that are up have changed. */
@@ -148,6 +156,7 @@ export class Ownership {
   async #end(): Promise<void> {
     this.#isEnded = true;
     this.#cancelStableTimer?.();
+    this.#cancelNewTimer?.();
     const held = this.shards();
     // All at once: from now on nothing on them is admitted, run or answered, however long the rest takes.
     for (const shard of held) this.#setHeld(shard, undefined);
@@ -204,15 +213,17 @@ export class Ownership {
     }
     if (this.#isDraining) return undefined;
     if (this.#mustRestore(shard, record)) return () => this.#restore(shard, known);
-    return isDesired && this.#isDeclared ? this.#acquisition(shard, known) : undefined;
+    if (!this.#isDeclared) return undefined;
+    if (isDesired) return this.#acquisition(shard, known);
+    const isFree = this.#isNewBucket && known === undefined && this.#isWaitOver(known);
+    return isFree ? () => this.#release(shard) : undefined;
   }
 
   #acquisition(shard: number, known: Known<ShardRecord> | undefined): Step | undefined {
     const { ledger } = this.#options;
     const record = known?.record;
     if (record === undefined || record.state === 'restored') {
-      const isOldEnough = this.#hasPassed(this.#firstSeenMs, this.#options.ledger.timing.expiryMs);
-      return isOldEnough && this.#isStable ? () => this.#acquire(shard, known) : undefined;
+      return this.#isWaitOver(known) && this.#isStable ? () => this.#acquire(shard, known) : undefined;
     }
     if (!this.#isSettled && !this.#isReturning(record)) return undefined;
     const isFree = record.state === 'released' || ledger.isGone(record.owner, record.inc, known!.revision);
@@ -297,6 +308,21 @@ export class Ownership {
       this.#moving--;
     }
     this.#reconcileSoon();
+  }
+
+  /**
+   * Whether no owner from an earlier bucket may serve the shard any more. In a new bucket whoever knew such an owner has
+   * written `restored` by then.
+   */
+  #isWaitOver(known: Known<ShardRecord> | undefined): boolean {
+    const { timing } = this.#options.ledger;
+    const isShort = this.#isNewBucket && known === undefined;
+    return this.#hasPassed(this.#firstSeenMs, isShort ? noticedMs(timing) : timing.expiryMs);
+  }
+
+  /** Only the node that made the bucket knows that nobody has to wait any longer: it spares the others. */
+  async #release(shard: number): Promise<void> {
+    await this.#write(shard, 0, { epoch: 0, owner: '', inc: '', state: 'released' });
   }
 
   /** The bucket was lost: epochs must rise all the same. */
@@ -391,3 +417,8 @@ export class Ownership {
 }
 
 type Step = () => Promise<void>;
+
+/** How soon an owner that reaches the store has noticed that its bucket is gone, and written the epochs that it knew. */
+function noticedMs({ heartbeatMs, ackTimeoutMs, slackMs }: Timing): number {
+  return heartbeatMs + ackTimeoutMs + slackMs / 3;
+}

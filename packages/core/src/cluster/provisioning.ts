@@ -59,11 +59,11 @@ export async function provisionShards(
     for (;;) {
       // A new id each time: with the old one, a bucket re-created during the wait would go unnoticed.
       const own = configOf(shape, randomId(random, 10));
-      const { id } = await agreeOnConfig(asker, own, 'the cluster exists with another configuration');
+      const { config } = await agreeOnConfig(asker, own, 'the cluster exists with another configuration');
       const missing = await shardsWithoutRecord(store, shape.numShards);
       if (missing.length === 0) return 0;
-      if (isNew || waitedFor === id) return await writeAll(asker, missing, afterEpoch);
-      waitedFor = id;
+      if (isNew || waitedFor === config.id) return await writeAll(asker, missing, afterEpoch);
+      waitedFor = config.id;
       await pause(clock, timing.expiryMs);
     }
   } catch (cause) {

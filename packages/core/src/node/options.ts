@@ -63,6 +63,12 @@ export interface NodeOptions {
    * until the lease of a former run that did not end properly is over. Default `checked`.
    */
   identity?: 'checked' | 'exclusive' | undefined;
+  /**
+   * With `membership`, where this node makes the first record of an empty bucket. `trust`: shards are served once every
+   * owner from an earlier bucket that can reach the store has noticed its loss. `wait`: only once the lease of an owner
+   * that cannot reach the store is over too. Default `trust`.
+   */
+  newBucket?: 'trust' | 'wait' | undefined;
   handler: Handler;
   /** Run around every handler call; the first is outermost. */
   interceptors?: readonly NodeInterceptor[] | undefined;
@@ -85,12 +91,13 @@ export interface NodeOptions {
 
 type NodeTable = Resolved<NodeOptions, 'id' | 'shards' | 'membership'>;
 
-export interface ResolvedNodeOptions extends Omit<NodeTable, 'id' | 'shards' | 'identity'> {
+export interface ResolvedNodeOptions extends Omit<NodeTable, 'id' | 'shards' | 'identity' | 'newBucket'> {
   readonly id: string;
   /** The shards in a static cluster; undefined with a membership. */
   readonly shards: ReadonlySet<number> | undefined;
   /** Whether no other process can run under the id. */
   readonly isExclusive: boolean;
+  readonly trustsNewBucket: boolean;
   /** The identity with which clients compare their own. */
   readonly identity: ClusterIdentity;
   /** What the node publishes in a dynamic cluster. */
@@ -106,6 +113,7 @@ export const nodeSpec: Spec<NodeTable> = {
   membership: optional(methods(['open'])),
   weight: weightOption,
   identity: oneOf(['checked', 'exclusive'], 'checked'),
+  newBucket: oneOf(['trust', 'wait'], 'trust'),
   handler: callback(),
   interceptors: callbacks(),
   codec: codecOption,
@@ -132,6 +140,7 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     id: options.id ?? `node-${randomId(options.random, 6)}`,
     shards: shards && new Set(shards),
     isExclusive: options.identity === 'exclusive',
+    trustsNewBucket: options.newBucket === 'trust',
     identity: identityOf(options, membership?.cluster ?? transport.cluster),
     traits: traitsOf(handler, codec.name, transport.cluster?.prefix),
     metrics: safeMetrics(options.metrics, options.logger),
@@ -146,12 +155,13 @@ export interface DrainOptions {
 export const drainSpec: Spec<Resolved<DrainOptions>> = { graceMs: milliseconds(0, defaults.drainGraceMs) };
 
 /** A node has a list of shards, or a membership that gives it some. */
-function checkOwnership({ shards, membership, weight, identity }: NodeOptions): void {
+function checkOwnership({ shards, membership, ...given }: NodeOptions): void {
   if (membership === undefined) {
     checkShards(OWNER, 'shards', shards);
-    if (weight !== undefined) throw invalidOption(OWNER, 'weight', weight, 'left out without membership');
-    if (identity !== undefined) {
-      throw invalidOption(OWNER, 'identity', identity, 'left out without membership');
+    for (const name of ['weight', 'identity', 'newBucket'] as const) {
+      if (given[name] !== undefined) {
+        throw invalidOption(OWNER, name, given[name], 'left out without membership');
+      }
     }
   } else if (shards !== undefined) {
     throw invalidOption(OWNER, 'shards', shards, 'left out with membership');

@@ -43,14 +43,14 @@ function watch<T>(promise: Promise<T>): { value: T | undefined } {
 describe('the configuration', () => {
   test('of an empty bucket is the node’s own', async () => {
     const { options, bucket } = start();
-    expect(await agreeOnConfig(options, own)).toEqual(own);
+    expect(await agreeOnConfig(options, own)).toEqual({ config: own, revision: 1 });
     expect(bucket.record('cfg')).toEqual(own);
   });
 
   test('of an existing cluster is the cluster’s: only its id may differ', async () => {
     const { options, bucket } = start();
     bucket.put('cfg', { ...own, id: 'theirs' });
-    expect(await agreeOnConfig(options, own)).toMatchObject({ id: 'theirs' });
+    expect(await agreeOnConfig(options, own)).toMatchObject({ config: { id: 'theirs' } });
     expect(bucket.writes).toHaveLength(1);
   });
 
@@ -60,21 +60,21 @@ describe('the configuration', () => {
       if (kind === 'cas') bucket.put('cfg', { ...own, id: 'theirs' });
       return undefined;
     };
-    expect(await agreeOnConfig(options, own)).toMatchObject({ id: 'theirs' });
+    expect(await agreeOnConfig(options, own)).toMatchObject({ config: { id: 'theirs' } });
   });
 
   test('replaces a record that is not a configuration', async () => {
     const { options, bucket } = start();
     bucket.put('cfg', 'garbage');
-    expect(await agreeOnConfig(options, own)).toEqual(own);
+    expect(await agreeOnConfig(options, own)).toEqual({ config: own, revision: 2 });
   });
 
   test.each(['prefix', 'codec'])('does not differ in %s where one side does not say it', async (name) => {
     const { options, bucket } = start();
     bucket.put('cfg', { ...own, [name]: undefined });
-    expect(await agreeOnConfig(options, { ...own, [name]: 'mine' })).toEqual(own);
+    expect(await agreeOnConfig(options, { ...own, [name]: 'mine' })).toMatchObject({ config: own });
     bucket.put('cfg', { ...own, [name]: 'theirs' });
-    expect(await agreeOnConfig(options, own)).toEqual({ ...own, [name]: 'theirs' });
+    expect(await agreeOnConfig(options, own)).toMatchObject({ config: { ...own, [name]: 'theirs' } });
     await expect(agreeOnConfig(options, { ...own, [name]: 'mine' })).rejects.toThrow(
       `${name} is "theirs" there and "mine" here`,
     );
@@ -116,7 +116,7 @@ describe('the configuration', () => {
     expect(agreed.value).toBeUndefined();
     store.become(true);
     await clock.advance(500);
-    expect(agreed.value).toEqual(own);
+    expect(agreed.value).toEqual({ config: own, revision: 1 });
   });
 
   test('is not asked for by a node that was closed', async () => {

@@ -51,7 +51,15 @@ function cluster() {
       reach: () => reach.now,
     };
     const member = new Member({
-      ...{ nodeId, numShards: NUM_SHARDS, seed: '', weight: 1, isExclusive: false, traits: {} },
+      ...{
+        nodeId,
+        numShards: NUM_SHARDS,
+        seed: '',
+        weight: 1,
+        isExclusive: false,
+        trustsNewBucket: false,
+        traits: {},
+      },
       ...{ clock, random, logger },
       membership: {
         ...{ name: 'test', timing, placement: 'rendezvous' },
@@ -109,6 +117,52 @@ describe('a node that joins', () => {
     expect(member.topology().owners).toContainEqual([2, 1, 'a', incs[0]]);
     expect(member.topology().clusterId).not.toBe('');
     expect([member.admits(2), member.holds(2, 1), member.epochOf(2)]).toEqual([true, true, 1]);
+  });
+
+  test('with others into an empty bucket that it trusts serves with them long before an expiry', async () => {
+    const { create, clock } = cluster();
+    const nodes = ['a', 'b', 'c'].map((id) => create(id, { trustsNewBucket: true }));
+    const joined = Promise.all(nodes.map((node) => node.start()));
+    await clock.advance(0);
+    await joined;
+    await clock.advance(timing.heartbeatMs + timing.ackTimeoutMs + timing.slackMs);
+    const held = nodes.flatMap(({ member }) => member.list());
+    expect(held.sort()).toEqual([0, 1, 2, 3]);
+    expect(nodes.flatMap(({ member }) => member.list().map((shard) => member.epochOf(shard)))).toEqual([
+      1, 1, 1, 1,
+    ]);
+  });
+
+  test.each([
+    [
+      'that had records before its own',
+      (bucket: Bucket) => void bucket.put('h.z', heartbeat('z', { isDead: true })),
+    ],
+    ['that another made', (bucket: Bucket) => void bucket.put('cfg', { ...CONFIG, id: 'theirs' })],
+  ])('trusts no bucket %s: it waits for an expiry', async (_which, fill) => {
+    const { create, clock, bucket } = cluster();
+    fill(bucket);
+    const { member, start } = create('a', { trustsNewBucket: true });
+    const joined = start();
+    await clock.advance(0);
+    await joined;
+    await clock.advance(timing.expiryMs - 1);
+    expect(member.list()).toEqual([]);
+    await clock.advance(timing.heartbeatMs);
+    expect(member.list()).toHaveLength(NUM_SHARDS);
+  });
+
+  test('again because its bucket is lost does not trust the one that it makes', async () => {
+    const { create, clock, bucket } = cluster();
+    const { member, start } = create('a', { trustsNewBucket: true });
+    const joined = start();
+    await clock.advance(0);
+    await joined;
+    bucket.lose();
+    await clock.advance(timing.expiryMs);
+    expect(member.list()).toEqual([]);
+    await clock.advance(1_000);
+    expect(member.list()).toHaveLength(NUM_SHARDS);
   });
 
   test('is refused beside another service, and leaves its name to the next at once', async () => {

@@ -316,11 +316,32 @@ describe('a shard without a record', () => {
   test('waits for the whole expiry in the bucket that it is in, not in one before', async () => {
     const { advance, ownership, timing } = await start();
     await advance(timing.expiryMs - 300);
-    ownership.onBucket();
+    ownership.onBucket(false);
     await advance(timing.expiryMs - 1);
     expect(ownership.shards()).toEqual([]);
     await advance(300);
     expect(ownership.epochOf(0)).toBe(1);
+  });
+
+  test('in a bucket of its own making soon, and leaves those of others free for them', async () => {
+    const { advance, ownership, bucket, desired, timing } = await start({ numShards: 2 });
+    desired.set(1, 'b');
+    ownership.onBucket(true);
+    await advance(timing.heartbeatMs + timing.ackTimeoutMs);
+    expect([ownership.shards(), bucket.get('s.1')]).toEqual([[], undefined]);
+    await advance(timing.slackMs);
+    expect(ownership.epochOf(0)).toBe(1);
+    expect(bucket.record('s.1')).toMatchObject({ epoch: 0, owner: '', state: 'released' });
+  });
+
+  test('in a bucket of its own making after the expiry when somebody has restored its epoch', async () => {
+    const { advance, ownership, bucket, timing } = await start();
+    ownership.onBucket(true);
+    bucket.put('s.0', owned(7, '', '', 'restored'));
+    await advance(timing.expiryMs - 1);
+    expect(ownership.shards()).toEqual([]);
+    await advance(timing.heartbeatMs);
+    expect(ownership.epochOf(0)).toBe(8);
   });
 
   test('only after the expiry when its last owner is one of an earlier bucket, however gone', async () => {

@@ -120,6 +120,8 @@ describe('the options of a node', () => {
     [{ membership, weight: 0 }, 'createNode: weight must be a number above 0'],
     [{ shards: [1], weight: 2 }, 'createNode: weight must be left out without membership'],
     [{ membership, identity: 'shared' }, "createNode: identity must be 'checked' or 'exclusive'"],
+    [{ membership, newBucket: 'now' }, "createNode: newBucket must be 'trust' or 'wait'"],
+    [{ shards: [1], newBucket: 'wait' }, 'createNode: newBucket must be left out without membership'],
     [{ shards: [1], identity: 'checked' }, 'createNode: identity must be left out without membership'],
   ])('%o are refused', (options, message) => {
     expect(() => createNode({ transport, handler, ...options } as unknown as NodeOptions)).toThrow(

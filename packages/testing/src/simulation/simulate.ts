@@ -4,7 +4,7 @@
  */
 import type { Actor } from '@clstr/actors';
 import { createPlacement } from '@clstr/core';
-import type { Logger, NodeEvent, TimingProfile } from '@clstr/core';
+import type { Logger, NodeEvent, NodeOptions, TimingProfile } from '@clstr/core';
 import { BucketLosses } from './bucket-losses.ts';
 import { CounterLoad } from './counter-load.ts';
 import { Exclusion } from './exclusion.ts';
@@ -33,6 +33,8 @@ export interface SimulationOptions {
   readonly faults?: readonly Fault[] | undefined;
   /** The kinds of faults that the seed may draw. Default: all. */
   readonly kinds?: readonly FaultKind[] | undefined;
+  /** As the option of a node. Default `wait`. */
+  readonly newBucket?: NodeOptions['newBucket'];
   /** Default `fast`. */
   readonly timing?: TimingProfile | undefined;
   /**
@@ -94,9 +96,10 @@ class Simulation {
   #leaseTerm = 0;
 
   constructor(options: SimulationOptions) {
-    const { seed, timing = 'fast', clockRateError = MAX_CLOCK_RATE_ERROR, logger, onTrace } = options;
+    const { seed, newBucket = 'wait', timing = 'fast', clockRateError = MAX_CLOCK_RATE_ERROR } = options;
+    const { logger, onTrace } = options;
     this.#options = options;
-    this.#world = new World({ seed, timing, clockRateError, logger, onTrace });
+    this.#world = new World({ seed, newBucket, timing, clockRateError, logger, onTrace });
     this.#exclusion = new Exclusion(this.#world, clockRateError > MAX_CLOCK_RATE_ERROR);
     this.#losses = new BucketLosses(this.#world);
     this.#reach = new ReachChecks(this.#world);

@@ -2,7 +2,16 @@
 import { actorHandler } from '@clstr/actors';
 import type { Actor } from '@clstr/actors';
 import { createNode } from '@clstr/core';
-import type { Clock, Logger, Node, NodeInterceptor, Random, TimingProfile, Transport } from '@clstr/core';
+import type {
+  Clock,
+  Logger,
+  Node,
+  NodeInterceptor,
+  NodeOptions,
+  Random,
+  TimingProfile,
+  Transport,
+} from '@clstr/core';
 import type { Address, EntryReceiver, NodeAddress, Subscription } from '@clstr/core/wire';
 import type { ClusterStore } from '@clstr/core/store';
 import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
@@ -17,6 +26,7 @@ export interface SimulatedNodeOptions {
   /** The id of one start of one node, unique in the world. */
   readonly processId: string;
   readonly isExclusive: boolean;
+  readonly newBucket: NodeOptions['newBucket'];
   readonly numShards: number;
   readonly bus: MemoryBus;
   readonly store: MemoryStore;
@@ -66,6 +76,7 @@ export class SimulatedNode {
       transport: inProcess(this.#transport, this.clock, options.onProbeLink),
       numShards,
       membership: { ...membership, open },
+      newBucket: options.newBucket,
       identity: isExclusive ? 'exclusive' : 'checked',
       handler: actorHandler(options.actors(this), { clock: this.clock, logger }),
       interceptors: [options.interceptor(this)],

@@ -2,7 +2,15 @@
 import type { Actor } from '@clstr/actors';
 import { TIMINGS, createClient } from '@clstr/core';
 import { silentLogger } from '@clstr/core/internal';
-import type { Client, Logger, NodeEvent, NodeInterceptor, Timing, TimingProfile } from '@clstr/core';
+import type {
+  Client,
+  Logger,
+  NodeEvent,
+  NodeInterceptor,
+  NodeOptions,
+  Timing,
+  TimingProfile,
+} from '@clstr/core';
 import type { OutboundEntry } from '@clstr/core/wire';
 import { createMemoryBus, createMemoryStore, memoryTransport } from '@clstr/transport-memory';
 import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
@@ -16,6 +24,7 @@ import { VirtualClock } from './virtual-clock.ts';
 
 export interface WorldOptions {
   readonly seed: number;
+  readonly newBucket: NodeOptions['newBucket'];
   readonly timing: TimingProfile;
   /** How much faster or slower than true time a process's clock may run, as a share. */
   readonly clockRateError: number;
@@ -112,13 +121,14 @@ export class World {
     this.processes = this.processes.filter((process) => !process.hasEnded);
     if (!isTwin && this.processes.some((process) => process.id === id)) return undefined;
     const load = this.#load!;
-    const { timing, clockRateError, logger = silentLogger } = this.#options;
+    const { timing, newBucket, clockRateError, logger = silentLogger } = this.#options;
     const random = this.random.fork();
     const process = new SimulatedNode({
       ...{
         id,
         processId: `${id}#${++this.#started}`,
         isExclusive,
+        newBucket,
         numShards: NUM_SHARDS,
         bus: this.#bus,
         store: this.store,
