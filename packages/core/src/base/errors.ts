@@ -21,6 +21,7 @@ export interface ErrorCodeInfo extends ErrorDefaults {
 export type ErrorCode =
   | 'TRANSPORT_CLOSED'
   | 'NO_SUBSCRIBER'
+  | 'NO_OWNER'
   | 'ENVELOPE_EXPIRED'
   | 'RESERVED_HEADER'
   | 'HANDLER_TIMEOUT'
@@ -61,6 +62,7 @@ const UNKNOWN: ErrorDefaults = { outcome: 'unknown', retryable: false };
 const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
   TRANSPORT_CLOSED: REFUSED,
   NO_SUBSCRIBER: REPEATABLE,
+  NO_OWNER: REPEATABLE,
   ENVELOPE_EXPIRED: REFUSED,
   RESERVED_HEADER: REFUSED,
   HANDLER_TIMEOUT: UNKNOWN,
@@ -97,6 +99,7 @@ const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
 export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = /* @__PURE__ */ withTexts({
   TRANSPORT_CLOSED: 'the client or its transport is closed',
   NO_SUBSCRIBER: 'no node serves the shard',
+  NO_OWNER: 'the nodes of a dynamic cluster say that no node owns the shard; the message says why',
   ENVELOPE_EXPIRED: 'the time budget ran out before the handler started',
   RESERVED_HEADER: 'a header name starts with x-clstr-',
   HANDLER_TIMEOUT: 'the handler did not end within its time limit',

@@ -3,6 +3,8 @@ import { MAX_HELD_BYTES, MAX_HELD_CALLS } from './hold-queue.ts';
 import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import type { Outcome } from '../base/errors.ts';
+import { describeNoOwner } from './unowned-shards.ts';
+import type { NoOwner } from './unowned-shards.ts';
 
 /** The parts of a call that messages name. */
 export interface Called {
@@ -37,6 +39,11 @@ export function subject(call: Called): string {
 export function aborted(call: Called, reason: unknown, outcome: Outcome): ClstrError {
   const why = reason instanceof Error ? reason.message : describe(reason);
   return new ClstrError('ABORTED', `${subject(call)} was aborted: ${why}`, { outcome, cause: reason });
+}
+
+export function hasNoOwner(call: Called, noOwner: NoOwner, nowMs: number): ClstrError {
+  const { text, details } = describeNoOwner(noOwner, nowMs);
+  return new ClstrError('NO_OWNER', `${subject(call)} cannot be delivered: ${text}`, { details });
 }
 
 export function tooManyHeld(): ClstrError {

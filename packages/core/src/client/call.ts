@@ -7,6 +7,7 @@ import type { Codec } from '../wire/codec.ts';
 import { decodePayload } from '../wire/codec.ts';
 import type { Headers } from '../wire/envelope.ts';
 import { aborted, afterEarlierAttempts, isStronger, subject } from './call-errors.ts';
+import { describeNoOwner } from './unowned-shards.ts';
 import { ClstrError } from '../base/errors.ts';
 import type { Outcome } from '../base/errors.ts';
 import type { Abortable } from '../base/abort-listeners.ts';
@@ -215,9 +216,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.#host.link.cancel(this.attempt);
     // A timeout never moves a call; it may mean that the owner has changed.
     this.#host.delivery.refresh();
+    const noOwner = this.#host.delivery.noOwner(this);
+    const why = noOwner && describeNoOwner(noOwner, this.#host.clock.monoMs());
+    const hint = why === undefined ? this.#hint() : `; ${why.text}`;
     this.end(
-      new ClstrError('TIMEOUT', `no reply to ${subject(this)} within ${this.timeoutMs} ms${this.#hint()}`, {
-        outcome: this.#outcome(),
+      new ClstrError('TIMEOUT', `no reply to ${subject(this)} within ${this.timeoutMs} ms${hint}`, {
+        ...{ outcome: this.#outcome(), details: why?.details },
       }),
     );
   }

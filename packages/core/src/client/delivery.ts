@@ -6,11 +6,14 @@ import { isNodeAddress } from '../wire/transport.ts';
 import type { Discovery, Undecided } from './discovery.ts';
 import type { HeldCall } from './hold-queue.ts';
 import type { Routes } from './routes.ts';
+import type { NoOwner } from './unowned-shards.ts';
 
 /** A call as its delivery sees it. */
 export interface Delivered extends HeldCall, Undecided {
   readonly isNotify: boolean;
   readonly deadlineMs: number;
+  readonly timeoutMs: number;
+  readonly type: string;
   order: number;
   repeats: number;
   /** The address of the last attempt; before that of the first. */
@@ -35,6 +38,8 @@ export interface Delivery {
   answered(call: Delivered, from: NodeAddress): void;
   /** Whether the call goes on after `error`, sent again now or later. Its outcome allows that. */
   goesOn(call: Delivered, error: ClstrError): boolean;
+  /** Why no node can answer the call, as far as the nodes of a dynamic cluster have said since it began. */
+  noOwner(call: Delivered): NoOwner | undefined;
   /** The call is over. */
   ended(call: Delivered): void;
   /** The client's knowledge of the cluster may be out of date. */
@@ -104,6 +109,10 @@ export class StaticDelivery implements Delivery {
     if (!isNodeAddress(to) || (code !== 'NO_SUBSCRIBER' && code !== 'NOT_OWNER')) return false;
     this.#options.routes.forget(shard, to);
     return true;
+  }
+
+  noOwner(): undefined {
+    /* whether a shard has an owner is known in a dynamic cluster only */
   }
 
   ended(): void {

@@ -1,8 +1,9 @@
 /** Delivery in a dynamic cluster: calls follow their shard from node to node, those of one key in order. */
-import type { ClstrError } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { ClstrError, ErrorCode } from '../base/errors.ts';
 import type { NodeAddress } from '../wire/transport.ts';
 import { isNodeAddress } from '../wire/transport.ts';
-import { tooManyHeld } from './call-errors.ts';
+import { hasNoOwner, tooManyHeld } from './call-errors.ts';
 import { forbidsRoute } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
 import { FormerOwnerCalls } from './former-owner-calls.ts';
@@ -10,8 +11,11 @@ import { HoldQueue } from './hold-queue.ts';
 import type { Routes } from './routes.ts';
 import { ClientTopology } from './topology.ts';
 import type { ClientTopologyOptions } from './topology.ts';
+import type { NoOwner } from './unowned-shards.ts';
 
 export interface FollowingDeliveryOptions extends Omit<ClientTopologyOptions, 'onMoved'> {
+  /** How long a call waits for a node to own its shard. */
+  readonly ownerWaitMs: number;
   /** Waits longer with each repeat, with full jitter. */
   readonly backoffMs: (repeat: number) => number;
   /** All calls of the client that have not ended. */
@@ -19,6 +23,8 @@ export interface FollowingDeliveryOptions extends Omit<ClientTopologyOptions, 'o
 }
 
 export class FollowingDelivery implements Delivery {
+  readonly #clock: Clock;
+  readonly #ownerWaitMs: number;
   readonly #nextOrder: () => number;
   readonly #routes: Routes;
   readonly #topology: ClientTopology;
@@ -27,6 +33,8 @@ export class FollowingDelivery implements Delivery {
 
   constructor(options: FollowingDeliveryOptions) {
     const { clock, routes, link, backoffMs, calls } = options;
+    this.#clock = clock;
+    this.#ownerWaitMs = options.ownerWaitMs;
     this.#nextOrder = options.nextAttempt;
     this.#routes = routes;
     const holdQueue = (this.#holdQueue = new HoldQueue({ clock, backoffMs }));
@@ -65,11 +73,23 @@ export class FollowingDelivery implements Delivery {
       return true;
     }
     if ((!error.retryable && error.outcome === 'not-executed') || this.#holdQueue.isFull) return false;
+    if (SAYS_NO_OWNER.has(error.code)) {
+      const noOwner = this.noOwner(call);
+      const nowMs = this.#clock.monoMs();
+      if (noOwner !== undefined && nowMs - startOf(call) >= this.#ownerWaitMs) {
+        call.end(hasNoOwner(call, noOwner, nowMs));
+        return true;
+      }
+    }
     const from = call.to;
     call.keep(error);
     this.#holdQueue.hold(call);
     if (error.code !== 'OVERLOADED') this.#learnFrom(call.shard, error, from);
     return true;
+  }
+
+  noOwner(call: Delivered): NoOwner | undefined {
+    return this.#topology.noOwner(call.shard, startOf(call));
   }
 
   #learnFrom(shard: number, error: ClstrError, from: Delivered['to']): void {
@@ -108,6 +128,13 @@ export class FollowingDelivery implements Delivery {
     this.#topology.close();
     this.#formerOwnerCalls.close();
   }
+}
+
+/** Refusals of nodes that do not own the shard, or of the bus where no node serves it. */
+const SAYS_NO_OWNER: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NO_SUBSCRIBER', 'NOT_OWNER', 'MOVED']);
+
+function startOf({ deadlineMs, timeoutMs }: Delivered): number {
+  return deadlineMs - timeoutMs;
 }
 
 function isNamedBy({ details }: ClstrError, { nodeId, inc }: NodeAddress): boolean {

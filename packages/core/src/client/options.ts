@@ -56,6 +56,11 @@ export interface ClientOptions {
   headers?: Headers | undefined;
   /** Longest routing key, in bytes of UTF-8. Default 1,024. */
   maxKeyBytes?: number | undefined;
+  /**
+   * In a dynamic cluster: how long a refused call waits, within its time, while the nodes say that no node owns its shard,
+   * in milliseconds. It then ends as `NO_OWNER`. Default 5,000.
+   */
+  ownerWaitMs?: number | undefined;
   /** How many calls may be pending at once; more are `OVERLOADED`. Default 65,536. */
   maxPending?: number | undefined;
   /** Run around every call; the first is outermost. */
@@ -126,6 +131,7 @@ export const clientSpec: Spec<ClientTable> = {
   timeoutMs: milliseconds(1, defaults.requestTimeoutMs),
   headers: optional(option(checkHeaders)),
   maxKeyBytes: integer(1, envelopeLimits.maxKeyBytes, defaults.maxKeyBytes),
+  ownerWaitMs: milliseconds(0, defaults.ownerWaitMs),
   maxPending: integer(1, Number.MAX_SAFE_INTEGER, defaults.maxPending),
   interceptors: callbacks(),
   onNotifyFailed: optional(callback()),

@@ -80,7 +80,8 @@ export class RoutingClient implements Client {
     const onIdentity = (cluster: unknown): void => {
       this.#compare(cluster);
     };
-    const found = { link, clock, random, routes, nextAttempt, onIdentity, backoffMs };
+    const { ownerWaitMs } = options;
+    const found = { link, clock, random, routes, nextAttempt, onIdentity, backoffMs, ownerWaitMs };
     const follow = (): FollowingDelivery =>
       new FollowingDelivery({ ...found, numShards: shape.numShards ?? 0, calls: () => deadlines.items() });
     const onFound = (): void => {

@@ -9,6 +9,8 @@ import type { Routes } from './routes.ts';
 import { isShard } from '../placement/shard.ts';
 import type { ClientLink, InboundReply, NodeAddress, OutboundEntry, ReplySink } from '../wire/transport.ts';
 import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
+import { UnownedShards } from './unowned-shards.ts';
+import type { NoOwner } from './unowned-shards.ts';
 
 export interface ClientTopologyOptions {
   readonly link: ClientLink;
@@ -36,6 +38,8 @@ export class ClientTopology {
   readonly #options: ClientTopologyOptions;
   /** One object per run of a node, so that entries for it share a batch. */
   readonly #addresses = new Map<string, NodeAddress>();
+  readonly #unowned = new UnownedShards();
+  #answeredMs = -Infinity;
   #clusterId = '';
   /** The version of the owners in the last answer: the next answer is short if there is nothing newer. */
   #version: string | undefined;
@@ -79,6 +83,11 @@ export class ClientTopology {
       },
       pauseMs + (JITTER_MS * random.bytes(1)[0]!) / 256,
     );
+  }
+
+  /** Why no node owns the shard, if a node has said so since `sinceMs`. */
+  noOwner(shard: number, sinceMs: number): NoOwner | undefined {
+    return this.#answeredMs < sinceMs ? undefined : this.#unowned.get(shard);
   }
 
   /** Learns the shard's owner from a refusal. */
@@ -141,16 +150,22 @@ export class ClientTopology {
   }
 
   #learnAll(topology: unknown): void {
-    const { clusterId, owners, cluster, version } = (topology ?? {}) as Partial<Record<string, unknown>>;
+    const { clusterId, owners, unowned, cluster, version } = (topology ?? {}) as Partial<
+      Record<string, unknown>
+    >;
     this.#options.onIdentity(cluster);
     // Empty if a node of a static cluster answers, which knows no owners; absent if there is nothing new.
-    if (typeof clusterId !== 'string' || clusterId === '' || !Array.isArray(owners)) return;
+    if (typeof clusterId !== 'string' || clusterId === '') return;
+    const { clock, numShards } = this.#options;
+    this.#answeredMs = clock.monoMs();
+    if (!Array.isArray(owners)) return;
     if (clusterId !== this.#clusterId) this.#options.routes.forgetEpochs();
     this.#clusterId = clusterId;
     for (const owner of owners as unknown[]) {
       const [shard, epoch, nodeId, inc] = Array.isArray(owner) ? (owner as unknown[]) : [];
-      if (isEpoch(epoch) && isShard(shard, this.#options.numShards)) this.#learn(shard, epoch, nodeId, inc);
+      if (isEpoch(epoch) && isShard(shard, numShards)) this.#learn(shard, epoch, nodeId, inc);
     }
+    this.#unowned.learn(unowned, numShards, this.#answeredMs);
     this.#version = typeof version === 'string' && version.length <= MAX_VERSION ? version : undefined;
   }
 
@@ -160,6 +175,7 @@ export class ClientTopology {
     const address = this.#addressOf(nodeId, inc);
     if (address === undefined) return;
     routes.learn(shard, epoch, address);
+    this.#unowned.onOwner(shard);
     onMoved(shard);
   }
 

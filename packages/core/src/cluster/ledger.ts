@@ -11,7 +11,7 @@ import type { ClusterStore, StoreEntry } from './store.ts';
 import { memberKey, ownerIn, readHeartbeat, readMember, readShardIn } from './records.ts';
 import type { Heartbeat, MemberRecord, ShardRecord, WithoutNonce } from './records.ts';
 import type { OnFailure } from './refusal.ts';
-import type { Topology } from './shards.ts';
+import type { NoOwnerReason, Topology } from './shards.ts';
 import type { Timing } from './timing.ts';
 import { writeUntilKnown } from './write.ts';
 import type { WriteResult } from './write.ts';
@@ -55,6 +55,8 @@ export class Ledger {
   readonly #listener: LedgerListener;
   #clusterId = '';
   #topology: Topology | undefined;
+  /** It has learned a full list. */
+  #isComplete = false;
   #isEnded = false;
 
   constructor(options: LedgerOptions, listener: LedgerListener) {
@@ -111,6 +113,8 @@ export class Ledger {
   /** Learns a full list of the bucket, and forgets a member that is not in it any more. */
   learnAll(entries: readonly StoreEntry[]): void {
     for (const entry of entries) this.#apply(entry);
+    if (!this.#isComplete) this.#topology = undefined;
+    this.#isComplete = true;
     const keys = new Set(entries.map(({ key }) => key));
     const newest = Math.max(...entries.map(({ revision }) => revision));
     for (const [id, { revision }] of this.members) {
@@ -129,10 +133,14 @@ export class Ledger {
     } else if (!isAddressToken(name)) return;
     else if (kind === 'h.' && isNewer(this.heartbeats.get(name), revision)) {
       const seenMs = this.clock.monoMs();
-      this.heartbeats.set(name, { revision, record: readHeartbeat(value), seenMs });
+      const record = readHeartbeat(value);
+      const before = this.heartbeats.get(name)?.record;
+      if (before?.inc !== record?.inc || before?.isDead !== record?.isDead) this.#topology = undefined;
+      this.heartbeats.set(name, { revision, record, seenMs });
       this.#listener.onMember(name);
     } else if (kind === 'm.' && isNewer(this.members.get(name), revision)) {
       this.members.set(name, { revision, record: readMember(value) });
+      this.#topology = undefined;
       this.#listener.onMember(name);
     }
   }
@@ -154,9 +162,27 @@ export class Ledger {
       for (const [shard, { record }] of this.shards) {
         if (record?.state === 'owned') owners.push([shard, record.epoch, record.owner, record.inc]);
       }
-      this.#topology = { clusterId: this.#clusterId, owners: owners.sort(([a], [b]) => a - b) };
+      owners.sort(([a], [b]) => a - b);
+      this.#topology = { clusterId: this.#clusterId, owners, unowned: this.#unowned() };
     }
     return this.#topology;
+  }
+
+  /** The shards that no live run owns: those of one reason and node together, as at a start that may be all. */
+  #unowned(): Topology['unowned'] {
+    if (!this.#isComplete) return undefined;
+    const groups = new Map<string, [NoOwnerReason, string, number[]]>();
+    for (let shard = 0; shard < this.#options.numShards; shard++) {
+      if (this.isOwned(shard)) continue;
+      const record = this.shards.get(shard)?.record;
+      const state = record?.state ?? 'new';
+      const reason = state === 'owned' ? 'gone' : state;
+      const owner = record?.owner ?? '';
+      const group = groups.get(`${reason} ${owner}`);
+      if (group === undefined) groups.set(`${reason} ${owner}`, [reason, owner, [shard]]);
+      else group[2].push(shard);
+    }
+    return [...groups.values()];
   }
 
   /** The owner of a shard. */
@@ -181,6 +207,7 @@ export class Ledger {
   /** Forgets a node whose records are gone from a full list. */
   forget(nodeId: string): void {
     this.heartbeats.delete(nodeId);
+    this.#topology = undefined;
     if (this.members.delete(nodeId)) this.#listener.onMember(nodeId);
   }
 

@@ -42,7 +42,15 @@ export interface Topology {
   readonly clusterId: string;
   /** `[shard, epoch, nodeId, inc]` of each shard that is owned. */
   readonly owners: readonly (readonly [number, number, string, string])[];
+  /** `[why, nodeId, shards]` of those that no live run owns; left out by a node that does not know all records yet. */
+  readonly unowned?: readonly (readonly [NoOwnerReason, string, readonly number[]])[] | undefined;
 }
+
+/**
+ * Why a shard has no owner. `new`: it has no record; `restored`: the bucket was lost; `released`: the node has handed it
+ * over; `gone`: the node was declared dead, has left or was restarted.
+ */
+export type NoOwnerReason = 'new' | 'restored' | 'released' | 'gone';
 
 /** What happens to the shards of a node in a dynamic cluster. `inc` names one incarnation of it. */
 export type ShardEvent =

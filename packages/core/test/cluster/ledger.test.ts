@@ -85,6 +85,31 @@ describe('the ledger', () => {
   });
 });
 
+describe('the shards that no live run owns', () => {
+  test('are told with the reason, once a full list is known', () => {
+    const { ledger, learn } = start();
+    expect(ledger.topology().unowned).toBeUndefined();
+    ledger.learnAll([]);
+    const others = Array.from({ length: 64 - 4 }, (_, i) => i + 4);
+    learn('s.0', 1, shard(4, { owner: 'a', inc: 'i' }));
+    learn('s.1', 2, shard(4, { owner: 'b', inc: 'i', state: 'released' }));
+    learn('s.2', 3, shard(4, { owner: '', inc: '', state: 'restored' }));
+    const before = ledger.topology();
+    expect(before.unowned).toEqual([
+      ['released', 'b', [1]],
+      ['restored', '', [2]],
+      ['new', '', [3, ...others]],
+    ]);
+    learn('h.a', 4, heartbeat('i'));
+    learn('h.a', 5, heartbeat('i'));
+    const alive = ledger.topology();
+    learn('h.a', 6, heartbeat('i'));
+    expect(ledger.topology()).toBe(alive);
+    learn('h.a', 7, heartbeat('i', { isDead: true }));
+    expect(ledger.topology().unowned![0]).toEqual(['gone', 'a', [0]]);
+  });
+});
+
 describe('a write', () => {
   const isWanted = (): boolean => true;
 
