@@ -20,11 +20,13 @@ import { natsServerSpec } from '../../packages/testing/src/nats-server.ts';
 import { tcpProxySpec } from '../../packages/testing/src/tcp-proxy.ts';
 import { testActorSpec } from '../../packages/testing/src/test-actor.ts';
 import { testClusterSpec } from '../../packages/testing/src/test-cluster.ts';
+import { memoryClusterSpec } from '../../packages/transport-memory/src/memory-cluster.ts';
 import { memoryBusSpec } from '../../packages/transport-memory/src/memory-bus.ts';
 import { memoryMembershipSpec } from '../../packages/transport-memory/src/memory-membership.ts';
 import { memoryStoreSpec, provisionedSpec } from '../../packages/transport-memory/src/memory-store.ts';
 import { memoryTransportSpec } from '../../packages/transport-memory/src/memory-transport.ts';
 import { membershipSpec, provisionSpec } from '../../packages/transport-nats/src/membership-options.ts';
+import { natsClusterSpec } from '../../packages/transport-nats/src/nats-cluster.ts';
 import { natsTransportSpec } from '../../packages/transport-nats/src/nats-options.ts';
 import { permissionsSpec } from '../../packages/transport-nats/src/permissions.ts';
 import { listFiles, readText } from './repository.ts';
@@ -51,12 +53,14 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
     { name: 'createPlacement', spec: placementSpec, options: 'PlacementOptions' },
   ],
   'transport-nats': [
+    { name: 'natsCluster', spec: natsClusterSpec, options: 'NatsClusterOptions' },
     { name: 'natsTransport', spec: natsTransportSpec, options: 'NatsTransportOptions' },
     { name: 'natsMembership', spec: membershipSpec, options: 'NatsMembershipOptions' },
     { name: 'provisionCluster', spec: provisionSpec, options: 'ProvisionOptions' },
     { name: 'natsPermissions', spec: permissionsSpec, options: 'NatsPermissionsOptions' },
   ],
   'transport-memory': [
+    { name: 'memoryCluster', spec: memoryClusterSpec, options: 'MemoryClusterOptions' },
     { name: 'createMemoryBus', spec: memoryBusSpec, options: 'MemoryBusOptions' },
     { name: 'memoryTransport', spec: memoryTransportSpec, options: 'MemoryTransportOptions' },
     { name: 'memoryMembership', spec: memoryMembershipSpec, options: 'MemoryMembershipOptions' },

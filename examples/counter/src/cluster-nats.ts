@@ -11,14 +11,14 @@ import { forkNode } from './forked-node.ts';
 import type { ForkedNode } from './forked-node.ts';
 import type { NatsAddress } from './nats-url.ts';
 
-export interface NatsClusterOptions extends ClusterOptions {
+export interface NatsBucketOptions extends ClusterOptions {
   /** The server's address; if undefined, the demo starts a server and stops it at the end. */
   natsUrl?: NatsAddress | undefined;
   /** Called when a node process ends by itself. */
   onDeath: (error: Error) => void;
 }
 
-export async function startNatsCluster(options: NatsClusterOptions): Promise<Cluster> {
+export async function startNatsCluster(options: NatsBucketOptions): Promise<Cluster> {
   const { nodes, cacheSize, natsUrl, onDeath } = options;
   const server = natsUrl === undefined ? await startNatsServer() : undefined;
   const address = natsUrl ?? { servers: server!.url };

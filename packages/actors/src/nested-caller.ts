@@ -111,6 +111,11 @@ export class NestedCaller implements Caller {
     return { ...passed, timeoutMs: Math.min(leftMs, options.timeoutMs ?? leftMs) };
   }
 
+  /** It is made for one actor, whose service it reaches already. */
+  service(): Caller {
+    return this;
+  }
+
   #client(): Caller {
     const { client } = this.#self.home.host;
     const { service } = this.#actor;

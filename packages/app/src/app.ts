@@ -1,32 +1,42 @@
 /** `createApp`: starts transport, node, actors and client of a process that both runs actors and calls them. */
-import process from 'node:process';
 import { actorHandler } from '@clstr/actors';
 import type { Methods, Ref } from '@clstr/actors';
 import type { AnyActor, GivenServices, Referable, ServicesOf } from '@clstr/actors/internal';
-import { ClstrError, createClient, createNode } from '@clstr/core';
-import { invalidOption } from '@clstr/core/internal';
-import type { Client, Logger, Node, Transport } from '@clstr/core';
+import { createClient, createNode } from '@clstr/core';
+import { DEFAULT_SERVICE, invalidOption } from '@clstr/core/internal';
+import type { Client, Node, Transport } from '@clstr/core';
+import { Ending } from './ending.ts';
+import { healthOf } from './health.ts';
+import type { AppParts, Health } from './health.ts';
 import { resolveAppOptions } from './options.ts';
 import type { AppOptions, ResolvedAppOptions } from './options.ts';
-import { offSignal, onSignal } from './signals.ts';
+import type { HostedService } from './hosted-services.ts';
+import type { Seat } from './place.ts';
 import { untilOwned } from './until-owned.ts';
 
 export interface App {
   readonly client: Client;
+  readonly transport: Transport;
+  /** The node of the app's own service. */
   readonly node: Node;
+  /** One for each service that the app runs, its own first. */
+  readonly nodes: readonly Node[];
+  /** Resolves when the app has closed, by a call or by a signal. */
+  readonly closed: Promise<void>;
   /** Returns a ref to the actor of `key`, whichever node owns it. */
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
-  /** Drains the node, then closes client and transport, even if one of these steps fails. Idempotent. */
+  health(): Health;
+  /** Drains the nodes, then closes client and transport, even if one of these steps fails. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
- * Starts an app. It resolves when the node serves and, in a dynamic cluster, every shard has an owner, so that the
- * first call finds its actor; a cluster that was not provisioned needs an expiry for that. On a signal the app closes
- * itself and leaves no handle open, so that the process ends once nothing else keeps it alive.
+ * Starts an app. It resolves when its nodes serve and, in a dynamic cluster, every shard has an owner, so that the first
+ * call finds its actor. On a signal the app closes itself and leaves no handle open, so that the process ends once
+ * nothing else keeps it alive.
  *
- * @throws INVALID_OPTION, the errors of the transport and the node at their start, and ABORTED when a signal arrives
+ * @throws INVALID_OPTION, the errors of the transport and the nodes at their start, and ABORTED when a signal arrives
  * before the start has ended; everything that was started is then closed
  */
 export async function createApp<Actors extends readonly AnyActor[]>(
@@ -45,35 +55,92 @@ export async function createApp<Actors extends readonly AnyActor[]>(
 }
 
 async function startApp(options: ResolvedAppOptions, ending: Ending): Promise<App> {
-  const { actors, nodeId, ownership, routing, services, cacheSize, numShards, seed, drainMs } = options;
-  const { clock, metrics, logger } = options;
-  const transport = checkTransport(await options.transport());
-  ending.add(() => transport.close());
-  transport.useLogger?.(logger);
-  const shared = { transport, numShards, seed, clock, metrics, logger };
-  const client = createClient({ ...options.client, ...shared, routing });
-  ending.add(() => client.close());
-  const handler = actorHandler(actors, { client, services, cacheSize, clock, metrics, logger });
-  const node = createNode({ ...options.node, ...shared, ...ownership, id: nodeId, handler });
-  ending.add(() => node.drain({ graceMs: drainMs }));
-  ending.listen(options.signals);
+  const { place, hosted, signals, logger, onClose, onStarting } = options;
+  const parts: AppParts = { transport: undefined, nodes: [] };
+  const health = (): Health => healthOf(parts);
+  if (onClose !== undefined) ending.add(onClose);
+  ending.listen(signals);
   try {
-    await node.start();
-    const { membership } = ownership;
-    if (membership !== undefined) await untilOwned(node, { timing: membership.timing, clock, logger });
+    onStarting?.(health);
+    const transport = checkTransport(await place.connect({ logger, signal: ending.begun }));
+    ending.add(() => transport.close());
+    transport.useLogger?.(logger);
+    parts.transport = transport;
+    ending.throwIfSignalled();
+    const [own, ...others] = await Promise.all(hosted.map((service) => takeSeat(service, options, ending)));
+    const client = openClient(options, own!, transport);
+    ending.add(() => client.close());
+    const started = [own!, ...others].map((seat) =>
+      startNode(options, seat, { transport, client, ending, parts }),
+    );
+    await everySettled(started);
+    ending.throwIfSignalled();
+    const close = (): Promise<void> => ending.close();
+    return {
+      ...{ client, transport, health, close },
+      node: parts.nodes[0]!,
+      nodes: parts.nodes,
+      closed: ending.closed,
+      ref: (contract, key) => contract.ref(client, key),
+      [Symbol.asyncDispose]: close,
+    };
   } catch (error) {
     ending.throwIfSignalled();
     throw error;
   }
-  ending.throwIfSignalled();
-  const close = (): Promise<void> => ending.close();
-  return {
-    client,
-    node,
-    ref: (contract, key) => contract.ref(client, key),
-    close,
-    [Symbol.asyncDispose]: close,
-  };
+}
+
+interface Taken {
+  readonly service: HostedService;
+  readonly seat: Seat;
+}
+
+async function takeSeat(
+  service: HostedService,
+  { place, logger }: ResolvedAppOptions,
+  ending: Ending,
+): Promise<Taken> {
+  const seat = await place.seat(service.name, logger);
+  ending.add(async () => seat.close?.());
+  return { service, seat };
+}
+
+function openClient(options: ResolvedAppOptions, { service, seat }: Taken, transport: Transport): Client {
+  const { clock, metrics, logger } = options;
+  const { numShards, seed, routing } = seat;
+  const own = { transport: viewOf(transport, service), numShards, seed, routing };
+  return createClient({ ...options.client, ...own, clock, metrics, logger });
+}
+
+interface Common {
+  readonly transport: Transport;
+  readonly client: Client;
+  readonly ending: Ending;
+  readonly parts: AppParts;
+}
+
+async function startNode(
+  options: ResolvedAppOptions,
+  { service, seat }: Taken,
+  common: Common,
+): Promise<void> {
+  const { nodeId, services, cacheSize, drainMs, clock, metrics, logger } = options;
+  const { numShards, seed, shards, membership } = seat;
+  const client = common.client.service(service.name);
+  const handler = actorHandler(service.actors, { client, services, cacheSize, clock, metrics, logger });
+  const node = createNode({
+    ...options.node,
+    ...{ transport: viewOf(common.transport, service), numShards, seed, clock, metrics, logger },
+    ...{ shards, membership, id: nodeId, handler },
+  });
+  common.parts.nodes.push(node);
+  common.ending.add(() => node.drain({ graceMs: drainMs }));
+  await node.start();
+  if (membership !== undefined) await untilOwned(node, { timing: membership.timing, clock, logger });
+}
+
+function viewOf(transport: Transport, { name }: HostedService): Transport {
+  return name === DEFAULT_SERVICE ? transport : transport.service(name);
 }
 
 function checkTransport(made: unknown): Transport {
@@ -81,59 +148,8 @@ function checkTransport(made: unknown): Transport {
   throw invalidOption('createApp', 'transport', made, 'a function that makes a transport');
 }
 
-/** The end of an app, by a call or a signal: it closes the parts once, in the reverse order of their start. */
-class Ending {
-  readonly #logger: Logger;
-  readonly #steps: (() => Promise<void>)[] = [];
-  #signals: readonly NodeJS.Signals[] = [];
-  #closing: Promise<void> | undefined;
-  /** The signal that ended the app, if one did. */
-  #signal: NodeJS.Signals | undefined;
-
-  constructor(logger: Logger) {
-    this.#logger = logger;
-  }
-
-  add(step: () => Promise<void>): void {
-    this.#steps.unshift(step);
-  }
-
-  /** Further signals have no effect until everything is closed: with npm, one Ctrl-C may arrive twice. */
-  listen(signals: readonly NodeJS.Signals[]): void {
-    this.#signals = signals;
-    for (const signal of signals) onSignal(signal, this.#onSignal);
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  /** @throws ABORTED when a signal ended the app while it was starting. */
-  throwIfSignalled(): void {
-    if (this.#signal === undefined) return;
-    const message = `createApp: ${this.#signal} arrived while the app was starting`;
-    throw new ClstrError('ABORTED', message, { outcome: 'not-executed' });
-  }
-
-  readonly #onSignal = (signal: NodeJS.Signals): void => {
-    this.#signal ??= signal;
-    this.close().catch((err: unknown) => {
-      this.#logger.error({ err, signal }, `closing the app on ${signal} failed`);
-      process.exitCode = 1;
-    });
-  };
-
-  async #close(): Promise<void> {
-    const failures: unknown[] = [];
-    for (const step of this.#steps) {
-      try {
-        await step();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    for (const signal of this.#signals) offSignal(signal, this.#onSignal);
-    if (failures.length > 0) throw failures[0];
-  }
+/** As `Promise.all`, but nothing that was begun is still under way when it rejects. */
+async function everySettled(started: readonly Promise<void>[]): Promise<void> {
+  const failed = (await Promise.allSettled(started)).find((result) => result.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
 }

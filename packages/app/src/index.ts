@@ -2,6 +2,9 @@
 export type { Client, Logger, Metrics, Node, NodeInfo, ScopedClient, Transport } from '@clstr/core';
 export { createApp } from './app.ts';
 export type { App } from './app.ts';
+export { connectClient } from './connect-client.ts';
+export type { ConnectOptions, ConnectedClient } from './connect-client.ts';
+export type { Health } from './health.ts';
 export { defaults } from './options.ts';
 export type { AppOptions } from './options.ts';
 export { stderrLogger } from './stderr-logger.ts';

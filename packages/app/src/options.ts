@@ -10,25 +10,32 @@ import {
   integer,
   invalidOption,
   loggerOption,
+  methods,
   milliseconds,
   option,
   optional,
   orMade,
   resolve,
+  serviceOption,
   silentLogger,
   text,
 } from '@clstr/core/internal';
 import type {
   ClientOptions,
   Clock,
+  Cluster,
   Logger,
   Membership,
   Metrics,
   NodeOptions,
-  Routing,
   Transport,
 } from '@clstr/core';
 
+import type { Health } from './health.ts';
+import { hostedServices } from './hosted-services.ts';
+import type { HostedService } from './hosted-services.ts';
+import { placeIn, placeOf } from './place.ts';
+import type { Place } from './place.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
 export const defaults = {
@@ -42,11 +49,19 @@ Object.freeze(defaults);
 type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'metrics' | 'logger';
 
 export interface AppOptions<Services = unknown> {
+  /** Where the cluster is: `natsCluster(…)` or `memoryCluster(…)`. Or give `transport`, and what else is needed. */
+  cluster?: Cluster | undefined;
   /** Makes the transport; the app owns it and closes it. */
-  transport: () => Transport | Promise<Transport>;
+  transport?: (() => Transport | Promise<Transport>) | undefined;
+  /** With `cluster`, actors of several services may stand here: each service gets a node of its own. */
   actors: readonly Actor<unknown, Services>[];
   /** What the actors need, and get as `ctx.services`; required if they need anything. */
   services?: Services | undefined;
+  /**
+   * With `cluster`: the service of the actors whose contracts name none. Default: the one that all actors name, or the
+   * default service.
+   */
+  service?: string | undefined;
   /**
    * A dynamic cluster: nodes come and go, and shards move with them. Default: a static cluster, as `nodeIds` says.
    */
@@ -61,6 +76,13 @@ export interface AppOptions<Services = unknown> {
   numShards?: number | undefined;
   /** Mixed into every hash; the same in every process, and never changed. Default ''. */
   seed?: string | undefined;
+  /**
+   * Called first, before anything connects, with a function that says how far the app is: for a health check that
+   * answers while the start waits.
+   */
+  onStarting?: ((health: () => Health) => void) | undefined;
+  /** Called last when the app closes, after its actors are saved: for what they use, such as a database. */
+  onClose?: (() => unknown) | undefined;
   /** Actors kept in memory per type. Default 1,024. */
   cacheSize?: number | undefined;
   /** How long running handlers may still take when the app closes, in milliseconds. Default 10,000. */
@@ -82,12 +104,27 @@ export interface AppOptions<Services = unknown> {
 }
 
 /** They are undefined when they are not given; the parts that they are handed on to check them. */
-type Maybe = 'membership' | 'nodeId' | 'nodeIds' | 'services' | 'metrics' | 'logger';
+type Maybe =
+  | 'cluster'
+  | 'transport'
+  | 'service'
+  | 'membership'
+  | 'nodeId'
+  | 'nodeIds'
+  | 'onStarting'
+  | 'onClose'
+  | 'services'
+  | 'metrics'
+  | 'logger';
 type AppTable = Resolved<AppOptions, Maybe>;
 
-export interface ResolvedAppOptions extends Omit<AppTable, 'membership' | 'nodeIds' | 'logger'> {
-  readonly ownership: Pick<NodeOptions, 'shards' | 'membership'>;
-  readonly routing: Routing;
+type Placed =
+  'cluster' | 'transport' | 'service' | 'actors' | 'membership' | 'nodeIds' | 'numShards' | 'seed';
+
+export interface ResolvedAppOptions extends Omit<AppTable, Placed | 'logger'> {
+  readonly place: Place;
+  /** The app's own service first. */
+  readonly hosted: readonly HostedService[];
   readonly logger: Logger;
 }
 
@@ -96,14 +133,21 @@ const OWNER = 'createApp';
 const MAX_SHARDS = 2 ** 24;
 const SHARED: readonly Shared[] = ['transport', 'numShards', 'seed', 'clock', 'metrics', 'logger'];
 
+/** As `natsCluster` and `memoryCluster` make it. */
+export const clusterOption: Option<Cluster> = methods(['connect', 'membership']);
+
 export const appSpec: Spec<AppTable> = {
-  transport: callback('a function that makes one'),
+  cluster: optional(clusterOption),
+  transport: optional(callback('a function that makes one')),
+  service: serviceOption,
   actors: option(checkActors),
   membership: handedOn(),
   nodeId: handedOn(),
   nodeIds: handedOn(),
   numShards: integer(1, MAX_SHARDS, coreDefaults.numShards),
   seed: text(coreDefaults.seed),
+  onStarting: optional(callback()),
+  onClose: optional(callback()),
   services: handedOn(),
   cacheSize: orMade(handedOn(), () => actorDefaults.cacheSize),
   drainMs: milliseconds(0, defaults.drainMs),
@@ -119,20 +163,65 @@ export const appSpec: Spec<AppTable> = {
 
 /** @throws INVALID_OPTION */
 export function resolveAppOptions(given: AppOptions): ResolvedAppOptions {
-  const { membership, nodeIds, ...options } = resolve(OWNER, appSpec, given, checkOwnership);
-  const { nodeId, numShards, seed, logger, clock } = options;
+  const resolved = resolve(OWNER, appSpec, given, checkPlace);
+  const { cluster, transport, service, actors, membership, nodeIds, numShards, seed, ...options } = resolved;
+  const hosted = hostedServices(actors, service);
   return Object.freeze({
     ...options,
-    ownership:
-      membership === undefined ? { shards: ownShards(nodeId, nodeIds, numShards, seed) } : { membership },
-    routing: membership === undefined ? 'static' : 'topology',
-    logger: logger || stderrLogger({ clock }),
+    hosted,
+    place:
+      cluster === undefined
+        ? placeOf(transport!, {
+            ...{ numShards, seed, membership },
+            shards:
+              membership === undefined ? ownShards(options.nodeId, nodeIds, numShards, seed) : undefined,
+            routing: membership === undefined ? 'static' : 'topology',
+          })
+        : placeIn(cluster),
+    logger: options.logger || cluster?.logger || stderrLogger({ clock: options.clock }),
   });
 }
 
-function checkOwnership({ membership, nodeIds }: AppOptions): void {
-  if (membership === undefined || nodeIds === undefined) return;
-  throw invalidOption(OWNER, 'nodeIds', nodeIds, 'left out with membership');
+/** A cluster says by itself what these say; without one, the app has one service, and is told everything. */
+function checkPlace(given: AppOptions): void {
+  const { cluster, transport, membership, nodeIds } = given;
+  if (cluster === undefined && transport === undefined) {
+    throw invalidOption(
+      OWNER,
+      'cluster',
+      cluster,
+      'given, as natsCluster or memoryCluster make it, or transport in its place',
+    );
+  }
+  const excluded = cluster === undefined ? NEEDS_CLUSTER : SAID_BY_CLUSTER;
+  const clash = excluded.find((name) => given[name] !== undefined);
+  if (clash !== undefined) {
+    const where = cluster === undefined ? 'without cluster' : 'with cluster, which says it';
+    throw invalidOption(OWNER, clash, given[clash], `left out ${where}`);
+  }
+  if (membership !== undefined && nodeIds !== undefined) {
+    throw invalidOption(OWNER, 'nodeIds', nodeIds, 'left out with membership');
+  }
+  const stranger =
+    cluster === undefined && Array.isArray(given.actors)
+      ? (given.actors as readonly Actor[]).find(hasService)
+      : undefined;
+  if (stranger !== undefined) {
+    const what = `an actor of the service ${stranger.service!}`;
+    throw invalidOption(
+      OWNER,
+      'cluster',
+      cluster,
+      `given for ${what}: a transport alone leads to one service`,
+    );
+  }
+}
+
+const NEEDS_CLUSTER = ['service'] as const;
+const SAID_BY_CLUSTER = ['transport', 'membership', 'nodeIds', 'numShards', 'seed'] as const;
+
+function hasService(actor: Actor): boolean {
+  return (actor as Partial<Actor> | undefined)?.service !== undefined;
 }
 
 function checkActors(owner: string, name: string, actors: unknown): readonly Actor[] {

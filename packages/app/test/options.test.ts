@@ -1,5 +1,6 @@
 import type { Transport } from '@clstr/core';
-import { memoryTransport } from '@clstr/transport-memory';
+import { defineActor, request } from '@clstr/actors';
+import { memoryCluster, memoryTransport } from '@clstr/transport-memory';
 import { expect, test } from 'vitest';
 import { createApp } from '../src/app.ts';
 import type { AppOptions } from '../src/options.ts';
@@ -7,11 +8,23 @@ import { defaults, resolveAppOptions } from '../src/options.ts';
 import { createGreeter } from './greeter.ts';
 
 const actors = [createGreeter().actor];
+const Elsewhere = defineActor('elsewhere', { get: request<void, number>() }, { service: 'inventory' });
 const transport = (): Transport => memoryTransport();
 
 test.each([
-  [{ transprot: transport }, /unknown option "transprot"; known: transport, /],
-  [{ transport: undefined }, /transport must be a function that makes one, got undefined/],
+  [{ transprot: transport }, /unknown option "transprot"; known: cluster, transport, /],
+  [{ cluster: memoryCluster() }, /transport must be left out with cluster/],
+  [
+    { cluster: memoryCluster(), transport: undefined, numShards: 8 },
+    /numShards must be left out with cluster/,
+  ],
+  [{ cluster: {}, transport: undefined }, /cluster must be an object with a method connect/],
+  [{ service: 'shop' }, /service must be left out without cluster/],
+  [
+    { actors: [Elsewhere.implement({ setup: () => 1, handlers: { get: () => 1 } })] },
+    /an actor of the service inventory/,
+  ],
+  [{ transport: undefined }, /cluster must be given, as natsCluster or memoryCluster make it/],
   [{ transport: memoryTransport() }, /transport must be a function/],
   [{ actors: undefined }, /actors must be a list of at least one actor, got undefined/],
   [{ actors: [] }, /actors/],
@@ -70,10 +83,11 @@ test.each([
   });
 });
 
-test('has a default for everything but transport and actors', () => {
+test('has a default for everything but transport and actors', async () => {
   const resolved = resolveAppOptions({ transport, actors });
-  expect(resolved).toMatchObject({ numShards: 1_024, seed: '', ...defaults });
-  expect(resolved.ownership.shards).toHaveLength(1_024);
+  expect(resolved).toMatchObject(defaults);
+  const seat = await resolved.place.seat(undefined, resolved.logger);
+  expect(seat).toMatchObject({ numShards: 1_024, seed: '', shards: { length: 1_024 }, routing: 'static' });
   expect(Object.isFrozen(resolved)).toBe(true);
   expect(Object.isFrozen(defaults)).toBe(true);
 });

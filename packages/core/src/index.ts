@@ -23,6 +23,7 @@ export { bytesCodec, jsonCodec } from './wire/codec.ts';
 export type { Codec } from './wire/codec.ts';
 export type { Headers } from './wire/envelope.ts';
 export type { ConnectionEvent, ConnectionState, Transport } from './wire/transport.ts';
+export type { Cluster, ConnectContext } from './cluster/cluster.ts';
 export type { Membership } from './cluster/membership.ts';
 export type { PlacementKind } from './placement/kind.ts';
 export { TIMINGS } from './cluster/timing.ts';

@@ -10,7 +10,7 @@ export {
   isPlainSubject,
   subjectOf,
 } from './wire/subjects.ts';
-export { DEFAULT_SERVICE, serviceLocation, serviceOption } from './wire/service.ts';
+export { DEFAULT_SERVICE, checkServiceName, serviceLocation, serviceOption } from './wire/service.ts';
 export type { CallerTime } from './wire/waiting-replies.ts';
 export { describe, printable } from './base/describe.ts';
 export { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOption } from './base/options.ts';
@@ -30,6 +30,7 @@ export {
   text,
 } from './base/spec.ts';
 export type { Check, Option, Resolved, Spec } from './base/spec.ts';
+export { readAgreed } from './cluster/cluster.ts';
 export { timingOption } from './cluster/timing.ts';
 export { placementOption } from './placement/kind.ts';
 export { abortDetached, captureContext, detached } from './base/async-context.ts';

@@ -1,6 +1,8 @@
 /** A bus and a membership store in memory. */
 /** Programs that do not depend on core can name the types that this package returns. */
 export type { Membership, Transport } from '@clstr/core';
+export { memoryCluster } from './memory-cluster.ts';
+export type { MemoryClusterOptions } from './memory-cluster.ts';
 export { memoryTransport } from './memory-transport.ts';
 export type { MemoryTransportOptions } from './memory-transport.ts';
 export { createMemoryBus } from './memory-bus.ts';

@@ -7,7 +7,8 @@ import { credsAuthenticator, nkeyAuthenticator } from 'nats';
 import { defaults } from './defaults.ts';
 import { readServerUrls } from './server-urls.ts';
 
-export interface NatsConnectOptions {
+/** Where the servers are, and how to log in. */
+export interface NatsLoginOptions {
   /**
    * Where to connect, as `host:port` or `nats://host:port`, the latter also with `user:pass@` or `token@`.
    * Default `['127.0.0.1:4222']`.
@@ -24,6 +25,9 @@ export interface NatsConnectOptions {
   authenticator?: Authenticator | readonly Authenticator[] | undefined;
   /** Certificates for TLS, or `{}` to demand TLS with the system's authorities. */
   tls?: TlsOptions | undefined;
+}
+
+export interface NatsConnectOptions extends NatsLoginOptions {
   /** Name of the connection, shown by the server. */
   name?: string | undefined;
 }

@@ -4,6 +4,7 @@ export const defaults = {
   cluster: 'clstr',
   inboxPrefix: '_INBOX',
   wire: 'native',
+  serverWaitMs: 30_000,
   connectTimeoutMs: 2_000,
   reconnectWaitMs: 250,
   pingIntervalMs: 2_000,

@@ -1,5 +1,7 @@
 /** Programs that do not depend on core can name the types that this package returns. */
-export type { Membership, Transport } from '@clstr/core';
+export type { Cluster, Membership, Transport } from '@clstr/core';
+export { natsCluster } from './nats-cluster.ts';
+export type { NatsClusterOptions } from './nats-cluster.ts';
 export { natsTransport } from './nats-transport.ts';
 export type { NatsTransport } from './nats-transport.ts';
 export { defaults } from './defaults.ts';
@@ -7,7 +9,7 @@ export type { NatsTransportOptions, Wire } from './nats-options.ts';
 export type { TransportStats as NatsTransportStats } from '@clstr/core/wire';
 
 export { natsMembership, provisionCluster } from './nats-membership.ts';
-export type { NatsClusterOptions, NatsMembershipOptions, ProvisionOptions } from './membership-options.ts';
-export type { NatsConnectOptions } from './connect-options.ts';
+export type { NatsBucketOptions, NatsMembershipOptions, ProvisionOptions } from './membership-options.ts';
+export type { NatsConnectOptions, NatsLoginOptions } from './connect-options.ts';
 export { natsPermissions } from './permissions.ts';
 export type { NatsPermissions, NatsPermissionsOptions, NatsRole } from './permissions.ts';

@@ -1,6 +1,14 @@
 /** The options, shared by several factories, that say where a cluster is on a NATS server. */
 import { ClstrError } from '@clstr/core';
-import { invalidOption, option, optional, text, isPlainSubject } from '@clstr/core/internal';
+import {
+  DEFAULT_SERVICE,
+  invalidOption,
+  isPlainSubject,
+  option,
+  optional,
+  serviceLocation,
+  text,
+} from '@clstr/core/internal';
 import type { Option, Spec } from '@clstr/core/internal';
 import { defaults } from './defaults.ts';
 
@@ -9,9 +17,29 @@ export interface ClusterNames {
   readonly subjectPrefix: string | undefined;
 }
 
+/** Where the nodes of one service of a cluster are. */
+export interface Location {
+  /** First part of their subjects. */
+  readonly prefix: string;
+  readonly bucket: string;
+}
+
+export function locationOf(names: ClusterNames & { readonly service: string | undefined }): Location {
+  const { cluster, subjectPrefix: prefix = cluster, service } = names;
+  if (service === undefined || service === DEFAULT_SERVICE) return { prefix, bucket: cluster };
+  const location = serviceLocation({ name: cluster, prefix }, service);
+  return { prefix: location.prefix, bucket: `${cluster}_${service}` };
+}
+
+export const clusterName: Option<string> = text(
+  defaults.cluster,
+  /^[A-Za-z0-9_-]{1,64}$/,
+  '1 to 64 of A-Z a-z 0-9 _ -',
+);
+
 /** The name is also the default prefix, so that no user can set one and forget the other. */
 export const locationPart: Spec<ClusterNames> = {
-  cluster: text(defaults.cluster, /^[A-Za-z0-9_-]{1,64}$/, '1 to 64 of A-Z a-z 0-9 _ -'),
+  cluster: clusterName,
   subjectPrefix: optional(subjectOption()),
 };
 

@@ -12,6 +12,7 @@ import {
   optional,
   placementOption,
   resolve,
+  serviceOption,
   text,
   timingOption,
 } from '@clstr/core/internal';
@@ -19,13 +20,16 @@ import type { ConnectionOptions } from 'nats';
 import { connectPart, natsConnectOptions } from './connect-options.ts';
 import type { MaybeConnect, NatsConnectOptions, Servers } from './connect-options.ts';
 import { defaults } from './defaults.ts';
-import { locationPart, subjectOption } from './location-options.ts';
+import { locationOf, locationPart, subjectOption } from './location-options.ts';
+import type { Location } from './location-options.ts';
 
-export interface NatsClusterOptions extends NatsConnectOptions {
+export interface NatsBucketOptions extends NatsConnectOptions {
   /** Names the cluster and its bucket; the same as for the transports of its nodes and clients. Default `clstr`. */
   cluster?: string | undefined;
   /** The same as for the transports, if they set one. Default: the name of the cluster. */
   subjectPrefix?: string | undefined;
+  /** The service whose nodes meet here. Default: the one without a name. */
+  service?: string | undefined;
   /** How many servers keep a copy of the bucket, if this call creates it. Default 1. */
   replicas?: number | undefined;
   /** Trusts several replicas of servers below 2.11, which may lose acknowledged writes. Default false. */
@@ -37,14 +41,14 @@ export interface NatsClusterOptions extends NatsConnectOptions {
   logger?: Logger | undefined;
 }
 
-export interface NatsMembershipOptions extends NatsClusterOptions {
+export interface NatsMembershipOptions extends NatsBucketOptions {
   /** How long membership waits for what: `default`, `datacenter`, `fast`, or a `Timing`. Default `default`. */
   timing?: TimingProfile | Timing | undefined;
   /** How shards are given to nodes. Default `rendezvous`. */
   placement?: PlacementKind | undefined;
 }
 
-export interface ProvisionOptions extends NatsClusterOptions {
+export interface ProvisionOptions extends NatsBucketOptions {
   /** Where the servers keep the bucket; one in memory is lost with its servers. Default `file`. */
   storage?: 'file' | 'memory' | undefined;
   /**
@@ -71,11 +75,12 @@ export interface ProvisionOptions extends NatsClusterOptions {
   afterEpoch?: number | undefined;
 }
 
-type Maybe = MaybeConnect | 'subjectPrefix';
-type ClusterTable = Resolved<NatsClusterOptions, Maybe, Servers>;
+type Maybe = MaybeConnect | 'subjectPrefix' | 'service';
+type ClusterTable = Resolved<NatsBucketOptions, Maybe, Servers>;
 
-export interface ResolvedClusterOptions extends Omit<ClusterTable, keyof NatsConnectOptions> {
-  readonly subjectPrefix: string;
+type NamedElsewhere = keyof NatsConnectOptions | 'subjectPrefix' | 'service';
+
+export interface ResolvedClusterOptions extends Omit<ClusterTable, NamedElsewhere>, Location {
   readonly storage: 'file' | 'memory';
   /** For the NATS client. */
   readonly connect: ConnectionOptions;
@@ -104,6 +109,7 @@ const MAX_SHARDS = 2 ** 24;
 const clusterPart: Spec<ClusterTable> = {
   ...connectPart,
   ...locationPart,
+  service: serviceOption,
   replicas: integer(1, MAX_REPLICAS, 1),
   allowUnsafeServer: flag(false),
   inboxPrefix: subjectOption(defaults.inboxPrefix),
@@ -154,7 +160,7 @@ export function resolveProvisionOptions(given: ProvisionOptions): ResolvedProvis
   });
   const { storage, numShards, seed, placement, isNew, afterEpoch } = options;
   const cluster = toCluster(owner, options);
-  const shards = { seed, placement, prefix: cluster.subjectPrefix, isNew, afterEpoch };
+  const shards = { seed, placement, prefix: cluster.prefix, isNew, afterEpoch };
   return Object.freeze({
     ...cluster,
     storage,
@@ -174,7 +180,7 @@ function toCluster(
   });
   return {
     cluster,
-    subjectPrefix: options.subjectPrefix ?? cluster,
+    ...locationOf(options),
     replicas,
     allowUnsafeServer,
     inboxPrefix,

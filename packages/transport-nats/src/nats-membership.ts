@@ -23,10 +23,10 @@ import { NatsStore } from './nats-store.ts';
  */
 export function natsMembership(options: NatsMembershipOptions = {}): Membership {
   const resolved = resolveMembershipOptions(options);
-  const { cluster, subjectPrefix, timing, placement } = resolved;
+  const { cluster, prefix, timing, placement } = resolved;
   return Object.freeze({
     name: 'nats',
-    cluster: { name: cluster, prefix: subjectPrefix },
+    cluster: { name: cluster, prefix },
     timing,
     placement,
     open: async ({ logger = resolved.logger } = {}) => {
@@ -106,9 +106,9 @@ interface OpenBucket {
 }
 
 async function openBucket(options: ResolvedClusterOptions): Promise<OpenBucket> {
-  const { cluster, connect, clock, logger, replicas, allowUnsafeServer } = options;
+  const { bucket: name, connect, clock, logger, replicas, allowUnsafeServer } = options;
   const control = await openControlConnection({ connect, clock, logger });
-  const bucket = new Bucket(control, cluster, clock);
+  const bucket = new Bucket(control, name, clock);
   let found: FoundBucket | undefined;
   try {
     found = await firstAnswer(bucket, connect.servers as readonly string[]);

@@ -1,8 +1,9 @@
 /** What a user of the NATS server may do, for each role of a program in a cluster. */
 import type { Resolved, Spec } from '@clstr/core/internal';
-import { flag, invalidOption, oneOf, resolve, announcementsOf } from '@clstr/core/internal';
+import { announcementsOf, flag, invalidOption, oneOf, resolve, serviceOption } from '@clstr/core/internal';
 import { NODES_QUEUE } from './nats-bus.ts';
-import { inboxPrefixesOption, locationPart, subjectOption } from './location-options.ts';
+import { inboxPrefixesOption, locationOf, locationPart, subjectOption } from './location-options.ts';
+import type { Location } from './location-options.ts';
 
 /**
  * `client` calls; `node` serves; `app` does both, as an actor that calls others needs; `provisioner` calls
@@ -23,6 +24,11 @@ export interface NatsPermissionsOptions {
   cluster?: string | undefined;
   /** First part of all subjects. Default: the name of the cluster. */
   subjectPrefix?: string | undefined;
+  /**
+   * The service that the user calls or serves, which may be `default`; a user of several has the permissions for each.
+   * Default: the one without a name.
+   */
+  service?: string | undefined;
   /** Whether a node may create a missing bucket. Default false: a provisioner creates it. */
   mayCreateBucket?: boolean | undefined;
 }
@@ -51,54 +57,54 @@ export function natsPermissions(options: NatsPermissionsOptions): NatsPermission
   }
 }
 
-function calls({ subjectPrefix }: Names): string[] {
-  return [`${subjectPrefix}.shard.*`, `${subjectPrefix}.node.*.*`, `${subjectPrefix}.topology`];
+function calls({ prefix }: Names): string[] {
+  return [`${prefix}.shard.*`, `${prefix}.node.*.*`, `${prefix}.topology`];
 }
 
 /** The subjects on which a node probes whether messages reach it. */
-function itself({ subjectPrefix }: Names): string[] {
-  return [`${subjectPrefix}.shard.*`, `${subjectPrefix}.node.*.*`];
+function itself({ prefix }: Names): string[] {
+  return [`${prefix}.shard.*`, `${prefix}.node.*.*`];
 }
 
 /** The announcements of nodes, which only nodes may send. */
-function hears({ subjectPrefix }: Names): string[] {
-  return [announcementsOf(subjectPrefix)];
+function hears({ prefix }: Names): string[] {
+  return [announcementsOf(prefix)];
 }
 
-function subjects({ subjectPrefix, inboxPrefix }: Names): string[] {
+function subjects({ prefix, inboxPrefix }: Names): string[] {
   return [
-    `${subjectPrefix}.shard.*`,
-    `${subjectPrefix}.node.*.*`,
+    `${prefix}.shard.*`,
+    `${prefix}.node.*.*`,
     // The part after the space allows this queue only, so that each question reaches one node.
-    `${subjectPrefix}.topology ${NODES_QUEUE}`,
+    `${prefix}.topology ${NODES_QUEUE}`,
     `${inboxPrefix}.>`,
   ];
 }
 
 function serving(names: Names): string[] {
-  const { cluster, inboxPrefixes, mayCreateBucket, subjectPrefix } = names;
+  const { bucket, inboxPrefixes, mayCreateBucket, prefix } = names;
   return [
-    announcementsOf(subjectPrefix),
-    ...inboxPrefixes.map((prefix) => `${prefix}.>`),
-    ...['cfg', 'h.*', 'm.*', 's.*'].map((record) => `$KV.${cluster}.${record}`),
-    ...(mayCreateBucket ? [`$JS.API.STREAM.CREATE.KV_${cluster}`] : []),
+    announcementsOf(prefix),
+    ...inboxPrefixes.map((root) => `${root}.>`),
+    ...['cfg', 'h.*', 'm.*', 's.*'].map((record) => `$KV.${bucket}.${record}`),
+    ...(mayCreateBucket ? [`$JS.API.STREAM.CREATE.KV_${bucket}`] : []),
     ...reading(names),
   ];
 }
 
 function provisioning(names: Names): string[] {
-  const { cluster } = names;
+  const { bucket } = names;
   return [
-    ...['cfg', 's.*'].map((record) => `$KV.${cluster}.${record}`),
-    `$JS.API.STREAM.CREATE.KV_${cluster}`,
-    `$JS.API.STREAM.UPDATE.KV_${cluster}`,
+    ...['cfg', 's.*'].map((record) => `$KV.${bucket}.${record}`),
+    `$JS.API.STREAM.CREATE.KV_${bucket}`,
+    `$JS.API.STREAM.UPDATE.KV_${bucket}`,
     ...reading(names),
   ];
 }
 
 /** Reads, lists and watches of the bucket. */
-function reading({ cluster }: Names): string[] {
-  const stream = `KV_${cluster}`;
+function reading({ bucket }: Names): string[] {
+  const stream = `KV_${bucket}`;
   return [
     `$JS.API.STREAM.INFO.${stream}`,
     `$JS.API.STREAM.MSG.GET.${stream}`,
@@ -110,15 +116,17 @@ function reading({ cluster }: Names): string[] {
 
 const OWNER = 'natsPermissions';
 
-export const permissionsSpec: Spec<Resolved<NatsPermissionsOptions, 'subjectPrefix'>> = {
+export const permissionsSpec: Spec<Resolved<NatsPermissionsOptions, 'subjectPrefix' | 'service'>> = {
   role: oneOf(['client', 'node', 'app', 'provisioner']),
   inboxPrefix: subjectOption(),
   inboxPrefixes: inboxPrefixesOption,
   ...locationPart,
+  service: serviceOption,
   mayCreateBucket: flag(false),
 };
 
-type Names = Resolved<Omit<NatsPermissionsOptions, 'role'>>;
+type Table = Resolved<NatsPermissionsOptions, 'subjectPrefix' | 'service'>;
+type Names = Omit<Table, 'role' | 'cluster' | 'subjectPrefix' | 'service'> & Location;
 
 function resolveNames(given: NatsPermissionsOptions): Names & { role: NatsRole } {
   const options = resolve(OWNER, permissionsSpec, given);
@@ -127,5 +135,5 @@ function resolveNames(given: NatsPermissionsOptions): Names & { role: NatsRole }
     const expected = `below one of inboxPrefixes (${inboxPrefixes.join(', ')})`;
     throw invalidOption(OWNER, 'inboxPrefix', inboxPrefix, expected);
   }
-  return { ...options, subjectPrefix: options.subjectPrefix ?? options.cluster };
+  return { ...options, ...locationOf(options) };
 }

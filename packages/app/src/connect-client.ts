@@ -1,0 +1,77 @@
+/** `connectClient`: a connection and a client, for a process that only calls. */
+import { createClient } from '@clstr/core';
+import type { Client, ClientOptions, Cluster, Logger, Transport } from '@clstr/core';
+import { DEFAULT_SERVICE, checkServiceName, invalidOption, silentLogger } from '@clstr/core/internal';
+import { clusterOption } from './options.ts';
+import { stderrLogger } from './stderr-logger.ts';
+
+type SaidByCluster = 'transport' | 'numShards' | 'seed' | 'routing';
+
+/** All but `cluster` is as {@link ClientOptions} has it. */
+export interface ConnectOptions extends Omit<ClientOptions, SaidByCluster | 'logger'> {
+  /** Where the cluster is: `natsCluster(…)` or `memoryCluster(…)`. */
+  cluster: Cluster;
+  /** The service of contracts that name none. Default: the service without a name. */
+  service?: string | undefined;
+  /** `false` for nowhere. Default: that of the cluster, or warnings and errors go to stderr. */
+  logger?: Logger | false | undefined;
+}
+
+/** Closing it closes its connection. */
+export interface ConnectedClient extends Client {
+  readonly transport: Transport;
+}
+
+const OWNER = 'connectClient';
+const SAID_BY_CLUSTER: readonly SaidByCluster[] = ['transport', 'numShards', 'seed', 'routing'];
+const METHODS = [
+  ...(['requestKey', 'notifyKey', 'requestShard', 'notifyShard'] as const),
+  ...(['key', 'shard', 'shardOf', 'service'] as const),
+];
+
+/**
+ * Connects to a cluster. The nodes say how many shards it has and how calls find them; as long as none is there, calls
+ * fail as NO_SUBSCRIBER at once.
+ *
+ * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED
+ */
+export async function connectClient(options: ConnectOptions): Promise<ConnectedClient> {
+  const { cluster: given, service: named, logger: chosen, ...rest } = options;
+  const cluster = clusterOption.check(OWNER, 'cluster', given);
+  const service = named === undefined ? DEFAULT_SERVICE : checkServiceName(OWNER, 'service', named);
+  const clash = SAID_BY_CLUSTER.find((name) => name in rest);
+  if (clash !== undefined) {
+    throw invalidOption(
+      OWNER,
+      clash,
+      (rest as Record<string, unknown>)[clash],
+      'left out: the cluster says it',
+    );
+  }
+  const { clock } = rest;
+  const logger = chosen === false ? silentLogger : (chosen ?? cluster.logger ?? stderrLogger({ clock }));
+  const transport = await cluster.connect({ logger, signal: new AbortController().signal });
+  try {
+    transport.useLogger?.(logger);
+    const { numShards = 'ask', seed } = cluster;
+    return closingBoth(
+      createClient({ ...rest, transport: transport.service(service), numShards, seed, logger }),
+      transport,
+    );
+  } catch (error) {
+    await transport.close();
+    throw error;
+  }
+}
+
+function closingBoth(client: Client, transport: Transport): ConnectedClient {
+  const bound = Object.fromEntries(METHODS.map((name) => [name, client[name].bind(client)]));
+  const close = async (): Promise<void> => {
+    await client.close();
+    await transport.close();
+  };
+  return Object.freeze({
+    ...(bound as unknown as Pick<Client, (typeof METHODS)[number]>),
+    ...{ transport, close, [Symbol.asyncDispose]: close },
+  });
+}
