@@ -12,7 +12,7 @@ import { DocumentedLayout, meaningOf } from './docs/frame-layout.ts';
 import { decodeVector, encodeVector, fromHex } from './docs/frame-vectors.ts';
 import type { FrameVector } from './docs/frame-vectors.ts';
 import { hexBlockProblems, hexBlocks, withHexBlocks } from './docs/hex-blocks.ts';
-import { brokenLinks } from './docs/links.ts';
+import { REPOSITORY, brokenLinks } from './docs/links.ts';
 import { anchorsOf, codeBlocksOf, linksOf, tablesOf } from './docs/markdown.ts';
 import { renderServerConfig } from './docs/nats-server-config.ts';
 import { unknownLogMessages, withOperationsParts } from './docs/operations-parts.ts';
@@ -340,6 +340,7 @@ describe('links', () => {
     ['[b]: b.md'],
     ['<a href="b.md">'],
     ['[x](https://example.com/none.md)'],
+    [`[b](${REPOSITORY}/blob/main/docs/b.md#two-words)`],
     ['`[x](none.md)`'],
     ['```\n[x](none.md)\n```'],
   ])('%s is right', (text) => {
@@ -352,6 +353,7 @@ describe('links', () => {
     ['![x](<no ne.png>)', /no ne\.png/],
     ['[x]: none.md', /none\.md/],
     ['<img src="none.png">', /none\.png/],
+    [`[x](${REPOSITORY}/blob/main/docs/none.md)`, /there is no docs\/none\.md/],
     ['[x](b.md#three-words)', /no heading for #three-words/],
     ['[x](#nowhere)', /no heading for #nowhere/],
     ['[x](/docs/b.md)', /relative/],
@@ -360,6 +362,31 @@ describe('links', () => {
   ])('%s is found', (text, message) => {
     expect(check(text)).toEqual([expect.stringMatching(message)]);
   });
+});
+
+describe('what npm shows of a package', () => {
+  const manifests = [...files].filter(([path]) => /^packages\/[^/]+\/package\.json$/.test(path));
+
+  test.each(manifests)('%s names its home', (path, text) => {
+    const directory = path.replace('/package.json', '');
+    const manifest = JSON.parse(text) as { keywords: string[] };
+    expect(manifest).toMatchObject({
+      homepage: `${REPOSITORY}/tree/main/${directory}#readme`,
+      repository: { type: 'git', url: `git+${REPOSITORY}.git`, directory },
+      bugs: `${REPOSITORY}/issues`,
+    });
+    expect(manifest.keywords).toContain('clstr');
+  });
+
+  test.each(manifests)(
+    'the README beside %s says how to install it, and its links work there',
+    (path, text) => {
+      const readme = files.get(path.replace('package.json', 'README.md'))!;
+      const { name } = JSON.parse(text) as { name: string };
+      expect(codeBlocksOf(readme)[0]!.text).toMatch(new RegExp(`^npm install .*${name}\\b`));
+      expect(linksOf(readme).filter(({ target }) => !/^(https:|#)/.test(target))).toEqual([]);
+    },
+  );
 });
 
 describe('TypeScript in documents', () => {

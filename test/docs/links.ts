@@ -10,7 +10,12 @@ export function brokenLinks(path: string, files: ReadonlyMap<string, string>): s
   });
 }
 
+/** Pages that npm shows link to the repository by its address: such a link is a path too. */
+export const REPOSITORY = 'https://github.com/clstr-ts/clstr';
+const OWN_PAGE = new RegExp(`^${REPOSITORY}/(?:blob|tree)/main/`);
+
 function problemOf(from: string, target: string, files: ReadonlyMap<string, string>): string | undefined {
+  if (OWN_PAGE.test(target)) return problemOf('README.md', target.replace(OWN_PAGE, ''), files);
   if (/^[a-z][a-z0-9+.-]*:/i.test(target)) return undefined;
   const [file = '', anchor] = target.split('#');
   if (file.startsWith('/')) return 'write it relative to this file';
