@@ -4,11 +4,11 @@ import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { defineActor, request } from '@clstr/actors';
-import { createClient } from '@clstr/core';
+import { connectClient } from '@clstr/app';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
-import { natsTransport } from '@clstr/transport-nats';
+import { natsCluster } from '@clstr/transport-nats';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { BUILD_TIMEOUT_MS, run } from '../programs/program.ts';
+import { BUILD_TIMEOUT_MS } from '../programs/program.ts';
 import { buildPackages, readmePrograms } from '../programs/readme.ts';
 import { figure } from './setting.ts';
 
@@ -23,9 +23,9 @@ const Account = defineActor('account', {
 
 /** The program up to its app, as a server has it, with short leases. */
 function asServer(text: string): string {
-  const [server = '', rest] = text.split('\nconst deposit =');
+  const [server = '', rest] = text.split('\nconsole.log(await app.ref(');
   expect(rest, 'the program of README ends with its deposit').toBeDefined();
-  const fast = server.replace('natsMembership({ servers })', "natsMembership({ servers, timing: 'fast' })");
+  const fast = server.replace("name: 'bank' }", "name: 'bank', timing: 'fast' }");
   expect(fast).not.toBe(server);
   return `${fast}\nprocess.send?.('ready');\n`;
 }
@@ -35,8 +35,7 @@ beforeAll(buildPackages, BUILD_TIMEOUT_MS);
 describe.skipIf(!hasNatsServer())('README.md', { timeout: 240_000 }, () => {
   test('loses no money and makes none while its nodes are killed', async () => {
     await using server = await startNatsServer({ args: ['-js'] });
-    const [, provision, dynamic] = readmePrograms(server.url);
-    expect(await run(provision!.write())).toMatchObject({ code: 0 });
+    const [, dynamic] = readmePrograms(server.url);
     const program = dynamic!.write('money', asServer);
     const nodes: ChildProcess[] = [];
     const start = async (): Promise<void> => {
@@ -46,8 +45,9 @@ describe.skipIf(!hasNatsServer())('README.md', { timeout: 240_000 }, () => {
     };
     try {
       await Promise.all([start(), start(), start()]);
-      await using transport = await natsTransport({ servers: server.url });
-      await using client = createClient({ transport });
+      await using client = await connectClient({
+        cluster: natsCluster({ servers: server.url, name: 'bank' }),
+      });
       let [answered, failed, isOver] = [0, 0, false];
       let [onAnswered, awaited] = [(): void => undefined, Infinity];
       /** Sends one deposit until it is answered, as a caller who has the id does. */

@@ -10,8 +10,8 @@ import { buildPackages, readmePrograms } from './readme.ts';
 /** What each of them prints. */
 const PRINTED = [
   { title: 'clstr', stdout: '2\n' },
-  { title: 'Dynamic clusters', stdout: '' },
   { title: 'Dynamic clusters', stdout: '500\n' },
+  { title: 'Services', stdout: '{ free: 2 }\nonly 2\n' },
   { title: 'Raw routing', stdout: 'no node owns this shard nobody listens on clstr.shard.*\n' },
 ];
 
