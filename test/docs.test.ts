@@ -2,6 +2,7 @@
  * Holds the documents against the code. `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` rewrites what is made from it:
  * docs/reference/defaults.md, docs/nats-server.conf, the hex blocks of docs/protocol/v1.md, and parts of docs/operations.md.
  */
+import { join } from 'node:path';
 import { ERROR_CODES, TIMINGS, shardFromString } from '@clstr/core';
 import type { ErrorCodeInfo } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
@@ -24,7 +25,7 @@ import {
   valueText,
 } from './docs/option-tables.ts';
 import { privateNames } from './docs/private-names.ts';
-import { listFiles, readText, writeText } from './docs/repository.ts';
+import { ROOT, listFiles, readText, writeText } from './docs/repository.ts';
 
 const PROTOCOL = 'docs/protocol/v1.md';
 const ERRORS = 'docs/reference/errors.md';
@@ -361,6 +362,20 @@ describe('links', () => {
     ['```\ncode\n```\n[x](none.md)', /^docs\/a\.md:4 /],
   ])('%s is found', (text, message) => {
     expect(check(text)).toEqual([expect.stringMatching(message)]);
+  });
+});
+
+describe('docs/README.md', () => {
+  const linked = new Set(linksOf(readText('docs/README.md')).map(({ target }) => target.split('#')[0]));
+
+  test('links to every page of docs, decisions excepted', () => {
+    const pages = [...documents.keys()].filter((path) => /^docs\/(?!README|decisions\/)/.test(path));
+    expect(pages.filter((path) => !linked.has(path.replace('docs/', '')))).toEqual([]);
+  });
+
+  test('is the source of llms.txt', async () => {
+    const { llmsText } = (await import(join(ROOT, 'scripts/llms.mjs'))) as { llmsText(): string };
+    expect(readText('llms.txt'), 'out of date: "node scripts/llms.mjs" rewrites it').toBe(llmsText());
   });
 });
 
