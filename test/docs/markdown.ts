@@ -47,7 +47,7 @@ export function tablesOf(markdown: string): Table[] {
 
 /** The names that `#…` of a link can mean, made as GitHub makes them. */
 export function anchorsOf(markdown: string): Set<string> {
-  const anchors = new Set<string>();
+  const anchors = new Set([...markdown.matchAll(/<a id="([^"]+)">/g)].map((match) => match[1]!));
   for (const { text } of split(markdown).prose) {
     const heading = headingIn(text);
     if (heading === undefined) continue;
