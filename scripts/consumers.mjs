@@ -1,6 +1,7 @@
 // Compiles the projects of test/consumers against the packages as npm would publish them, with every TypeScript that
-// test/consumers/typescript-* names. It needs a build. The hello example is compiled as part of the Node project.
-import { execFileSync, spawn } from 'node:child_process';
+// test/consumers/typescript-* names. It needs a build. The hello example is compiled as part of the Node project. It does
+// the same with a project that `npm create clstr` writes, and runs the tests of that.
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -18,12 +19,17 @@ import path from 'node:path';
 
 const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, 'test/consumers');
-const PACKAGES = ['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing', 'conformance'];
+const PACKAGES = [
+  ...['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing', 'conformance'],
+  'create-clstr',
+];
 const PROJECTS = ['node', 'services', 'browser'];
 /** A program that sees only its direct dependencies, as pnpm lays them out: the types of its exports must be nameable. */
 const DIRECT = { project: 'declarations', packages: ['app', 'actors', 'transport-nats', 'transport-memory'] };
 /** The other dependencies of the projects. */
-const OWN_DEPENDENCIES = ['zod', '@types/node'];
+const OWN_DEPENDENCIES = ['zod', '@types/node', 'vitest'];
+/** The project that create-clstr writes. */
+const CREATED = 'my-service';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'clstr-consumers-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -35,6 +41,10 @@ cpSync(path.join(ROOT, 'examples/hello/src/main.ts'), path.join(folder, 'node/he
 for (const name of OWN_DEPENDENCIES) linkDependency(name, ROOT);
 installPackages();
 const apart = installDirect();
+execFileSync(process.execPath, [path.join(folder, 'node_modules/create-clstr/dist/main.js'), CREATED], {
+  cwd: folder,
+  stdio: ['ignore', 'ignore', 'inherit'],
+});
 
 for (const compiler of readdirSync(SOURCES).filter((name) => name.startsWith('typescript-'))) {
   const tsc = path.join(findDependency('typescript', path.join(SOURCES, compiler)), 'bin/tsc');
@@ -43,14 +53,24 @@ for (const compiler of readdirSync(SOURCES).filter((name) => name.startsWith('ty
     throw new Error(`test/consumers/${compiler} runs ${version}: install again`);
   }
   const outcomes = await Promise.all([
-    ...PROJECTS.map((project) => compile(tsc, project)),
+    ...[...PROJECTS, CREATED].map((project) => compile(tsc, project)),
     compile(tsc, DIRECT.project, apart),
   ]);
   for (const { project, status, output } of outcomes) {
     if (status === 0) continue;
-    console.error(`${version} refuses test/consumers/${project}:\n${output}`);
+    console.error(`${version} refuses ${project}:\n${output}`);
     process.exitCode = 1;
   }
+}
+
+const vitest = spawnSync(
+  process.execPath,
+  [path.join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--root', path.join(folder, CREATED)],
+  { encoding: 'utf8' },
+);
+if (vitest.status !== 0) {
+  console.error(`the tests of ${CREATED} fail:\n${vitest.stdout}${vitest.stderr}`);
+  process.exitCode = 1;
 }
 
 /** Unpacks rather than installs the packages: each finds what it declares, without the network. */

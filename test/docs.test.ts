@@ -398,7 +398,7 @@ describe('what npm shows of a package', () => {
     (path, text) => {
       const readme = files.get(path.replace('package.json', 'README.md'))!;
       const { name } = JSON.parse(text) as { name: string };
-      expect(codeBlocksOf(readme)[0]!.text).toMatch(new RegExp(`^npm install .*${name}\\b`));
+      expect(codeBlocksOf(readme)[0]!.text).toMatch(new RegExp(`^npm (install .*${name}\\b|create clstr )`));
       expect(linksOf(readme).filter(({ target }) => !/^(https:|#)/.test(target))).toEqual([]);
     },
   );

@@ -35,6 +35,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     node: true,
     tests: ['transport-memory'],
   },
+  'create-clstr': { siblings: [], libraries: [], node: true },
 };
 
 /** What tests may import on top of what their package may. */
