@@ -50,7 +50,11 @@ async function run(): Promise<boolean> {
   await Promise.all(SKUS.map((sku) => send(`${url}/inventory/${sku}`, { total: STOCK }, errors)));
   console.log(`${NODE_IDS.join(', ')} and a gateway at ${url}`);
 
-  const load = runLoad(url, CUSTOMERS, SKUS, performance.now() + seconds * 1_000);
+  const load = runLoad(url, {
+    customers: CUSTOMERS,
+    skus: SKUS,
+    untilMs: performance.now() + seconds * 1_000,
+  });
   await disturb();
   const { confirmed, soldOut, unanswered, httpErrors } = await load;
   await endAll();
@@ -60,8 +64,7 @@ async function run(): Promise<boolean> {
   );
   const counts = `oversold ${oversold}, confirmed orders missing ${missing}, HTTP errors ${httpErrors + errors.httpErrors}`;
   console.log(`sold ${sold} of ${total}, ${counts}`);
-  const isAllStocked = total === STOCK * SKUS.length;
-  return isAllStocked && sold > 0 && unanswered + oversold + missing + unreserved === 0;
+  return total === STOCK * SKUS.length && sold > 0 && unanswered + oversold + missing + unreserved === 0;
 }
 
 async function disturb(): Promise<void> {

@@ -1,3 +1,4 @@
+/** The store: what it refuses. */
 import { expect, test } from 'vitest';
 import { StaleWriteError, next, openStore } from '../src/store.ts';
 

@@ -1,13 +1,11 @@
+/** A cart: lines that may change until an order takes them. */
 import { needs } from '@clstr/actors';
 import { next } from '../store.ts';
 import type { Store } from '../store.ts';
 import { Cart } from './contract.ts';
 import type { Line } from './contract.ts';
 
-interface CartRecord {
-  readonly lines: Line[];
-  readonly orderId?: string;
-}
+type CartRecord = { readonly lines: Line[]; readonly orderId?: string };
 
 export const cart = Cart.implement({
   services: needs<{ store: Store }>(),

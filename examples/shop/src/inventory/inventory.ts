@@ -1,3 +1,4 @@
+/** The stock of a product, and what each order has reserved of it. */
 import { needs } from '@clstr/actors';
 import { next } from '../store.ts';
 import type { Document, Store } from '../store.ts';
@@ -5,9 +6,7 @@ import { Inventory } from './contract.ts';
 import type { Level } from './contract.ts';
 
 /** What an order has reserved of a product; 0 after its release. */
-export interface Reservation {
-  readonly quantity?: number;
-}
+export type Reservation = { readonly quantity?: number };
 
 export const inventory = Inventory.implement({
   services: needs<{ store: Store }>(),

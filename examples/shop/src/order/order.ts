@@ -1,3 +1,4 @@
+/** An order: what a cart holds is reserved, then confirmed, or rejected and released. */
 import { isActorError, needs } from '@clstr/actors';
 import type { ActorContext, ErrorSchemas } from '@clstr/actors';
 import { Cart } from '../cart/contract.ts';
@@ -8,14 +9,8 @@ import type { Store } from '../store.ts';
 import { Order } from './contract.ts';
 import type { OrderView } from './contract.ts';
 
-export interface OrderRecord extends OrderView {
-  readonly soldOut?: SoldOut;
-}
-
-interface SoldOut {
-  readonly sku: string;
-  readonly free: number;
-}
+type SoldOut = { readonly sku: string; readonly free: number };
+type OrderRecord = OrderView & { readonly soldOut?: SoldOut };
 
 type Context = ActorContext<{ store: Store }, ErrorSchemas>;
 

@@ -11,20 +11,14 @@ export interface LoadResult {
   httpErrors: number;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
+type Answer = { readonly status: number; readonly body: unknown };
 
 const MAX_TRIES = 5;
 const PAUSE_MS = 50;
 
-export async function runLoad(
-  url: string,
-  customers: number,
-  skus: readonly string[],
-  untilMs: number,
-): Promise<LoadResult> {
+type LoadOptions = { readonly customers: number; readonly skus: readonly string[]; readonly untilMs: number };
+
+export async function runLoad(url: string, { customers, skus, untilMs }: LoadOptions): Promise<LoadResult> {
   const result: LoadResult = { confirmed: new Map(), soldOut: 0, unanswered: 0, httpErrors: 0 };
   const put = (path: string, body: object): Promise<Answer> => send(`${url}/${path}`, body, result);
   // Some products are more popular than others, and sold out first.
@@ -37,10 +31,7 @@ export async function runLoad(
     const { status, body } = await put(`orders/order-${name}`, { cartId: `cart-${name}` });
     if (status === 200) result.confirmed.set(`order-${name}`, body as OrderView);
     else if ((body as { code?: string }).code === 'SOLD_OUT') result.soldOut++;
-    else {
-      result.unanswered++;
-      console.log(`order-${name}: ${status} ${JSON.stringify(body)}`);
-    }
+    else result.unanswered++;
   };
   await Promise.all(
     Array.from({ length: customers }, async (_, customer) => {
