@@ -5,39 +5,8 @@ import { checkString, invalidOption, option, optional } from '@clstr/core/intern
 import type { Authenticator, ConnectionOptions, TlsOptions } from 'nats';
 import { credsAuthenticator, nkeyAuthenticator } from 'nats';
 import { defaults } from './defaults.ts';
+import type { ResolvedConnectOptions } from './login-options.ts';
 import { readServerUrls } from './server-urls.ts';
-
-/** Where the servers are, and how to log in. */
-export interface NatsLoginOptions {
-  /**
-   * Where to connect, as `host:port` or `nats://host:port`, the latter also with `user:pass@` or `token@`.
-   * Default `['127.0.0.1:4222']`.
-   */
-  servers?: string | readonly string[] | undefined;
-  token?: string | undefined;
-  user?: string | undefined;
-  pass?: string | undefined;
-  /** Seed of an nkey pair, `SU…`. */
-  nkeySeed?: string | undefined;
-  /** Contents of a `.creds` file. */
-  credentials?: string | Uint8Array | undefined;
-  /** Any other way to authenticate that the NATS client knows. */
-  authenticator?: Authenticator | readonly Authenticator[] | undefined;
-  /** Certificates for TLS, or `{}` to demand TLS with the system's authorities. */
-  tls?: TlsOptions | undefined;
-}
-
-export interface NatsConnectOptions extends NatsLoginOptions {
-  /** Name of the connection, shown by the server. */
-  name?: string | undefined;
-}
-
-/** The options that may be left out. */
-export type MaybeConnect = Exclude<keyof NatsConnectOptions, 'servers'>;
-export interface Servers {
-  servers: readonly string[];
-}
-export type ResolvedConnectOptions = Resolved<NatsConnectOptions, MaybeConnect, Servers>;
 
 export const connectPart: Spec<ResolvedConnectOptions> = {
   servers: option(checkServers, [defaults.servers]),
@@ -150,6 +119,6 @@ function authenticatorsOf({
       credsAuthenticator(typeof credentials === 'string' ? encoder.encode(credentials) : credentials),
     );
   }
-  if (authenticator !== undefined) found.push(...[authenticator].flat());
+  if (authenticator !== undefined) found.push(...([authenticator].flat() as Authenticator[]));
   return found;
 }

@@ -5,11 +5,16 @@ export type { NatsClusterOptions } from './nats-cluster.ts';
 export { natsTransport } from './nats-transport.ts';
 export type { NatsTransport } from './nats-transport.ts';
 export { defaults } from './defaults.ts';
-export type { NatsTransportOptions, Wire } from './nats-options.ts';
+export type { BorrowedConnection, NatsTransportOptions, Wire } from './transport-options.ts';
 export type { TransportStats as NatsTransportStats } from '@clstr/core/wire';
 
 export { natsMembership, provisionCluster } from './nats-membership.ts';
-export type { NatsBucketOptions, NatsMembershipOptions, ProvisionOptions } from './membership-options.ts';
-export type { NatsConnectOptions, NatsLoginOptions } from './connect-options.ts';
+export type { NatsBucketOptions, NatsMembershipOptions, ProvisionOptions } from './bucket-options.ts';
+export type {
+  NatsAuthenticator,
+  NatsConnectOptions,
+  NatsLoginOptions,
+  NatsTlsOptions,
+} from './login-options.ts';
 export { natsPermissions } from './permissions.ts';
 export type { NatsPermissions, NatsPermissionsOptions, NatsRole } from './permissions.ts';

@@ -16,9 +16,9 @@ import {
   resolve,
 } from '@clstr/core/internal';
 import { connectPart, natsConnectOptions } from './connect-options.ts';
-import type { MaybeConnect, NatsLoginOptions, Servers } from './connect-options.ts';
 import { defaults } from './defaults.ts';
 import { clusterName, inboxPrefixesOption, subjectOption } from './location-options.ts';
+import type { MaybeConnect, NatsLoginOptions, Servers } from './login-options.ts';
 import { natsMembership } from './nats-membership.ts';
 import { natsTransport } from './nats-transport.ts';
 

@@ -2,16 +2,13 @@
 import type { ClstrError, Logger, Membership } from '@clstr/core';
 import { provisionShards } from '@clstr/core/store';
 import { systemRandom } from '@clstr/core/internal';
+import type { NatsMembershipOptions, ProvisionOptions } from './bucket-options.ts';
 import { Bucket } from './bucket.ts';
 import type { BucketShape, FoundBucket } from './bucket.ts';
 import { openControlConnection } from './control-connection.ts';
 import type { ControlConnection } from './control-connection.ts';
 import { resolveMembershipOptions, resolveProvisionOptions } from './membership-options.ts';
-import type {
-  NatsMembershipOptions,
-  ProvisionOptions,
-  ResolvedClusterOptions,
-} from './membership-options.ts';
+import type { ResolvedClusterOptions } from './membership-options.ts';
 import { bucketDiffers, bucketIsFed, fromOpeningError, unsafeServer } from './nats-errors.ts';
 import { NatsStore } from './nats-store.ts';
 

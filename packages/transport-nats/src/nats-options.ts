@@ -15,56 +15,10 @@ import {
 } from '@clstr/core/internal';
 import type { ConnectionOptions, NatsConnection } from 'nats';
 import { connectPart, natsConnectOptions, secret } from './connect-options.ts';
-import type { MaybeConnect, NatsConnectOptions, Servers } from './connect-options.ts';
 import { defaults } from './defaults.ts';
 import { inboxPrefixesOption, locationPart } from './location-options.ts';
-
-/** `native` is the fast binary wire; `json` reaches nodes of the Go implementation. Nodes understand both. */
-export type Wire = 'native' | 'json';
-
-export interface NatsTransportOptions extends NatsConnectOptions {
-  /**
-   * A connection of yours, which the transport never closes; not together with `servers`, credentials and the like. Open
-   * it with `noAsyncTraces: true` for speed.
-   */
-  connection?: NatsConnection | undefined;
-  /**
-   * Names the cluster, of `[A-Za-z0-9_-]`; the same at every client and node, and for `natsMembership`. Its subjects
-   * begin with it. Default `clstr`.
-   */
-  cluster?: string | undefined;
-  /**
-   * First part of all subjects, for a cluster whose subjects do not begin with its name, such as one with Go peers; the
-   * same at every client and node, and for `natsMembership`. Default: the name of the cluster.
-   */
-  subjectPrefix?: string | undefined;
-  /** Nodes reply only to subjects with these prefixes. Own inboxes start with the first. Default `['_INBOX']`. */
-  inboxPrefixes?: readonly string[] | undefined;
-  /** The wire that clients of this transport use. Default `native`. */
-  wire?: Wire | undefined;
-  /** Longest time one attempt to connect may take, in milliseconds. Default 2,000. */
-  connectTimeoutMs?: number | undefined;
-  /**
-   * Pause between attempts to reconnect, in milliseconds. It grows by a quarter with each round of all servers, to four
-   * times this value at most; there is no last attempt. Default 250.
-   */
-  reconnectWaitMs?: number | undefined;
-  /**
-   * How often the transport pings its server, in milliseconds. It leaves a server that says nothing between two pings for
-   * the next one, and so notices one that goes dark within twice this time. Default 2,000.
-   */
-  pingIntervalMs?: number | undefined;
-  /**
-   * How many messages may wait for the connection to come back; more fail as `OVERLOADED`. As many replies of nodes may
-   * wait too; beyond that the oldest are dropped. Default 16,384.
-   */
-  maxWaiting?: number | undefined;
-  /** The bound of all their payloads together, in bytes. Default 64 MiB. */
-  maxWaitingBytes?: number | undefined;
-  clock?: Clock | undefined;
-  /** Default: silent, or the logger of the app that uses the transport. */
-  logger?: Logger | undefined;
-}
+import type { MaybeConnect, Servers } from './login-options.ts';
+import type { NatsTransportOptions, Wire } from './transport-options.ts';
 
 export interface ResolvedNatsOptions {
   readonly connection: NatsConnection | undefined;
@@ -111,7 +65,7 @@ export function resolveNatsOptions(given: NatsTransportOptions): ResolvedNatsOpt
   const { connection, cluster, subjectPrefix, inboxPrefixes, wire } = options;
   const { maxWaiting, maxWaitingBytes, clock, logger } = options;
   return Object.freeze({
-    connection,
+    connection: connection as NatsConnection | undefined,
     connect: connection === undefined ? natsConnectOptions(OWNER, options, options) : {},
     cluster: subjectPrefix === undefined ? cluster : given.cluster,
     subjectPrefix: subjectPrefix ?? cluster,

@@ -7,7 +7,7 @@ import { JsonClientWire } from './json-client-wire.ts';
 import { readEnvelope } from './json-serving.ts';
 import { NatsBus } from './nats-bus.ts';
 import { resolveNatsOptions } from './nats-options.ts';
-import type { NatsTransportOptions } from './nats-options.ts';
+import type { NatsTransportOptions } from './transport-options.ts';
 
 export interface NatsTransport extends Transport {
   /** Counts of what was dropped so far. */
