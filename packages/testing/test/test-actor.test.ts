@@ -90,7 +90,7 @@ describe('a call', () => {
         told: (_state, _input, { isNotify }) => told.resolve(isNotify),
       },
     });
-    const t = testActor(Probe, probe, { key: 'k', services: { db: 'a database' } as never });
+    const t = testActor(Probe, probe, { key: 'k', services: { db: 'a database' } });
     const looked = await t.call.look(undefined, { headers: { from: 'me' }, timeoutMs: 700 });
     expect(looked).toEqual({
       key: 'k',

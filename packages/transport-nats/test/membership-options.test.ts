@@ -11,7 +11,8 @@ test('the defaults are used', () => {
   expect(resolveMembershipOptions({})).toEqual({
     ...{
       cluster: 'clstr',
-      subjectPrefix: 'clstr',
+      prefix: 'clstr',
+      bucket: 'clstr',
       replicas: 1,
       storage: 'file',
       allowUnsafeServer: false,
@@ -40,7 +41,8 @@ test('what is given is used', () => {
   expect(options).toMatchObject({
     ...{
       cluster: 'My-1_x',
-      subjectPrefix: 'My-1_x',
+      prefix: 'My-1_x',
+      bucket: 'My-1_x',
       replicas: 3,
       allowUnsafeServer: true,
       placement: 'bounded',
@@ -148,4 +150,14 @@ describe('provisionCluster', () => {
       refusal(new RegExp(`^provisionCluster: .*${message.source}`)),
     );
   });
+});
+
+test('a service has subjects and a bucket of its own, and the service named default is the one without a name', () => {
+  const place = (service: string) => {
+    const { prefix, bucket } = resolveMembershipOptions({ cluster: 'shop', service });
+    return [prefix, bucket];
+  };
+  expect(place('inventory')).toEqual(['shop.service.inventory', 'shop_inventory']);
+  expect(place('default')).toEqual(['shop', 'shop']);
+  expect(() => place('a_b')).toThrow(refusal(/service must be a name of 1 to 32/));
 });
