@@ -1,8 +1,8 @@
 /** The options of an owned connection: servers, credentials and TLS, checked before anything connects. */
 import { ClstrError } from '@clstr/core';
-import type { Option, Resolved, Spec } from '@clstr/core/internal';
+import type { Option, Spec } from '@clstr/core/internal';
 import { checkString, invalidOption, option, optional } from '@clstr/core/internal';
-import type { Authenticator, ConnectionOptions, TlsOptions } from 'nats';
+import type { Authenticator, ConnectionOptions } from 'nats';
 import { credsAuthenticator, nkeyAuthenticator } from 'nats';
 import { defaults } from './defaults.ts';
 import type { ResolvedConnectOptions } from './login-options.ts';
