@@ -65,8 +65,8 @@ for (const compiler of readdirSync(SOURCES).filter((name) => name.startsWith('ty
 
 const vitest = spawnSync(
   process.execPath,
-  [path.join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--root', path.join(folder, CREATED)],
-  { encoding: 'utf8' },
+  [path.join(folder, 'node_modules/vitest/vitest.mjs'), 'run', '--dir', 'test'],
+  { cwd: path.join(folder, CREATED), encoding: 'utf8' },
 );
 if (vitest.status !== 0) {
   console.error(`the tests of ${CREATED} fail:\n${vitest.stdout}${vitest.stderr}`);
