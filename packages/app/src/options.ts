@@ -58,8 +58,8 @@ export interface AppOptions<Services = unknown> {
   /** What the actors need, and get as `ctx.services`; required if they need anything. */
   services?: Services | undefined;
   /**
-   * With `cluster`: the service of the actors whose contracts name none. Default: the one that all actors name, or the
-   * default service.
+   * With `cluster`: the service of the actors whose contracts name none. Default: the service of the first actor if all
+   * of them name one, otherwise the default service.
    */
   service?: string | undefined;
   /**

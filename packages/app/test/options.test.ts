@@ -9,6 +9,7 @@ import { createGreeter } from './greeter.ts';
 
 const actors = [createGreeter().actor];
 const Elsewhere = defineActor('elsewhere', { get: request<void, number>() }, { service: 'inventory' });
+const elsewhere = Elsewhere.implement({ setup: () => 1, handlers: { get: () => 1 } });
 const transport = (): Transport => memoryTransport();
 
 test.each([
@@ -21,9 +22,10 @@ test.each([
   [{ cluster: {}, transport: undefined }, /cluster must be an object with a method connect/],
   [{ service: 'shop' }, /service must be left out without cluster/],
   [
-    { actors: [Elsewhere.implement({ setup: () => 1, handlers: { get: () => 1 } })] },
-    /an actor of the service inventory/,
+    { cluster: memoryCluster(), transport: undefined, service: 'shop', actors: [elsewhere] },
+    /service must be a service that at least one of the actors belongs to, got "shop"/,
   ],
+  [{ actors: [elsewhere] }, /an actor of the service inventory/],
   [{ transport: undefined }, /cluster must be given, as natsCluster or memoryCluster make it/],
   [{ transport: memoryTransport() }, /transport must be a function/],
   [{ actors: undefined }, /actors must be a list of at least one actor, got undefined/],
