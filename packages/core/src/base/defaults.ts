@@ -9,7 +9,7 @@ export const defaults = {
   drainGraceMs: 10_000,
   maxKeyBytes: 1_024,
   maxPending: 65_536,
-  ownerWaitMs: 5_000,
+  ownerWaitMs: 10_000,
   routing: 'auto',
 } as const;
 Object.freeze(defaults);

@@ -58,7 +58,7 @@ export interface ClientOptions {
   maxKeyBytes?: number | undefined;
   /**
    * In a dynamic cluster: how long a refused call waits, within its time, while the nodes say that no node owns its shard,
-   * in milliseconds. It then ends as `NO_OWNER`. Default 5,000.
+   * in milliseconds. It then ends as `NO_OWNER`. Default 10,000.
    */
   ownerWaitMs?: number | undefined;
   /** How many calls may be pending at once; more are `OVERLOADED`. Default 65,536. */
