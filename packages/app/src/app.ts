@@ -47,7 +47,7 @@ export async function createApp<Actors extends readonly AnyActor[]>(
   try {
     return await startApp(resolved, ending);
   } catch (error) {
-    await ending.close().catch((err: unknown) => {
+    await ending.closeRest().catch((err: unknown) => {
       resolved.logger.error({ err }, 'closing what had been started failed');
     });
     throw error;
@@ -67,7 +67,7 @@ async function startApp(options: ResolvedAppOptions, ending: Ending): Promise<Ap
     transport.useLogger?.(logger);
     parts.transport = transport;
     ending.throwIfSignalled();
-    const [own, ...others] = await Promise.all(hosted.map((service) => takeSeat(service, options, ending)));
+    const [own, ...others] = await everySettled(hosted.map((service) => takeSeat(service, options, ending)));
     const client = openClient(options, own!, transport);
     ending.add(() => client.close());
     const started = [own!, ...others].map((seat) =>
@@ -149,7 +149,8 @@ function checkTransport(made: unknown): Transport {
 }
 
 /** As `Promise.all`, but nothing that was begun is still under way when it rejects. */
-async function everySettled(started: readonly Promise<void>[]): Promise<void> {
+async function everySettled<T>(started: readonly Promise<T>[]): Promise<T[]> {
   const failed = (await Promise.allSettled(started)).find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;
+  return await Promise.all(started);
 }

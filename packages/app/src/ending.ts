@@ -40,6 +40,15 @@ export class Ending {
     return this.#closing;
   }
 
+  /** Resolves when what was opened after the end is closed too: a start may be under way when a signal arrives. */
+  async closeRest(): Promise<void> {
+    try {
+      await this.close();
+    } finally {
+      await this.#runSteps();
+    }
+  }
+
   /** @throws ABORTED when a signal ended the app while it was starting. */
   throwIfSignalled(): void {
     if (this.#signal === undefined) return;
@@ -56,17 +65,25 @@ export class Ending {
   };
 
   async #close(): Promise<void> {
-    const failures: unknown[] = [];
     this.#begun.abort();
-    for (const step of this.#steps) {
+    try {
+      await this.#runSteps();
+    } finally {
+      for (const signal of this.#signals) offSignal(signal, this.#onSignal);
+      this.#resolveClosed();
+    }
+  }
+
+  /** Also those that are added meanwhile. */
+  async #runSteps(): Promise<void> {
+    const failures: unknown[] = [];
+    for (let step = this.#steps.shift(); step !== undefined; step = this.#steps.shift()) {
       try {
         await step();
       } catch (error) {
         failures.push(error);
       }
     }
-    for (const signal of this.#signals) offSignal(signal, this.#onSignal);
-    this.#resolveClosed();
     if (failures.length > 0) throw failures[0];
   }
 }
