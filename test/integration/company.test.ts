@@ -4,6 +4,7 @@ import type { Actor } from '@clstr/actors';
 import { connectClient, createApp } from '@clstr/app';
 import type { App, Health } from '@clstr/app';
 import type { Cluster } from '@clstr/core';
+import { deferred } from '@clstr/testing';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { memoryCluster } from '@clstr/transport-memory';
 import { natsCluster, provisionCluster } from '@clstr/transport-nats';
@@ -176,7 +177,11 @@ describe.skipIf(!hasNatsServer())('an app of a NATS cluster', { timeout: 60_000 
     await server.kill();
     const lines: string[] = [];
     const ignore = (): void => undefined;
-    const warn = (_fields: object, message = ''): void => void lines.push(message);
+    const waits = deferred<void>();
+    const warn = (_fields: object, message = ''): void => {
+      lines.push(message);
+      if (message.includes('no NATS server answers')) waits.resolve();
+    };
     const logger = { debug: ignore, info: ignore, warn, error: ignore };
     let health: (() => Health) | undefined;
     const order: string[] = [];
@@ -186,6 +191,7 @@ describe.skipIf(!hasNatsServer())('an app of a NATS cluster', { timeout: 60_000 
       onClose: () => order.push('database'),
     });
     expect(health!()).toEqual({ isReady: false, state: 'connecting', connection: undefined, nodes: [] });
+    await waits.promise;
     await server.restart();
     const app = await starting;
     expect(health!()).toMatchObject({ isReady: true, state: 'serving', connection: 'connected' });
