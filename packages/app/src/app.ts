@@ -3,7 +3,7 @@ import { actorHandler } from '@clstr/actors';
 import type { Methods, Ref } from '@clstr/actors';
 import type { AnyActor, GivenServices, Referable, ServicesOf } from '@clstr/actors/internal';
 import { createClient, createNode } from '@clstr/core';
-import { DEFAULT_SERVICE, invalidOption } from '@clstr/core/internal';
+import { DEFAULT_SERVICE, everySettled, invalidOption } from '@clstr/core/internal';
 import type { Client, Node, Transport } from '@clstr/core';
 import { Ending } from './ending.ts';
 import { healthOf } from './health.ts';
@@ -146,11 +146,4 @@ function viewOf(transport: Transport, { name }: HostedService): Transport {
 function checkTransport(made: unknown): Transport {
   if (typeof (made as Partial<Transport> | undefined)?.close === 'function') return made as Transport;
   throw invalidOption('createApp', 'transport', made, 'a function that makes a transport');
-}
-
-/** As `Promise.all`, but nothing that was begun is still under way when it rejects. */
-async function everySettled<T>(started: readonly Promise<T>[]): Promise<T[]> {
-  const failed = (await Promise.allSettled(started)).find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
-  return await Promise.all(started);
 }

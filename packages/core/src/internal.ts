@@ -37,6 +37,7 @@ export { abortDetached, captureContext, detached } from './base/async-context.ts
 export type { AsyncContext } from './base/async-context.ts';
 export { anySignal, listenForAbort, stopListening } from './base/abort-listeners.ts';
 export { inBackground } from './base/background.ts';
+export { everySettled } from './base/every-settled.ts';
 export { ByShard } from './base/by-shard.ts';
 export type { OfShard } from './base/by-shard.ts';
 export { Slices } from './base/slices.ts';

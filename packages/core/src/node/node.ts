@@ -5,6 +5,7 @@ import { ClstrError } from '../base/errors.ts';
 import type { Handler } from './handler.ts';
 import { detached } from '../base/async-context.ts';
 import { inBackground } from '../base/background.ts';
+import { everySettled } from '../base/every-settled.ts';
 import { createDeferred } from '../base/deferred.ts';
 import type { OverdueTurn } from '../base/overdue-turns.ts';
 import { Member } from '../cluster/member.ts';
@@ -379,10 +380,4 @@ class ShardNode implements Node {
 
 function moved(nodeId: string): ClstrError {
   return new ClstrError('MOVED', movedText(nodeId));
-}
-
-/** Like `Promise.all`, but waits for every promise before it reports the first failure. */
-async function everySettled(promises: readonly Promise<unknown>[]): Promise<void> {
-  const failed = (await Promise.allSettled(promises)).find((result) => result.status === 'rejected');
-  if (failed !== undefined) throw failed.reason;
 }
