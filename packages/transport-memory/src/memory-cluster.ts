@@ -3,6 +3,7 @@ import type { Clock, Cluster, Logger, PlacementKind, Timing, TimingProfile } fro
 import { defaults } from '@clstr/core';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import {
+  DEFAULT_SERVICE,
   clockOption,
   integer,
   loggerOption,
@@ -61,6 +62,7 @@ export function memoryCluster(options: MemoryClusterOptions = {}): Cluster {
     seed,
     logger,
     connect: async () => memoryTransport({ bus }),
-    membership: (service = '') => memoryMembership({ store: storeOf(service), timing, placement, clock }),
+    membership: (service = DEFAULT_SERVICE) =>
+      memoryMembership({ store: storeOf(service), timing, placement, clock }),
   });
 }

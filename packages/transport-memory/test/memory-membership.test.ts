@@ -2,6 +2,7 @@ import { TIMINGS } from '@clstr/core';
 import { CONFIG_KEY } from '@clstr/core/store';
 import { fakeClock } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
+import { memoryCluster } from '../src/memory-cluster.ts';
 import { createMemoryStore, memoryMembership } from '../src/index.ts';
 
 const refusal = (message: RegExp): unknown =>
@@ -106,4 +107,14 @@ describe('createMemoryStore', () => {
   ])('refuses %o', (options, message) => {
     expect(() => createMemoryStore(options as object)).toThrow(refusal(message));
   });
+});
+
+test('the members of the default service meet, whether they name it or not, and those of another one apart', async () => {
+  const cluster = memoryCluster({ numShards: 1 });
+  const [unnamed, named, other] = await Promise.all(
+    [undefined, 'default', 'other'].map((service) => cluster.membership(service).open()),
+  );
+  expect(await unnamed!.cas('h.n1', 0, 'beat', 1_000)).toMatchObject({ kind: 'acked' });
+  expect(await named!.read('h.n1', 1_000)).toMatchObject({ value: 'beat' });
+  expect(await other!.read('h.n1', 1_000)).toBeUndefined();
 });
