@@ -74,6 +74,7 @@ class EngineTransport implements FramedTransport, Engine {
   readonly #served = new Set<ServedAddress>();
   readonly #replyRoutes = new WeakMap<NodeAddress, ReplyRoutes>();
   readonly #waiting: WaitingReplies;
+  readonly #stopListening: (() => void) | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(bus: Bus, options: FramedTransportOptions, whole: EngineTransport | undefined) {
@@ -93,7 +94,7 @@ class EngineTransport implements FramedTransport, Engine {
     this.#waiting = new WaitingReplies(this);
     const announcements = announcementsOf(this.prefix);
     let isReported = false;
-    bus.onDenied?.((subject, error) => {
+    this.#stopListening = bus.onDenied?.((subject, error) => {
       if (subject !== announcements || isReported) return;
       isReported = true;
       this.logger.warn({ err: error }, 'new owners are not announced: clients find them more slowly');
@@ -182,6 +183,7 @@ class EngineTransport implements FramedTransport, Engine {
     for (const link of [...this.#links]) link.fail();
     await this.#waiting.settle(LAST_ANSWER_MS - (this.clock.monoMs() - startedMs));
     this.#waiting.end();
+    this.#stopListening?.();
     if (this.#whole === undefined) await this.bus.close(startedMs);
   }
 
