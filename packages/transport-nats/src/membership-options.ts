@@ -51,9 +51,9 @@ export interface ResolvedMembershipOptions extends ResolvedClusterOptions {
 }
 
 /** The limit of JetStream. */
-const MAX_REPLICAS = 5;
+export const MAX_REPLICAS = 5;
 /** The most records that one call writes. */
-const MAX_SHARDS = 2 ** 24;
+export const MAX_SHARDS: number = 2 ** 24;
 
 const clusterPart: Spec<ClusterTable> = {
   ...connectPart,

@@ -19,6 +19,7 @@ import { connectPart, natsConnectOptions } from './connect-options.ts';
 import { defaults } from './defaults.ts';
 import { clusterName, inboxPrefixesOption, subjectOption } from './location-options.ts';
 import type { MaybeConnect, NatsLoginOptions, Servers } from './login-options.ts';
+import { MAX_REPLICAS, MAX_SHARDS } from './membership-options.ts';
 import { natsMembership } from './nats-membership.ts';
 import { natsTransport } from './nats-transport.ts';
 
@@ -51,8 +52,6 @@ export interface NatsClusterOptions extends NatsLoginOptions {
 }
 
 type Maybe = Exclude<MaybeConnect, 'name'> | 'subjectPrefix' | 'numShards' | 'seed' | 'logger';
-/** The most records that one process is willing to make. */
-const MAX_SHARDS = 2 ** 24;
 const { name: _connectionName, ...connection } = connectPart;
 
 export const natsClusterSpec: Spec<Resolved<NatsClusterOptions, Maybe, Servers & { timing: Timing }>> = {
@@ -64,7 +63,7 @@ export const natsClusterSpec: Spec<Resolved<NatsClusterOptions, Maybe, Servers &
   seed: optional(text()),
   timing: timingOption('default'),
   placement: placementOption,
-  replicas: integer(1, 5, 1),
+  replicas: integer(1, MAX_REPLICAS, 1),
   allowUnsafeServer: flag(false),
   serverWaitMs: milliseconds(0, defaults.serverWaitMs),
   clock: clockOption,
@@ -77,13 +76,8 @@ export function natsCluster(options: NatsClusterOptions = {}): Cluster {
   const { name, numShards, seed, timing, placement, replicas, allowUnsafeServer, ...shared } = resolved;
   const { inboxPrefixes, subjectPrefix, serverWaitMs, clock, logger, ...connect } = shared;
   const location = { cluster: name, subjectPrefix };
-  natsConnectOptions(
-    'natsCluster',
-    { ...connect, name },
-    {
-      ...{ connectTimeoutMs: 1, reconnectWaitMs: 1, pingIntervalMs: 1 },
-    },
-  );
+  // Wrong servers and logins are refused here, not at the first connection.
+  natsConnectOptions('natsCluster', { ...connect, name }, defaults);
   return Object.freeze<Cluster>({
     name,
     numShards,
@@ -125,8 +119,8 @@ async function untilConnected(wait: Wait, connect: () => Promise<Transport>): Pr
       const leftMs = untilMs - clock.monoMs();
       if (!isClstrError(error, 'CONNECT_FAILED') || leftMs <= 0) throw error;
       if (!isSaid) {
-        const leftText = Math.round(leftMs);
-        logger.warn({ err: error }, `no NATS server answers: the start waits for up to ${leftText} ms`);
+        const waitMs = Math.round(leftMs);
+        logger.warn({ err: error }, `no NATS server answers: the start waits for up to ${waitMs} ms`);
       }
       await pause(clock, Math.min(ROUND_PAUSE_MS, leftMs));
     }
