@@ -124,4 +124,21 @@ export const REGRESSIONS: readonly Regression[] = [
       { kind: 'crash', atMs: 8_631, durationMs: 100_000, node: 7, salt: 110 },
     ],
   },
+  {
+    // L2: the check asked for answers that a fenced store must refuse, as nobody was left who knew the epochs.
+    name: 'the bucket is lost after every process that knew its epochs has crashed',
+    seed: 457_926_628,
+    faults: [
+      { kind: 'restart', atMs: 5_687, durationMs: 216, node: 20, salt: 2_227_498_390 },
+      { kind: 'leave', atMs: 5_904, durationMs: 3_757, node: 20, salt: 2_408_883_498 },
+      { kind: 'delete-bucket', atMs: 13_583, durationMs: 0, node: 15, salt: 4_081_613_874 },
+      { kind: 'leave', atMs: 17_637, durationMs: 1_583, node: 97, salt: 211_981_036 },
+      { kind: 'crash', atMs: 17_888, durationMs: 7_601, node: 97, salt: 263_236_423 },
+      { kind: 'crash', atMs: 21_967, durationMs: 1_427, node: 84, salt: 2_860_505_117 },
+      { kind: 'crash', atMs: 22_329, durationMs: 5_242, node: 84, salt: 1_697_735_589 },
+      { kind: 'join', atMs: 23_165, durationMs: 5_171, node: 52, salt: 303_964_189 },
+      { kind: 'delete-bucket', atMs: 24_716, durationMs: 0, node: 57, salt: 711_289_203 },
+      { kind: 'crash', atMs: 32_738, durationMs: 6_748, node: 75, salt: 4_271_093_743 },
+    ],
+  },
 ];

@@ -1,6 +1,7 @@
 /**
  * S1 across the loss of a bucket. Epochs keep rising as far as survivors that do not stall write what they know into
- * the next bucket; an epoch that no process could write in time cannot be surpassed.
+ * the next bucket; an epoch that no process could write in time may be assigned again, and until then a fenced store
+ * refuses the owners of its keys.
  */
 import { CONFIG_KEY } from '@clstr/core/store';
 import type { ClusterStore, StoreEntry, Watch } from '@clstr/core/store';
@@ -19,8 +20,10 @@ export class BucketLosses {
   readonly #store: ClusterStore;
   #watch: Watch | undefined;
   #last: Loss | undefined;
-  /** The shards that have had an owner in the current bucket. */
-  readonly #owned = new Set<string>();
+  /** The epochs of the last owners in the current bucket, by the record keys of their shards. */
+  readonly #epochs = new Map<string, number>();
+  /** The highest epochs of the buckets that were lost. */
+  readonly #lost = new Map<string, number>();
 
   constructor(world: World) {
     this.#world = world;
@@ -35,19 +38,32 @@ export class BucketLosses {
       atMs: nowMs,
       known: new Map(there.map((process) => [process, new Map(process.epochs.highest)])),
     };
-    this.#owned.clear();
+    for (const { key, value } of this.#world.store.history) {
+      if (!key.startsWith('s.') || value === undefined) continue;
+      const { epoch } = JSON.parse(value) as { epoch: number };
+      this.#lost.set(key, Math.max(epoch, this.#lost.get(key) ?? 0));
+    }
+    this.#epochs.clear();
     // The previous watch still watches the deleted bucket.
     this.#watch?.close();
     this.#watch = this.#store.watch('s.*', { onEntry: (entry) => this.#onShard(entry), onGap: ignore });
   }
 
+  /** Whether a fenced store that holds the token has to refuse the present owner of the shard, as its epoch was lost. */
+  hasForgotten(shard: number, token: number): boolean {
+    const key = `s.${shard}`;
+    return token <= (this.#lost.get(key) ?? 0) && token > (this.#epochs.get(key) ?? 0);
+  }
+
   #onShard({ key, value }: StoreEntry): void {
-    if (this.#last === undefined || value === undefined || this.#owned.has(key)) return;
+    if (this.#last === undefined || value === undefined) return;
     const { epoch, owner, inc, state, cluster } = JSON.parse(value) as Record<string, unknown>;
     const { nowMs, timing, oracle, store } = this.#world;
     // A late write for an earlier bucket makes no node an owner.
     if (state !== 'owned' || cluster !== clusterIdOf(store)) return;
-    this.#owned.add(key);
+    const isFirst = !this.#epochs.has(key);
+    this.#epochs.set(key, epoch as number);
+    if (!isFirst) return;
     // No node may take a shard of a new bucket earlier than this, so each process had this long to write its epochs.
     const sinceMs = Math.max(this.#last.atMs, nowMs - timing.expiryMs);
     for (const [process, known] of this.#last.known) {

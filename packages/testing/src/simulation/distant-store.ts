@@ -34,6 +34,11 @@ export class DistantStore {
     return this.#store.read(key).value;
   }
 
+  /** The highest fencing token that claimed or wrote the value. */
+  tokenOf(key: string): number {
+    return this.#store.read(key).epoch;
+  }
+
   /** `clock` belongs to the asking process: a dead process never gets the answer. */
   #ask<T>(clock: Clock, work: () => T): Promise<T> {
     return new Promise<T>((resolve, reject) => {

@@ -131,7 +131,7 @@ class Simulation {
     this.#startClients(workload, spanMs);
     await clock.pass(spanMs);
     await this.#settle();
-    if (this.#isDefaultLoad && this.#live.length > 0) await this.#counters.probe();
+    if (this.#isDefaultLoad && this.#live.length > 0) await this.#counters.probe(this.#losses);
     this.#checkHistory();
     // From here on nodes leave, and their shards move.
     this.#quiet = [];
