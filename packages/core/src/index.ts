@@ -12,6 +12,8 @@ export type {
 } from './client/options.ts';
 export { createNode } from './node/node.ts';
 export type { Node, NodeEvent, NodeState } from './node/node.ts';
+export type { NodeReadings } from './node/readings.ts';
+export type { Reach } from './cluster/shards.ts';
 export type { DrainOptions, NodeOptions } from './node/options.ts';
 export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor, ShardLease } from './node/handler.ts';
 export { shardFromString } from './placement/shard.ts';

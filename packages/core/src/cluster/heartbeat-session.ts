@@ -74,6 +74,11 @@ export class HeartbeatSession {
     return this.isValid() && this.#lease.ageMs <= 2 * this.#options.timing.heartbeatMs;
   }
 
+  /** How long the lease lasts without another heartbeat; 0 when it is over. */
+  get marginMs(): number {
+    return this.isValid() ? this.#lease.remainingMs : 0;
+  }
+
   now(): Instant {
     return this.#lease.now();
   }

@@ -192,6 +192,11 @@ export class Incarnation {
     }
   }
 
+  /** How many shards the placement gives this node, as far as it knows the members. */
+  get wanted(): number {
+    return this.#placing.countOf(this.#options.nodeId);
+  }
+
   /** Whether another member handles other message types than this node. */
   get isMixed(): boolean {
     return this.#company.isMixed;

@@ -95,6 +95,18 @@ export class Member implements Shards {
     return this.#current?.session.isFresh ?? false;
   }
 
+  get leaseMarginMs(): number {
+    return this.#current?.session.marginMs ?? 0;
+  }
+
+  get storeTrouble(): string | undefined {
+    if (this.#store?.trouble !== undefined) return this.#store.trouble;
+    const isSilent = this.isValid && !this.isFresh;
+    return isSilent
+      ? `node ${this.#options.nodeId} waits for the membership store to acknowledge a heartbeat`
+      : undefined;
+  }
+
   get isAway(): boolean {
     return this.#current?.declaration.isAway ?? false;
   }
@@ -116,6 +128,10 @@ export class Member implements Shards {
       if (ledger?.isOwned(shard) !== true || (isOwn && !this.admits(shard))) unowned++;
     }
     return unowned;
+  }
+
+  get wanted(): number {
+    return this.#current?.wanted ?? 0;
   }
 
   get isMixed(): boolean {

@@ -33,6 +33,11 @@ export class Placing {
     return this.#waiting.size === 0;
   }
 
+  /** How many shards a node has among those that are placed. */
+  countOf(nodeId: string): number {
+    return this.#options.placement.shardsOf(nodeId).length;
+  }
+
   /** `weight` is undefined for a node that wants no shards. */
   set(nodeId: string, weight: number | undefined): void {
     if (weight === this.#placed.get(nodeId) && !this.#waiting.has(nodeId)) return;

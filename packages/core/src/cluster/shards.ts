@@ -18,6 +18,8 @@ export interface Shards {
   readonly count: number;
   /** How many shards no node owns and serves, as far as this one knows. */
   readonly unowned: number;
+  /** How many shards the placement gives this node, as far as it knows the members. */
+  readonly wanted: number;
   /** Whether another node may handle a message type that this one does not know. */
   readonly isMixed: boolean;
   /** The owners of all shards, for clients: the same object until one changes. */
@@ -26,6 +28,10 @@ export interface Shards {
   readonly isValid: boolean;
   /** It is valid, and the store that renews the lease answers now. */
   readonly isFresh: boolean;
+  /** How long the lease lasts without another heartbeat, and 0 without one; undefined in a static cluster. */
+  readonly leaseMarginMs: number | undefined;
+  /** Why the membership store does not answer this node; undefined while it answers. */
+  readonly storeTrouble: string | undefined;
   /** This node has given its shards to other nodes, which are still there. */
   readonly isAway: boolean;
   /** The reach of the node has changed. */
@@ -89,7 +95,7 @@ export interface NodeHost extends ShardHost {
   reach(): Reach;
 }
 
-/** Whether messages reach a node, as its own probes show. */
+/** Whether messages reach a node, as its own probes show; `doubted` when answers have been missing for a while. */
 export type Reach = 'reached' | 'doubted' | 'lost';
 
 /** The message for callers of a shard that is on its way. */

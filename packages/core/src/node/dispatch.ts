@@ -119,6 +119,11 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     return this.#admission.inFlight;
   }
 
+  /** How many of them wait until a layer, such as actors, runs them: counted when it is asked for. */
+  get waiting(): number {
+    return this.deadlines.items().filter(({ onAbort }) => onAbort !== undefined).length;
+  }
+
   onEntry(entry: InboundEntry, port: ReplyPort): void {
     const { type } = entry;
     if (type === TOPOLOGY_TYPE || type === PROBE_TYPE || type === NODE_INFO_TYPE) {

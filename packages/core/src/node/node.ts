@@ -15,6 +15,7 @@ import type { Announcer } from './announcer.ts';
 import { Grace, drainNode } from './draining.ts';
 import { drainSpec, resolveNodeOptions } from './options.ts';
 import type { DrainOptions, NodeOptions, ResolvedNodeOptions } from './options.ts';
+import type { NodeReadings } from './readings.ts';
 import { NodeProbe } from './probe.ts';
 import { NodeSubjects } from './subjects.ts';
 import { NodeReach } from './reach.ts';
@@ -43,11 +44,9 @@ export type NodeEvent =
   /** Messages reach it again. */
   | { readonly type: 'reachable' };
 
-export interface Node {
+export interface Node extends NodeReadings {
   readonly id: string;
   readonly state: NodeState;
-  /** How many messages are accepted and not yet answered. */
-  readonly inFlight: number;
   /**
    * Handlers and other user code that have not ended 100 ms after their time, the oldest first, 1,024 at most. Each blocks
    * its actor: messages behind it expire. The node also logs them, once and then rarely.
@@ -55,8 +54,6 @@ export interface Node {
   overdue(): readonly OverdueTurn[];
   /** The shards this node owns, ascending. */
   shards(): readonly number[];
-  /** How many shards of the cluster no node owns, as far as this one knows; 0 in a static cluster. */
-  readonly unowned: number;
   /** Whether the node would admit a message for the shard at this very moment. */
   owns(shard: number): boolean;
   /** Calls `listener` with each event of this node; the returned function ends that. */
@@ -162,6 +159,10 @@ class ShardNode implements Node {
     return this.#dispatch.inFlight;
   }
 
+  get waiting(): number {
+    return this.#dispatch.waiting;
+  }
+
   overdue(): readonly OverdueTurn[] {
     const others = this.#options.handler.overdue?.() ?? [];
     return [...this.#dispatch.overdue.list(), ...others].sort((a, b) => b.ageMs - a.ageMs);
@@ -173,6 +174,22 @@ class ShardNode implements Node {
 
   get unowned(): number {
     return this.#shards.unowned;
+  }
+
+  get wanted(): number {
+    return this.#shards.wanted;
+  }
+
+  get leaseMarginMs(): number | undefined {
+    return this.#shards.leaseMarginMs;
+  }
+
+  get storeTrouble(): string | undefined {
+    return this.#state === 'closed' ? undefined : this.#shards.storeTrouble;
+  }
+
+  get reach(): Reach {
+    return this.#reach.reach;
   }
 
   owns(shard: number): boolean {
