@@ -1,5 +1,5 @@
 /** The interfaces between the parts of one actor in memory, and between them and their host. */
-import type { Clock, HandlerContext, HandlerRequest, Logger, ShardLease } from '@clstr/core';
+import type { Clock, HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from '@clstr/core';
 import type { CallChain, OverdueTurns } from '@clstr/core/handler';
 import type { FloodLog } from '@clstr/core/internal';
 import type { ErasedHandler, TimerHandler } from './actor-context.ts';
@@ -93,6 +93,8 @@ export type TimerKind = 'every' | 'after' | 'retry';
 export interface Job extends Turn<Job> {
   /** The actors that the call came through; empty when it came from outside. */
   readonly callChain: CallChain;
+  /** Those of its message; undefined if it has none. */
+  readonly headers: Headers | undefined;
   readonly lease: ShardLease | undefined;
   /** Runs the job when its turn has come. Never throws. */
   run(): void;

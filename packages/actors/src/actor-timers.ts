@@ -56,6 +56,7 @@ export class ActorTimers {
 class TimerJob implements Job {
   readonly isReadonly = false;
   readonly callChain: CallChain = [];
+  readonly headers = undefined;
   readonly lease = undefined;
   isWaiting = false;
   next: Job | undefined = undefined;

@@ -125,17 +125,19 @@ export class MessageContext extends BaseContext implements ActorContext {
   }
 }
 
-/** The context of `setup` and timers, which have no time limit. */
+/** The context of `setup` and timers, which have no time limit. Calls in `setup` belong to the trace of its message. */
 export class LifeContext extends BaseContext {
   protected override readonly lease: ShardLease | undefined;
   /** The error of a call that might have succeeded with another caller's chain. */
   chainFailure: ClstrError | undefined = undefined;
   readonly #callChain: CallChain;
+  readonly #headers: Headers | undefined;
 
-  constructor(self: ActorCore, callChain: CallChain) {
+  constructor(self: ActorCore, callChain: CallChain, headers?: Headers) {
     super(self);
     this.lease = self.lease;
     this.#callChain = callChain;
+    this.#headers = headers;
   }
 
   onChainFailed(error: ClstrError): void {
@@ -151,7 +153,7 @@ export class LifeContext extends BaseContext {
   }
 
   protected override caller(actor: ActorId): NestedCaller {
-    return new NestedCaller(this.self, actor, this.#callChain, {}, this);
+    return new NestedCaller(this.self, actor, this.#callChain, this.#headers, this);
   }
 }
 
@@ -217,7 +219,7 @@ export class EndContext<Reason extends string> extends BaseContext {
   }
 
   protected override caller(actor: ActorId): NestedCaller {
-    return new NestedCaller(this.self, actor, [], {}, this);
+    return new NestedCaller(this.self, actor, [], undefined, this);
   }
 
   async #ended(result: unknown): Promise<void> {

@@ -1,5 +1,5 @@
 /** A message that waits for its turn; it leaves the mailbox when its caller gives up or its deadline passes. */
-import type { ClstrErrorOptions, HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
+import type { ClstrErrorOptions, HandlerContext, HandlerRequest, Headers, ShardLease } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import type { AsyncContext } from '@clstr/core/internal';
 import { ClstrError } from '@clstr/core';
@@ -48,6 +48,10 @@ export class MessageJob implements Job {
 
   get callChain(): CallChain {
     return this.#request.callChain;
+  }
+
+  get headers(): Headers {
+    return this.#request.headers;
   }
 
   get lease(): ShardLease | undefined {

@@ -11,8 +11,8 @@ import type { ActorId } from './actor-name.ts';
 import { callerOf } from './ref.ts';
 import type { Caller } from './ref.ts';
 
-/** The headers of the W3C trace context, which every nested call carries. */
-const TRACE_HEADERS = ['traceparent', 'tracestate'];
+/** The headers of the W3C trace context and baggage, which every nested call carries. */
+const TRACE_HEADERS = ['traceparent', 'tracestate', 'baggage'];
 
 /** The part of a context that nested calls need. */
 export interface CallingContext extends Pick<LifecycleContext, 'signal' | 'remainingMs'> {
@@ -25,14 +25,15 @@ export class NestedCaller implements Caller {
   /** The called actor, which its message types need not name. */
   readonly #actor: ActorId;
   readonly #callChain: CallChain;
-  readonly #headers: Headers;
+  /** Of the message on whose behalf it calls; undefined if there is none. */
+  readonly #headers: Headers | undefined;
   readonly #context: CallingContext;
 
   constructor(
     self: ActorCore,
     actor: ActorId,
     callChain: CallChain,
-    headers: Headers,
+    headers: Headers | undefined,
     context: CallingContext,
   ) {
     this.#self = self;
@@ -102,10 +103,11 @@ export class NestedCaller implements Caller {
     }
     const trace: Record<string, string> = {};
     for (const name of TRACE_HEADERS) {
-      const value = this.#headers[name];
+      const value = this.#headers?.[name];
       if (value !== undefined) trace[name] = value;
     }
-    const passed: CallOptions = { ...options, headers: { ...trace, ...options.headers } };
+    const isNested = this.#headers !== undefined;
+    const passed: CallOptions = { ...options, headers: { ...trace, ...options.headers }, isNested };
     if (remainingMs === Infinity) return passed;
     const leftMs = Math.max(1, Math.floor(remainingMs));
     return { ...passed, timeoutMs: Math.min(leftMs, options.timeoutMs ?? leftMs) };

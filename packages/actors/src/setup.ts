@@ -47,7 +47,7 @@ export class Setup {
   }
 
   #run(): void {
-    const context = new LifeContext(this.#self, this.#job.callChain);
+    const context = new LifeContext(this.#self, this.#job.callChain, this.#job.headers);
     let result: unknown;
     try {
       result = detached(this.#self.home.actor.setup, context);

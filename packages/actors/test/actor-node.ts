@@ -10,8 +10,8 @@ import { recordLog } from '@clstr/testing/internal';
 import { onTestFinished } from 'vitest';
 
 export interface ActorNodeOptions extends Omit<ActorHandlerOptions, 'clock' | 'metrics'> {
-  node?: Partial<Pick<NodeOptions, 'handlerTimeoutMs' | 'interceptors' | 'metrics'>>;
-  caller?: Partial<Pick<ClientOptions, 'headers' | 'timeoutMs' | 'interceptors'>>;
+  node?: Partial<Pick<NodeOptions, 'handlerTimeoutMs' | 'interceptors' | 'metrics' | 'tracing'>>;
+  caller?: Partial<Pick<ClientOptions, 'headers' | 'timeoutMs' | 'interceptors' | 'tracing'>>;
 }
 
 export interface ActorNode {

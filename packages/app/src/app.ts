@@ -106,10 +106,10 @@ async function takeSeat(
 }
 
 function openClient(options: ResolvedAppOptions, { service, seat }: Taken, transport: Transport): Client {
-  const { clock, metrics, logger } = options;
+  const { clock, metrics, tracing, logger } = options;
   const { numShards, seed, routing } = seat;
   const own = { transport: viewOf(transport, service), numShards, seed, routing };
-  return createClient({ ...options.client, ...own, clock, metrics, logger });
+  return createClient({ ...options.client, ...own, clock, metrics, tracing, logger });
 }
 
 interface Common {
@@ -124,14 +124,14 @@ async function startNode(
   { service, seat }: Taken,
   common: Common,
 ): Promise<void> {
-  const { nodeId, services, cacheSize, drainMs, clock, metrics, logger } = options;
+  const { nodeId, services, cacheSize, drainMs, clock, metrics, tracing, logger } = options;
   const { numShards, seed, shards, membership } = seat;
   const client = common.client.service(service.name);
   const handler = actorHandler(service.actors, { client, services, cacheSize, clock, metrics, logger });
   const node = createNode({
     ...options.node,
     ...{ transport: viewOf(common.transport, service), numShards, seed, clock, metrics, logger },
-    ...{ shards, membership, id: nodeId, handler },
+    ...{ tracing, shards, membership, id: nodeId, handler },
   });
   common.parts.nodes.push(node);
   common.ending.add(() => node.drain({ graceMs: drainMs }));

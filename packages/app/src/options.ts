@@ -28,6 +28,7 @@ import type {
   Membership,
   Metrics,
   NodeOptions,
+  Tracing,
   Transport,
 } from '@clstr/core';
 
@@ -46,7 +47,7 @@ Object.freeze(defaults.signals);
 Object.freeze(defaults);
 
 /** What the app gives to its parts itself. */
-type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'metrics' | 'logger';
+type Shared = 'transport' | 'numShards' | 'seed' | 'clock' | 'metrics' | 'tracing' | 'logger';
 
 export interface AppOptions<Services = unknown> {
   /** Where the cluster is: `natsCluster(…)` or `memoryCluster(…)`. Or give `transport`, and what else is needed. */
@@ -96,6 +97,8 @@ export interface AppOptions<Services = unknown> {
   /** For the client, the node and the actors, like the next option. */
   clock?: Clock | undefined;
   metrics?: (Metrics & ActorMetrics) | undefined;
+  /** Observes single calls and messages, as spans; for the client and the nodes. */
+  tracing?: Tracing | undefined;
   /**
    * Where all parts log, the transport and the membership included unless they have a logger of their own; `false` for
    * nowhere. Default: warnings and errors go to stderr, as `stderrLogger()` writes them.
@@ -115,6 +118,7 @@ type Maybe =
   | 'onClose'
   | 'services'
   | 'metrics'
+  | 'tracing'
   | 'logger';
 type AppTable = Resolved<AppOptions, Maybe>;
 
@@ -131,7 +135,7 @@ export interface ResolvedAppOptions extends Omit<AppTable, Placed | 'logger'> {
 const OWNER = 'createApp';
 /** The most shards whose list one process is willing to make; far beyond what a bus can subscribe to. */
 const MAX_SHARDS = 2 ** 24;
-const SHARED: readonly Shared[] = ['transport', 'numShards', 'seed', 'clock', 'metrics', 'logger'];
+const SHARED: readonly Shared[] = ['transport', 'numShards', 'seed', 'clock', 'metrics', 'tracing', 'logger'];
 
 /** As `natsCluster` and `memoryCluster` make it. */
 export const clusterOption: Option<Cluster> = methods(['connect', 'membership']);
@@ -156,6 +160,7 @@ export const appSpec: Spec<AppTable> = {
   node: partOption([...SHARED, 'id', 'shards', 'membership', 'handler']),
   clock: orMade(handedOn(), () => systemClock),
   metrics: handedOn(),
+  tracing: handedOn(),
   logger: optional(
     option((owner, name, value) => (value === false ? silentLogger : loggerOption.check(owner, name, value))),
   ),

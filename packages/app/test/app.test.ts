@@ -54,6 +54,10 @@ describe('an app', () => {
       handlerEnded: (type: string) => seen.push(`node ${type}`),
       active: (actor: string, count: number) => seen.push(`actors ${actor} ${count}`),
     };
+    const tracing = {
+      startCall: ({ type }: { type: string }) => void seen.push(`call ${type}`),
+      startHandler: ({ type }: { type: string }) => void seen.push(`message ${type}`),
+    };
     await using app = await createApp({
       transport: () => memoryTransport(),
       actors: [greeter.actor],
@@ -73,6 +77,7 @@ describe('an app', () => {
       },
       clock: fakeClock(),
       metrics,
+      tracing,
       logger,
     });
     expect(await app.ref(Greeter, 'a').whereAreYou()).toBe('a-node');
@@ -80,8 +85,10 @@ describe('an app', () => {
     expect(app.client.shardOf('a')).toBe(shardFromString('a', 8, 'a seed'));
     expect(seen.sort()).toEqual([
       'actors greeter 1',
+      'call greeter.whereAreYou',
       'client greeter.whereAreYou',
       'from the app',
+      'message greeter.whereAreYou',
       'node greeter.whereAreYou',
     ]);
     expect(logger.lines).toContainEqual(expect.objectContaining({ message: 'node a-node serves 8 shards' }));

@@ -47,8 +47,10 @@ test.each([
   [{ client: 'fast' }, /client must be an object, got "fast"/],
   [{ client: { transport: memoryTransport() } }, /client\.transport has no effect/],
   [{ client: { seed: 's' } }, /client\.seed has no effect/],
+  [{ client: { tracing: {} } }, /client\.tracing has no effect/],
   [{ node: { handler: () => 1 } }, /node\.handler has no effect/],
   [{ node: { id: 'n' } }, /node\.id has no effect/],
+  [{ node: { tracing: {} } }, /node\.tracing has no effect/],
 ])('refuses %o before anything is started', async (wrong, message) => {
   let made = 0;
   const options = {

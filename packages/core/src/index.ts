@@ -24,7 +24,7 @@ export type { ClstrErrorOptions, ErrorCode, ErrorCodeInfo, Outcome } from './bas
 export { bytesCodec, jsonCodec } from './wire/codec.ts';
 export type { Codec } from './wire/codec.ts';
 export type { Headers } from './wire/envelope.ts';
-export type { ConnectionEvent, ConnectionState, Transport } from './wire/transport.ts';
+export type { ClusterLocation, ConnectionEvent, ConnectionState, Transport } from './wire/transport.ts';
 export type { Cluster, ConnectContext } from './cluster/cluster.ts';
 export type { Membership } from './cluster/membership.ts';
 export type { PlacementKind } from './placement/kind.ts';
@@ -37,3 +37,4 @@ export type { Clock } from './base/clock.ts';
 export type { Random } from './base/random.ts';
 export type { Logger } from './base/logger.ts';
 export type { Metrics, TransportErrorKind } from './base/metrics.ts';
+export type { CallEnd, CallSpan, HandlerSpan, TracedCall, TracedMessage, Tracing } from './wire/tracing.ts';

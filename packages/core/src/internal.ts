@@ -50,3 +50,4 @@ export { FloodLog } from './base/flood-log.ts';
 export { createRareLog } from './base/rare-log.ts';
 export type { RareLog } from './base/rare-log.ts';
 export { noMetrics } from './base/metrics.ts';
+export { noTracing } from './wire/tracing.ts';

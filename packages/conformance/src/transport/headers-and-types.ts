@@ -30,6 +30,30 @@ export const headersAndTypes: Behaviours = {
     expect(await client.requestKey('k', 'Headers')).toEqual({ app: 'a', 'trace-id': 'client' });
   },
 
+  async 'carries the trace context and the baggage that spans give to a call, and spans of the node replace'(
+    stage,
+  ) {
+    const sent = {
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+      tracestate: 'vendor=00f067aa0ba902b7,other=t61rcWkgMzE',
+      baggage: 'user=ada%20l;level=2,tenant=acme',
+    };
+    const seen: unknown[] = [];
+    const ended = (): void => undefined;
+    const own = { traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01' };
+    await stage.node(({ headers }) => headers, {
+      tracing: {
+        startHandler: ({ headers }) => {
+          seen.push(headers);
+          return { headers: { ...headers, ...own }, ended };
+        },
+      },
+    });
+    const client = await stage.client({ tracing: { startCall: () => ({ headers: sent, ended }) } });
+    expect(await client.requestKey('k', 'Headers')).toEqual({ ...sent, ...own });
+    expect(seen).toEqual([sent]);
+  },
+
   async 'refuses a reserved header at the client'(stage) {
     let handled = 0;
     await stage.node(() => {

@@ -14,6 +14,10 @@ export class TypeLabels {
     this.#isFixed = declared !== undefined;
   }
 
+  isDeclared(type: string): boolean {
+    return this.#isFixed && this.#labels.has(type);
+  }
+
   /** @param isProof whether the outcome of the message proves that the type exists */
   of(type: string, isProof: boolean): string {
     if (this.#labels.has(type)) return type;

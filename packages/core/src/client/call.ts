@@ -1,6 +1,7 @@
 /** One request or notify, from the call to its end: attempts, deadline, abort, outcome. */
 import type { Delivered, Delivery } from './delivery.ts';
 import type { Routes } from './routes.ts';
+import type { CallTrace, CallTracing } from './call-trace.ts';
 import type { CallerStacks } from './stacks.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Codec } from '../wire/codec.ts';
@@ -18,7 +19,7 @@ import type { Address, ClientLink, InboundReply, OutboundEntry, ReplySink } from
 import { isNodeAddress } from '../wire/transport.ts';
 
 /** What the calls of one client share. */
-export interface CallHost {
+export interface CallHost extends CallTracing {
   readonly link: ClientLink;
   readonly codec: Codec;
   readonly clock: Clock;
@@ -41,7 +42,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   readonly shard: number;
   readonly key: string | undefined;
   readonly type: string;
-  readonly headers: Headers | undefined;
+  headers: Headers | undefined;
   readonly payload: string | Uint8Array;
   readonly isRaw: boolean;
   readonly timeoutMs: number;
@@ -59,6 +60,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   /** Why the last attempt that left was refused, until another one leaves. */
   #refusal: ClstrError | undefined;
   repeats = 0;
+  trace: CallTrace | undefined = undefined;
   /** The address of the last attempt; before that of the first, found once per call. */
   to: Address;
   /** The highest known epoch of its shard when it was last sent to the shard's own subject. */
@@ -133,6 +135,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.to = to;
     if (!isNodeAddress(to)) this.epoch = routes.epochOf(this.shard);
     this.attempt = nextAttempt();
+    this.trace?.sending();
     link.send(to, this, this);
   }
 
@@ -171,6 +174,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     if (this.isNotify) {
       if (!this.wasHandedOver) {
         this.wasHandedOver = true;
+        this.#endTrace(undefined);
         this.#host.onNotifyHandedOver(this);
         this.#resolve(undefined);
       }
@@ -179,6 +183,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
 
   onReply(reply: InboundReply): void {
     const { error, from } = reply;
+    if (this.trace !== undefined) this.trace.from = from;
     if (error !== undefined) {
       this.onError(error);
       return;
@@ -198,6 +203,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
 
   onError(error: ClstrError): void {
     if (this.isDone) return;
+    if (this.trace !== undefined) this.trace.reason = error;
     if (error.outcome === 'not-executed') {
       this.#isSent = false;
       if (!this.#host.delivery.goesOn(this, error)) this.end(error);
@@ -284,6 +290,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     return this.#isSent ? 'unknown' : 'not-executed';
   }
 
+  /** A notify may be sent again after this, unobserved. */
+  #endTrace(error: ClstrError | undefined): void {
+    this.trace?.ended(error, this.to, this.#host.routes.epochOf(this.shard));
+    this.trace = undefined;
+  }
+
   /** Every call ends here, and no error leaves with a weaker outcome than one of its attempts had. */
   end(last: ClstrError | undefined, value?: unknown): void {
     if (this.isDone) return;
@@ -296,6 +308,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.#cancelRepeat?.();
     if (this.#signal !== undefined) stopListening(this.#signal, this);
     this.#host.delivery.ended(this);
+    this.#endTrace(error);
     if (error === undefined) this.#resolve(value);
     else if (this.wasHandedOver) this.#host.onNotifyFailed(this, error);
     else this.#fail(error);

@@ -5,6 +5,8 @@ import { Call } from './call.ts';
 import type { CallHost } from './call.ts';
 import { mergeHeaders, withCallChain } from './call-headers.ts';
 import { CallMetrics } from './call-metrics.ts';
+import { encodeCall } from './call-payload.ts';
+import { beginTrace } from './call-trace.ts';
 import { checkCallOptions, resolveClientOptions } from './options.ts';
 import type { CallOptions, ClientCall, ResolvedClientOptions } from './options.ts';
 import { StaticDelivery } from './delivery.ts';
@@ -16,16 +18,17 @@ import { scopedClient } from './scope.ts';
 import type { NodeInfo, Scope, ScopedClient } from './scope.ts';
 import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
 import type { ClusterIdentity } from '../wire/cluster-identity.ts';
-import { encodePayload, isRawPayload, jsonCodec } from '../wire/codec.ts';
+import { isRawPayload, jsonCodec } from '../wire/codec.ts';
 import { describe } from '../base/describe.ts';
 import { isAddressToken } from '../wire/address.ts';
 import { NODE_INFO_TYPE, checkCallerType, checkKey } from '../wire/envelope.ts';
-import { ClstrError, isClstrError } from '../base/errors.ts';
+import { ClstrError } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
 import { DeadlineWheel } from '../base/deadline-wheel.ts';
 import { MAX_DELAY_MS, checkInteger, invalidOption } from '../base/options.ts';
 import { randomSafeInteger } from '../base/random.ts';
 import { DEFAULT_SERVICE } from '../wire/service.ts';
+import { noTracing } from '../wire/tracing.ts';
 import { Shape } from './shape.ts';
 
 const MAX_KNOWN_TYPES = 1_024;
@@ -104,6 +107,9 @@ export class RoutingClient implements Client {
           ? follow()
           : new StaticDelivery({ routes, clock, discovery, backoffMs, isSettling }),
       stacks: new CallerStacks(clock),
+      tracing: options.tracing,
+      cluster: transport.cluster,
+      floodLog,
       nextAttempt,
       onEnd: (call, error) => {
         this.#onEnd(call, error);
@@ -117,7 +123,8 @@ export class RoutingClient implements Client {
         this.#notifies.failed(call, error);
       },
     };
-    this.#infoHost = Object.create(this.#host, { codec: { value: jsonCodec } }) as CallHost;
+    const own = { codec: { value: jsonCodec }, tracing: { value: noTracing } };
+    this.#infoHost = Object.create(this.#host, own) as CallHost;
     discovery?.ask();
     let wasLost = transport.state === 'disconnected';
     this.#stopListening = transport.onConnection(({ state }) => {
@@ -342,25 +349,28 @@ export class RoutingClient implements Client {
         checkCallOptions(options);
         timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
         if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
-        if (options.callChain !== undefined) headers = withCallChain(headers, options.callChain);
       }
-      const bytes = this.#encode(type, payload);
+      const callChain = options?.callChain;
+      const sent = callChain === undefined ? headers : withCallChain(headers, callChain);
+      const bytes = encodeCall(this.#options.codec, type, payload);
       const isRaw = isRawPayload(payload);
       this.#pending++;
-      new Call(
+      const call = new Call(
         host,
         isNotify,
         shard,
         key,
         type,
-        headers,
+        sent,
         bytes,
         isRaw,
         timeoutMs,
         options?.idempotent ?? false,
         resolve,
         reject,
-      ).start(options?.signal);
+      );
+      if (host.tracing !== noTracing) beginTrace(host, call, headers, options);
+      call.start(options?.signal);
     });
   }
 
@@ -369,18 +379,6 @@ export class RoutingClient implements Client {
     if (this.#refusal !== undefined) throw this.#refuse(this.#refusal);
     if (this.#pending < this.#options.maxPending) return;
     throw new ClstrError('OVERLOADED', `${this.#pending} calls of this client are pending (maxPending)`);
-  }
-
-  #encode(type: string, payload: unknown): string | Uint8Array {
-    const { codec } = this.#options;
-    try {
-      return encodePayload(codec, payload);
-    } catch (cause) {
-      if (isClstrError(cause)) throw cause;
-      const why = cause instanceof Error ? cause.message : String(cause);
-      const message = `the payload of ${describe(type)} cannot be encoded as ${codec.name}: ${why}`;
-      throw new ClstrError('INVALID_ENVELOPE', message, { cause });
-    }
   }
 
   #learnType(type: string): void {

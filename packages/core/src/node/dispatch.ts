@@ -26,7 +26,10 @@ import { Admission } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
 import type { HandlerCallHost, HandlerCallOptions } from './handler-call.ts';
 import { HandlerCall } from './handler-call.ts';
+import { traceHandler } from './handler-trace.ts';
 import type { Handler, HandlerRequest } from './handler.ts';
+import { noTracing } from '../wire/tracing.ts';
+import type { Tracing } from '../wire/tracing.ts';
 import { detached } from '../base/async-context.ts';
 import { AttemptWindow } from './attempt-window.ts';
 import { DeadlineWheel } from '../base/deadline-wheel.ts';
@@ -37,7 +40,7 @@ import type { Metrics } from '../base/metrics.ts';
 import { noMetrics } from '../base/metrics.ts';
 import { Questions } from './questions.ts';
 import { NOWHERE, heldBytes } from '../wire/transport.ts';
-import type { EntryReceiver, InboundEntry, ReplyPort } from '../wire/transport.ts';
+import type { ClusterLocation, EntryReceiver, InboundEntry, ReplyPort } from '../wire/transport.ts';
 import { TypeLabels } from '../base/type-labels.ts';
 
 export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions {
@@ -46,6 +49,8 @@ export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions {
   /** The user's handler with all interceptors around it. */
   readonly handler: Handler;
   readonly metrics: Metrics;
+  readonly tracing: Tracing;
+  readonly cluster: ClusterLocation | undefined;
   /** The types that the user's handler declares. */
   readonly types?: readonly string[] | undefined;
 }
@@ -133,7 +138,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     this.inbound++;
     const nowMs = this.options.clock.monoMs();
     if (entry.clientId !== 0 && !this.#window.admit(entry.clientId, entry.attempt, port.inbox, nowMs)) return;
-    let request: HandlerRequest;
+    let request: Request;
     try {
       const refusal = this.#admission.refusal(entry, nowMs);
       if (refusal !== undefined) {
@@ -147,8 +152,9 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     }
     const call = new HandlerCall(this, entry, port, nowMs);
     this.#admission.began(call.bytes);
-    const { metrics, nodeId, handler } = this.options;
+    const { metrics, nodeId, handler, tracing } = this.options;
     if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.inFlight);
+    if (tracing !== noTracing) this.#beginTrace(request, call);
     try {
       const result = detached(handler, request, call);
       if (isThenable(result)) this.#await(result, call);
@@ -156,6 +162,15 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     } catch (error) {
       call.fail(error);
     }
+  }
+
+  #beginTrace(request: Request, call: HandlerCall): void {
+    const { tracing, nodeId, cluster } = this.options;
+    const { type, key, shard, isNotify, headers } = request;
+    const isDeclared = this.#labels.isDeclared(type);
+    const message = { type, isDeclared, key, shard, isNotify, headers, nodeId, epoch: call.epoch, cluster };
+    call.trace = traceHandler(tracing, this.floodLog, message);
+    if (call.trace !== undefined) request.headers = call.trace.headers;
   }
 
   /** Admits a question like a message; makes no answer if it is refused, repeated, or has no reply subject. */
@@ -268,7 +283,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     if (this.inFlight === 0) this.#onIdle?.();
   }
 
-  #toRequest(entry: InboundEntry): HandlerRequest {
+  #toRequest(entry: InboundEntry): Request {
     const { type, key, shard, isNotify } = entry;
     if (!this.#knownTypes.has(type)) this.#learnType(type);
     const payload = this.#decode(entry);
@@ -336,7 +351,8 @@ class Request implements HandlerRequest {
   readonly shard: number;
   readonly type: string;
   readonly payload: unknown;
-  readonly headers: Headers;
+  /** A span replaces them before the handler sees them. */
+  headers: Headers;
   readonly isNotify: boolean;
   readonly callChain: CallChain;
 

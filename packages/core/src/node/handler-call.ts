@@ -6,6 +6,7 @@ import { describe } from '../base/describe.ts';
 import { ClstrError, asRefusal, dispositionOf, forCaller, isClstrError } from '../base/errors.ts';
 import type { ErrorCode } from '../base/errors.ts';
 import type { HandlerContext, ShardLease } from './handler.ts';
+import type { HandlerTrace } from './handler-trace.ts';
 import { abortDetached } from '../base/async-context.ts';
 import { Deadline } from '../base/deadline-wheel.ts';
 import type { DeadlineWheel } from '../base/deadline-wheel.ts';
@@ -60,6 +61,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
   /** Why the message was refused before any user code ran. */
   refusal: ErrorCode | undefined = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
+  trace: HandlerTrace | undefined = undefined;
   /** The dispatch keeps asynchronous calls in a list per shard. */
   nextOfShard: HandlerCall | undefined = undefined;
   previousOfShard: HandlerCall | undefined = undefined;
@@ -125,7 +127,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
       return;
     }
     if (this.entry.isNotify) {
-      this.#end(true);
+      this.#end();
       return;
     }
     let bytes: string | Uint8Array;
@@ -136,7 +138,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
       return;
     }
     this.#port.reply(this.entry, bytes, isRawPayload(value));
-    this.#end(true);
+    this.#end();
   }
 
   fail(thrown: unknown): void {
@@ -153,7 +155,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
     // The sender of a notify gets an error only if the handler did not run, so that it may repeat it.
     if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
     else if (error.code !== 'INTERNAL') this.#logUndelivered(error);
-    this.#end(false);
+    this.#end(error);
   }
 
   onDeadline(): void {
@@ -202,7 +204,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
   /** Ends the run, unless a layer that only kept the message waiting has done it. */
   #outlive(): void {
     if (this.#isDone) return;
-    this.#end(false);
+    this.#end(this.#abortReason);
     this.#host.onOutlived(this);
   }
 
@@ -213,10 +215,17 @@ export class HandlerCall extends Deadline implements HandlerContext {
     this.#host.floodLog.warn('the handler of a notify failed', fields, message);
   }
 
-  #end(isSuccess: boolean): void {
+  #end(error?: ClstrError): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    this.#host.onCallEnd(this, isSuccess);
+    this.trace?.ended(error, this.#waitedMs());
+    this.#host.onCallEnd(this, error === undefined);
+  }
+
+  /** A message that was refused before its handler began has waited all its time. */
+  #waitedMs(): number {
+    const beganMs = this.refusal === undefined ? this.beganMs : this.#host.options.clock.monoMs();
+    return beganMs - this.startedMs;
   }
 
   /** During a rolling update the next owner may know a type that this node does not. */

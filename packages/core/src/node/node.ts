@@ -135,7 +135,10 @@ class ShardNode implements Node {
       onChange: (reach, reason) => this.#onReach(reach, reason),
     });
     const { types } = options.handler;
-    this.#dispatch = new Dispatch({ ...own, shards: this.#shards, router, handler, types });
+    this.#dispatch = new Dispatch({
+      ...{ ...own, shards: this.#shards, router, handler, types },
+      cluster: transport.cluster,
+    });
     this.#subjects = new NodeSubjects({
       ...own,
       dispatch: this.#dispatch,

@@ -33,6 +33,8 @@ import type { ClusterIdentity } from '../wire/cluster-identity.ts';
 import type { Codec } from '../wire/codec.ts';
 import { codecOption } from '../wire/codec.ts';
 import { envelopeLimits } from '../wire/envelope.ts';
+import { tracingOption } from '../wire/tracing.ts';
+import type { Tracing } from '../wire/tracing.ts';
 import type { ClusterLocation, Transport } from '../wire/transport.ts';
 import type { Handler, NodeInterceptor } from './handler.ts';
 
@@ -86,6 +88,8 @@ export interface NodeOptions {
   clock?: Clock | undefined;
   random?: Random | undefined;
   metrics?: Metrics | undefined;
+  /** Observes single messages, as spans. */
+  tracing?: Tracing | undefined;
   logger?: Logger | undefined;
 }
 
@@ -124,6 +128,7 @@ export const nodeSpec: Spec<NodeTable> = {
   clock: clockOption,
   random: randomOption,
   metrics: metricsOption,
+  tracing: tracingOption,
   logger: loggerOption,
 };
 

@@ -219,7 +219,11 @@ describe('a call', () => {
   });
 
   test.each([
-    [{ timeout: 5 }, 'unknown option "timeout"; known: timeoutMs, headers, signal, idempotent, callChain'],
+    [
+      { timeout: 5 },
+      'unknown option "timeout"; known: timeoutMs, headers, signal, idempotent, callChain, isNested',
+    ],
+    [{ isNested: 1 }, 'isNested must be true or false, got 1'],
     [5, 'options must be an object, got 5'],
     [null, 'options must be an object, got null'],
     [{ signal: 'stop' }, 'signal must be an AbortSignal, got "stop"'],

@@ -10,6 +10,7 @@ import { ActorError, ClstrError, asRefusal, forCaller } from '../../src/base/err
 import type { HandlerContext, HandlerRequest } from '../../src/node/handler.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { noMetrics } from '../../src/base/metrics.ts';
+import { noTracing } from '../../src/wire/tracing.ts';
 import { staticShards } from '../../src/node/static-shards.ts';
 import { createKeyRouter } from '../../src/placement/shard.ts';
 import type { KeyRouter } from '../../src/placement/shard.ts';
@@ -40,6 +41,8 @@ function start(options: Partial<DispatchOptions> = {}) {
     clock,
     random: { bytes: (count) => new Uint8Array(count) },
     metrics: noMetrics,
+    tracing: noTracing,
+    cluster: undefined,
     logger,
     ...options,
   });

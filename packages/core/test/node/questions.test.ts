@@ -5,6 +5,7 @@ import { jsonCodec } from '../../src/wire/codec.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import { noMetrics } from '../../src/base/metrics.ts';
+import { noTracing } from '../../src/wire/tracing.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { staticShards } from '../../src/node/static-shards.ts';
 import type { Shards, Topology } from '../../src/cluster/shards.ts';
@@ -35,6 +36,8 @@ function start(count = 2, options: Partial<DispatchOptions> = {}) {
       shards,
       codec: jsonCodec,
       metrics: noMetrics,
+      tracing: noTracing,
+      cluster: undefined,
       logger: recordLog(),
     },
     router: createKeyRouter(NUM_SHARDS, '', () => undefined),

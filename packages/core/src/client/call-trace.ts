@@ -1,0 +1,91 @@
+/** One call and the span that observes it, whose errors never reach the call. */
+import type { ClstrError } from '../base/errors.ts';
+import type { FloodLog } from '../base/flood-log.ts';
+import type { Headers } from '../wire/envelope.ts';
+import { copyHeaders } from '../wire/envelope.ts';
+import type { CallSpan, Tracing } from '../wire/tracing.ts';
+import type { Address, ClusterLocation, NodeAddress } from '../wire/transport.ts';
+import { isNodeAddress } from '../wire/transport.ts';
+import { withCallChain } from './call-headers.ts';
+import type { CallOptions } from './options.ts';
+
+/** What the traces of one client share. */
+export interface CallTracing {
+  readonly tracing: Tracing;
+  readonly cluster: ClusterLocation | undefined;
+  readonly floodLog: FloodLog;
+}
+
+/** A call that has not been sent. */
+interface NewCall {
+  readonly type: string;
+  readonly key: string | undefined;
+  readonly shard: number;
+  readonly isNotify: boolean;
+  headers: Headers | undefined;
+  trace: CallTrace | undefined;
+}
+
+/** Begins the trace of a call, unless the tracing leaves the call alone. `given` are its headers without the call chain. */
+export function beginTrace(
+  { tracing, cluster, floodLog }: CallTracing,
+  call: NewCall,
+  given: Headers | undefined,
+  { callChain, isNested = false }: CallOptions = NO_OPTIONS,
+): void {
+  const { type, key, shard, isNotify } = call;
+  let span: CallSpan | undefined;
+  try {
+    span = tracing.startCall?.({ type, key, shard, isNotify, headers: given, isNested, cluster });
+  } catch (err) {
+    floodLog.error('tracing.startCall() threw', { err });
+  }
+  if (span === undefined) return;
+  call.trace = new CallTrace(span, floodLog);
+  try {
+    // Headers that a node refuses would fail the call.
+    const headers = span.headers === undefined ? given : copyHeaders(span.headers);
+    call.headers = callChain === undefined ? headers : withCallChain(headers, callChain);
+  } catch (err) {
+    floodLog.error('the headers of a span cannot be sent: its call keeps its own', { err });
+  }
+}
+
+const NO_OPTIONS: CallOptions = {};
+
+export class CallTrace {
+  /** Why the last attempt failed. */
+  reason: ClstrError | undefined = undefined;
+  /** The node that answered the last attempt. */
+  from: NodeAddress | undefined = undefined;
+  #attempts = 0;
+  readonly #span: CallSpan;
+  readonly #floodLog: FloodLog;
+
+  constructor(span: CallSpan, floodLog: FloodLog) {
+    this.#span = span;
+    this.#floodLog = floodLog;
+  }
+
+  /** An attempt is about to be sent. */
+  sending(): void {
+    if (++this.#attempts > 1) {
+      try {
+        this.#span.repeated?.(this.reason, this.#attempts);
+      } catch (err) {
+        this.#floodLog.error('repeated() of a span threw', { err });
+      }
+    }
+    this.reason = undefined;
+    this.from = undefined;
+  }
+
+  ended(error: ClstrError | undefined, to: Address, epoch: number): void {
+    const nodeId = this.from?.nodeId ?? (isNodeAddress(to) ? to.nodeId : undefined);
+    try {
+      this.#span.ended(error, { attempts: this.#attempts, nodeId, epoch: epoch === 0 ? undefined : epoch });
+    } catch (err) {
+      this.#floodLog.error('ended() of a span threw', { err });
+    }
+  }
+}
