@@ -3,11 +3,11 @@ import { actorHandler } from '@clstr/actors';
 import type { Methods, Ref } from '@clstr/actors';
 import type { AnyActor, GivenServices, Referable, ServicesOf } from '@clstr/actors/internal';
 import { createClient, createNode } from '@clstr/core';
-import { DEFAULT_SERVICE, everySettled, invalidOption } from '@clstr/core/internal';
+import { DEFAULT_SERVICE, everySettled, invalidOption, methods } from '@clstr/core/internal';
 import type { Client, Node, Transport } from '@clstr/core';
 import { Ending } from './ending.ts';
-import { healthOf } from './health.ts';
-import type { AppParts, Health } from './health.ts';
+import { AppHealth } from './health/health.ts';
+import type { Health } from './health/health.ts';
 import { resolveAppOptions } from './options.ts';
 import type { AppOptions, ResolvedAppOptions } from './options.ts';
 import type { HostedService } from './hosted-services.ts';
@@ -25,6 +25,7 @@ export interface App {
   readonly closed: Promise<void>;
   /** Returns a ref to the actor of `key`, whichever node owns it. */
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
+  /** What is wrong with the app, if anything. Also readable before it has started, by `onStarting`. */
   health(): Health;
   /** Drains the nodes, then closes client and transport, even if one of these steps fails. Idempotent. */
   close(): Promise<void>;
@@ -44,9 +45,14 @@ export async function createApp<Actors extends readonly AnyActor[]>(
 ): Promise<App> {
   const resolved = resolveAppOptions(options as unknown as AppOptions);
   const ending = new Ending(resolved.logger);
+  const health = new AppHealth({ clock: resolved.clock, ending: ending.begun });
+  void ending.closed.then(() => {
+    health.closed();
+  });
   try {
-    return await startApp(resolved, ending);
+    return await startApp(resolved, ending, health);
   } catch (error) {
+    if (!ending.isSignalled) health.failed(error);
     await ending.closeRest().catch((err: unknown) => {
       resolved.logger.error({ err }, 'closing what had been started failed');
     });
@@ -54,10 +60,10 @@ export async function createApp<Actors extends readonly AnyActor[]>(
   }
 }
 
-async function startApp(options: ResolvedAppOptions, ending: Ending): Promise<App> {
+async function startApp(options: ResolvedAppOptions, ending: Ending, appHealth: AppHealth): Promise<App> {
   const { place, hosted, signals, logger, onClose, onStarting } = options;
-  const parts: AppParts = { transport: undefined, nodes: [] };
-  const health = (): Health => healthOf(parts);
+  const nodes: Node[] = [];
+  const health = (): Health => appHealth.read();
   if (onClose !== undefined) ending.add(onClose);
   ending.listen(signals);
   try {
@@ -65,21 +71,22 @@ async function startApp(options: ResolvedAppOptions, ending: Ending): Promise<Ap
     const transport = checkTransport(await place.connect({ logger, signal: ending.begun }));
     ending.add(() => transport.close());
     transport.useLogger?.(logger);
-    parts.transport = transport;
+    appHealth.connected(transport);
     ending.throwIfSignalled();
     const [own, ...others] = await everySettled(hosted.map((service) => takeSeat(service, options, ending)));
     const client = openClient(options, own!, transport);
     ending.add(() => client.close());
     const started = [own!, ...others].map((seat) =>
-      startNode(options, seat, { transport, client, ending, parts }),
+      startNode(options, seat, { transport, client, ending, nodes, health: appHealth }),
     );
     await everySettled(started);
     ending.throwIfSignalled();
+    appHealth.started();
     const close = (): Promise<void> => ending.close();
     return {
       ...{ client, transport, health, close },
-      node: parts.nodes[0]!,
-      nodes: parts.nodes,
+      node: nodes[0]!,
+      nodes,
       closed: ending.closed,
       ref: (contract, key) => contract.ref(client, key),
       [Symbol.asyncDispose]: close,
@@ -116,7 +123,8 @@ interface Common {
   readonly transport: Transport;
   readonly client: Client;
   readonly ending: Ending;
-  readonly parts: AppParts;
+  readonly nodes: Node[];
+  readonly health: AppHealth;
 }
 
 async function startNode(
@@ -133,7 +141,8 @@ async function startNode(
     ...{ transport: viewOf(common.transport, service), numShards, seed, clock, metrics, logger },
     ...{ tracing, shards, membership, id: nodeId, handler },
   });
-  common.parts.nodes.push(node);
+  common.nodes.push(node);
+  common.health.added({ node, service: service.name, numShards });
   common.ending.add(() => node.drain({ graceMs: drainMs }));
   await node.start();
   if (membership !== undefined) await untilOwned(node, { timing: membership.timing, clock, logger });
@@ -144,6 +153,8 @@ function viewOf(transport: Transport, { name }: HostedService): Transport {
 }
 
 function checkTransport(made: unknown): Transport {
-  if (typeof (made as Partial<Transport> | undefined)?.close === 'function') return made as Transport;
-  throw invalidOption('createApp', 'transport', made, 'a function that makes a transport');
+  if (typeof (made as Partial<Transport> | undefined)?.close !== 'function') {
+    throw invalidOption('createApp', 'transport', made, 'a function that makes a transport');
+  }
+  return methods<Transport>(['onConnection']).check('createApp', 'transport', made);
 }

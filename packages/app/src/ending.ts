@@ -25,6 +25,11 @@ export class Ending {
     return this.#begun.signal;
   }
 
+  /** A signal ended the app, or its start. */
+  get isSignalled(): boolean {
+    return this.#signal !== undefined;
+  }
+
   add(step: () => unknown): void {
     this.#steps.unshift(step);
   }

@@ -32,7 +32,7 @@ import type {
   Transport,
 } from '@clstr/core';
 
-import type { Health } from './health.ts';
+import type { Health } from './health/health.ts';
 import { hostedServices } from './hosted-services.ts';
 import type { HostedService } from './hosted-services.ts';
 import { placeIn, placeOf } from './place.ts';

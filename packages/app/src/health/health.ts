@@ -1,0 +1,138 @@
+/** Whether an app can do its work, and what is wrong: for probes, and for the person who looks after an alarm. */
+import type { Clock, ConnectionState, NodeState, Transport } from '@clstr/core';
+import { isClstrError } from '@clstr/core';
+import { ConnectionWatch } from './connection-health.ts';
+import { EventLoopDelay, eventLoopReasons } from './event-loop.ts';
+import type { EventLoopHealth } from './event-loop.ts';
+import { NodeWatch } from './node-health.ts';
+import type { NodeHealth, WatchedNode } from './node-health.ts';
+import { gravestFirst, healthReason } from './reasons.ts';
+import type { HealthCode, HealthReason } from './reasons.ts';
+
+/** `connecting` until there is a connection, `joining` until the app has started; `failed` if it did not start. */
+export type AppState =
+  'connecting' | 'joining' | 'disconnected' | 'failed' | Exclude<NodeState, 'created' | 'starting'>;
+
+/** A plain object: JSON holds all of it. It has no keys of actors, and no secrets. */
+export interface Health {
+  /** Whether calls may be sent to this process: no reason is `not-ready` or `not-live`. */
+  readonly isReady: boolean;
+  /** False if only a restart of the process helps. */
+  readonly isLive: boolean;
+  readonly state: AppState;
+  /** Everything that is not well, the gravest first. */
+  readonly reasons: readonly HealthReason[];
+  /** Absent before the first connection. */
+  readonly connection?: ConnectionState;
+  readonly nodes: readonly NodeHealth[];
+  readonly eventLoop: EventLoopHealth;
+}
+
+export interface AppHealthOptions {
+  readonly clock: Clock;
+  /** Fires when the app begins to close. */
+  readonly ending: AbortSignal;
+  readonly loop?: EventLoopDelay | undefined;
+}
+
+/** What an app tells its health, step by step. */
+export class AppHealth {
+  readonly #clock: Clock;
+  readonly #ending: AbortSignal;
+  readonly #loop: EventLoopDelay;
+  readonly #startedMs: number;
+  readonly #nodes: NodeWatch[] = [];
+  #connection: ConnectionWatch | undefined;
+  #isStarted = false;
+  #isClosed = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor({ clock, ending, loop = new EventLoopDelay(clock) }: AppHealthOptions) {
+    this.#clock = clock;
+    this.#ending = ending;
+    this.#loop = loop;
+    this.#startedMs = clock.monoMs();
+  }
+
+  connected(transport: Transport): void {
+    this.#connection = new ConnectionWatch(transport, this.#clock);
+  }
+
+  added(node: WatchedNode): void {
+    this.#nodes.push(new NodeWatch(node, this.#clock));
+  }
+
+  started(): void {
+    this.#isStarted = true;
+  }
+
+  failed(error: unknown): void {
+    this.#failure ??= { error };
+  }
+
+  closed(): void {
+    this.#isClosed = true;
+    this.#loop.close();
+    this.#connection?.close();
+  }
+
+  read(): Health {
+    const nodes = this.#nodes.map((watch) => watch.read());
+    const eventLoop = this.#loop.read();
+    const reasons = gravestFirst([...this.#reasons(nodes), ...eventLoopReasons(eventLoop)]);
+    const connection = this.#connection?.state;
+    return {
+      isReady: reasons.every(({ effect }) => effect === 'warning'),
+      isLive: reasons.every(({ effect }) => effect !== 'not-live'),
+      state: this.#state(reasons),
+      reasons,
+      ...(connection !== undefined && { connection }),
+      ...{ nodes, eventLoop },
+    };
+  }
+
+  #reasons(nodes: readonly NodeHealth[]): HealthReason[] {
+    if (this.#failure !== undefined) {
+      return [healthReason('START_FAILED', `the app did not start: ${failureText(this.#failure.error)}`)];
+    }
+    if (this.#isClosed) return [healthReason('CLOSED', 'the app has closed')];
+    const isEnding = this.#ending.aborted;
+    const isStarting = !this.#isStarted && !isEnding;
+    const ofNodes = this.#nodes.flatMap((watch, i) => watch.reasons(nodes[i]!, isStarting, isEnding));
+    const isTold = ofNodes.some(({ code }) => code === 'STARTING');
+    return [
+      ...(isEnding ? [healthReason('DRAINING', 'the app is closing')] : []),
+      ...(isStarting && !isTold ? [healthReason('STARTING', this.#startingText())] : []),
+      ...(this.#connection?.reasons(isEnding) ?? []),
+      ...ofNodes,
+    ];
+  }
+
+  #startingText(): string {
+    const forMs = Math.round(this.#clock.monoMs() - this.#startedMs);
+    const missing = this.#connection === undefined ? 'a connection' : 'the membership store';
+    return `the app has been waiting for ${missing} for ${forMs} ms`;
+  }
+
+  #state([gravest]: readonly HealthReason[]): AppState {
+    if (gravest?.code === 'STARTING') return this.#connection === undefined ? 'connecting' : 'joining';
+    return (gravest && STATES[gravest.code]) ?? 'serving';
+  }
+}
+
+const STATES: Readonly<Partial<Record<HealthCode, AppState>>> = {
+  START_FAILED: 'failed',
+  CLOSED: 'closed',
+  PART_CLOSED: 'closed',
+  DRAINING: 'draining',
+  FENCED: 'fenced',
+  LAPSED: 'lapsed',
+  CONNECTION_LOST: 'disconnected',
+  UNREACHABLE: 'unreachable',
+};
+
+/** Only our own errors are known to hold no secrets. */
+function failureText(error: unknown): string {
+  if (isClstrError(error)) return `${error.code}: ${error.message}`;
+  return 'an error that is not one of clstr; the log has its text';
+}
