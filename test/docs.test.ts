@@ -16,7 +16,8 @@ import { hexBlockProblems, hexBlocks, withHexBlocks } from './docs/hex-blocks.ts
 import { REPOSITORY, brokenLinks } from './docs/links.ts';
 import { anchorsOf, codeBlocksOf, linksOf, tablesOf } from './docs/markdown.ts';
 import { renderServerConfig } from './docs/nats-server-config.ts';
-import { unknownLogMessages, withOperationsParts } from './docs/operations-parts.ts';
+import { logTableProblems } from './docs/log-lines.ts';
+import { withOperationsParts } from './docs/operations-parts.ts';
 import {
   defaultProblem,
   documentedFactories,
@@ -29,6 +30,7 @@ import { ROOT, listFiles, readText, writeText } from './docs/repository.ts';
 
 const PROTOCOL = 'docs/protocol/v1.md';
 const ERRORS = 'docs/reference/errors.md';
+const LOGS = 'docs/reference/logs.md';
 const DEFAULTS = 'docs/reference/defaults.md';
 const OPERATIONS = 'docs/operations.md';
 const SERVER_CONFIG = 'docs/nats-server.conf';
@@ -284,14 +286,27 @@ describe('docs/operations.md', () => {
     );
     expect(markdown.match(/^- `.*(<=|>=).*`, or /gm)).toHaveLength(4);
   });
+});
 
-  test('quotes log messages that the packages have', () => {
-    const sources = [...files].filter(([path]) => /^packages\/[^/]+\/src\//.test(path));
-    const texts = sources.map(([, text]) => text);
-    expect(unknownLogMessages(markdown, texts)).toEqual([]);
-    const invented = '|message|\n|-|\n|`node <id> exploded`|\n|`node <id> is closed`|';
-    expect(unknownLogMessages(invented, texts)).toEqual(['node <id> exploded']);
-    expect(unknownLogMessages('', texts)).toHaveLength(1);
+describe('docs/reference/logs.md', () => {
+  const sources = new Map([...files].filter(([path]) => /^packages\/[^/]+\/src\//.test(path)));
+
+  test('has a row for each line that the packages log, with its level, fields and message', () => {
+    expect(logTableProblems(readText(LOGS), sources)).toEqual([]);
+  });
+
+  test.each([
+    ["logger.warn({ nodeId }, 'no event')", ['a/src/a.ts:1 names no event', 'a.b is logged nowhere']],
+    ["logger.warn({ event: 'a.b', x }, `it is ${x}`)", []],
+    ["const fields = { x };\nthis.#floodLog.warn('a.b', fields, `it is ${x}`)", []],
+    ["logger.error({ event: 'a.b' }, `it is ${x}`)", ['a.b: its level is error']],
+    ["logger.warn({ event: 'a.b', y }, `it is ${x}`)", ['a.b has no column for y']],
+    ["logger.warn({ event: 'a.b' }, 'it was')", ['a.b: no source has it is <x>']],
+    ["logger.warn({ event: 'a.b' }, `it is ${x}`); logger.info({ event: 'a.c' }, 'x')", ['a.c has no row']],
+  ])('is compared with %j', (text, problems) => {
+    const table =
+      '|event|level|fields|message|what to do|\n|-|-|-|-|-|\n|`a.b`|warn|`x`|`it is <x>`|nothing|';
+    expect(logTableProblems(table, new Map([['a/src/a.ts', text]]))).toEqual(problems);
   });
 });
 

@@ -1,7 +1,6 @@
 /** The parts of docs/operations.md that are made from the code, and the log messages that it quotes. */
 import { TIMINGS } from '@clstr/core';
 import type { Timing } from '@clstr/core';
-import { tablesOf } from './markdown.ts';
 import { table } from './table.ts';
 
 /** The document with its parts as they should be. `timingSource`: of core/membership/timing.ts. */
@@ -61,17 +60,4 @@ function renderTimings(): string {
 function renderRules(timingSource: string): string {
   const rules = [...timingSource.matchAll(/^ {4}text: '(.*), (or .*)',$/gm)];
   return rules.map(([, rule, otherwise]) => `- \`${rule!}\`, ${otherwise!}`).join('\n');
-}
-
-/** Messages of the table "In the log" that no source has; `<x>` stands for a value. */
-export function unknownLogMessages(markdown: string, sources: readonly string[]): string[] {
-  const texts = sources.map((source) => source.replaceAll(/\$\{(?:[^{}]|\{[^}]*\})*\}/g, '<>'));
-  const [messages] = tablesOf(markdown).filter(({ columns }) => columns[0] === 'message');
-  if (messages === undefined) return ['there is no table of messages'];
-  return messages.rows
-    .map(([cell]) => cell!.replaceAll('`', ''))
-    .filter((message) => {
-      const wanted = message.replaceAll(/<[^>]*>/g, '<>');
-      return !texts.some((text) => text.includes(wanted));
-    });
 }

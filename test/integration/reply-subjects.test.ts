@@ -136,10 +136,10 @@ describe.skipIf(!hasNatsServer())('a reply subject that is not an inbox', () => 
   /** All that was published, apart from what the attacker and the barrier published. */
   function publishedByNode(): string[] {
     const rest = seen.filter((subject) => subject !== 'clstr.shard.0');
-    // The one reply to the barrier.
-    const inbox = rest.findIndex((subject) => /^_INBOX\.[A-Za-z0-9_-]{22}\.[a-z0-9]+$/.test(subject));
-    expect(inbox).toBeGreaterThanOrEqual(0);
-    return rest.toSpliced(inbox, 1);
+    // The reply to the barrier, and perhaps the answer to the question that the client asked when it was created.
+    const others = rest.filter((subject) => !/^_INBOX\.[A-Za-z0-9_-]{22}\.[a-z0-9]+$/.test(subject));
+    expect(others.length).toBeLessThan(rest.length);
+    return others;
   }
 
   test('that a native request asks for gets nothing published, and is counted', async () => {

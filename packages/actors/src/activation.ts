@@ -249,7 +249,8 @@ export class Activation implements ActorCore, OfShard<Activation> {
     };
     Promise.resolve(work).then(ended, (err: unknown) => {
       const { host, actor } = this.home;
-      host.floodLog.error('work given to waitUntil failed', { err, actor: actor.name, key: this.key });
+      const fields = { err, actor: actor.name, key: this.key };
+      host.floodLog.error('actor.background_failed', fields, 'work given to waitUntil failed');
       ended();
     });
   }
@@ -322,7 +323,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     else if (this.#phase !== 'gone') {
       const blocker = behind(this.blocker, host.clock);
       host.floodLog.error(
-        'an actor did not become idle in time',
+        'actor.not_idle',
         { actor: actor.name, key: this.key },
         `${this.#name} did not become idle in time${blocker}`,
       );

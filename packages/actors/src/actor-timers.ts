@@ -122,7 +122,7 @@ class TimerJob implements Job {
     const { host, actor } = home;
     host.metrics.panicked(actor.name);
     host.floodLog.error(
-      'a timer failed',
+      'actor.timer_failed',
       { err, actor: actor.name, key },
       `a timer of ${actorName(actor.name, key)} failed`,
     );

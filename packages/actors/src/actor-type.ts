@@ -82,7 +82,7 @@ export class ActorType implements ActorTypeScope {
         const timers = this.#timersLost;
         this.#timersLost = 0;
         const message = `${timers} timers set by ctx.after did not run: their actors of type ${actor.name} left memory`;
-        host.logger.warn({ actor: actor.name, timers }, message);
+        host.logger.warn({ event: 'actor.timers_lost', actor: actor.name, timers }, message);
       });
     }
     this.#timersLost += count;

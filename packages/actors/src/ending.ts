@@ -35,10 +35,10 @@ export async function discarded(self: ActorCore, state: unknown, reason: Discard
   }
 }
 
-function report({ home, key }: ActorCore, err: unknown, what: string, reason: string): void {
+function report({ home, key }: ActorCore, err: unknown, what: 'passivate' | 'discard', reason: string): void {
   const { host, actor } = home;
   host.floodLog.error(
-    `${what} failed`,
+    what === 'passivate' ? 'actor.passivate_failed' : 'actor.discard_failed',
     { err, actor: actor.name, key, reason },
     `${what} of ${actorName(actor.name, key)} (${reason}) failed`,
   );

@@ -91,7 +91,11 @@ export class NestedCaller implements Caller {
   #notSent(key: string, type: string, error: unknown): Promise<never> {
     const failed = Promise.reject<never>(error);
     failed.catch((err: unknown) => {
-      this.#self.home.host.floodLog.warn('a notify was not sent', { err, type, key });
+      this.#self.home.host.floodLog.warn(
+        'actor.notify_not_sent',
+        { err, type, key },
+        'a notify was not sent',
+      );
     });
     return failed;
   }

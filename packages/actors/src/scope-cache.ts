@@ -136,7 +136,7 @@ export class ScopeCache {
     const ended = Promise.resolve()
       .then(() => detached(() => handler.dispose?.()))
       .catch((err: unknown) => {
-        log.error({ err, scope }, 'disposing a handler failed');
+        log.error({ event: 'scope.dispose_failed', err, scope }, 'disposing a handler failed');
       })
       .then(() => {
         this.#disposing.delete(scope);
@@ -158,7 +158,10 @@ export class ScopeCache {
     });
     const [left] = [...this.#busy.values(), ...this.#disposing.values()];
     const counts = { inUse: this.#busy.size, disposing: this.#disposing.size };
-    left?.log.warn(counts, `closed before every handler ended, after ${closeGraceMs} ms`);
+    left?.log.warn(
+      { event: 'scope.not_closed', ...counts },
+      `closed before every handler ended, after ${closeGraceMs} ms`,
+    );
   }
 
   #reportEmpty(): void {

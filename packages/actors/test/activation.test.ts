@@ -570,7 +570,7 @@ describe('after a failure, the state', () => {
     expect(await node.ref(Cell, 'k').write('b')).toBe('b');
     expect(node.lines).toContainEqual({
       level: 'error',
-      fields: { err: error, actor: 'cell', key: 'k', reason: 'failed' },
+      fields: { event: 'actor.discard_failed', err: error, actor: 'cell', key: 'k', reason: 'failed' },
       message: 'discard of cell/k (failed) failed',
     });
   });

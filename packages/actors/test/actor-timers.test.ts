@@ -103,7 +103,7 @@ describe('a timer set by ctx.after()', () => {
     expect(node.lines.filter(({ level }) => level === 'warn')).toEqual([
       {
         level: 'warn',
-        fields: { actor: 'cell', timers: 5 },
+        fields: { event: 'actor.timers_lost', actor: 'cell', timers: 5 },
         message: '5 timers set by ctx.after did not run: their actors of type cell left memory',
       },
     ]);
@@ -267,7 +267,7 @@ describe('a timer', () => {
       expect(node.panicked).toEqual(['cell', 'cell', 'cell']);
       expect(node.lines[0]).toEqual({
         level: 'error',
-        fields: { err: error, actor: 'cell', key: 'k' },
+        fields: { event: 'actor.timer_failed', err: error, actor: 'cell', key: 'k' },
         message: 'a timer of cell/k failed',
       });
       expect(await node.ref(Cell, 'k').write('b')).toBe('b');

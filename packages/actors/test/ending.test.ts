@@ -360,7 +360,7 @@ describe('ctx.waitUntil()', () => {
     await node.settled();
     expect(node.lines).toContainEqual({
       level: 'error',
-      fields: { err: error, actor: 'cell', key: 'k' },
+      fields: { event: 'actor.background_failed', err: error, actor: 'cell', key: 'k' },
       message: 'work given to waitUntil failed',
     });
     expect(node.active.get('cell')).toBe(0);

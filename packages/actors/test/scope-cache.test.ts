@@ -199,7 +199,7 @@ describe('a message whose caller gives up while its instance is created', () => 
     creating[0]!.reject(err);
     await microtasks();
     expect(context.lines).toEqual([
-      { level: 'error', fields: { err }, message: 'creating a handler failed' },
+      { level: 'error', fields: { event: 'background.failed', err }, message: 'creating a handler failed' },
     ]);
   });
 });
@@ -383,7 +383,11 @@ describe('dispose', () => {
     expect(context.lines).toEqual([
       {
         level: 'error',
-        fields: { err: expect.objectContaining({ message: 'disk full' }), scope: 'a' },
+        fields: {
+          event: 'scope.dispose_failed',
+          err: expect.objectContaining({ message: 'disk full' }),
+          scope: 'a',
+        },
         message: 'disposing a handler failed',
       },
     ]);
@@ -492,7 +496,7 @@ describe('close', () => {
     expect(context.lines).toEqual([
       {
         level: 'warn',
-        fields: { inUse: 1, disposing: 0 },
+        fields: { event: 'scope.not_closed', inUse: 1, disposing: 0 },
         message: 'closed before every handler ended, after 70 ms',
       },
     ]);

@@ -54,7 +54,7 @@ export async function createApp<Actors extends readonly AnyActor[]>(
   } catch (error) {
     if (!ending.isSignalled) health.failed(error);
     await ending.closeRest().catch((err: unknown) => {
-      resolved.logger.error({ err }, 'closing what had been started failed');
+      resolved.logger.error({ event: 'app.close_failed', err }, 'closing what had been started failed');
     });
     throw error;
   }

@@ -64,7 +64,7 @@ export class Ending {
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     this.#signal ??= signal;
     this.close().catch((err: unknown) => {
-      this.#logger.error({ err, signal }, `closing the app on ${signal} failed`);
+      this.#logger.error({ event: 'app.close_failed', err, signal }, `closing the app on ${signal} failed`);
       process.exitCode = 1;
     });
   };

@@ -26,7 +26,10 @@ export async function untilOwned(node: Node, { timing, clock, logger }: UntilOwn
     const { id: nodeId, unowned } = node;
     if (unowned === 0) return;
     if (waitedMs >= 2 * (expiryMs + stableMs)) {
-      logger.warn({ nodeId, unowned }, `node ${nodeId} starts although ${unowned} shards have no owner`);
+      logger.warn(
+        { event: 'app.starts_unowned', nodeId, unowned },
+        `node ${nodeId} starts although ${unowned} shards have no owner`,
+      );
       return;
     }
     if (!isSaid && waitedMs >= 2 * stableMs) {
@@ -34,7 +37,7 @@ export async function untilOwned(node: Node, { timing, clock, logger }: UntilOwn
       const message =
         `node ${nodeId} waits for the owners of ${unowned} shards, up to ${expiryMs} ms: they have no record, or their ` +
         'owner has just died. provisionCluster({ numShards, isNew: true }) spares a new cluster this wait';
-      logger.warn({ nodeId, unowned }, message);
+      logger.warn({ event: 'app.waits_for_owners', nodeId, unowned }, message);
     }
     await pause(clock, LOOK_MS);
   }

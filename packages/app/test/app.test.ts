@@ -214,7 +214,7 @@ describe('a signal', () => {
     }
     expect(logger.lines).toContainEqual({
       level: 'error',
-      fields: { err: new Error('stuck'), signal: SIGNAL },
+      fields: { event: 'app.close_failed', err: new Error('stuck'), signal: SIGNAL },
       message: `closing the app on ${SIGNAL} failed`,
     });
   });
@@ -267,7 +267,7 @@ describe('a start that fails', () => {
     await expect(starting).rejects.toThrow('no permission');
     expect(logger.lines).toContainEqual({
       level: 'error',
-      fields: { err: new Error('cannot close') },
+      fields: { event: 'app.close_failed', err: new Error('cannot close') },
       message: 'closing what had been started failed',
     });
   });

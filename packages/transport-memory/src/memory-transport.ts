@@ -24,7 +24,7 @@ export function memoryTransport(options: MemoryTransportOptions = {}): Transport
     clock: bus.clock,
     floodLog: {
       // Throws an uncaught error, because no code here could handle it.
-      error(_kind, { err }: { err?: ClstrError }) {
+      error(_event, { err }: { err?: ClstrError }) {
         bus.clock.macrotask(() => {
           throw err!;
         });

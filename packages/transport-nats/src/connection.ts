@@ -329,8 +329,9 @@ export class Connection {
   #onBorrowedState(state: 'connected' | 'disconnected'): void {
     if (this.#state === state || this.#state === 'closed') return;
     const server = serverOf(this.nats);
-    if (state === 'connected') this.#logger.info({ server }, `${this.#label} is back, to ${server}`);
-    else this.#logger.warn({ server }, `${this.#label} to ${server} was lost`);
+    if (state === 'connected')
+      this.#logger.info({ event: 'connection.back', server }, `${this.#label} is back, to ${server}`);
+    else this.#logger.warn({ event: 'connection.lost', server }, `${this.#label} to ${server} was lost`);
     this.#become(state);
   }
 
@@ -354,7 +355,10 @@ export class Connection {
     try {
       call();
     } catch (err) {
-      this.#logger.error({ err }, 'a listener of the NATS connection threw');
+      this.#logger.error(
+        { event: 'connection.listener_threw', err },
+        'a listener of the NATS connection threw',
+      );
     }
   }
 }

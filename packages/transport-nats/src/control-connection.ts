@@ -103,7 +103,10 @@ export class ControlConnection {
         try {
           listener(value);
         } catch (err) {
-          this.#logger.error({ err, subject }, 'a listener of the membership store threw');
+          this.#logger.error(
+            { event: 'store.listener_threw', err, subject },
+            'a listener of the membership store threw',
+          );
         }
       };
     };

@@ -120,7 +120,10 @@ async function untilConnected(wait: Wait, connect: () => Promise<Transport>): Pr
       if (!isClstrError(error, 'CONNECT_FAILED') || leftMs <= 0) throw error;
       if (!isSaid) {
         const waitMs = Math.round(leftMs);
-        logger.warn({ err: error }, `no NATS server answers: the start waits for up to ${waitMs} ms`);
+        logger.warn(
+          { event: 'connection.awaited', err: error },
+          `no NATS server answers: the start waits for up to ${waitMs} ms`,
+        );
       }
       await pause(clock, Math.min(ROUND_PAUSE_MS, leftMs));
     }

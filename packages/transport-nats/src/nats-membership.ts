@@ -83,13 +83,13 @@ function storeOf({ control, bucket }: Omit<OpenBucket, 'found'>, options: Resolv
 function sayWeaknesses({ bucket: { stream }, found }: OpenBucket, logger: Logger): void {
   if (found?.isGuarded === false) {
     logger.warn(
-      { stream },
+      { event: 'store.rollups_allowed', stream },
       `${stream} can be emptied by one write: run provisionCluster, which forbids roll-ups`,
     );
   }
   if (found?.isRepublished === true) {
     logger.warn(
-      { stream },
+      { event: 'store.republished', stream },
       `${stream} republishes its records to other subjects: re-create it without republish`,
     );
   }

@@ -141,7 +141,10 @@ export class NatsStore implements ClusterStore {
       try {
         listener(isConnected);
       } catch (err) {
-        this.#options.logger.error({ err }, 'a listener of the membership store threw');
+        this.#options.logger.error(
+          { event: 'store.listener_threw', err },
+          'a listener of the membership store threw',
+        );
       }
     }
   }

@@ -88,7 +88,10 @@ export class NatsWatch implements Watch {
     try {
       tell();
     } catch (err) {
-      this.#options.logger.error({ err, pattern: this.#pattern }, 'a listener of the membership store threw');
+      this.#options.logger.error(
+        { event: 'store.listener_threw', err, pattern: this.#pattern },
+        'a listener of the membership store threw',
+      );
     }
   }
 }

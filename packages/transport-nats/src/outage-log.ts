@@ -40,13 +40,20 @@ export class OutageLog {
     const more = this.#silentLosses === 0 ? '' : ` (and ${this.#silentLosses} times before)`;
     this.#silentLosses = 0;
     const level = this.#isQuiet ? 'debug' : 'warn';
-    this.#logger[level]({ server, reason }, `${this.#label} to ${server} was lost: ${reason}${more}`);
+    this.#logger[level](
+      { event: 'connection.lost', server, reason },
+      `${this.#label} to ${server} was lost: ${reason}${more}`,
+    );
   }
 
   dialFailed(err: ClstrError): void {
     const kind = err.message.replaceAll(/\d+/g, '#');
     this.#failures.add(kind);
-    this.#rareLog.warn(kind, { err }, `${this.#label} is still down: ${err.message}`);
+    this.#rareLog.warn(
+      kind,
+      { event: 'connection.still_down', err },
+      `${this.#label} is still down: ${err.message}`,
+    );
   }
 
   back(server: string): void {
@@ -56,7 +63,7 @@ export class OutageLog {
     if (!this.#isLossLogged) return;
     const level = this.#isQuiet ? 'debug' : 'info';
     this.#logger[level](
-      { server, downMs, failures },
+      { event: 'connection.back', server, downMs, failures },
       `${this.#label} is back after ${downMs} ms, to ${server}`,
     );
   }

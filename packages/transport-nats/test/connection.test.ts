@@ -120,7 +120,7 @@ describe('listeners', () => {
     expect(states).toEqual(['disconnected', 'connected']);
     const message = 'a listener of the NATS connection threw';
     expect(logger.lines.filter(({ level }) => level === 'error')).toEqual(
-      Array(2).fill({ level: 'error', fields: { err }, message }),
+      Array(2).fill({ level: 'error', fields: { event: 'connection.listener_threw', err }, message }),
     );
   });
 

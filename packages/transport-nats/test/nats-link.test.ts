@@ -615,7 +615,7 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
     );
     await isThrown.promise;
     expect((await send(link).answer).error).toBeUndefined();
-    expect(logger.lines.map(({ fields }) => fields)).toEqual([{ err }]);
+    expect(logger.lines.map(({ fields }) => fields)).toEqual([{ event: 'client.reply_failed', err }]);
   });
 
   test('is served by a node of the same transport as well', async () => {

@@ -210,7 +210,9 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
     );
     peer.publish('clstr.shard.1', requestFrame({ type: 'Broken' }), { reply: '_INBOX.client.1' });
     await settle();
-    expect(logger.lines.map(({ fields }) => fields)).toEqual([{ err, subject: 'clstr.shard.1' }]);
+    expect(logger.lines.map(({ fields }) => fields)).toEqual([
+      { event: 'node.message_failed', err, subject: 'clstr.shard.1' },
+    ]);
   });
 
   describe('with replies larger than the server carries', () => {

@@ -52,7 +52,10 @@ describe.skipIf(!hasNatsServer())('a subscription that the server ends', () => {
       message: expect.stringContaining('clstr.shard.1') as string,
     });
     expect(logged).toContainEqual({
-      fields: { err: expect.objectContaining({ code: 'NO_PERMISSION' }) as unknown },
+      fields: {
+        event: 'node.subscription_ended',
+        err: expect.objectContaining({ code: 'NO_PERMISSION' }) as unknown,
+      },
       message: 'the NATS server ended the subscription to clstr.shard.1',
     });
     await denied.close();

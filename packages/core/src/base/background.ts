@@ -3,6 +3,6 @@ import type { Logger } from './logger.ts';
 
 export function inBackground(work: Promise<unknown>, what: string, logger: Logger): void {
   work.catch((error: unknown) => {
-    logger.error({ err: error }, `${what} failed`);
+    logger.error({ event: 'background.failed', err: error }, `${what} failed`);
   });
 }

@@ -18,18 +18,18 @@ export class FloodLog {
     this.#clock = clock;
   }
 
-  /** `kind` is a fixed text; the line with the count names it. Returns whether a line was written. */
-  warn(kind: string, fields: object, message: string = kind): boolean {
-    return this.#log('warn', kind, fields, message);
+  /** Lines with the same `event` count as one kind. Returns whether a line was written. */
+  warn(event: string, fields: object, message: string): boolean {
+    return this.#log('warn', event, fields, message);
   }
 
-  error(kind: string, fields: object, message: string = kind): boolean {
-    return this.#log('error', kind, fields, message);
+  error(event: string, fields: object, message: string): boolean {
+    return this.#log('error', event, fields, message);
   }
 
-  #log(level: 'warn' | 'error', name: string, fields: object, message: string): boolean {
-    let kind = this.#kinds.get(name);
-    if (kind === undefined) this.#kinds.set(name, (kind = { sinceMs: -Infinity, lines: 0, unsaid: 0 }));
+  #log(level: 'warn' | 'error', event: string, fields: object, message: string): boolean {
+    let kind = this.#kinds.get(event);
+    if (kind === undefined) this.#kinds.set(event, (kind = { sinceMs: -Infinity, lines: 0, unsaid: 0 }));
     const nowMs = this.#clock.monoMs();
     if (kind.unsaid === 0 && nowMs - kind.sinceMs >= SECOND_MS) {
       kind.sinceMs = nowMs;
@@ -37,19 +37,19 @@ export class FloodLog {
     }
     if (kind.lines < LINES_PER_SECOND) {
       kind.lines++;
-      this.#logger[level](fields, message);
+      this.#logger[level]({ event, ...fields }, message);
       return true;
     }
-    if (kind.unsaid++ === 0) this.#countLater(level, name, kind, nowMs);
+    if (kind.unsaid++ === 0) this.#countLater(level, event, kind, nowMs);
     return false;
   }
 
-  #countLater(level: 'warn' | 'error', name: string, kind: Kind, nowMs: number): void {
+  #countLater(level: 'warn' | 'error', event: string, kind: Kind, nowMs: number): void {
     this.#clock.timer(
       () => {
         const { unsaid } = kind;
         kind.unsaid = 0;
-        this.#logger[level]({ kind: name, times: unsaid }, `${name}: ${unsaid} more times in one second`);
+        this.#logger[level]({ event, times: unsaid }, `${event}: ${unsaid} more times in one second`);
       },
       Math.max(0, kind.sinceMs + SECOND_MS - nowMs),
     );

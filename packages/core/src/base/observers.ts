@@ -4,6 +4,7 @@ import type { Logger } from './logger.ts';
 import { silentLogger } from './logger.ts';
 import type { Metrics } from './metrics.ts';
 import { noMetrics } from './metrics.ts';
+import { redacted, redactedFields } from './redact.ts';
 import { methods, option } from './spec.ts';
 import type { Option } from './spec.ts';
 
@@ -26,12 +27,12 @@ export const loggerOption: Option<Logger> = option(
 /** Not safe yet: {@link safeMetrics} needs the logger, which is another option. */
 export const metricsOption: Option<Metrics> = methods(METRICS_METHODS, noMetrics);
 
-/** Writes one printable line per call, whatever keys, types and texts of peers the message quotes. */
+/** Writes one printable line per call, whatever keys, types and texts of peers the message quotes, without secrets. */
 export function safeLogger(logger: Logger): Logger {
   if (logger === silentLogger) return logger;
   const safe = (level: keyof Logger) => (fields: object, message?: string) => {
     try {
-      logger[level](fields, message === undefined ? undefined : printable(message));
+      logger[level](redactedFields(fields), message === undefined ? undefined : redacted(printable(message)));
     } catch {
       // There is nowhere left to report it.
     }
@@ -48,7 +49,7 @@ export function safeMetrics(metrics: Metrics, logger: Logger): Metrics {
       try {
         (metrics[name] as (...values: unknown[]) => void)(...values);
       } catch (err) {
-        logger.error({ err }, `metrics.${name}() threw`);
+        logger.error({ event: 'metrics.threw', err }, `metrics.${name}() threw`);
       }
     };
   }

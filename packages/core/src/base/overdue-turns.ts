@@ -100,7 +100,7 @@ export class OverdueTurns {
     const where = key === undefined ? `shard ${shard}` : `key ${describe(key)} (shard ${shard})`;
     const more = others === 0 ? '' : `; ${others} others are overdue as well`;
     this.#logger.warn(
-      { type, key, shard, ageMs, others },
+      { event: 'handler.overdue', type, key, shard, ageMs, others },
       `${describe(type)} for ${where} has not ended after ${ageMs} ms, and its time is over${more}`,
     );
   }

@@ -39,7 +39,7 @@ export class Notifies {
   failed({ key, shard, type }: Call, error: ClstrError): void {
     if (this.#onFailed === undefined) {
       this.#floodLog.warn(
-        'a notify was refused until its deadline',
+        'client.notify_refused',
         { shard, type, code: error.code },
         `a notify was refused until its deadline: ${error.message}`,
       );
@@ -63,7 +63,7 @@ export class Notifies {
     try {
       detached(this.#onFailed!, failure);
     } catch (err) {
-      this.#floodLog.error('onNotifyFailed threw', { err });
+      this.#floodLog.error('client.listener_threw', { err }, 'onNotifyFailed threw');
     }
   }
 }

@@ -68,7 +68,7 @@ export class RoutingClient implements Client {
     const link = transport.openLink({ clientId: randomSafeInteger(random) });
     link.onDuplicateReply = (shard, from) => {
       floodLog.warn(
-        'a shard was answered twice',
+        'client.answered_twice',
         { shard, nodeId: from?.nodeId },
         `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
       );
@@ -212,7 +212,8 @@ export class RoutingClient implements Client {
       this.#identity = { ...this.#identity, numShards: this.#shape.numShards };
       return;
     }
-    if (isNew) this.#options.logger.error({ details: misfit.details }, misfit.message);
+    if (isNew)
+      this.#options.logger.error({ event: 'client.misfit', details: misfit.details }, misfit.message);
     this.#shape.end(misfit);
     for (const call of this.#host.deadlines.items()) call.refuse(misfit);
   }

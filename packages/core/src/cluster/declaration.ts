@@ -82,7 +82,10 @@ export class Declaration {
     else if (!this.#isAway && this.#hasPeer((id) => ledger.isFit(id))) {
       this.#isAway = true;
       const shards = held();
-      logger.warn({ nodeId, shards }, `node ${nodeId} gives its ${shards} shards to reachable nodes`);
+      logger.warn(
+        { event: 'node.gives_shards_up', nodeId, shards },
+        `node ${nodeId} gives its ${shards} shards to reachable nodes`,
+      );
     }
     if (this.#declared === keyOf(this.#wanted)) return;
     inBackground(this.declare(this.#wanted), 'telling the cluster whether this node is reached', logger);

@@ -214,7 +214,7 @@ export class Incarnation {
     const left = ownership.shards();
     if (left.length > 0) {
       logger.error(
-        { nodeId, shards: left },
+        { event: 'node.hand_over_incomplete', nodeId, shards: left },
         `node ${nodeId} could not hand over ${left.length} shards within ${limitMs} ms; other nodes take them over`,
       );
     }

@@ -157,7 +157,7 @@ export async function claimNodeId(
 function sayThatItWaits({ nodeId, logger }: JoiningOptions, { inc, mayLiveMs }: Holder): void {
   const waitMs = Math.round(mayLiveMs);
   logger.warn(
-    { nodeId, inc, waitMs },
+    { event: 'node.waits_to_join', nodeId, inc, waitMs },
     `node ${nodeId} waits for up to ${waitMs} ms to join: another run with this id may still be alive`,
   );
 }

@@ -185,7 +185,7 @@ export class Member implements Shards {
         },
         onValid: () => this.#logRenewal(inc),
         onFenced: (reason) => {
-          logger.warn({ nodeId, inc, reason }, `node ${nodeId} was fenced: ${reason}`);
+          logger.warn({ event: 'node.fenced', nodeId, inc, reason }, `node ${nodeId} was fenced: ${reason}`);
           host.onEvent({ type: 'fenced', inc, reason });
           if (incarnation.hasJoined)
             inBackground(this.#rejoin(store, incarnation), 'joining the cluster again', logger);
@@ -205,7 +205,10 @@ export class Member implements Shards {
     this.#lastClusterId = incarnation.ledger.clusterId;
     this.#hasJoined = true;
     store.isAwaited = false;
-    logger.info({ nodeId, inc }, `node ${nodeId} joined its cluster${isFirst ? '' : ' again, as a new run'}`);
+    logger.info(
+      { event: 'node.joined', nodeId, inc },
+      `node ${nodeId} joined its cluster${isFirst ? '' : ' again, as a new run'}`,
+    );
     host.onEvent({ type: 'joined', inc });
   }
 
@@ -214,7 +217,7 @@ export class Member implements Shards {
     this.#expiredAtMs = clock.monoMs();
     const reason = this.#store?.trouble ?? 'no heartbeat was acknowledged in time';
     logger.warn(
-      { nodeId, inc, reason },
+      { event: 'node.lapsed', nodeId, inc, reason },
       `node ${nodeId} lapsed and admits nothing until a heartbeat is acknowledged: ${reason}`,
     );
   }
@@ -225,7 +228,7 @@ export class Member implements Shards {
     const withoutLeaseMs = Math.round(clock.monoMs() - this.#expiredAtMs);
     this.#expiredAtMs = undefined;
     logger.info(
-      { nodeId, inc, withoutLeaseMs },
+      { event: 'node.lease_renewed', nodeId, inc, withoutLeaseMs },
       `node ${nodeId} has a lease again after ${withoutLeaseMs} ms`,
     );
   }
@@ -241,7 +244,10 @@ export class Member implements Shards {
       } catch (err) {
         if (this.#hasEnded()) return;
         const code = isClstrError(err) ? err.code : undefined;
-        logger.error({ err, nodeId, code }, `node ${nodeId} could not join its cluster again`);
+        logger.error(
+          { event: 'node.rejoin_failed', err, nodeId, code },
+          `node ${nodeId} could not join its cluster again`,
+        );
         await pause(clock, REJOIN_PAUSE_MS);
       }
     }

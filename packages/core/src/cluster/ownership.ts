@@ -188,7 +188,10 @@ export class Ownership {
     try {
       await step();
     } catch (err) {
-      logger.error({ err, shard, nodeId }, `a step of shard ${shard} failed`);
+      logger.error(
+        { event: 'node.shard_step_failed', err, shard, nodeId },
+        `a step of shard ${shard} failed`,
+      );
     } finally {
       this.#busy.delete(shard);
     }

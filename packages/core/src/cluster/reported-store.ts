@@ -110,7 +110,12 @@ export class ReportedStore implements ClusterStore {
     if (refusal === undefined) this.#onSilence(doing);
     else {
       this.#onAnswer();
-      this.#say(kindOf(refusal, doing), refusal, `refuses to ${doing}: ${refusal.message}`);
+      const message = this.#noted(`refuses to ${doing}: ${refusal.message}`);
+      this.#rare.warn(
+        kindOf(refusal, doing),
+        { event: 'store.refuses', ...this.#options.fields, err: refusal },
+        message,
+      );
     }
   }
 
@@ -122,7 +127,8 @@ export class ReportedStore implements ClusterStore {
     const silentMs = Math.round(nowMs - this.#silentSinceMs);
     if (silentMs === 0 || (!this.isConnected && !this.isAwaited)) return;
     const state = this.isConnected ? 'does not answer' : 'is not connected';
-    this.#say(SILENCE, undefined, `${state}: it was asked to ${doing}`);
+    const message = this.#noted(`${state}: it was asked to ${doing}`);
+    this.#rare.warn(SILENCE, { event: 'store.silent', ...this.#options.fields }, message);
   }
 
   #onAnswer(): void {
@@ -131,33 +137,48 @@ export class ReportedStore implements ClusterStore {
     this.#silentSinceMs = undefined;
     if (this.#rare.over(SILENCE) === 0) return;
     const { who, fields, logger } = this.#options;
-    logger.info({ ...fields, silentMs }, `the membership store answers ${who} again after ${silentMs} ms`);
+    logger.info(
+      { event: 'store.answers', ...fields, silentMs },
+      `the membership store answers ${who} again after ${silentMs} ms`,
+    );
   }
 
   #onBrokenWatch(pattern: string, reason: ClstrError): void {
     const refusal = refusalOf(reason);
     if (refusal !== undefined) this.#onFailure(refusal, `watch ${pattern}`);
-    else this.#say(kindOf(reason, 'watch'), reason, `broke off the watch of ${pattern}: ${reason.message}`);
+    else {
+      const message = this.#noted(`broke off the watch of ${pattern}: ${reason.message}`);
+      this.#rare.warn(
+        kindOf(reason, 'watch'),
+        { event: 'store.watch_broken', ...this.#options.fields, err: reason },
+        message,
+      );
+    }
   }
 
-  #say(kind: string, err: ClstrError | undefined, what: string): void {
-    const { who, fields } = this.#options;
+  /** Keeps what is wrong, and returns the message that says it. */
+  #noted(what: string): string {
+    const { who } = this.#options;
     this.#trouble = `the membership store ${what}`;
-    const line = err === undefined ? fields : { ...fields, err };
-    if (this.isAwaited) this.#rare.warn(kind, line, `${who} waits for the membership store, which ${what}`);
-    else this.#rare.warn(kind, line, `the membership store of ${who} ${what}`);
+    return this.isAwaited
+      ? `${who} waits for the membership store, which ${what}`
+      : `the membership store of ${who} ${what}`;
   }
 
   #onConnection(isConnected: boolean): void {
     const { who, fields, clock, logger } = this.#options;
     if (!isConnected) {
-      const isSaid = this.#rare.warn(DOWN, fields, `${who} lost its connection to the membership store`);
+      const isSaid = this.#rare.warn(
+        DOWN,
+        { event: 'store.lost', ...fields },
+        `${who} lost its connection to the membership store`,
+      );
       this.#downSinceMs = isSaid ? clock.monoMs() : undefined;
     } else if (this.#downSinceMs !== undefined) {
       const downMs = Math.round(clock.monoMs() - this.#downSinceMs);
       this.#downSinceMs = undefined;
       logger.info(
-        { ...fields, downMs },
+        { event: 'store.back', ...fields, downMs },
         `${who} is connected to the membership store again after ${downMs} ms`,
       );
     }

@@ -71,6 +71,6 @@ export async function drainNode(
     if (await within(clock, closed, limitMs)) return;
     throw new ClstrError('HANDLER_TIMEOUT', `the handler did not close within ${limitMs} ms`);
   } catch (err) {
-    logger.error({ err, nodeId: id }, 'the handler failed to close');
+    logger.error({ event: 'handler.close_failed', err, nodeId: id }, 'the handler failed to close');
   }
 }

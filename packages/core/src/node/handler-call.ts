@@ -212,7 +212,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
   #logUndelivered({ code, message }: ClstrError): void {
     const { type, shard, key } = this.entry;
     const fields = { type, shard, key, code, nodeId: this.nodeId };
-    this.#host.floodLog.warn('the handler of a notify failed', fields, message);
+    this.#host.floodLog.warn('handler.notify_failed', fields, message);
   }
 
   #end(error?: ClstrError): void {
@@ -242,7 +242,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
     const why = cause instanceof Error ? cause.message : String(cause);
     const message = `the reply of ${describe(type)} cannot be encoded as ${codec.name}: ${why}`;
     const fields = { err: cause, type, shard, key, nodeId };
-    this.#host.floodLog.error('a reply cannot be encoded', fields, message);
+    this.#host.floodLog.error('handler.reply_not_encoded', fields, message);
     return forCaller(new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' }));
   }
 
@@ -262,7 +262,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
     const id = randomId(random, 10);
     const fields = { err: thrown, id, type, shard, key, nodeId };
     const message = `the handler of ${describe(type)} threw`;
-    const isLogged = this.#host.floodLog.error('a handler threw', fields, message);
+    const isLogged = this.#host.floodLog.error('handler.threw', fields, message);
     const where = isLogged ? `logged the error as ${id}` : 'has too many such errors to log each';
     return new ClstrError('INTERNAL', `the handler failed; node ${nodeId} ${where}`, {
       outcome: 'executed',

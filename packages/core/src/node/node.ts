@@ -253,7 +253,7 @@ class ShardNode implements Node {
     const { count } = this.#shards;
     this.#state = 'serving';
     metrics.shardsOwned(id, count);
-    logger.info({ nodeId: id, shards: count }, `node ${id} serves ${count} shards`);
+    logger.info({ event: 'node.serving', nodeId: id, shards: count }, `node ${id} serves ${count} shards`);
   }
 
   #onShardEvent(event: ShardEvent): void {
@@ -270,10 +270,17 @@ class ShardNode implements Node {
         void this.#dispatch.abortCalls(this.#fencedError('its lease is over'));
         break;
       default:
+        this.#logChange(event);
         metrics.shardsOwned(id, this.#shards.count);
         if (event.type === 'acquired' && this.#self !== undefined) this.#announcer.announceSoon(this.#self);
     }
     this.#emit(event);
+  }
+
+  #logChange({ shard, type: change }: Exclude<ShardEvent, { type: 'joined' | 'fenced' | 'lapsed' }>): void {
+    const { logger, id } = this.#options;
+    const fields = { event: 'node.shard_changed', nodeId: id, shard, change };
+    logger.debug(fields, `node ${id} has ${change} shard ${shard}`);
   }
 
   /** Begins a new incarnation of this node, with a direct address of its own. */
@@ -313,11 +320,14 @@ class ShardNode implements Node {
     const { logger, id } = this.#options;
     if (reach === 'lost') {
       this.#unreachable.resolve();
-      logger.warn({ nodeId: id, reason }, `node ${id} cannot be reached: ${reason}`);
+      logger.warn(
+        { event: 'node.unreachable', nodeId: id, reason },
+        `node ${id} cannot be reached: ${reason}`,
+      );
       this.#emit({ type: 'unreachable', reason });
     } else if (this.#unreachable.isResolved) {
       this.#unreachable = createDeferred();
-      logger.info({ nodeId: id }, `node ${id} is reached again`);
+      logger.info({ event: 'node.reachable', nodeId: id }, `node ${id} is reached again`);
       this.#emit({ type: 'reachable' });
     }
     this.#shards.onReach();
@@ -353,7 +363,10 @@ class ShardNode implements Node {
     try {
       await detached(work);
     } catch (err) {
-      this.#options.logger.error({ err, shard, nodeId: this.id }, `${what} failed`);
+      this.#options.logger.error(
+        { event: 'handler.shard_not_ended', err, shard, nodeId: this.id },
+        `${what} failed`,
+      );
     }
   }
 
@@ -366,7 +379,10 @@ class ShardNode implements Node {
       try {
         detached(listener, event);
       } catch (err) {
-        this.#options.logger.error({ err, event }, 'a listener of the node threw');
+        this.#options.logger.error(
+          { event: 'node.listener_threw', err, nodeEvent: event },
+          'a listener of the node threw',
+        );
       }
     }
   }
@@ -394,7 +410,7 @@ class ShardNode implements Node {
     });
     this.#state = 'closed';
     metrics.shardsOwned(id, 0);
-    logger.info({ nodeId: id }, `node ${id} is closed`);
+    logger.info({ event: 'node.closed', nodeId: id }, `node ${id} is closed`);
   }
 }
 

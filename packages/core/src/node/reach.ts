@@ -229,7 +229,7 @@ export class NodeReach {
     const message =
       `node ${nodeId} may not send to its own subjects, or receive the answers, so it cannot notice when messages stop reaching it: ` +
       'give its user the permissions of natsPermissions';
-    logger.warn({ err: error, nodeId }, message);
+    logger.warn({ event: 'node.probe_forbidden', err: error, nodeId }, message);
     inBackground(this.close(), 'ending the probes', logger);
     return true;
   }

@@ -134,7 +134,11 @@ export class NodeSubjects {
     const { nodeId, onRefused } = this.#options;
     const slot = slotOf(address);
     const kind = typeof slot === 'number' ? 'shard' : slot;
-    this.#rareLog.error(kind, { err, nodeId, address }, 'a subject cannot be served');
+    this.#rareLog.error(
+      kind,
+      { event: 'node.subject_refused', err, nodeId, address },
+      'a subject cannot be served',
+    );
     if (typeof slot === 'number' && this.#serving.has(slot)) onRefused(slot, err);
   }
 
@@ -146,7 +150,7 @@ export class NodeSubjects {
     try {
       await subscription?.close();
     } catch (err) {
-      logger.error({ err, nodeId }, 'a subscription failed to close');
+      logger.error({ event: 'node.subscription_not_closed', err, nodeId }, 'a subscription failed to close');
     }
   }
 }

@@ -97,7 +97,10 @@ class EngineTransport implements FramedTransport, Engine {
     this.#stopListening = bus.onDenied?.((subject, error) => {
       if (subject !== announcements || isReported) return;
       isReported = true;
-      this.logger.warn({ err: error }, 'new owners are not announced: clients find them more slowly');
+      this.logger.warn(
+        { event: 'node.announcing_denied', err: error },
+        'new owners are not announced: clients find them more slowly',
+      );
     });
   }
 
@@ -135,7 +138,7 @@ class EngineTransport implements FramedTransport, Engine {
       const direct = subjectOf(prefix, self);
       bus.open(direct).publish(announcementsOf(prefix), NO_BYTES, direct, 1);
     } catch (err) {
-      logger.warn({ err }, 'new owners cannot be announced');
+      logger.warn({ event: 'node.announcing_failed', err }, 'new owners cannot be announced');
     }
   }
 

@@ -137,13 +137,16 @@ export class Link implements ClientLink, WireHost {
     const { prefix, logger, floodLog } = this.engine;
     const reader = new NodeAddressReader(prefix);
     const onEnded = (err: unknown): void => {
-      logger.warn({ err }, 'this client cannot receive announcements: it finds new owners more slowly');
+      logger.warn(
+        { event: 'client.announcements_denied', err },
+        'this client cannot receive announcements: it finds new owners more slowly',
+      );
     };
     const onMessage = ({ reply }: BusMessage): void => {
       try {
         listener(reader.read(reply));
       } catch (err) {
-        floodLog.error('handling an announcement failed', { err });
+        floodLog.error('client.announcement_failed', { err }, 'handling an announcement failed');
       }
     };
     try {
@@ -289,7 +292,7 @@ export class Link implements ClientLink, WireHost {
         try {
           read(value);
         } catch (err) {
-          this.engine.floodLog.error('reading a reply failed', { err });
+          this.engine.floodLog.error('client.reply_failed', { err }, 'reading a reply failed');
         }
       };
     return this.port.subscribe(`${this.inbox}.*`, {
@@ -310,7 +313,10 @@ export class Link implements ClientLink, WireHost {
 
   #onDenied(error: ClstrError): void {
     this.#denied = error;
-    this.engine.logger.error({ err: error }, `the ${this.#label} server denies this client its replies`);
+    this.engine.logger.error(
+      { event: 'client.replies_denied', err: error },
+      `the ${this.#label} server denies this client its replies`,
+    );
     this.#batches.clear();
     this.#waiting.clear();
     this.#waitingBytes = 0;

@@ -78,7 +78,10 @@ export class ServedAddress implements Subscription {
     this.#refusal = error;
     if (!this.#isConfirmed || this.#closing !== undefined) return;
     const { bus, logger } = this.#engine;
-    logger.error({ err: error }, `the ${bus.label} server ended the subscription to ${this.subject}`);
+    logger.error(
+      { event: 'node.subscription_ended', err: error },
+      `the ${bus.label} server ended the subscription to ${this.subject}`,
+    );
     this.#end(error);
   }
 
@@ -92,7 +95,7 @@ export class ServedAddress implements Subscription {
       else this.#foreign(message, this);
     } catch (err) {
       // An error that escapes might end the read loop of the bus, and with it the connection.
-      floodLog.error('handling a message failed', { err, subject: this.subject });
+      floodLog.error('node.message_failed', { err, subject: this.subject }, 'handling a message failed');
     }
   }
 

@@ -8,7 +8,7 @@ test('reports work that fails, by its name', async () => {
   const work = Promise.reject(err);
   inBackground(work, 'cleaning up', { ...silentLogger, error });
   await work.catch(() => undefined);
-  expect(error).toHaveBeenCalledExactlyOnceWith({ err }, 'cleaning up failed');
+  expect(error).toHaveBeenCalledExactlyOnceWith({ event: 'background.failed', err }, 'cleaning up failed');
 });
 
 test('logs nothing about work that succeeds', async () => {

@@ -12,12 +12,12 @@ function create() {
 
 test('a flood is ten lines and a count, which comes although nothing follows', async () => {
   const { log, lines, logger, clock } = create();
-  const written = Array.from({ length: 70_000 }, (_, i) => log.error('a handler threw', { i }, `no ${i}`));
+  const written = Array.from({ length: 70_000 }, (_, i) => log.error('handler.threw', { i }, `no ${i}`));
   expect(lines()).toEqual(Array.from({ length: 10 }, (_, i) => `error: no ${i}`));
   expect(written.filter(Boolean)).toHaveLength(10);
   await clock.advance(1_000);
-  expect(lines().slice(10)).toEqual(['error: a handler threw: 69990 more times in one second']);
-  expect(logger.lines.at(-1)!.fields).toEqual({ kind: 'a handler threw', times: 69_990 });
+  expect(lines().slice(10)).toEqual(['error: handler.threw: 69990 more times in one second']);
+  expect(logger.lines.at(-1)!.fields).toEqual({ event: 'handler.threw', times: 69_990 });
   await clock.advance(60_000);
   expect(logger.lines).toHaveLength(11);
 });

@@ -775,7 +775,7 @@ describe('a notify', () => {
     expect(logger.lines).toEqual([
       {
         level: 'warn',
-        fields: { shard: 1, type: 'Poke', code: 'UNKNOWN_TYPE' },
+        fields: { event: 'client.notify_refused', shard: 1, type: 'Poke', code: 'UNKNOWN_TYPE' },
         message: 'a notify was refused until its deadline: what?',
       },
     ]);
@@ -792,7 +792,9 @@ describe('a notify', () => {
     });
     await Promise.all([client.notifyShard(1, 'Poke'), transport.last.left()]);
     transport.last.refuse(new ClstrError('UNKNOWN_TYPE', 'what?'));
-    expect(logger.lines).toEqual([{ level: 'error', fields: { err }, message: 'onNotifyFailed threw' }]);
+    expect(logger.lines).toEqual([
+      { level: 'error', fields: { event: 'client.listener_threw', err }, message: 'onNotifyFailed threw' },
+    ]);
   });
 
   test('is forgotten by the link at its deadline', async () => {
@@ -858,7 +860,7 @@ describe('a second reply', () => {
     for (let i = 0; i < 70_000; i++) transport.link!.onDuplicateReply!(3, undefined);
     await clock.advance(1_000);
     expect(logger.lines).toHaveLength(11);
-    expect(logger.lines[10]!.message).toBe('a shard was answered twice: 69990 more times in one second');
+    expect(logger.lines[10]!.message).toBe('client.answered_twice: 69990 more times in one second');
   });
 });
 

@@ -53,12 +53,12 @@ describe('a reported store', () => {
     expect(logger.lines).toEqual([
       {
         level: 'warn',
-        fields: { nodeId: 'a', err: FULL },
+        fields: { event: 'store.refuses', nodeId: 'a', err: FULL },
         message: 'the membership store of node a refuses to write h.0: the account is full',
       },
       {
         level: 'warn',
-        fields: { nodeId: 'a', err: FULL, times: 47 },
+        fields: { event: 'store.refuses', nodeId: 'a', err: FULL, times: 47 },
         message:
           'the membership store of node a refuses to write h.47: the account is full (47 times in 10 s)',
       },

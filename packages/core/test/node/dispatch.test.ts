@@ -516,7 +516,10 @@ describe('a notify', () => {
     expect(logger.lines).toEqual([
       {
         level: 'warn',
-        fields: { type: 'Get', shard: 1, key: undefined, code: 'ACTOR_ERROR', nodeId: 'n1' },
+        fields: {
+          event: 'handler.notify_failed',
+          ...{ type: 'Get', shard: 1, key: undefined, code: 'ACTOR_ERROR', nodeId: 'n1' },
+        },
         message: 'no',
       },
     ]);

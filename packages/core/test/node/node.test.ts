@@ -241,7 +241,11 @@ describe('start', () => {
     const { node } = await start({ metrics, logger });
     expect(metrics.calls).toEqual([['shardsOwned', 'n1', 2]]);
     expect(logger.lines).toEqual([
-      { level: 'info', fields: { nodeId: 'n1', shards: 2 }, message: 'node n1 serves 2 shards' },
+      {
+        level: 'info',
+        fields: { event: 'node.serving', nodeId: 'n1', shards: 2 },
+        message: 'node n1 serves 2 shards',
+      },
     ]);
     await node.close();
     expect(metrics.calls.slice(1)).toEqual([['shardsOwned', 'n1', 0]]);
@@ -475,7 +479,11 @@ describe('close', () => {
     expect(logger.lines).toContainEqual(
       expect.objectContaining({
         level: 'error',
-        fields: { err: expect.objectContaining({ code: 'HANDLER_TIMEOUT' }), nodeId: 'n1' },
+        fields: {
+          event: 'handler.close_failed',
+          err: expect.objectContaining({ code: 'HANDLER_TIMEOUT' }),
+          nodeId: 'n1',
+        },
       }),
     );
   });
@@ -525,7 +533,10 @@ describe('close', () => {
       ...{ state: 'closed', closes: 1, events: ['direct closed', 'direct closed'] },
     });
     expect(logger.lines).toContainEqual(
-      expect.objectContaining({ level: 'error', fields: { err, nodeId: 'n1' } }),
+      expect.objectContaining({
+        level: 'error',
+        fields: { event: 'node.subscription_not_closed', err, nodeId: 'n1' },
+      }),
     );
   });
 });
