@@ -38,7 +38,7 @@ export function beginTrace(
   try {
     span = tracing.startCall?.({ type, key, shard, isNotify, headers: given, isNested, cluster });
   } catch (err) {
-    floodLog.error('tracing.startCall() threw', { err });
+    floodLog.error('tracing.threw', { err }, 'tracing.startCall() threw');
   }
   if (span === undefined) return;
   call.trace = new CallTrace(span, floodLog);
@@ -47,7 +47,7 @@ export function beginTrace(
     const headers = span.headers === undefined ? given : copyHeaders(span.headers);
     call.headers = callChain === undefined ? headers : withCallChain(headers, callChain);
   } catch (err) {
-    floodLog.error('the headers of a span cannot be sent: its call keeps its own', { err });
+    floodLog.error('tracing.threw', { err }, 'the headers of a span cannot be sent: its call keeps its own');
   }
 }
 
@@ -73,7 +73,7 @@ export class CallTrace {
       try {
         this.#span.repeated?.(this.reason, this.#attempts);
       } catch (err) {
-        this.#floodLog.error('repeated() of a span threw', { err });
+        this.#floodLog.error('tracing.threw', { err }, 'repeated() of a span threw');
       }
     }
     this.reason = undefined;
@@ -85,7 +85,7 @@ export class CallTrace {
     try {
       this.#span.ended(error, { attempts: this.#attempts, nodeId, epoch: epoch === 0 ? undefined : epoch });
     } catch (err) {
-      this.#floodLog.error('ended() of a span threw', { err });
+      this.#floodLog.error('tracing.threw', { err }, 'ended() of a span threw');
     }
   }
 }

@@ -14,7 +14,7 @@ export function traceHandler(
   try {
     span = tracing.startHandler?.(message);
   } catch (err) {
-    log.error('tracing.startHandler() threw', { err });
+    log.error('tracing.threw', { err }, 'tracing.startHandler() threw');
   }
   return span === undefined ? undefined : new HandlerTrace(span, message.headers, log);
 }
@@ -35,7 +35,7 @@ export class HandlerTrace {
     try {
       this.#span.ended(error, waitedMs);
     } catch (err) {
-      this.#log.error('ended() of a span threw', { err });
+      this.#log.error('tracing.threw', { err }, 'ended() of a span threw');
     }
   }
 }
