@@ -2,13 +2,13 @@
 import ts from 'typescript';
 import { tablesOf } from './markdown.ts';
 
-export interface LogLine {
+interface LogLine {
   readonly event: string;
   readonly level: string;
   readonly fields: readonly string[];
 }
 
-export interface LogCall {
+interface LogCall {
   /** `path:line` of the call. */
   readonly place: string;
   /** Empty if the call names no event. */
@@ -58,7 +58,7 @@ const LOGGER = /(?:logger|log|rare)$/i;
 const PASSED_ON = /\/(?:flood-log|rare-log|late-logger|stderr-logger|contexts|nats-server)\.ts$/;
 
 /** All calls of a logger in the source files of packages. */
-export function logCallsOf(files: ReadonlyMap<string, string>): LogCall[] {
+function logCallsOf(files: ReadonlyMap<string, string>): LogCall[] {
   const calls: LogCall[] = [];
   for (const [path, text] of files) {
     if (PASSED_ON.test(path)) continue;
