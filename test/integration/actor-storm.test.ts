@@ -4,6 +4,7 @@
  */
 import { env } from 'node:process';
 import { actorHandler, defineActor, request } from '@clstr/actors';
+import type { WatchedActors, Metrics } from '@clstr/core';
 import { testCluster } from '@clstr/testing';
 import { expect, test } from 'vitest';
 import { heapAfterCollection } from './garbage.ts';
@@ -57,6 +58,7 @@ test(`${calls} calls over ${keys} keys through a cache of ${cacheSize} lose no u
   const Counter = defineActor('counter', { add: request<number, number>() });
   const counter = Counter.implement({
     setup: ({ key }) => {
+      mostActive = Math.max(mostActive, readings!.active().get('counter')!);
       if (alive.has(key)) broken.push(`${key} is alive twice`);
       alive.add(key);
       setups++;
@@ -70,12 +72,8 @@ test(`${calls} calls over ${keys} keys through a cache of ${cacheSize} lose no u
         if (!alive.delete(key)) broken.push(`${key} passivated twice`);
       }),
   });
-  const metrics = {
-    active: (_actor: string, count: number) => {
-      mostActive = Math.max(mostActive, count);
-    },
-    panicked: () => undefined,
-  };
+  let readings: WatchedActors | undefined;
+  const metrics: Metrics = { watchActors: (actors) => void (readings = actors) };
   const cluster = await testCluster({ nodes: 1, handler: actorHandler([counter], { cacheSize, metrics }) });
   const heapBefore = heapAfterCollection();
   const cpuBefore = process.cpuUsage();

@@ -76,8 +76,9 @@ describe.each(WIRES)('over %s', (wire) => {
       notifyEnded: broken,
       transportError: broken,
       handlerEnded: broken,
-      handlersActive: broken,
-      shardsOwned: broken,
+      nodeEvent: broken,
+      watchNode: broken,
+      watchTransport: broken,
     };
     const clock = fakeClock();
     const gate = deferred();

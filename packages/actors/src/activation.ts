@@ -24,6 +24,7 @@ import { OwnTurn } from './own-turn.ts';
 import type { Blocker } from './running-turns.ts';
 import { RunningTurns, behind } from './running-turns.ts';
 import { Setup } from './setup.ts';
+import { isPanic } from './tasks.ts';
 import { isThenable } from './thenable.ts';
 
 type Phase = 'new' | 'starting' | 'active' | 'stopping' | 'gone';
@@ -43,7 +44,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
   usedAtSweep: number;
   nextOfShard: Activation | undefined = undefined;
   previousOfShard: Activation | undefined = undefined;
-  readonly #mailbox = new Mailbox<Job>();
+  readonly #mailbox: Mailbox<Job>;
   #phase: Phase = 'new';
   #state: unknown = undefined;
   /** The mailbox is already being emptied, further up the stack or after a pause for others. */
@@ -73,6 +74,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.key = key;
     this.shard = shard;
     this.usedAtSweep = home.sweep;
+    this.#mailbox = new Mailbox(home.host.mailboxes);
   }
 
   /** Runs the message now or in its turn, and returns what its handler returns. Throws refusals. */
@@ -96,7 +98,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
       result = method.call(this.#state, request.payload, new MessageContext(this, request, context));
       if (isThenable(result)) return this.#running(result, isReadonly, request, context);
     } catch (error) {
-      this.failed(error);
+      this.#messageFailed(request, error);
       this.#ended(isReadonly);
       throw error;
     }
@@ -120,7 +122,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
       },
       (error: unknown) => {
         turns.ended(isReadonly, request);
-        this.failed(error);
+        this.#messageFailed(request, error);
         this.#ended(isReadonly);
         throw error;
       },
@@ -131,6 +133,11 @@ export class Activation implements ActorCore, OfShard<Activation> {
     if (this.usedAtSweep !== this.home.sweep) this.home.touch(this);
     this.#mailbox.ended(isReadonly);
     this.#pump();
+  }
+
+  #messageFailed({ type }: HandlerRequest, error: unknown): void {
+    if (isPanic(error)) this.home.host.metrics.panicked(type);
+    this.failed(error);
   }
 
   failed(error: unknown): void {
@@ -243,16 +250,24 @@ export class Activation implements ActorCore, OfShard<Activation> {
 
   waitUntil(work: Promise<unknown>): void {
     this.#background++;
+    const { host, actor } = this.home;
+    const beganMs = host.tasks.began();
     const ended = (): void => {
       this.#background--;
       this.#settle();
     };
-    Promise.resolve(work).then(ended, (err: unknown) => {
-      const { host, actor } = this.home;
-      const fields = { err, actor: actor.name, key: this.key };
-      host.floodLog.error('actor.background_failed', fields, 'work given to waitUntil failed');
-      ended();
-    });
+    Promise.resolve(work).then(
+      () => {
+        host.tasks.succeeded(beganMs);
+        ended();
+      },
+      (err: unknown) => {
+        host.tasks.failed(beganMs, err);
+        const fields = { err, actor: actor.name, key: this.key };
+        host.floodLog.error('actor.background_failed', fields, 'work given to waitUntil failed');
+        ended();
+      },
+    );
   }
 
   passivateSoon(): void {

@@ -1,14 +1,14 @@
 /** The interfaces between the parts of one actor in memory, and between them and their host. */
 import type { Clock, HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from '@clstr/core';
 import type { CallChain, OverdueTurns } from '@clstr/core/handler';
-import type { FloodLog } from '@clstr/core/internal';
+import type { FloodLog, SafeMetrics } from '@clstr/core/internal';
 import type { ErasedHandler, TimerHandler } from './actor-context.ts';
-import type { ActorMetrics } from './actor-metrics.ts';
 import type { Actor } from './implementation.ts';
-import type { Turn } from './mailbox.ts';
+import type { Mailboxes, Turn } from './mailbox.ts';
 import type { Caller } from './ref.ts';
 import type { Blocker } from './running-turns.ts';
 import type { SetupFailures } from './setup-failures.ts';
+import type { Tasks } from './tasks.ts';
 
 /** What all actors of one node share. */
 export interface NodeScope {
@@ -17,7 +17,9 @@ export interface NodeScope {
   readonly services: unknown;
   readonly client: Caller | undefined;
   readonly clock: Clock;
-  readonly metrics: ActorMetrics;
+  readonly metrics: SafeMetrics;
+  readonly mailboxes: Mailboxes;
+  readonly tasks: Tasks;
   readonly logger: Logger;
   /** The log for anything that each message may cause. */
   readonly floodLog: FloodLog;

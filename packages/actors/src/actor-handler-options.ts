@@ -1,5 +1,5 @@
 /** The options of `actorHandler`, checked once, and the scope that all its actors share. */
-import type { Clock, Logger } from '@clstr/core';
+import type { Clock, Logger, Metrics } from '@clstr/core';
 import { OverdueTurns } from '@clstr/core/handler';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import {
@@ -9,15 +9,16 @@ import {
   invalidOption,
   loggerOption,
   methods,
+  metricsOption,
   optional,
   resolve,
+  safeMetrics,
 } from '@clstr/core/internal';
 import type { NodeScope } from './actor-core.ts';
-import { noActorMetrics } from './actor-metrics.ts';
-import type { ActorMetrics } from './actor-metrics.ts';
 import { defaults } from './defaults.ts';
 import type { Actor } from './implementation.ts';
 import type { Caller } from './ref.ts';
+import { Tasks } from './tasks.ts';
 
 export interface ActorHandlerOptions<Services = unknown> {
   /** What the actors need, and get as `ctx.services`; required if they need anything. */
@@ -30,19 +31,22 @@ export interface ActorHandlerOptions<Services = unknown> {
   /** The client that `ctx.ref` calls through. It is borrowed: the handler does not close it. */
   client?: Caller | undefined;
   clock?: Clock | undefined;
-  metrics?: ActorMetrics | undefined;
+  /** One or several. */
+  metrics?: Metrics | readonly Metrics[] | undefined;
   logger?: Logger | undefined;
 }
 
 /** A V8 Map holds 2^24 entries, and 2 × cacheSize + 1 have to fit into one. */
 const MAX_CACHE_SIZE = 0x7f_ffff;
 
-export const actorHandlerSpec: Spec<Resolved<ActorHandlerOptions, 'client'>> = {
+export const actorHandlerSpec: Spec<
+  Resolved<ActorHandlerOptions, 'client', { metrics: readonly Metrics[] }>
+> = {
   cacheSize: integer(1, MAX_CACHE_SIZE, defaults.cacheSize),
   services: { check: checkServices, fallback: () => ({}) },
   client: optional(methods(['requestKey', 'notifyKey'])),
   clock: clockOption,
-  metrics: methods(['active', 'panicked'], noActorMetrics),
+  metrics: metricsOption,
   logger: loggerOption,
 };
 
@@ -53,7 +57,8 @@ export function resolveActorHandlerOptions(
 ): { host: NodeScope; cacheSize: number } {
   const owner = 'actorHandler';
   checkActors(owner, actors);
-  const { cacheSize, services, client, clock, metrics, logger } = resolve(owner, actorHandlerSpec, given);
+  const { cacheSize, services, client, clock, logger, ...rest } = resolve(owner, actorHandlerSpec, given);
+  const metrics = safeMetrics(rest.metrics, logger, clock);
   return {
     cacheSize,
     host: {
@@ -62,6 +67,8 @@ export function resolveActorHandlerOptions(
       client,
       clock,
       metrics,
+      mailboxes: { depth: 0 },
+      tasks: new Tasks(metrics, clock),
       logger,
       floodLog: new FloodLog(logger, clock),
       overdue: new OverdueTurns(clock, logger),

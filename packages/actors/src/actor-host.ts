@@ -7,6 +7,7 @@ import { bindMethods } from './actor-methods.ts';
 import { ActorType } from './actor-type.ts';
 import { draining, missingKey, unknownType } from './errors.ts';
 import type { Actor, AnyActor } from './implementation.ts';
+import { watchedActors } from './watched.ts';
 import type { OptionsArgument, ServicesOf } from './services.ts';
 
 export interface ActorHandler extends Handler {
@@ -32,7 +33,10 @@ export function actorHandler<Actors extends readonly AnyActor[]>(
   const { host, cacheSize } = resolveActorHandlerOptions(actors, options);
   const types = actors.map((actor) => new ActorType(host, actor, cacheSize));
   const methods = bindMethods(types);
+  const messageTypes = [...methods.keys()];
   let closing: Promise<unknown> | undefined;
+  let isClosed = false;
+  host.metrics.watchActors(watchedActors(host, types, messageTypes, () => isClosed));
 
   const handle = (request: HandlerRequest, context: HandlerContext): unknown => {
     const method = methods.get(request.type);
@@ -45,6 +49,7 @@ export function actorHandler<Actors extends readonly AnyActor[]>(
   const close = async (): Promise<void> => {
     closing ??= Promise.all(types.map((type) => type.close()));
     await closing;
+    isClosed = true;
     host.overdue.close();
   };
   const handOver = async (shard: number, refusal: ClstrError, limitMs: number): Promise<void> => {
@@ -56,7 +61,7 @@ export function actorHandler<Actors extends readonly AnyActor[]>(
   const overdue = (): readonly OverdueTurn[] => host.overdue.list();
   return Object.assign(handle, {
     hosts: actors.map(({ name }) => name),
-    types: [...methods.keys()],
+    types: messageTypes,
     ...{ close, handOver, drop, overdue, [Symbol.asyncDispose]: close },
   });
 }

@@ -67,6 +67,7 @@ class TimerJob implements Job {
   readonly #delayMs: number;
   readonly #handler: TimerHandler;
   #stopClock: (() => void) | undefined;
+  #beganMs = 0;
 
   constructor(self: ActorCore, timers: ActorTimers, kind: TimerKind, delayMs: number, handler: TimerHandler) {
     this.#self = self;
@@ -97,6 +98,7 @@ class TimerJob implements Job {
     }
     if (this.kind !== 'every') this.#timers.delete(this);
     this.#self.timerStarted();
+    this.#beganMs = this.#self.home.host.tasks.began();
     let result: unknown;
     try {
       result = detached(this.#handler, new LifeContext(this.#self, []));
@@ -104,10 +106,10 @@ class TimerJob implements Job {
       this.#failed(error);
       return;
     }
-    if (!isThenable(result)) this.#ended();
+    if (!isThenable(result)) this.#succeeded();
     else
       result.then(
-        () => this.#ended(),
+        () => this.#succeeded(),
         (error: unknown) => this.#failed(error),
       );
   }
@@ -116,11 +118,16 @@ class TimerJob implements Job {
     /* a timer has no caller */
   }
 
+  #succeeded(): void {
+    this.#self.home.host.tasks.succeeded(this.#beganMs);
+    this.#ended();
+  }
+
   /** A timer has no caller, so its failure is logged and counted; nothing else fails with it. */
   #failed(err: unknown): void {
     const { home, key } = this.#self;
     const { host, actor } = home;
-    host.metrics.panicked(actor.name);
+    host.tasks.failed(this.#beganMs, err);
     host.floodLog.error(
       'actor.timer_failed',
       { err, actor: actor.name, key },

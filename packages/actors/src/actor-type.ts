@@ -50,6 +50,11 @@ export class ActorType implements ActorTypeScope {
     this.#slices = new Slices(host.clock);
   }
 
+  /** How many actors are in memory. */
+  get size(): number {
+    return this.#activations.size;
+  }
+
   /** The methods under their wire names. */
   *methods(): Iterable<[string, BoundMethod]> {
     const { name, methods, handlers, use } = this.actor;
@@ -91,7 +96,6 @@ export class ActorType implements ActorTypeScope {
   remove(activation: Activation): void {
     this.#activations.delete(activation.key);
     this.#byShard.remove(activation.shard, activation);
-    this.#reportSize();
   }
 
   /** Ends all actors; the caller delivers no more messages. */
@@ -131,7 +135,6 @@ export class ActorType implements ActorTypeScope {
     const activation = new Activation(this, key, shard);
     this.#activations.set(key, activation);
     this.#byShard.add(shard, activation);
-    this.#reportSize();
     this.#cancelSweep ??= this.#armSweep();
     return activation;
   }
@@ -188,9 +191,5 @@ export class ActorType implements ActorTypeScope {
 
   #longestAgoFirst(): Iterable<Activation> {
     return this.#activations.rvalues() as Iterable<Activation>;
-  }
-
-  #reportSize(): void {
-    this.host.metrics.active(this.actor.name, this.#activations.size);
   }
 }

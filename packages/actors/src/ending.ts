@@ -12,10 +12,14 @@ export async function passivated(
   reason: PassivateReason,
 ): Promise<boolean> {
   const context = new EndContext(self, reason);
+  const { tasks } = self.home.host;
+  const beganMs = tasks.began();
   try {
     await context.within(() => passivate(state, context));
+    tasks.succeeded(beganMs);
     return true;
   } catch (err) {
+    tasks.failed(beganMs, err);
     report(self, err, 'passivate', reason);
     // If two runs of `passivate` saved at the same time, the older state could win.
     if (context.unfinished !== undefined) self.waitUntil(context.unfinished);
@@ -25,12 +29,16 @@ export async function passivated(
 
 /** Never rejects. */
 export async function discarded(self: ActorCore, state: unknown, reason: DiscardReason): Promise<void> {
-  const { discard } = self.home.actor;
+  const { actor, host } = self.home;
+  const { discard } = actor;
   if (discard === undefined) return;
   const context = new EndContext(self, reason);
+  const beganMs = host.tasks.began();
   try {
     await context.within(() => discard(state, context));
+    host.tasks.succeeded(beganMs);
   } catch (err) {
+    host.tasks.failed(beganMs, err);
     report(self, err, 'discard', reason);
   }
 }

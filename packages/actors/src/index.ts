@@ -33,5 +33,4 @@ export type { Needs } from './services.ts';
 export { actorHandler } from './actor-host.ts';
 export type { ActorHandler } from './actor-host.ts';
 export type { ActorHandlerOptions } from './actor-handler-options.ts';
-export type { ActorMetrics } from './actor-metrics.ts';
 export { defaults } from './defaults.ts';

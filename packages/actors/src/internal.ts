@@ -4,4 +4,3 @@ export type { AnyMethod } from './method.ts';
 export type { Referable } from './ref.ts';
 export type { AnyActor } from './implementation.ts';
 export type { GivenServices, OptionsArgument, ServicesOf } from './services.ts';
-export { noActorMetrics } from './actor-metrics.ts';

@@ -8,6 +8,12 @@ export interface Turn<T> {
   previous: T | undefined;
 }
 
+/** What all mailboxes of one node count together. */
+export interface Mailboxes {
+  /** How many turns wait. */
+  depth: number;
+}
+
 /**
  * A strict first-in, first-out queue: a reader never overtakes a waiting writer. It is a linked list, so that a turn
  * whose caller gives up leaves at once: in an array it would take minutes to find 100,000 turns that expire together.
@@ -18,8 +24,13 @@ export class Mailbox<T extends Turn<T>> {
   #first: T | undefined;
   #last: T | undefined;
   #size = 0;
+  readonly #all: Mailboxes;
   #readers = 0;
   #isWriting = false;
+
+  constructor(all: Mailboxes) {
+    this.#all = all;
+  }
 
   /** The turn that is next in the queue. */
   get first(): T | undefined {
@@ -47,6 +58,7 @@ export class Mailbox<T extends Turn<T>> {
     else this.#last.next = turn;
     this.#last = turn;
     this.#size++;
+    this.#all.depth++;
   }
 
   /** Removes and returns the next turn that may run now. */
@@ -69,6 +81,7 @@ export class Mailbox<T extends Turn<T>> {
     turn.previous = undefined;
     turn.isWaiting = false;
     this.#size--;
+    this.#all.depth--;
     return true;
   }
 

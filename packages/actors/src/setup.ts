@@ -18,6 +18,7 @@ export class Setup {
   readonly #onRefused: (job: Job, error: unknown) => void;
   #cancelPause: (() => void) | undefined;
   #isCalledOff = false;
+  #beganMs = 0;
 
   constructor(
     self: ActorCore,
@@ -47,10 +48,12 @@ export class Setup {
   }
 
   #run(): void {
+    const { actor, host } = this.#self.home;
     const context = new LifeContext(this.#self, this.#job.callChain, this.#job.headers);
+    this.#beganMs = host.tasks.began();
     let result: unknown;
     try {
-      result = detached(this.#self.home.actor.setup, context);
+      result = detached(actor.setup, context);
     } catch (error) {
       this.#failed(error, context);
       return;
@@ -65,6 +68,7 @@ export class Setup {
 
   /** A state is not valid for other callers if the first caller's chain made one of the calls in `setup` fail. */
   #done(state: unknown, { chainFailure }: LifeContext): void {
+    this.#self.home.host.tasks.succeeded(this.#beganMs);
     if (this.#isCalledOff || chainFailure !== undefined) void discarded(this.#self, state, 'failed');
     if (this.#isCalledOff) return;
     if (chainFailure !== undefined) {
@@ -77,6 +81,7 @@ export class Setup {
 
   /** Anyone may write a chain, so a failure due to a chain fails only the message that carried it. */
   #failed(error: unknown, { chainFailure }: LifeContext): void {
+    this.#self.home.host.tasks.failed(this.#beganMs, error);
     if (this.#isCalledOff) return;
     if (chainFailure !== undefined) {
       this.#refuse(chainFailure);

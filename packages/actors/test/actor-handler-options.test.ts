@@ -1,6 +1,5 @@
 import { systemClock } from '@clstr/core';
 import { actorHandler, defineActor, request } from '@clstr/actors';
-import { noActorMetrics } from '@clstr/actors/internal';
 import type { Actor, ActorHandlerOptions } from '@clstr/actors';
 import { expect, test, vi } from 'vitest';
 import { Cell, cell } from './cell.ts';
@@ -59,7 +58,13 @@ test.each<[name: string, value: unknown, message: RegExp]>([
     /clock must be an object with a method macrotask\(\)/,
   ],
   ['clock', null, /clock must be an object with a method monoMs\(\)/],
-  ['metrics', { active: () => 1 }, /metrics must be an object with a method panicked\(\)/],
+  [
+    'metrics',
+    { active: () => 1 },
+    /metrics must be an object with at least one of requestEnded\(\), .*, text\(\)/,
+  ],
+  ['metrics', { panicked: 5 }, /metrics.panicked must be a function, got 5/],
+  ['metrics', [{ taskEnded: () => 1 }, null], /metrics must be an object with at least one of/],
   ['logger', console.log, /logger must be an object with a method debug\(\)/],
   ['services', null, /services must be an object, got null/],
   ['services', 'db', /services must be an object, got "db"/],
@@ -85,9 +90,4 @@ test('needs no options: it has a clock, counts nothing and logs nothing', async 
   expect(script.context('x').services).toEqual({});
   timer.mockRestore();
   await handler.close();
-});
-
-test('without metrics nothing happens when there is something to count', () => {
-  expect(noActorMetrics.active('cell', 1)).toBeUndefined();
-  expect(noActorMetrics.panicked('cell')).toBeUndefined();
 });

@@ -1,6 +1,6 @@
 /** One node with actors on a memory bus, and a client, all on a clock that stands still until a test moves it. */
 import { createClient } from '@clstr/core';
-import type { Client, ClientOptions, Node, NodeOptions } from '@clstr/core';
+import type { WatchedActors, Client, ClientOptions, Node, NodeOptions } from '@clstr/core';
 import { actorHandler } from '@clstr/actors';
 import type { Actor, ActorHandler, ActorHandlerOptions, Methods, Ref } from '@clstr/actors';
 import type { Referable } from '@clstr/actors/internal';
@@ -22,9 +22,12 @@ export interface ActorNode {
   /** What the actor host logged, and what the node did. */
   readonly lines: readonly LogRecord[];
   readonly nodeLines: readonly LogRecord[];
-  /** How many actors of each type are in memory, and the types whose timers failed. */
+  /** What metrics read: how many actors of each type are in memory now, what waits, and what runs. */
   readonly active: ReadonlyMap<string, number>;
+  readonly readings: WatchedActors;
+  /** The types whose code threw, and the ends of what runs without a caller. */
   readonly panicked: readonly string[];
+  readonly tasks: [isSuccess: boolean, durationMs: number][];
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
   anotherClient(options?: Partial<ClientOptions>): Client;
   /** Resolves when everything that can happen without time passing has happened. */
@@ -41,8 +44,9 @@ export async function actorNode(
   const { node: nodeOptions, caller, ...handlerOptions } = options;
   const clock = fakeClock();
   const [log, nodeLog] = [recordLog(), recordLog()];
-  const active = new Map<string, number>();
+  let readings!: WatchedActors;
   const panicked: string[] = [];
+  const tasks: [boolean, number][] = [];
   // The cluster makes the client after the handlers that call through it.
   const client = {
     requestKey: ((...args) => cluster.client.requestKey(...args)) as Client['requestKey'],
@@ -54,8 +58,9 @@ export async function actorNode(
     ...handlerOptions,
     clock,
     metrics: {
-      active: (actor, count) => void active.set(actor, count),
-      panicked: (actor) => void panicked.push(actor),
+      watchActors: (actors) => void (readings = actors),
+      panicked: (type) => void panicked.push(type),
+      taskEnded: (...task) => void tasks.push(task),
     },
   });
   const cluster = await testCluster({
@@ -79,8 +84,12 @@ export async function actorNode(
     handler,
     lines: log.lines,
     nodeLines: nodeLog.lines,
-    active,
+    get active() {
+      return readings.active();
+    },
+    readings,
     panicked,
+    tasks,
     ref: (contract, key) => contract.ref(cluster.client, key),
     anotherClient: (more) =>
       createClient({ transport: cluster.transport, numShards: 4, clock, timeoutMs: 600_000, ...more }),

@@ -2,7 +2,7 @@ import { actorHandler } from '@clstr/actors';
 import type { ActorHandler } from '@clstr/actors';
 import { ClstrError } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
-import type { HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
+import type { WatchedActors, HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
 import { fakeClock } from '@clstr/testing';
 import type { FakeClock } from '@clstr/testing';
 import { processorGrowth } from '@clstr/testing/internal';
@@ -40,7 +40,7 @@ interface Sent {
 interface Host {
   readonly clock: FakeClock;
   readonly handler: ActorHandler;
-  readonly active: ReadonlyMap<string, number>;
+  readonly active: Pick<ReadonlyMap<string, number>, 'get'>;
   send(key: string, input: string, lease: FakeLease, more?: Partial<HandlerRequest>): Sent;
   settled(): Promise<void>;
 }
@@ -48,10 +48,10 @@ interface Host {
 /** The actors of one node, without the node. Key `a…` is in shard 1, others are in shard 2. */
 function host(script: CellScript): Host {
   const clock = fakeClock();
-  const active = new Map<string, number>();
+  let readings!: WatchedActors;
   const handler = actorHandler([script.actor], {
     clock,
-    metrics: { active: (actor, count) => void active.set(actor, count), panicked: () => undefined },
+    metrics: { watchActors: (actors) => void (readings = actors) },
   });
   const send: Host['send'] = (key, input, lease, more) => {
     const request: HandlerRequest = {
@@ -78,6 +78,7 @@ function host(script: CellScript): Host {
     };
     return { answer, refusals, abort };
   };
+  const active: Host['active'] = { get: (name) => readings.active().get(name) };
   return { clock, handler, active, send, settled: () => clock.advance(0) };
 }
 

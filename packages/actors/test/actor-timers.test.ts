@@ -264,7 +264,7 @@ describe('a timer', () => {
       await node.clock.advance(320);
       expect(ticks).toBe(3);
       expect(script.events.filter((event) => event === 'other')).toHaveLength(2);
-      expect(node.panicked).toEqual(['cell', 'cell', 'cell']);
+      expect(node.panicked).toEqual(['other', 'other', 'other']);
       expect(node.lines[0]).toEqual({
         level: 'error',
         fields: { event: 'actor.timer_failed', err: error, actor: 'cell', key: 'k' },

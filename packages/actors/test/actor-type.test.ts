@@ -33,8 +33,8 @@ describe('a type of actors', () => {
     await node.ref(Cell, 'b').write('x');
     expect(one.left).toEqual([]);
     expect([...node.active]).toEqual([
-      ['other', 1],
       ['cell', 1],
+      ['other', 1],
     ]);
   });
 

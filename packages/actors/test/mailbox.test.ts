@@ -20,7 +20,7 @@ const writer = (name: number): TestTurn => new TestTurn(name);
 const reader = (name: number): TestTurn => new TestTurn(name, true);
 
 function openMailbox(...turns: TestTurn[]): Mailbox<TestTurn> {
-  const mailbox = new Mailbox<TestTurn>();
+  const mailbox = new Mailbox<TestTurn>({ depth: 0 });
   mailbox.isOpen = true;
   for (const turn of turns) mailbox.push(turn);
   return mailbox;
@@ -37,6 +37,22 @@ function startAll(mailbox: Mailbox<TestTurn>): number[] {
 }
 
 describe('a mailbox', () => {
+  test('counts its waiting turns together with those of the others', () => {
+    const all = { depth: 0 };
+    const [one, two] = [new Mailbox<TestTurn>(all), new Mailbox<TestTurn>(all)];
+    const gone = writer(2);
+    for (const turn of [writer(1), gone, writer(3)]) one.push(turn);
+    two.push(writer(4));
+    expect(all.depth).toBe(4);
+    one.isOpen = true;
+    startAll(one);
+    one.remove(gone);
+    one.remove(gone);
+    expect(all.depth).toBe(2);
+    one.takeAll();
+    expect([all.depth, one.size, two.size]).toEqual([1, 0, 1]);
+  });
+
   test('gives turns out in the order they came, one at a time', () => {
     const mailbox = openMailbox(writer(1), writer(2));
     expect(startAll(mailbox)).toEqual([1]);
@@ -47,7 +63,7 @@ describe('a mailbox', () => {
   });
 
   test('is shut at first: turns wait, and none may run', () => {
-    const mailbox = new Mailbox<TestTurn>();
+    const mailbox = new Mailbox<TestTurn>({ depth: 0 });
     expect(mailbox.canRun(false)).toBe(false);
     mailbox.push(writer(1));
     expect(mailbox.next()).toBeUndefined();

@@ -11,6 +11,7 @@ import type { Health } from './health/health.ts';
 import { resolveAppOptions } from './options.ts';
 import type { AppOptions, ResolvedAppOptions } from './options.ts';
 import type { HostedService } from './hosted-services.ts';
+import { textOf } from './metrics-text.ts';
 import type { Seat } from './place.ts';
 import { untilOwned } from './until-owned.ts';
 
@@ -27,6 +28,12 @@ export interface App {
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
   /** What is wrong with the app, if anything. Also readable before it has started, by `onStarting`. */
   health(): Health;
+  /**
+   * The text of the first of the app's metrics that has one: what a page for Prometheus answers.
+   *
+   * @throws INVALID_OPTION if none has
+   */
+  metrics(): Promise<string>;
   /** Drains the nodes, then closes client and transport, even if one of these steps fails. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -85,6 +92,7 @@ async function startApp(options: ResolvedAppOptions, ending: Ending, appHealth: 
     const close = (): Promise<void> => ending.close();
     return {
       ...{ client, transport, health, close },
+      metrics: () => textOf(options.metrics),
       node: nodes[0]!,
       nodes,
       closed: ending.closed,

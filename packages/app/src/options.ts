@@ -1,7 +1,7 @@
 /** The options of an app, checked before anything is started; the rest is checked by the parts it belongs to. */
 import { constants } from 'node:os';
 import { defaults as actorDefaults } from '@clstr/actors';
-import type { Actor, ActorMetrics } from '@clstr/actors';
+import type { Actor } from '@clstr/actors';
 import { ClstrError, defaults as coreDefaults, shardsForNode, systemClock } from '@clstr/core';
 import type { Check, Option, Resolved, Spec } from '@clstr/core/internal';
 import {
@@ -94,9 +94,10 @@ export interface AppOptions<Services = unknown> {
   client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
   /** Further options of the node, as {@link NodeOptions} has them. */
   node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'membership' | 'handler'> | undefined;
-  /** For the client, the node and the actors, like the next option. */
+  /** For the client, the node and the actors, like the next two options. */
   clock?: Clock | undefined;
-  metrics?: (Metrics & ActorMetrics) | undefined;
+  /** One or several, such as `prometheusMetrics()` of `@clstr/prometheus`. */
+  metrics?: Metrics | readonly Metrics[] | undefined;
   /** Observes single calls and messages, as spans; for the client and the nodes. */
   tracing?: Tracing | undefined;
   /**

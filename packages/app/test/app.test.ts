@@ -1,8 +1,6 @@
 import process from 'node:process';
-import type { Transport } from '@clstr/core';
+import type { Metrics, Transport } from '@clstr/core';
 import { shardFromString, shardsForNode } from '@clstr/core';
-import { noMetrics } from '@clstr/core/internal';
-import { noActorMetrics } from '@clstr/actors/internal';
 import { deferred, fakeClock } from '@clstr/testing';
 import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -47,12 +45,10 @@ describe('an app', () => {
   test('gives its options to its parts', async () => {
     const logger = recordLog();
     const seen: string[] = [];
-    const metrics = {
-      ...noMetrics,
-      ...noActorMetrics,
-      requestEnded: (type: string) => seen.push(`client ${type}`),
-      handlerEnded: (type: string) => seen.push(`node ${type}`),
-      active: (actor: string, count: number) => seen.push(`actors ${actor} ${count}`),
+    const metrics: Metrics = {
+      requestEnded: (type) => seen.push(`client ${type}`),
+      handlerEnded: (type) => seen.push(`node ${type}`),
+      watchActors: ({ types }) => seen.push(`actors ${types.join(', ')}`),
     };
     const tracing = {
       startCall: ({ type }: { type: string }) => void seen.push(`call ${type}`),
@@ -84,7 +80,7 @@ describe('an app', () => {
     expect(app.node.shards()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     expect(app.client.shardOf('a')).toBe(shardFromString('a', 8, 'a seed'));
     expect(seen.sort()).toEqual([
-      'actors greeter 1',
+      'actors greeter.greet, greeter.whereAreYou, greeter.askAnother, greeter.wait',
       'call greeter.whereAreYou',
       'client greeter.whereAreYou',
       'from the app',
@@ -94,6 +90,23 @@ describe('an app', () => {
     expect(logger.lines).toContainEqual(expect.objectContaining({ message: 'node a-node serves 8 shards' }));
     await app.ref(Greeter, 'b').whereAreYou();
     expect(greeter.ends).toEqual(['a: evicted']);
+  });
+
+  test('answers with the text of the first of its metrics that has one', async () => {
+    const started = (metrics: Metrics | readonly Metrics[] | undefined) =>
+      createApp({ transport: () => memoryTransport(), actors: [greeter.actor], metrics });
+    const silent: Metrics = { requestEnded: () => undefined };
+    await using app = await started([silent, { text: async () => 'one' }, { text: async () => 'two' }]);
+    expect(await app.metrics()).toBe('one');
+    await using single = await started({ text: async () => 'three' });
+    expect(await single.metrics()).toBe('three');
+    for (const metrics of [undefined, [], silent, [silent]]) {
+      await using other = await started(metrics);
+      await expect(other.metrics()).rejects.toMatchObject({
+        code: 'INVALID_OPTION',
+        message: expect.stringContaining('prometheusMetrics()'),
+      });
+    }
   });
 
   test('lets a call of an actor to another one find it', async () => {

@@ -11,7 +11,8 @@ export type {
   Routing,
 } from './client/options.ts';
 export { createNode } from './node/node.ts';
-export type { Node, NodeEvent, NodeState } from './node/node.ts';
+export type { Node, NodeEvent } from './node/node.ts';
+export type { NodeState } from './base/node-state.ts';
 export type { NodeReadings } from './node/readings.ts';
 export type { Reach } from './cluster/shards.ts';
 export type { DrainOptions, NodeOptions } from './node/options.ts';
@@ -36,5 +37,6 @@ export { systemClock } from './base/clock.ts';
 export type { Clock } from './base/clock.ts';
 export type { Random } from './base/random.ts';
 export type { Logger } from './base/logger.ts';
-export type { Metrics, TransportErrorKind } from './base/metrics.ts';
+export type { Metrics, NodeEventType, TransportErrorKind } from './base/metrics.ts';
+export type { WatchedActors, WatchedNode, WatchedTransport } from './base/watched.ts';
 export type { CallEnd, CallSpan, HandlerSpan, TracedCall, TracedMessage, Tracing } from './wire/tracing.ts';

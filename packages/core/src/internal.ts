@@ -50,4 +50,7 @@ export { FloodLog } from './base/flood-log.ts';
 export { createRareLog } from './base/rare-log.ts';
 export type { RareLog } from './base/rare-log.ts';
 export { noMetrics } from './base/metrics.ts';
+export type { SafeMetrics } from './base/metrics.ts';
+export { metricsOption, safeMetrics } from './base/safe-metrics.ts';
+export { countBatch } from './wire/stats.ts';
 export { noTracing } from './wire/tracing.ts';

@@ -1,25 +1,25 @@
 /** Metrics that keep what they are told. */
-import type { Metrics } from '../src/base/metrics.ts';
+import type { WatchedNode } from '../src/base/watched.ts';
+import { noMetrics } from '../src/base/metrics.ts';
+import type { SafeMetrics } from '../src/base/metrics.ts';
 
-/** Each call as `[method, ...arguments]`. */
-export interface RecordedMetrics extends Metrics {
+export interface RecordedMetrics extends SafeMetrics {
+  /** Each event as `[method, ...arguments]`. */
   readonly calls: unknown[][];
+  /** What they may read, in the order given. */
+  readonly nodes: WatchedNode[];
 }
 
 export function recordMetrics(): RecordedMetrics {
   const calls: unknown[][] = [];
-  const keep =
-    (name: keyof Metrics) =>
-    (...args: unknown[]): void => {
-      calls.push([name, ...args]);
-    };
+  const nodes: WatchedNode[] = [];
+  const keep = (name: string) => [name, (...args: unknown[]) => void calls.push([name, ...args])] as const;
+  const events = Object.keys(noMetrics).filter((name) => !name.startsWith('watch'));
   return {
+    ...noMetrics,
+    ...(Object.fromEntries(events.map(keep)) as Partial<SafeMetrics>),
+    watchNode: (node) => nodes.push(node),
     calls,
-    requestEnded: keep('requestEnded'),
-    notifyEnded: keep('notifyEnded'),
-    transportError: keep('transportError'),
-    handlerEnded: keep('handlerEnded'),
-    handlersActive: keep('handlersActive'),
-    shardsOwned: keep('shardsOwned'),
+    nodes,
   };
 }

@@ -42,6 +42,34 @@ describe('the options of memoryTransport', () => {
   });
 });
 
+describe('the readings of a transport', () => {
+  test('count what left in batches, both ways, for all its services together, and keep the counts when it is closed', async () => {
+    const transport = memoryTransport();
+    await transport.serve(
+      { shard: 1 },
+      receiver(() => 'a'),
+      SELF,
+    );
+    const view = transport.service('orders');
+    const readings = transport.readings!;
+    expect(view.readings).toBe(readings);
+    expect(readings).toMatchObject({ name: 'memory', state: 'connected', batches: 0 });
+    const link = transport.openLink({ clientId: 1 });
+    const effects = [1, 2, 3].map((attempt) => send(link, { attempt }));
+    await settle();
+    expect(effects).toEqual(effects.map(() => ['sent', 'reply: a']));
+    expect([readings.batches, readings.entries, readings.batchSizes.slice(0, 4)]).toEqual([
+      2,
+      6,
+      [0, 0, 2, 0],
+    ]);
+    await view.close();
+    expect(readings.state).toBe('connected');
+    await transport.close();
+    expect([readings.state, readings.batches]).toEqual(['closed', 2]);
+  });
+});
+
 describe('serving', () => {
   test('ends when its subscription closes, as often as it is closed', async () => {
     const transport = memoryTransport();

@@ -2,7 +2,7 @@
 import type { InboundEntry, ReplyPort, ReplyRoutes } from '@clstr/core/wire';
 import type { Failure } from '@clstr/core/handler';
 import { payloadTooLarge, shortError } from '@clstr/core/wire';
-import { describe } from '@clstr/core/internal';
+import { countBatch, describe } from '@clstr/core/internal';
 import type { CallerTime } from '@clstr/core/internal';
 import { encodeFailure, encodeReply } from './json-envelope.ts';
 
@@ -49,6 +49,7 @@ export class JsonReplyPort implements ReplyPort {
     }
     try {
       port.publish(this.#replyTo, bytes, undefined, 1);
+      countBatch(engine.stats, 1);
     } catch {
       engine.stats.lostReplies++;
     }

@@ -2,35 +2,41 @@
 import type { Clock } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
 import { noMetrics } from '../base/metrics.ts';
-import type { Metrics, TransportErrorKind } from '../base/metrics.ts';
+import type { SafeMetrics, TransportErrorKind } from '../base/metrics.ts';
 import { TypeLabels } from '../base/type-labels.ts';
 import type { Call } from './call.ts';
 
 export class CallMetrics {
-  readonly #metrics: Metrics;
+  readonly #metrics: SafeMetrics;
   readonly #clock: Clock;
   readonly #labels = new TypeLabels();
 
-  constructor(metrics: Metrics, clock: Clock) {
+  constructor(metrics: SafeMetrics, clock: Clock) {
     this.#metrics = metrics;
     this.#clock = clock;
   }
 
   notifyHandedOver({ type }: Call): void {
-    if (this.#metrics !== noMetrics) this.#metrics.notifyEnded(this.#labels.of(type, true), true);
+    if (this.#metrics !== noMetrics) this.#metrics.notifyEnded(this.#labels.of(type, false), true);
   }
 
   ended(call: Call, error: ClstrError | undefined): void {
     const metrics = this.#metrics;
     if (metrics === noMetrics) return;
-    const label = this.#labels.of(call.type, error?.code !== 'UNKNOWN_TYPE');
+    const nowMs = this.#clock.monoMs();
+    const label = this.#labels.of(call.type, isProofOfType(call, error, nowMs));
     if (!call.isNotify) {
-      const durationMs = this.#clock.monoMs() - call.deadlineMs + call.timeoutMs;
-      metrics.requestEnded(label, error === undefined, durationMs);
+      metrics.requestEnded(label, error === undefined, nowMs - call.deadlineMs + call.timeoutMs);
     } else if (error !== undefined) metrics.notifyEnded(label, false);
     const kind = error === undefined ? undefined : TRANSPORT_ERROR_KINDS.get(error.code);
     if (kind !== undefined) metrics.transportError(kind);
   }
+}
+
+/** Nobody answers a notify: only a refusal until its deadline would show that no node knows its type. */
+function isProofOfType(call: Call, error: ClstrError | undefined, nowMs: number): boolean {
+  if (error !== undefined) return error.outcome === 'executed';
+  return !call.isNotify || nowMs >= call.deadlineMs;
 }
 
 const TRANSPORT_ERROR_KINDS: ReadonlyMap<string, TransportErrorKind> = new Map<string, TransportErrorKind>([

@@ -10,7 +10,7 @@ import type { Headers } from '../wire/envelope.ts';
 import { aborted, afterEarlierAttempts, isStronger, subject } from './call-errors.ts';
 import { describeNoOwner } from './unowned-shards.ts';
 import { ClstrError } from '../base/errors.ts';
-import type { Outcome } from '../base/errors.ts';
+import type { ErrorCode, Outcome } from '../base/errors.ts';
 import type { Abortable } from '../base/abort-listeners.ts';
 import { listenForAbort, stopListening } from '../base/abort-listeners.ts';
 import { Deadline } from '../base/deadline-wheel.ts';
@@ -29,6 +29,8 @@ export interface CallHost extends CallTracing {
   delivery: Delivery;
   readonly stacks: CallerStacks;
   nextAttempt(): number;
+  /** The call is sent again, for this reason. */
+  onRepeat(reason: ErrorCode): void;
   onEnd(call: Call, error: ClstrError | undefined): void;
   /** A notify left for the first time: a node can refuse it until its deadline. */
   onNotifyHandedOver(call: Call): void;
@@ -59,6 +61,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   wasHandedOver = false;
   /** Why the last attempt that left was refused, until another one leaves. */
   #refusal: ClstrError | undefined;
+  /** Why the attempt before the next one failed. */
+  #failure: ErrorCode | undefined;
   repeats = 0;
   trace: CallTrace | undefined = undefined;
   /** The address of the last attempt; before that of the first, found once per call. */
@@ -135,6 +139,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.to = to;
     if (!isNodeAddress(to)) this.epoch = routes.epochOf(this.shard);
     this.attempt = nextAttempt();
+    if (this.#failure !== undefined) this.#host.onRepeat(this.#failure);
     this.trace?.sending();
     link.send(to, this, this);
   }
@@ -154,6 +159,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     // A late answer to the old attempt must not count for the new one.
     this.#host.link.cancel(this.attempt);
     this.attempt = 0;
+    this.#failure = 'MOVED';
     this.#gaveUpAttempt('unknown');
     return true;
   }
@@ -203,6 +209,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
 
   onError(error: ClstrError): void {
     if (this.isDone) return;
+    this.#failure = error.code;
     if (this.trace !== undefined) this.trace.reason = error;
     if (error.outcome === 'not-executed') {
       this.#isSent = false;

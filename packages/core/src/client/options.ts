@@ -3,12 +3,13 @@ import type { Clock } from '../base/clock.ts';
 import { clockOption } from '../base/clock.ts';
 import type { ClstrError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Metrics } from '../base/metrics.ts';
-import { loggerOption, metricsOption, safeMetrics } from '../base/observers.ts';
+import type { Metrics, SafeMetrics } from '../base/metrics.ts';
+import { loggerOption } from '../base/observers.ts';
 import { defaults } from '../base/defaults.ts';
 import { MAX_DELAY_MS, MAX_SHARDS, checkInteger, checkKnownOptions, invalidOption } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { randomOption } from '../base/random.ts';
+import { metricsOption, safeMetrics } from '../base/safe-metrics.ts';
 import type { Resolved, Spec } from '../base/spec.ts';
 import {
   callback,
@@ -74,7 +75,8 @@ export interface ClientOptions {
   onNotifyFailed?: ((failure: NotifyFailure) => void) | undefined;
   clock?: Clock | undefined;
   random?: Random | undefined;
-  metrics?: Metrics | undefined;
+  /** One or several. */
+  metrics?: Metrics | readonly Metrics[] | undefined;
   /** Observes single calls, as spans. */
   tracing?: Tracing | undefined;
   logger?: Logger | undefined;
@@ -121,12 +123,13 @@ export type ClientInterceptor = (
   next: (call: ClientCall) => Promise<unknown>,
 ) => Promise<unknown>;
 
-export interface ResolvedClientOptions extends Omit<ClientTable, 'numShards'> {
+export interface ResolvedClientOptions extends Omit<ClientTable, 'numShards' | 'metrics'> {
   /** Undefined if the nodes say it. */
   readonly numShards: number | undefined;
+  readonly metrics: SafeMetrics;
 }
 
-type ClientTable = Resolved<ClientOptions, 'headers' | 'onNotifyFailed'>;
+type ClientTable = Resolved<ClientOptions, 'headers' | 'onNotifyFailed', { metrics: readonly Metrics[] }>;
 
 export const clientSpec: Spec<ClientTable> = {
   transport: methods(['openLink', 'serve', 'onConnection']),
@@ -151,11 +154,11 @@ export const clientSpec: Spec<ClientTable> = {
 /** @throws INVALID_OPTION */
 export function resolveClientOptions(given: ClientOptions): ResolvedClientOptions {
   const options = resolve('createClient', clientSpec, given, checkAsking);
-  const { numShards, metrics, logger } = options;
+  const { numShards, metrics, logger, clock } = options;
   return Object.freeze({
     ...options,
     numShards: numShards === 'ask' ? undefined : numShards,
-    metrics: safeMetrics(metrics, logger),
+    metrics: safeMetrics(metrics, logger, clock),
   });
 }
 

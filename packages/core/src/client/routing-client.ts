@@ -64,6 +64,7 @@ export class RoutingClient implements Client {
     this.#notifies = new Notifies(options.onNotifyFailed, floodLog);
     this.#metrics = new CallMetrics(options.metrics, clock);
     this.#identity = identityOf(options, transport.cluster);
+    if (transport.readings !== undefined) options.metrics.watchTransport(transport.readings);
     const shape = (this.#shape = new Shape(options));
     const link = transport.openLink({ clientId: randomSafeInteger(random) });
     link.onDuplicateReply = (shard, from) => {
@@ -111,6 +112,7 @@ export class RoutingClient implements Client {
       cluster: transport.cluster,
       floodLog,
       nextAttempt,
+      onRepeat: options.metrics.callRepeated,
       onEnd: (call, error) => {
         this.#onEnd(call, error);
       },

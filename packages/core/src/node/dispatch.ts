@@ -20,7 +20,7 @@ import {
   copyHeaders,
 } from '../wire/envelope.ts';
 import { ClstrError } from '../base/errors.ts';
-import type { Failure, Refusal } from '../base/errors.ts';
+import type { ErrorCode, Failure, Refusal } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
 import { Admission } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
@@ -36,7 +36,7 @@ import { DeadlineWheel } from '../base/deadline-wheel.ts';
 import { OverdueTurns } from '../base/overdue-turns.ts';
 import { ByShard } from '../base/by-shard.ts';
 import { Slices } from '../base/slices.ts';
-import type { Metrics } from '../base/metrics.ts';
+import type { SafeMetrics } from '../base/metrics.ts';
 import { noMetrics } from '../base/metrics.ts';
 import { Questions } from './questions.ts';
 import { NOWHERE, heldBytes } from '../wire/transport.ts';
@@ -48,7 +48,7 @@ export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions {
   readonly identity: ClusterIdentity;
   /** The user's handler with all interceptors around it. */
   readonly handler: Handler;
-  readonly metrics: Metrics;
+  readonly metrics: SafeMetrics;
   readonly tracing: Tracing;
   readonly cluster: ClusterLocation | undefined;
   /** The types that the user's handler declares. */
@@ -152,8 +152,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     }
     const call = new HandlerCall(this, entry, port, nowMs);
     this.#admission.began(call.bytes);
-    const { metrics, nodeId, handler, tracing } = this.options;
-    if (metrics !== noMetrics) metrics.handlersActive(nodeId, this.inFlight);
+    const { handler, tracing } = this.options;
     if (tracing !== noTracing) this.#beginTrace(request, call);
     try {
       const result = detached(handler, request, call);
@@ -271,14 +270,17 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
         if (attempts.size === 0) this.#running.delete(clientId);
       }
     }
-    const { metrics, clock, nodeId } = this.options;
+    const { metrics, clock } = this.options;
     if (metrics !== noMetrics) {
-      metrics.handlersActive(nodeId, this.inFlight);
       const endedMs = clock.monoMs();
-      const beganMs = call.refusal === undefined ? call.beganMs : endedMs;
+      const { refusal, beganMs, startedMs } = call;
       const label = this.#labels.of(type, isSuccess);
-      metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - call.startedMs);
-      if (call.refusal === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
+      if (refusal === undefined) {
+        metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - startedMs);
+      } else {
+        metrics.handlerEnded(label, isSuccess, undefined, endedMs - startedMs);
+        this.#countRefusal(refusal);
+      }
     }
     if (this.inFlight === 0) this.#onIdle?.();
   }
@@ -315,8 +317,14 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   }
 
   #refuse(entry: InboundEntry, port: ReplyPort, error: Failure): void {
-    if (error.code === 'ENVELOPE_EXPIRED') this.options.metrics.transportError('ttl_expired');
+    this.#countRefusal(error.code);
     port.fail(entry, error);
+  }
+
+  #countRefusal(code: ErrorCode): void {
+    const { metrics } = this.options;
+    metrics.messageRefused(code);
+    if (code === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
   }
 
   #await(result: PromiseLike<unknown>, call: HandlerCall): void {

@@ -6,6 +6,7 @@ import type { Handler } from './handler.ts';
 import { detached } from '../base/async-context.ts';
 import { inBackground } from '../base/background.ts';
 import { everySettled } from '../base/every-settled.ts';
+import type { NodeState } from '../base/node-state.ts';
 import { createDeferred } from '../base/deferred.ts';
 import type { OverdueTurn } from '../base/overdue-turns.ts';
 import { Member } from '../cluster/member.ts';
@@ -26,15 +27,6 @@ import { staticShards } from './static-shards.ts';
 import { createKeyRouter } from '../placement/shard.ts';
 import type { Address, NodeAddress } from '../wire/transport.ts';
 import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
-
-/**
- * `serving`: the node admits messages for its shards, and they reach it. `lapsed`: its lease is over, and it admits
- * nothing until a heartbeat is acknowledged. `unreachable`: messages for all or some of its shards do not reach it; with
- * a membership it gives its shards to others, if there are any. `fenced`: the others declared this node dead, or its
- * cluster was lost; it is joining again.
- */
-export type NodeState =
-  'created' | 'starting' | 'serving' | 'lapsed' | 'unreachable' | 'fenced' | 'draining' | 'closed';
 
 /** An event of a node: about its reach, and in a dynamic cluster about its shards. */
 export type NodeEvent =
@@ -146,6 +138,9 @@ class ShardNode implements Node {
       onServed: (shard) => this.#reach.onServed(shard),
       onRefused: (shard, error) => this.#reach.onRefused(shard, error),
     });
+    const { readings } = transport;
+    options.metrics.watchNode(this);
+    if (readings !== undefined) options.metrics.watchTransport(readings);
   }
 
   get id(): string {
@@ -233,7 +228,7 @@ class ShardNode implements Node {
   }
 
   async #start(): Promise<void> {
-    const { metrics, logger, id } = this.#options;
+    const { logger, id } = this.#options;
     this.#state = 'starting';
     const host: NodeHost = {
       enter: (self, shards) => this.#enter(self, shards),
@@ -252,12 +247,10 @@ class ShardNode implements Node {
     if (this.state !== 'starting') return;
     const { count } = this.#shards;
     this.#state = 'serving';
-    metrics.shardsOwned(id, count);
     logger.info({ event: 'node.serving', nodeId: id, shards: count }, `node ${id} serves ${count} shards`);
   }
 
   #onShardEvent(event: ShardEvent): void {
-    const { metrics, id } = this.#options;
     const isEnding = this.#ending !== undefined;
     switch (event.type) {
       case 'joined':
@@ -271,7 +264,6 @@ class ShardNode implements Node {
         break;
       default:
         this.#logChange(event);
-        metrics.shardsOwned(id, this.#shards.count);
         if (event.type === 'acquired' && this.#self !== undefined) this.#announcer.announceSoon(this.#self);
     }
     this.#emit(event);
@@ -375,6 +367,7 @@ class ShardNode implements Node {
   }
 
   #emit(event: NodeEvent): void {
+    this.#options.metrics.nodeEvent(this.id, event.type);
     for (const listener of [...this.#events]) {
       try {
         detached(listener, event);
@@ -393,7 +386,7 @@ class ShardNode implements Node {
   }
 
   async #end(graceMs: number): Promise<void> {
-    const { metrics, logger, id } = this.#options;
+    const { logger, id } = this.#options;
     this.#state = 'draining';
     this.#announcer.close();
     inBackground(this.#reach.close(), 'ending the probes', logger);
@@ -409,7 +402,6 @@ class ShardNode implements Node {
       grace: this.#grace,
     });
     this.#state = 'closed';
-    metrics.shardsOwned(id, 0);
     logger.info({ event: 'node.closed', nodeId: id }, `node ${id} is closed`);
   }
 }

@@ -4,12 +4,13 @@ import { clockOption } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Metrics } from '../base/metrics.ts';
-import { loggerOption, metricsOption, safeMetrics } from '../base/observers.ts';
+import type { Metrics, SafeMetrics } from '../base/metrics.ts';
+import { loggerOption } from '../base/observers.ts';
 import { defaults } from '../base/defaults.ts';
 import { MAX_SHARDS, checkInteger, invalidOption } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { randomId, randomOption } from '../base/random.ts';
+import { metricsOption, safeMetrics } from '../base/safe-metrics.ts';
 import type { Resolved, Spec } from '../base/spec.ts';
 import {
   callback,
@@ -87,15 +88,19 @@ export interface NodeOptions {
   /** The same as the transport's, which stamps what arrives. */
   clock?: Clock | undefined;
   random?: Random | undefined;
-  metrics?: Metrics | undefined;
+  /** One or several. */
+  metrics?: Metrics | readonly Metrics[] | undefined;
   /** Observes single messages, as spans. */
   tracing?: Tracing | undefined;
   logger?: Logger | undefined;
 }
 
-type NodeTable = Resolved<NodeOptions, 'id' | 'shards' | 'membership'>;
+type NodeTable = Resolved<NodeOptions, 'id' | 'shards' | 'membership', { metrics: readonly Metrics[] }>;
 
-export interface ResolvedNodeOptions extends Omit<NodeTable, 'id' | 'shards' | 'identity' | 'newBucket'> {
+export interface ResolvedNodeOptions extends Omit<
+  NodeTable,
+  'id' | 'shards' | 'identity' | 'newBucket' | 'metrics'
+> {
   readonly id: string;
   /** The shards in a static cluster; undefined with a membership. */
   readonly shards: ReadonlySet<number> | undefined;
@@ -106,6 +111,7 @@ export interface ResolvedNodeOptions extends Omit<NodeTable, 'id' | 'shards' | '
   readonly identity: ClusterIdentity;
   /** What the node publishes in a dynamic cluster. */
   readonly traits: MemberTraits;
+  readonly metrics: SafeMetrics;
 }
 
 export const nodeSpec: Spec<NodeTable> = {
@@ -148,7 +154,7 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     trustsNewBucket: options.newBucket === 'trust',
     identity: identityOf(options, membership?.cluster ?? transport.cluster),
     traits: traitsOf(handler, codec.name, transport.cluster?.prefix),
-    metrics: safeMetrics(options.metrics, options.logger),
+    metrics: safeMetrics(options.metrics, options.logger, options.clock),
   });
 }
 

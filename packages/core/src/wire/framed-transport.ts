@@ -7,6 +7,7 @@ import { FloodLog } from '../base/flood-log.ts';
 import { LateLogger } from '../base/late-logger.ts';
 import type { Logger } from '../base/logger.ts';
 import { safeLogger } from '../base/observers.ts';
+import type { WatchedTransport } from '../base/watched.ts';
 import type { Bus } from './bus.ts';
 import type { Engine } from './engine.ts';
 import { FrameWire } from './frame-wire.ts';
@@ -15,7 +16,7 @@ import type { ClientWire, WireHost } from './link.ts';
 import { ReplyRoutes } from './reply-routes.ts';
 import { ServedAddress } from './served-address.ts';
 import type { ForeignReader } from './served-address.ts';
-import { createStats } from './stats.ts';
+import { createStats, watchedTransport } from './stats.ts';
 import type { TransportStats } from './stats.ts';
 import { DEFAULT_SERVICE, serviceLocation } from './service.ts';
 import { announcementsOf, subjectOf } from './subjects.ts';
@@ -43,8 +44,9 @@ export interface FramedTransportOptions extends Partial<Omit<Engine, 'bus' | 'pr
 }
 
 export interface FramedTransport extends Transport {
-  /** Counts of what was dropped so far. */
+  /** Counts of what was sent and dropped so far. */
   readonly stats: Readonly<TransportStats>;
+  readonly readings: WatchedTransport;
   settle(limitMs: number): Promise<void>;
   useLogger(logger: Logger): void;
 }
@@ -58,6 +60,7 @@ class EngineTransport implements FramedTransport, Engine {
   readonly name: string;
   readonly cluster: ClusterLocation | undefined;
   readonly stats: TransportStats;
+  readonly readings: WatchedTransport;
   readonly bus: Bus;
   readonly prefix: string;
   readonly defer: (work: () => void) => void;
@@ -85,6 +88,7 @@ class EngineTransport implements FramedTransport, Engine {
     this.stats = whole?.stats ?? createStats();
     this.defer = bus.defer?.bind(bus) ?? queueMicrotask;
     this.name = options.name;
+    this.readings = whole?.readings ?? watchedTransport(this, this.stats);
     this.cluster = options.cluster;
     this.clock = options.clock ?? systemClock;
     this.logger = options.logger ?? new LateLogger();

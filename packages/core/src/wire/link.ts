@@ -9,6 +9,7 @@ import type { BusMessage, BusPort, BusSubscription } from './bus.ts';
 import type { Engine } from './engine.ts';
 import { PendingAttempt, PendingTable } from './pending.ts';
 import { SlotTable } from './slot-table.ts';
+import { countBatch } from './stats.ts';
 import { NodeAddressReader, announcementsOf, describeSubject } from './subjects.ts';
 import { heldBytes } from './transport.ts';
 import type { Address, ClientLink, NodeAddress, OutboundEntry, ReplySink } from './transport.ts';
@@ -190,6 +191,7 @@ export class Link implements ClientLink, WireHost {
       for (const outgoing of entries) this.failed(outgoing, error as ClstrError);
       return;
     }
+    countBatch(this.engine.stats, entries.length);
     const batch: SentBatch = { id: token, subject, entries, open: entries.length };
     this.#batches.add(batch);
     for (const outgoing of entries) outgoing.batch = batch;

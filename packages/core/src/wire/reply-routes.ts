@@ -7,6 +7,7 @@ import { errorFromRecord, errorToRecord, shortError } from './error-record.ts';
 import { createFrameWriter } from './frame-writer.ts';
 import type { FrameWriter } from './frame-writer.ts';
 import type { Engine } from './engine.ts';
+import { countBatch } from './stats.ts';
 import { isInbox } from './subjects.ts';
 import type { InboundEntry, ReplyPort } from './transport.ts';
 import type { WaitingReplies } from './waiting-replies.ts';
@@ -201,6 +202,7 @@ export class ReplyRoute implements ReplyPort {
     const { engine, port, directSubject } = this.#routes;
     try {
       port.publish(this.#subject, writer.take(), directSubject, count);
+      countBatch(engine.stats, count);
     } catch {
       engine.stats.lostReplies += count;
     }

@@ -2,6 +2,7 @@
 import type { Headers } from './envelope.ts';
 import type { ClstrError, Failure } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import type { WatchedTransport } from '../base/watched.ts';
 import type { NodeAddress } from './address.ts';
 
 export type { NodeAddress } from './address.ts';
@@ -177,6 +178,8 @@ export interface Transport {
   /** Which cluster it leads to; undefined if the bus holds only one. */
   readonly cluster?: ClusterLocation | undefined;
   readonly state: ConnectionState;
+  /** For metrics; one object for all services on the connection. Absent if the transport counts nothing. */
+  readonly readings?: WatchedTransport | undefined;
   /** @throws TRANSPORT_CLOSED */
   openLink(options: LinkOptions): ClientLink;
   /**

@@ -55,7 +55,8 @@ describe('the options of createClient', () => {
     ['onNotifyFailed', 'log', 'a function, got "log"'],
     ['clock', { monoMs() {}, wallMs() {}, timer() {} }, 'macrotask'],
     ['random', Math.random, 'bytes'],
-    ['metrics', { requestEnded() {}, transportError() {} }, 'notifyEnded'],
+    ['metrics', { requestEnd() {}, transportErrors() {} }, 'at least one of requestEnded'],
+    ['metrics', [{ requestEnded() {} }, {}], 'at least one of requestEnded'],
     ['logger', { debug() {}, info() {}, warn() {} }, 'error'],
   ])('refuses the %s %o', (name, value, why) => {
     const options = { transport, [name]: value } as unknown as ClientOptions;
@@ -601,9 +602,10 @@ describe('metrics', () => {
     const notify = client.notifyKey('key', 'Poke', 1, { timeoutMs: 100 });
     transport.last.leave();
     await notify;
-    expect(metrics.calls).toEqual([['notifyEnded', 'Poke', true]]);
+    expect(metrics.calls).toEqual([['notifyEnded', 'other', true]]);
     await clock.advance(120);
     expect(metrics.calls).toHaveLength(1);
+    // No node has refused it as unknown, so that its type is a label from now on.
     const refused = endOf(client.notifyKey('key', 'Poke'));
     transport.last.fail(new ClstrError('PAYLOAD_TOO_LARGE', 'too large'));
     await refused;
@@ -619,9 +621,35 @@ describe('metrics', () => {
     transport.last.refuse(new ClstrError('UNKNOWN_TYPE', 'no'));
     await clock.advance(120);
     expect(metrics.calls).toEqual([
-      ['notifyEnded', 'Poke', true],
-      ['notifyEnded', 'Poke', false],
+      ['notifyEnded', 'other', true],
+      ['notifyEnded', 'other', false],
     ]);
+  });
+
+  test('name no type that no handler has run', async () => {
+    const metrics = recordMetrics();
+    const { client, transport, clock } = start({ metrics });
+    const call = endOf(client.requestKey('key', 'Get', 1, { timeoutMs: 100 }));
+    await clock.advance(200);
+    await call;
+    const failed = endOf(client.requestKey('key', 'Get'));
+    transport.last.refuse(new ClstrError('INTERNAL', 'it ran', { outcome: 'executed' }));
+    await failed;
+    const ended = metrics.calls.filter(([name]) => name === 'requestEnded');
+    expect(ended.map(([, type]) => type)).toEqual(['other', 'Get']);
+  });
+
+  test('name no type of a notify that a node refuses as unknown, however many there are', async () => {
+    const metrics = recordMetrics();
+    const { client, transport, clock } = start({ metrics, onNotifyFailed: () => undefined });
+    for (let i = 0; i < 300; i++) {
+      const notify = client.notifyKey('key', `made-up-${i}`, 1, { timeoutMs: 100 });
+      transport.last.leave();
+      await notify;
+      transport.last.refuse(new ClstrError('UNKNOWN_TYPE', 'no'));
+      await clock.advance(200);
+    }
+    expect(new Set(metrics.calls.map(([, type]) => type))).toEqual(new Set(['other']));
   });
 
   test('name no type that a node does not know, and no more than 256', async () => {
@@ -654,9 +682,22 @@ describe('metrics', () => {
     transport.last.fail(new ClstrError(code, 'failed'));
     expect(await call).toMatchObject({ code });
     expect(metrics.calls).toEqual([
-      ['requestEnded', 'Get', false, 0],
+      ['requestEnded', 'other', false, 0],
       ['transportError', kind],
     ]);
+  });
+
+  test('get the reason of each repeat, when the call is sent again', async () => {
+    const metrics = recordMetrics();
+    const { client, transport, clock } = start({ metrics, routing: 'static' });
+    const notify = client.notifyKey('key', 'Poke');
+    transport.last.leave();
+    await notify;
+    const repeats = (): unknown[][] => metrics.calls.filter(([name]) => name === 'callRepeated');
+    transport.last.refuse(new ClstrError('OVERLOADED', 'full'));
+    expect([repeats(), transport.sent.length]).toEqual([[], 1]);
+    await clock.advance(1_000);
+    expect([repeats(), transport.sent.length]).toEqual([[['callRepeated', 'OVERLOADED']], 2]);
   });
 
   test('count nothing for calls that were refused before they began', async () => {
@@ -975,7 +1016,7 @@ describe('close', () => {
     await Promise.all([client.notifyShard(1, 'Poke'), transport.last.left()]);
     await closing(client);
     expect(failures).toEqual([]);
-    expect(metrics.calls).toEqual([['notifyEnded', 'Poke', true]]);
+    expect(metrics.calls).toEqual([['notifyEnded', 'other', true]]);
     expect(transport.cancelled).toEqual([]);
   });
 

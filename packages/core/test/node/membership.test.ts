@@ -140,14 +140,16 @@ describe('a node with a membership', () => {
     expect(transport.served.map(({ address }) => Object.keys(address)[0])).toEqual(['nodeId', 'topology']);
   });
 
-  test('reports the shards it acquires, and counts them', async () => {
+  test('reports the shards it acquires, to metrics too', async () => {
     const { node, events, metrics } = await owning();
     expect([node.shards(), node.owns(0), node.owns(1), node.owns(2)]).toEqual([[0, 1], true, true, false]);
     expect(events.slice(1)).toEqual([
       { type: 'acquired', shard: 0, epoch: 1 },
       { type: 'acquired', shard: 1, epoch: 1 },
     ]);
-    expect(metrics.calls.filter(([name]) => name === 'shardsOwned').at(-1)).toEqual(['shardsOwned', 'n1', 2]);
+    expect(metrics.calls).toEqual(
+      ['joined', 'acquired', 'acquired'].map((type) => ['nodeEvent', 'n1', type]),
+    );
   });
 
   test('announces acquired shards once it serves them, in one message', async () => {

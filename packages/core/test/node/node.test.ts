@@ -85,7 +85,8 @@ describe('the options of createNode', () => {
     ['maxKeyBytes', 65_536, 'got 65536'],
     ['clock', { monoMs() {} }, 'wallMs'],
     ['random', {}, 'bytes'],
-    ['metrics', { handlerEnded() {}, transportError() {} }, 'an object with a method'],
+    ['metrics', { handlerEnd() {} }, 'at least one of requestEnded'],
+    ['metrics', null, 'at least one of requestEnded'],
     ['logger', console.log, 'an object with a method'],
   ])('refuses the %s %o', (name, value, why) => {
     const options = { transport, handler, shards: [], [name]: value } as unknown as NodeOptions;
@@ -159,7 +160,7 @@ describe('the options of createNode', () => {
     const broken = (): never => {
       throw new Error('broken');
     };
-    const metrics = { ...recordMetrics(), shardsOwned: broken, handlersActive: broken, handlerEnded: broken };
+    const metrics = { ...recordMetrics(), nodeEvent: broken, watchNode: broken, handlerEnded: broken };
     const logger = { debug: broken, info: broken, warn: broken, error: broken };
     const { node, receiver, port } = await start({ metrics, logger });
     receiver.onEntry(entryOf(), port);
@@ -236,10 +237,13 @@ describe('start', () => {
     expect(transport.served).toHaveLength(4);
   });
 
-  test('reports to metrics and logger how many shards it serves', async () => {
+  test('lets metrics read its state, and logs how many shards it serves', async () => {
     const [metrics, logger] = [recordMetrics(), recordLog()];
     const { node } = await start({ metrics, logger });
-    expect(metrics.calls).toEqual([['shardsOwned', 'n1', 2]]);
+    expect(metrics.calls).toEqual([]);
+    const [readings] = metrics.nodes;
+    expect(readings).toMatchObject({ id: 'n1', state: 'serving', inFlight: 0, unowned: 0 });
+    expect([readings!.shards().length, readings!.leaseMarginMs]).toEqual([2, undefined]);
     expect(logger.lines).toEqual([
       {
         level: 'info',
@@ -248,7 +252,7 @@ describe('start', () => {
       },
     ]);
     await node.close();
-    expect(metrics.calls.slice(1)).toEqual([['shardsOwned', 'n1', 0]]);
+    expect(readings!.state).toBe('closed');
     expect(logger.lines.at(-1)?.message).toBe('node n1 is closed');
   });
 
