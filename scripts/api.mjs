@@ -13,6 +13,7 @@ const DOORS = {
   'actors/src/index': '@clstr/actors',
   'actors/src/keyed': '@clstr/actors/keyed',
   'app/src/index': '@clstr/app',
+  'opentelemetry/src/index': '@clstr/opentelemetry',
   'transport-nats/src/index': '@clstr/transport-nats',
   'transport-memory/src/index': '@clstr/transport-memory',
   'testing/src/index': '@clstr/testing',

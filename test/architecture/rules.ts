@@ -28,6 +28,16 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     node: true,
     tests: ['transport-memory', 'transport-nats'],
   },
+  opentelemetry: {
+    siblings: ['core'],
+    libraries: ['@opentelemetry/api'],
+    node: false,
+    tests: [
+      ...['actors', 'app', 'transport-memory', 'transport-nats', '@opentelemetry/semantic-conventions'],
+      ...['@opentelemetry/sdk-trace-base', '@opentelemetry/context-async-hooks', '@opentelemetry/core'],
+      ...['@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/resources', 'opentelemetry-api-1.10'],
+    ],
+  },
   testing: { siblings: ['core', 'transport-memory', 'actors'], libraries: [], node: true },
   conformance: {
     siblings: ['core', 'testing'],

@@ -12,6 +12,7 @@ import type { Option } from '../../packages/core/src/base/spec.ts';
 import { clientSpec } from '../../packages/core/src/client/options.ts';
 import { drainSpec, nodeSpec } from '../../packages/core/src/node/options.ts';
 import { placementSpec } from '../../packages/core/src/placement/placement.ts';
+import { tracingSpec } from '../../packages/opentelemetry/src/options.ts';
 import { fencedStoreClientSpec } from '../../packages/testing/src/checkers/fenced-store-client.ts';
 import { fencedStoreServerSpec } from '../../packages/testing/src/checkers/fenced-store-server.ts';
 import { linearizableSpec } from '../../packages/testing/src/checkers/linearizable.ts';
@@ -78,6 +79,9 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
   app: [
     { name: 'createApp', spec: appSpec, options: 'AppOptions' },
     { name: 'stderrLogger', spec: stderrLoggerSpec, options: 'StderrLoggerOptions' },
+  ],
+  opentelemetry: [
+    { name: 'openTelemetryTracing', spec: tracingSpec, options: 'OpenTelemetryTracingOptions' },
   ],
   testing: [
     { name: 'testActor', spec: testActorSpec, options: 'TestActorOptions' },

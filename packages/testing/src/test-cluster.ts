@@ -65,7 +65,7 @@ export interface TestClusterOptions<Services = unknown> {
   policy?: NetworkPolicy | undefined;
   /** Further options of the client. */
   client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
-  /** Further options of every node. */
+  /** Further options of every node. Its `tracing` also observes the calls that actors make. */
   node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'membership' | 'handler'> | undefined;
 }
 
@@ -124,7 +124,7 @@ export async function testCluster<Actors extends readonly AnyActor[] = readonly 
   const ownership = (isDynamic ? dynamicOwnership : staticOwnership)({ ids, numShards, seed, clock, nodes });
   const { routing } = ownership;
   /** The client through which the actors call each other; it must outlive them. */
-  const inner = createClient({ ...shared, routing });
+  const inner = createClient({ ...shared, routing, tracing: more.node?.tracing });
   const handlerOf = more.createHandler ?? ((): Handler => toHandler(more, inner, clock));
   const client = createClient({ ...more.client, ...shared, routing });
   const start = async (id: string): Promise<Node> => {
