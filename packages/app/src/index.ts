@@ -11,5 +11,7 @@ export type { NodeHealth } from './health/node-health.ts';
 export type { EventLoopHealth } from './health/event-loop.ts';
 export { defaults } from './options.ts';
 export type { AppOptions } from './options.ts';
+export { diagnosticsTracing } from './diagnostics-tracing.ts';
+export type { CallDiagnostics, HandlerDiagnostics } from './diagnostics-tracing.ts';
 export { stderrLogger } from './stderr-logger.ts';
 export type { LogLevel, StderrLoggerOptions } from './stderr-logger.ts';

@@ -20,7 +20,7 @@ export function recordTracing(): RecordedTracing {
       calls.push(call);
       return {
         headers: { ...call.headers, traceparent: `call-${calls.length}` },
-        repeated: (reason, attempt) => void events.push(['repeated', reason?.code, attempt]),
+        repeated: (reason, attempt) => void events.push(['repeated', reason, attempt]),
         ended: (error, end: CallEnd) => void events.push(['call ended', error?.code, end]),
       };
     },

@@ -1,6 +1,6 @@
 /** The span of one call, with all its attempts. */
 import type { Span } from '@opentelemetry/api';
-import type { CallEnd, CallSpan, ClstrError, Headers } from '@clstr/core';
+import type { CallEnd, CallSpan, ClstrError, ErrorCode, Headers } from '@clstr/core';
 import {
   CLSTR_ATTEMPTS,
   CLSTR_EPOCH,
@@ -11,7 +11,6 @@ import {
   RETRY_REASON,
   RPC_METHOD,
   RPC_METHOD_ORIGINAL,
-  SILENT_FORMER_OWNER,
   SYSTEM,
 } from './conventions.ts';
 import { recordFailure } from './failure.ts';
@@ -29,11 +28,8 @@ export class RecordedCall implements CallSpan {
     this.#quotes = quotes;
   }
 
-  repeated(reason: ClstrError | undefined, attempt: number): void {
-    this.#span.addEvent(RETRY_EVENT, {
-      [RETRY_REASON]: reason?.code ?? SILENT_FORMER_OWNER,
-      [RETRY_ATTEMPT]: attempt,
-    });
+  repeated(reason: ErrorCode, attempt: number): void {
+    this.#span.addEvent(RETRY_EVENT, { [RETRY_REASON]: reason, [RETRY_ATTEMPT]: attempt });
   }
 
   ended(error: ClstrError | undefined, { attempts, nodeId, epoch }: CallEnd): void {

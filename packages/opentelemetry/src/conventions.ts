@@ -40,9 +40,7 @@ export const CLSTR_ACTOR_CODE = 'clstr.actor_code';
 
 /** The event of a span whose call is sent again, with the next two as attributes. */
 export const RETRY_EVENT = 'clstr.retry';
-/** The code of the attempt before, or {@link SILENT_FORMER_OWNER}. */
+/** Why the attempt before failed, as a code. */
 export const RETRY_REASON = 'clstr.retry.reason';
 /** 2 for the first repeat. */
 export const RETRY_ATTEMPT = 'clstr.retry.attempt';
-/** The node of the attempt before is silent and no longer owns the shard. */
-export const SILENT_FORMER_OWNER = 'SILENT_FORMER_OWNER';

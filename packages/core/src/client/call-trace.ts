@@ -1,5 +1,5 @@
 /** One call and the span that observes it, whose errors never reach the call. */
-import type { ClstrError } from '../base/errors.ts';
+import type { ClstrError, ErrorCode } from '../base/errors.ts';
 import type { FloodLog } from '../base/flood-log.ts';
 import type { Headers } from '../wire/envelope.ts';
 import { copyHeaders } from '../wire/envelope.ts';
@@ -54,8 +54,6 @@ export function beginTrace(
 const NO_OPTIONS: CallOptions = {};
 
 export class CallTrace {
-  /** Why the last attempt failed. */
-  reason: ClstrError | undefined = undefined;
   /** The node that answered the last attempt. */
   from: NodeAddress | undefined = undefined;
   #attempts = 0;
@@ -67,16 +65,16 @@ export class CallTrace {
     this.#floodLog = floodLog;
   }
 
-  /** An attempt is about to be sent. */
-  sending(): void {
-    if (++this.#attempts > 1) {
+  /** An attempt is about to be sent. `failure` is why the one before failed. */
+  sending(failure: ErrorCode | undefined): void {
+    this.#attempts++;
+    if (failure !== undefined) {
       try {
-        this.#span.repeated?.(this.reason, this.#attempts);
+        this.#span.repeated?.(failure, this.#attempts);
       } catch (err) {
         this.#floodLog.error('tracing.threw', { err }, 'repeated() of a span threw');
       }
     }
-    this.reason = undefined;
     this.from = undefined;
   }
 

@@ -140,7 +140,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     if (!isNodeAddress(to)) this.epoch = routes.epochOf(this.shard);
     this.attempt = nextAttempt();
     if (this.#failure !== undefined) this.#host.onRepeat(this.#failure);
-    this.trace?.sending();
+    this.trace?.sending(this.#failure);
     link.send(to, this, this);
   }
 
@@ -210,7 +210,6 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   onError(error: ClstrError): void {
     if (this.isDone) return;
     this.#failure = error.code;
-    if (this.trace !== undefined) this.trace.reason = error;
     if (error.outcome === 'not-executed') {
       this.#isSent = false;
       if (!this.#host.delivery.goesOn(this, error)) this.end(error);

@@ -2,7 +2,7 @@
  * The tracing contract: what observes single calls and messages, as spans do. An observer of all calls together is a
  * `Metrics`.
  */
-import type { ClstrError } from '../base/errors.ts';
+import type { ClstrError, ErrorCode } from '../base/errors.ts';
 import { invalidOption } from '../base/options.ts';
 import { option } from '../base/spec.ts';
 import type { Option } from '../base/spec.ts';
@@ -42,10 +42,10 @@ export interface CallSpan {
   /** What the call sends in place of its own headers; undefined if those stay. */
   readonly headers: Headers | undefined;
   /**
-   * The call is sent again, for the `attempt`-th time. `reason` is the failure of the attempt before; undefined if its
-   * node is silent and no longer owns the shard.
+   * The call is sent again, for the `attempt`-th time. `reason` is why the attempt before failed; `MOVED` also if the
+   * owner has changed and the former one is silent.
    */
-  repeated?(reason: ClstrError | undefined, attempt: number): void;
+  repeated?(reason: ErrorCode, attempt: number): void;
   /**
    * The call has its answer or has failed; called once. A notify has ended once the bus has it: what a node does with it
    * later is not part of this.
