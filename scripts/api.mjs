@@ -14,6 +14,7 @@ const DOORS = {
   'actors/src/keyed': '@clstr/actors/keyed',
   'app/src/index': '@clstr/app',
   'opentelemetry/src/index': '@clstr/opentelemetry',
+  'prometheus/src/index': '@clstr/prometheus',
   'transport-nats/src/index': '@clstr/transport-nats',
   'transport-memory/src/index': '@clstr/transport-memory',
   'testing/src/index': '@clstr/testing',

@@ -38,6 +38,12 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
       ...['@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/resources', 'opentelemetry-api-1.10'],
     ],
   },
+  prometheus: {
+    siblings: ['core'],
+    libraries: ['prom-client'],
+    node: true,
+    tests: ['transport-memory', 'actors', 'app'],
+  },
   testing: { siblings: ['core', 'transport-memory', 'actors'], libraries: [], node: true },
   conformance: {
     siblings: ['core', 'testing'],

@@ -13,6 +13,7 @@ import { clientSpec } from '../../packages/core/src/client/options.ts';
 import { drainSpec, nodeSpec } from '../../packages/core/src/node/options.ts';
 import { placementSpec } from '../../packages/core/src/placement/placement.ts';
 import { tracingSpec } from '../../packages/opentelemetry/src/options.ts';
+import { prometheusSpec } from '../../packages/prometheus/src/prometheus-metrics.ts';
 import { fencedStoreClientSpec } from '../../packages/testing/src/checkers/fenced-store-client.ts';
 import { fencedStoreServerSpec } from '../../packages/testing/src/checkers/fenced-store-server.ts';
 import { linearizableSpec } from '../../packages/testing/src/checkers/linearizable.ts';
@@ -83,6 +84,7 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
   opentelemetry: [
     { name: 'openTelemetryTracing', spec: tracingSpec, options: 'OpenTelemetryTracingOptions' },
   ],
+  prometheus: [{ name: 'prometheusMetrics', spec: prometheusSpec, options: 'PrometheusOptions' }],
   testing: [
     { name: 'testActor', spec: testActorSpec, options: 'TestActorOptions' },
     { name: 'testCluster', spec: testClusterSpec, options: 'TestClusterOptions' },
