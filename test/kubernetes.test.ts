@@ -1,5 +1,5 @@
 /** Holds the manifests of docs/how-to/kubernetes.md against each other and against the program beside them. */
-import { defaults } from '@clstr/app';
+import { defaults, healthHandler } from '@clstr/app';
 import { TIMINGS } from '@clstr/core';
 import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
@@ -65,8 +65,11 @@ describe('docs/how-to/kubernetes.md', () => {
 
   test('probes what the program answers, and sets what it reads', () => {
     const { readinessProbe, livenessProbe, ports, env } = container;
-    expect(program).toContain(`url === '${readinessProbe.httpGet.path}'`);
-    expect(livenessProbe.httpGet.path).not.toBe(readinessProbe.httpGet.path);
+    const answered = (path: string): number => healthHandler().fetch(new Request(`http://pod${path}`)).status;
+    expect(readinessProbe.httpGet.path).toBe('/readyz');
+    expect(livenessProbe.httpGet.path).toBe('/livez');
+    expect([answered(readinessProbe.httpGet.path), answered(livenessProbe.httpGet.path)]).toEqual([503, 200]);
+    expect(program).toContain('createServer(health.node)');
     for (const { httpGet } of [readinessProbe, livenessProbe]) expect(httpGet.port).toBe(ports[0]!.name);
     expect(program).toContain('.listen(8_080)');
     expect(ports[0]!.containerPort).toBe(8_080);

@@ -1,4 +1,5 @@
 /** The parts of docs/operations.md that are made from the code, and the log messages that it quotes. */
+import { HEALTH_REASONS } from '@clstr/app';
 import { TIMINGS } from '@clstr/core';
 import type { Timing } from '@clstr/core';
 import { table } from './table.ts';
@@ -7,6 +8,7 @@ import { table } from './table.ts';
 export function withOperationsParts(markdown: string, timingSource: string): string {
   return [
     ['<!-- timings -->\n\n', '\n\n<!-- /timings -->', renderTimings()],
+    ['<!-- health -->\n\n', '\n\n<!-- /health -->', renderHealth()],
     ['<!-- rules -->\n\n', '\n\n<!-- /rules -->', renderRules(timingSource)],
   ].reduce((text, [start, end, part]) => replaceBetween(text, start!, end!, part!), markdown);
 }
@@ -54,6 +56,14 @@ function renderTimings(): string {
       '`expiryMs + heartbeatMs + 2 ackTimeoutMs`: from a crash until others serve its shards, at most',
       (t) => t.expiryMs + t.heartbeatMs + 2 * t.ackTimeoutMs,
     ),
+  ]);
+}
+
+function renderHealth(): string {
+  const reasons = Object.entries(HEALTH_REASONS);
+  return table([
+    ['code', 'effect', 'meaning', 'what to do'],
+    ...reasons.map(([code, { effect, meaning, action }]) => [`\`${code}\``, effect, meaning, action]),
   ]);
 }
 

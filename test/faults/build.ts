@@ -5,6 +5,6 @@ import { join } from 'node:path';
 
 export function setup(): void {
   const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
-  const folder = join(import.meta.dirname, '../kit/chaos');
-  execFileSync(process.execPath, [tsc, '-b', folder], { stdio: 'inherit' });
+  const folders = ['test/kit/chaos', 'packages/app'].map((name) => join(import.meta.dirname, '../..', name));
+  execFileSync(process.execPath, [tsc, '-b', ...folders], { stdio: 'inherit' });
 }

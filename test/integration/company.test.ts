@@ -187,7 +187,7 @@ describe.skipIf(!hasNatsServer())('an app of a NATS cluster', { timeout: 60_000 
     const order: string[] = [];
     const starting = createApp({
       ...{ cluster: natsCluster({ servers }), actors: [who], signals: [], logger },
-      onStarting: (given) => (health = given),
+      health: { follow: (given) => (health = given) },
       onClose: () => order.push('database'),
     });
     expect(health!()).toMatchObject({ isReady: false, isLive: true, state: 'connecting', nodes: [] });

@@ -1,13 +1,14 @@
 /** `node gateway-process.js`: the gateway, until SIGTERM. */
-import { connectClient } from '@clstr/app';
+import { connectClient, healthHandler } from '@clstr/app';
 import { pino } from 'pino';
 import { createGateway } from './gateway.ts';
 import { reportReady, setting, shopCluster } from './shop-process.ts';
 
 const logger = pino({ name: 'gateway' });
+const health = healthHandler();
 // Longer than a failover, so that calls outlast the crash of a node: all of them are idempotent.
-const client = await connectClient({ cluster: shopCluster(), timeoutMs: 15_000, logger });
-const gateway = createGateway(client, logger);
+const client = await connectClient({ cluster: shopCluster(), timeoutMs: 15_000, health, logger });
+const gateway = createGateway(client, health, logger);
 const close = async (): Promise<void> => {
   await gateway.close();
   await client.close();

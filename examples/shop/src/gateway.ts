@@ -1,6 +1,6 @@
 /** HTTP in front of the services: routes, and the status of each error. Every request may be sent again. */
 import { isActorError } from '@clstr/actors';
-import type { ConnectedClient, Logger } from '@clstr/app';
+import type { Client, HealthHandler, Logger } from '@clstr/app';
 import { isClstrError } from '@clstr/core';
 import type { ActorError, ErrorCode } from '@clstr/core';
 import Fastify from 'fastify';
@@ -8,7 +8,6 @@ import type { FastifyInstance } from 'fastify';
 import { Cart } from './cart/contract.ts';
 import { Inventory } from './inventory/contract.ts';
 import { Order } from './order/contract.ts';
-import { addProbes } from './probes.ts';
 
 const id = { type: 'string', pattern: '^[A-Za-z0-9_-]{1,64}$' };
 const count = { type: 'integer', minimum: 1, maximum: 1_000_000 };
@@ -21,12 +20,14 @@ const schema = (params: object, body?: object): object => ({
   schema: { params: all(params), ...(body && { body: all(body) }) },
 });
 
-export function createGateway(client: ConnectedClient, logger: Logger): FastifyInstance {
+export function createGateway(client: Client, health: HealthHandler, logger: Logger): FastifyInstance {
   const gateway = Fastify();
-  addProbes(gateway, () => ({
-    isLive: client.transport.state !== 'closed',
-    isReady: client.transport.state === 'connected',
-  }));
+  for (const path of ['/livez', '/readyz', '/healthz']) {
+    gateway.get(path, (request, reply) => {
+      reply.hijack();
+      health.node(request.raw, reply.raw);
+    });
+  }
   gateway.put<{ Params: { sku: string }; Body: { total: number } }>(
     '/inventory/:sku',
     schema({ sku: id }, { total: count }),

@@ -1,13 +1,13 @@
 /** `node service-process.js inventory`: one process of a service. SIGTERM drains it. */
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createApp } from '@clstr/app';
-import type { Health } from '@clstr/app';
-import Fastify from 'fastify';
+import { createApp, healthHandler } from '@clstr/app';
 import { pino } from 'pino';
 import { cart } from './cart/cart.ts';
 import { inventory } from './inventory/inventory.ts';
 import { order } from './order/order.ts';
-import { addProbes } from './probes.ts';
 import { reportReady, setting, shopCluster } from './shop-process.ts';
 import { openStore } from './store.ts';
 
@@ -16,12 +16,12 @@ const ACTORS = { cart, inventory, order };
 const service = process.argv[2] as keyof typeof ACTORS;
 const nodeId = setting('NODE_ID');
 const store = openStore(join(setting('DATA_DIR'), `${service}.db`));
-let health: (() => Health) | undefined;
+const health = healthHandler();
 
-// They answer before the app has started, and while it waits for NATS.
-const probes = Fastify();
-addProbes(probes, () => ({ isLive: health?.().state !== 'closed', isReady: health?.().isReady === true }));
-const url = await probes.listen({ host: '127.0.0.1', port: Number(setting('PORT')) });
+// It answers before the app has started, and while it waits for NATS.
+const probes = createServer(health.node).listen(Number(setting('PORT')), '127.0.0.1');
+await once(probes, 'listening');
+const { port } = probes.address() as AddressInfo;
 
 const app = await createApp({
   cluster: shopCluster(),
@@ -30,8 +30,8 @@ const app = await createApp({
   nodeId,
   node: { identity: 'exclusive' }, // no two processes have one name at a time, as in a StatefulSet
   logger: pino({ name: nodeId }),
-  onStarting: (given) => (health = given),
+  health,
   onClose: () => store.close(),
 });
 void app.closed.then(() => probes.close());
-reportReady(url, () => app.close());
+reportReady(`http://127.0.0.1:${port}`, () => app.close());

@@ -1,5 +1,5 @@
 /** All services in one process, behind the gateway, on a cluster in memory. */
-import { connectClient, createApp, stderrLogger } from '@clstr/app';
+import { connectClient, createApp, healthHandler, stderrLogger } from '@clstr/app';
 import { memoryCluster } from '@clstr/transport-memory';
 import { beforeAll, expect, test } from 'vitest';
 import { cart } from '../src/cart/cart.ts';
@@ -23,11 +23,13 @@ beforeAll(async () => {
     signals: [],
     onClose: () => store.close(),
   });
-  const client = await connectClient(shared);
-  const gateway = createGateway(client, stderrLogger());
+  const health = healthHandler();
+  const client = await connectClient({ ...shared, health });
+  const gateway = createGateway(client, health, stderrLogger());
   send = async (method, url, body) => {
-    const response = await gateway.inject({ method, url, ...(body === undefined ? {} : { body }) });
-    return { status: response.statusCode, body: response.json() };
+    const { statusCode: status, ...response } = await gateway.inject({ method, url, ...(body && { body }) });
+    const isJson = String(response.headers['content-type']).startsWith('application/json');
+    return { status, body: isJson ? response.json() : response.body };
   };
   return async () => {
     await gateway.close();
@@ -78,6 +80,7 @@ test('the gateway says what is wrong with a request, and that it is ready', asyn
   expect(await send('PUT', '/orders/o9', { cartId: 'none' })).toMatchObject({ body: { code: 'CART_EMPTY' } });
   expect(await send('PUT', '/carts/c9/items/tea', { quantity: 0 })).toMatchObject({ status: 400 });
   expect(await send('PUT', '/carts/c9/items/t*a', { quantity: 1 })).toMatchObject({ status: 400 });
-  expect(await send('GET', '/livez')).toMatchObject({ status: 200 });
-  expect(await send('GET', '/readyz')).toMatchObject({ status: 200 });
+  expect(await send('GET', '/livez')).toEqual({ status: 200, body: 'ok\n' });
+  expect(await send('GET', '/readyz')).toEqual({ status: 200, body: 'ok\n' });
+  expect(await send('GET', '/healthz')).toMatchObject({ status: 200, body: { state: 'serving' } });
 });

@@ -3,7 +3,7 @@ import { actorHandler } from '@clstr/actors';
 import type { Methods, Ref } from '@clstr/actors';
 import type { AnyActor, GivenServices, Referable, ServicesOf } from '@clstr/actors/internal';
 import { createClient, createNode } from '@clstr/core';
-import { DEFAULT_SERVICE, everySettled, invalidOption, methods } from '@clstr/core/internal';
+import { DEFAULT_SERVICE, everySettled, invalidOption, methods, pause } from '@clstr/core/internal';
 import type { Client, Node, Transport } from '@clstr/core';
 import { Ending } from './ending.ts';
 import { AppHealth } from './health/health.ts';
@@ -26,7 +26,7 @@ export interface App {
   readonly closed: Promise<void>;
   /** Returns a ref to the actor of `key`, whichever node owns it. */
   ref<M extends Methods>(contract: Referable<M>, key: string): Ref<M>;
-  /** What is wrong with the app, if anything. Also readable before it has started, by `onStarting`. */
+  /** What is wrong with the app, if anything. The option `health` gives it before the app has started. */
   health(): Health;
   /**
    * The text of the first of the app's metrics that has one: what a page for Prometheus answers.
@@ -52,7 +52,10 @@ export async function createApp<Actors extends readonly AnyActor[]>(
 ): Promise<App> {
   const resolved = resolveAppOptions(options as unknown as AppOptions);
   const ending = new Ending(resolved.logger);
-  const health = new AppHealth({ clock: resolved.clock, ending: ending.begun });
+  const health = new AppHealth({ subject: 'the app', clock: resolved.clock });
+  ending.begun.addEventListener('abort', () => {
+    health.ending();
+  });
   void ending.closed.then(() => {
     health.closed();
   });
@@ -68,13 +71,13 @@ export async function createApp<Actors extends readonly AnyActor[]>(
 }
 
 async function startApp(options: ResolvedAppOptions, ending: Ending, appHealth: AppHealth): Promise<App> {
-  const { place, hosted, signals, logger, onClose, onStarting } = options;
+  const { place, hosted, signals, logger, onClose, drainDelayMs, clock } = options;
   const nodes: Node[] = [];
   const health = (): Health => appHealth.read();
   if (onClose !== undefined) ending.add(onClose);
   ending.listen(signals);
   try {
-    onStarting?.(health);
+    options.health?.follow(health);
     const transport = checkTransport(await place.connect({ logger, signal: ending.begun }));
     ending.add(() => transport.close());
     transport.useLogger?.(logger);
@@ -89,6 +92,7 @@ async function startApp(options: ResolvedAppOptions, ending: Ending, appHealth: 
     await everySettled(started);
     ending.throwIfSignalled();
     appHealth.started();
+    if (drainDelayMs > 0) ending.add(() => pause(clock, drainDelayMs));
     const close = (): Promise<void> => ending.close();
     return {
       ...{ client, transport, health, close },

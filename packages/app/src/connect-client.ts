@@ -1,8 +1,16 @@
 /** `connectClient`: a connection and a client, for a process that only calls. */
-import { createClient } from '@clstr/core';
-import type { Client, ClientOptions, Cluster, Logger, Transport } from '@clstr/core';
-import { DEFAULT_SERVICE, checkServiceName, invalidOption, silentLogger } from '@clstr/core/internal';
-import { clusterOption } from './options.ts';
+import { createClient, systemClock } from '@clstr/core';
+import type { Client, ClientOptions, Clock, Cluster, Logger, Transport } from '@clstr/core';
+import {
+  DEFAULT_SERVICE,
+  checkServiceName,
+  clockOption,
+  invalidOption,
+  silentLogger,
+} from '@clstr/core/internal';
+import { AppHealth } from './health/health.ts';
+import type { HealthFollower } from './health/handler.ts';
+import { clusterOption, healthOption } from './options.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
 type SaidByCluster = 'transport' | 'numShards' | 'seed' | 'routing';
@@ -15,6 +23,8 @@ export interface ConnectOptions extends Omit<ClientOptions, SaidByCluster | 'log
   service?: string | undefined;
   /** `false` for nowhere. Default: that of the cluster, or warnings and errors go to stderr. */
   logger?: Logger | false | undefined;
+  /** Answers probes about this client, from before it connects until it has closed: `healthHandler()`. */
+  health?: HealthFollower | undefined;
 }
 
 /** Closing it closes its connection. */
@@ -36,7 +46,7 @@ const METHODS = [
  * @throws INVALID_OPTION, CONNECT_FAILED, AUTH_FAILED
  */
 export async function connectClient(options: ConnectOptions): Promise<ConnectedClient> {
-  const { cluster: given, service: named, logger: chosen, ...rest } = options;
+  const { cluster: given, service: named, logger: chosen, health: followed, ...rest } = options;
   const cluster = clusterOption.check(OWNER, 'cluster', given);
   const service = named === undefined ? DEFAULT_SERVICE : checkServiceName(OWNER, 'service', named);
   const clash = SAID_BY_CLUSTER.find((name) => name in rest);
@@ -50,25 +60,41 @@ export async function connectClient(options: ConnectOptions): Promise<ConnectedC
   }
   const { clock } = rest;
   const logger = chosen === false ? silentLogger : (chosen ?? cluster.logger ?? stderrLogger({ clock }));
-  const transport = await cluster.connect({ logger, signal: new AbortController().signal });
+  const health = followed && healthFor(followed, clock);
+  let transport: Transport | undefined;
   try {
+    transport = await cluster.connect({ logger, signal: new AbortController().signal });
     transport.useLogger?.(logger);
+    health?.connected(transport);
     const { numShards = 'ask', seed } = cluster;
-    return closingBoth(
-      createClient({ ...rest, transport: transport.service(service), numShards, seed, logger }),
-      transport,
-    );
+    const view = transport.service(service);
+    const client = createClient({ ...rest, transport: view, numShards, seed, logger });
+    health?.started();
+    return closingBoth(client, transport, health);
   } catch (error) {
-    await transport.close();
+    health?.failed(error);
+    await transport?.close();
+    health?.closed();
     throw error;
   }
 }
 
-function closingBoth(client: Client, transport: Transport): ConnectedClient {
+/** @throws INVALID_OPTION */
+function healthFor(given: HealthFollower, ownClock: Clock | undefined): AppHealth {
+  const follower = healthOption.check(OWNER, 'health', given);
+  const clock = clockOption.check(OWNER, 'clock', ownClock ?? systemClock);
+  const health = new AppHealth({ subject: 'the client', clock });
+  follower.follow(() => health.read());
+  return health;
+}
+
+function closingBoth(client: Client, transport: Transport, health: AppHealth | undefined): ConnectedClient {
   const bound = Object.fromEntries(METHODS.map((name) => [name, client[name].bind(client)]));
   const close = async (): Promise<void> => {
+    health?.ending();
     await client.close();
     await transport.close();
+    health?.closed();
   };
   return Object.freeze({
     ...(bound as unknown as Pick<Client, (typeof METHODS)[number]>),

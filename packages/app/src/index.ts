@@ -4,6 +4,8 @@ export { createApp } from './app.ts';
 export type { App } from './app.ts';
 export { connectClient } from './connect-client.ts';
 export type { ConnectOptions, ConnectedClient } from './connect-client.ts';
+export { healthHandler } from './health/handler.ts';
+export type { HealthFollower, HealthHandler } from './health/handler.ts';
 export { HEALTH_REASONS } from './health/reasons.ts';
 export type { HealthCode, HealthEffect, HealthReason, HealthReasonInfo } from './health/reasons.ts';
 export type { AppState, Health } from './health/health.ts';

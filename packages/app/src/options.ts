@@ -2,10 +2,11 @@
 import { constants } from 'node:os';
 import { defaults as actorDefaults } from '@clstr/actors';
 import type { Actor } from '@clstr/actors';
-import { ClstrError, defaults as coreDefaults, shardsForNode, systemClock } from '@clstr/core';
+import { ClstrError, defaults as coreDefaults, shardsForNode } from '@clstr/core';
 import type { Check, Option, Resolved, Spec } from '@clstr/core/internal';
 import {
   callback,
+  clockOption,
   handedOn,
   integer,
   invalidOption,
@@ -32,7 +33,7 @@ import type {
   Transport,
 } from '@clstr/core';
 
-import type { Health } from './health/health.ts';
+import type { HealthFollower } from './health/handler.ts';
 import { hostedServices } from './hosted-services.ts';
 import type { HostedService } from './hosted-services.ts';
 import { placeIn, placeOf } from './place.ts';
@@ -42,6 +43,7 @@ import { stderrLogger } from './stderr-logger.ts';
 export const defaults = {
   signals: ['SIGTERM', 'SIGINT'],
   drainMs: 10_000,
+  drainDelayMs: 0,
 } as const;
 Object.freeze(defaults.signals);
 Object.freeze(defaults);
@@ -77,17 +79,19 @@ export interface AppOptions<Services = unknown> {
   numShards?: number | undefined;
   /** Mixed into every hash; the same in every process, and never changed. Default ''. */
   seed?: string | undefined;
-  /**
-   * Called first, before anything connects, with a function that says how far the app is: for a health check that
-   * answers while the start waits.
-   */
-  onStarting?: ((health: () => Health) => void) | undefined;
+  /** Answers probes about this app, from before it connects until it has closed: `healthHandler()`. */
+  health?: HealthFollower | undefined;
   /** Called last when the app closes, after its actors are saved: for what they use, such as a database. */
   onClose?: (() => unknown) | undefined;
   /** Actors kept in memory per type. Default 1,024. */
   cacheSize?: number | undefined;
   /** How long running handlers may still take when the app closes, in milliseconds. Default 10,000. */
   drainMs?: number | undefined;
+  /**
+   * How long the app goes on serving before it closes, in milliseconds, while `/readyz` fails already: for a process that
+   * also serves HTTP behind a load balancer, which needs that long to send requests elsewhere. Default 0.
+   */
+  drainDelayMs?: number | undefined;
   /** Signals on which the app drains; the process then ends by itself. `[]` for none. Default `['SIGTERM', 'SIGINT']`. */
   signals?: readonly NodeJS.Signals[] | undefined;
   /** Further options of the client, as {@link ClientOptions} has them. */
@@ -115,7 +119,7 @@ type Maybe =
   | 'membership'
   | 'nodeId'
   | 'nodeIds'
-  | 'onStarting'
+  | 'health'
   | 'onClose'
   | 'services'
   | 'metrics'
@@ -141,6 +145,9 @@ const SHARED: readonly Shared[] = ['transport', 'numShards', 'seed', 'clock', 'm
 /** As `natsCluster` and `memoryCluster` make it. */
 export const clusterOption: Option<Cluster> = methods(['connect', 'membership']);
 
+/** As `healthHandler` makes it. */
+export const healthOption: Option<HealthFollower> = methods(['follow']);
+
 export const appSpec: Spec<AppTable> = {
   cluster: optional(clusterOption),
   transport: optional(callback('a function that makes one')),
@@ -151,15 +158,16 @@ export const appSpec: Spec<AppTable> = {
   nodeIds: handedOn(),
   numShards: integer(1, MAX_SHARDS, coreDefaults.numShards),
   seed: text(coreDefaults.seed),
-  onStarting: optional(callback()),
+  health: optional(healthOption),
   onClose: optional(callback()),
   services: handedOn(),
   cacheSize: orMade(handedOn(), () => actorDefaults.cacheSize),
   drainMs: milliseconds(0, defaults.drainMs),
+  drainDelayMs: milliseconds(0, defaults.drainDelayMs),
   signals: option(checkSignals, defaults.signals),
   client: partOption([...SHARED, 'routing']),
   node: partOption([...SHARED, 'id', 'shards', 'membership', 'handler']),
-  clock: orMade(handedOn(), () => systemClock),
+  clock: clockOption,
   metrics: handedOn(),
   tracing: handedOn(),
   logger: optional(

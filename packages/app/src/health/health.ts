@@ -29,28 +29,28 @@ export interface Health {
 }
 
 export interface AppHealthOptions {
+  /** How the texts call it. */
+  readonly subject: 'the app' | 'the client';
   readonly clock: Clock;
-  /** Fires when the app begins to close. */
-  readonly ending: AbortSignal;
-  readonly loop?: EventLoopDelay | undefined;
 }
 
-/** What an app tells its health, step by step. */
+/** The health of an app, or of a client that has a connection of its own: they report each step of their lives. */
 export class AppHealth {
+  readonly #subject: string;
   readonly #clock: Clock;
-  readonly #ending: AbortSignal;
   readonly #loop: EventLoopDelay;
   readonly #startedMs: number;
   readonly #nodes: NodeWatch[] = [];
   #connection: ConnectionWatch | undefined;
   #isStarted = false;
+  #isEnding = false;
   #isClosed = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor({ clock, ending, loop = new EventLoopDelay(clock) }: AppHealthOptions) {
+  constructor({ subject, clock }: AppHealthOptions) {
+    this.#subject = subject;
     this.#clock = clock;
-    this.#ending = ending;
-    this.#loop = loop;
+    this.#loop = new EventLoopDelay(clock);
     this.#startedMs = clock.monoMs();
   }
 
@@ -64,6 +64,11 @@ export class AppHealth {
 
   started(): void {
     this.#isStarted = true;
+  }
+
+  /** It begins to close, and its parts with it. */
+  ending(): void {
+    this.#isEnding = true;
   }
 
   failed(error: unknown): void {
@@ -93,15 +98,17 @@ export class AppHealth {
 
   #reasons(nodes: readonly NodeHealth[]): HealthReason[] {
     if (this.#failure !== undefined) {
-      return [healthReason('START_FAILED', `the app did not start: ${failureText(this.#failure.error)}`)];
+      return [
+        healthReason('START_FAILED', `${this.#subject} did not start: ${failureText(this.#failure.error)}`),
+      ];
     }
-    if (this.#isClosed) return [healthReason('CLOSED', 'the app has closed')];
-    const isEnding = this.#ending.aborted;
+    if (this.#isClosed) return [healthReason('CLOSED', `${this.#subject} has closed`)];
+    const isEnding = this.#isEnding;
     const isStarting = !this.#isStarted && !isEnding;
     const ofNodes = this.#nodes.flatMap((watch, i) => watch.reasons(nodes[i]!, isStarting, isEnding));
     const isTold = ofNodes.some(({ code }) => code === 'STARTING');
     return [
-      ...(isEnding ? [healthReason('DRAINING', 'the app is closing')] : []),
+      ...(isEnding ? [healthReason('DRAINING', `${this.#subject} is closing`)] : []),
       ...(isStarting && !isTold ? [healthReason('STARTING', this.#startingText())] : []),
       ...(this.#connection?.reasons(isEnding) ?? []),
       ...ofNodes,
@@ -111,7 +118,7 @@ export class AppHealth {
   #startingText(): string {
     const forMs = Math.round(this.#clock.monoMs() - this.#startedMs);
     const missing = this.#connection === undefined ? 'a connection' : 'the membership store';
-    return `the app has been waiting for ${missing} for ${forMs} ms`;
+    return `${this.#subject} has been waiting for ${missing} for ${forMs} ms`;
   }
 
   #state([gravest]: readonly HealthReason[]): AppState {

@@ -154,7 +154,9 @@ export class NodeWatch {
     if (oldestStuck !== undefined) {
       const { type, shard, ageMs } = oldestStuck;
       const oldest = `the oldest is ${describe(type)} on shard ${shard}, ${ageMs} ms after its message arrived`;
-      warnings.push(healthReason('STUCK_HANDLER', `on ${this.#name} ${stuck} turns do not end: ${oldest}`));
+      warnings.push(
+        healthReason('STUCK_HANDLER', `${this.#name} has handlers that do not end (${stuck}): ${oldest}`),
+      );
     }
     return warnings;
   }

@@ -225,7 +225,7 @@ describe('warns', () => {
     expect([health.isReady, codesOf(health)]).toEqual([true, ['STUCK_HANDLER']]);
     expect(health.nodes[0]).toMatchObject({ stuck: 1, oldestStuck: { type: 'greeter.wait' } });
     expect(textOf(health, 'STUCK_HANDLER')).toMatch(
-      /^on node n1 1 turns do not end: the oldest is "greeter\.wait" on shard \d+, \d+ ms after/,
+      /^node n1 has handlers that do not end \(1\): the oldest is "greeter\.wait" on shard \d+, \d+ ms after/,
     );
     expect(JSON.stringify(health)).not.toContain('ada@');
     greeter.gate.resolve('done');

@@ -73,7 +73,7 @@ export function place(): Place {
       const starting = createApp({
         ...{ transport: () => transport, membership: memoryMembership({ store, member: nodeId, clock }) },
         ...{ nodeId, numShards: NUM_SHARDS, actors: [greeter.actor], clock, signals: [], logger: false },
-        onStarting: (given) => (health = given),
+        health: { follow: (given) => (health = given) },
         ...options,
       });
       starting.catch(() => undefined);
