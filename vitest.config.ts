@@ -1,6 +1,7 @@
 // Tests run from the TypeScript source of every package, found by the export condition "@clstr/source".
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { logWatch } from './test/log-watch/plugin.ts';
 
 /** `npm run coverage -- --mode strict` fails under this share of branches, in percent, per package. */
 const BRANCHES_PERCENT = 95;
@@ -26,8 +27,10 @@ const FAULTS = {
 export default defineConfig(({ mode }) => ({
   resolve: { conditions: CONDITIONS },
   ssr: { resolve: { conditions: CONDITIONS } },
+  plugins: [logWatch()],
   test: {
     exclude: ['**/node_modules/**', '**/dist/**', 'test/faults/**'],
+    setupFiles: ['test/log-watch/setup.ts'],
     // A test that hangs still ends; one on a machine that is busy with other work is not taken for it.
     testTimeout: 20_000,
     // Half of the time of a test file is waiting, so that two of them share even two processors well.
