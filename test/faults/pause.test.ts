@@ -14,6 +14,8 @@ const LONG_MS = 10_000;
 const WORK_MS = 400;
 /** From the move of a shard until clients have heard of it. */
 const HEARD_MS = 1_000;
+/** How much later than its deadline a call may end: its timers tick every 10 ms, in a process that waits for its turn. */
+const LATE_MS = 100;
 /** A call that goes straight to its owner. */
 const DIRECT_MS = 250;
 
@@ -112,7 +114,8 @@ async function stopFor(cluster: ChaosCluster, leases: number): Promise<void> {
       ownerLog.acquired.some((move) => move.shard === shard && move.at < at && move.epoch > epoch),
     );
   const late = ended.filter(
-    ({ code, endedAt, invokedAt, timeoutMs }) => code === undefined && endedAt - invokedAt > timeoutMs,
+    ({ code, endedAt, invokedAt, timeoutMs }) =>
+      code === undefined && endedAt - invokedAt > timeoutMs + LATE_MS,
   );
   const name = `SIGSTOP for ${leases} leases`;
   figure(

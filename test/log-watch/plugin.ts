@@ -18,11 +18,11 @@ const PLACES: readonly Place[] = [
   },
   {
     file: '/core/src/base/logger.ts',
-    before: '{ debug: ignore, info: ignore, warn: ignore, error: ignore }',
-    after: `Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [
-      level,
-      (fields, message) => globalThis.clstrLogWatch?.silentLine(level, fields, message),
-    ]))`,
+    before: '{ debug: ignore, info: ignore, warn: ignore, error: ignore };',
+    // Code without a logger: the watch gets what a logger would get.
+    after: `Object.fromEntries(['debug', 'info', 'warn', 'error'].map((level) => [level, (fields, message) =>
+      globalThis.clstrLogWatch?.line(level, redactedFields(fields), message && redacted(message))]));
+      import { redacted, redactedFields } from './redact.ts';`,
   },
   {
     file: '/core/src/wire/codec.ts',

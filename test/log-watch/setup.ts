@@ -1,5 +1,4 @@
 /** Watches the log lines of each test file, and fails it if one of them holds what no line may hold. */
-import { redacted, redactedFields } from '../../packages/core/src/base/redact.ts';
 import { afterAll, expect } from 'vitest';
 import { LogWatch } from './watch.ts';
 
@@ -8,10 +7,6 @@ const watch = new LogWatch();
 Object.assign(globalThis, {
   clstrLogWatch: {
     line: (level: string, fields: object, message?: string) => watch.line(level, fields, message),
-    /** A line of code without a logger: what a logger would have got. */
-    silentLine: (level: string, fields: object, message?: string) => {
-      watch.line(level, redactedFields(fields), message && redacted(message));
-    },
     payload: (value: unknown) => watch.payload(value),
   },
 });

@@ -21,6 +21,7 @@ const SECRETS: readonly RegExp[] = [
 const CANARY_LENGTH = 16;
 const CANARY_CHARACTERS = 6;
 const MAX_CANARIES = 4_000;
+const MAX_DEPTH = 5;
 
 export class LogWatch {
   readonly problems: string[] = [];
@@ -32,14 +33,15 @@ export class LogWatch {
   }
 
   /** Remembers the texts in a payload: from now on no line may quote them. */
-  payload(value: unknown): void {
+  payload(value: unknown, depth: number = MAX_DEPTH): void {
+    if (depth === 0) return;
     if (typeof value === 'string') {
       if (value.length < CANARY_LENGTH || new Set(value.slice(0, 64)).size < CANARY_CHARACTERS) return;
       if (this.#canaries.size < MAX_CANARIES) this.#canaries.add(value.slice(0, 64));
     } else if (Array.isArray(value)) {
-      for (const item of value.slice(0, 20) as unknown[]) this.payload(item);
+      for (const item of value.slice(0, 20) as unknown[]) this.payload(item, depth - 1);
     } else if (typeof value === 'object' && value !== null) {
-      for (const item of Object.values(value).slice(0, 20)) this.payload(item);
+      for (const item of Object.values(value).slice(0, 20)) this.payload(item, depth - 1);
     }
   }
 

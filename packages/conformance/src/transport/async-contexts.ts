@@ -101,9 +101,12 @@ export const asyncContexts: Behaviours = {
         failed.resolve(failure);
       },
     });
-    await store.run('caller', () => client.notifyKey('k', 'Touch', null, { timeoutMs: 50 }));
+    // The last refusal of one may still be on its way at its deadline: that one counts as delivered.
+    for (const timeoutMs of [50, 500, 5_000]) {
+      await store.run('caller', () => client.notifyKey('k', 'Touch', null, { timeoutMs }));
+    }
     await failed.promise;
-    expect(seen).toEqual([undefined]);
+    expect(new Set(seen)).toEqual(new Set([undefined]));
   },
 
   async 'calls listeners of the connection outside the context of the code that ends it'(stage) {
