@@ -34,7 +34,12 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     node: false,
     tests: [
       ...['actors', 'app', 'transport-memory', 'transport-nats', '@opentelemetry/semantic-conventions'],
-      ...['@opentelemetry/sdk-trace-base', '@opentelemetry/context-async-hooks', '@opentelemetry/core'],
+      ...[
+        '@opentelemetry/sdk-trace-base',
+        '@opentelemetry/sdk-metrics',
+        '@opentelemetry/context-async-hooks',
+        '@opentelemetry/core',
+      ],
       ...['@opentelemetry/exporter-trace-otlp-http', '@opentelemetry/resources', 'opentelemetry-api-1.10'],
     ],
   },

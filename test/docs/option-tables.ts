@@ -12,7 +12,8 @@ import type { Option } from '../../packages/core/src/base/spec.ts';
 import { clientSpec } from '../../packages/core/src/client/options.ts';
 import { drainSpec, nodeSpec } from '../../packages/core/src/node/options.ts';
 import { placementSpec } from '../../packages/core/src/placement/placement.ts';
-import { tracingSpec } from '../../packages/opentelemetry/src/options.ts';
+import { metricsSpec } from '../../packages/opentelemetry/src/metrics-options.ts';
+import { tracingSpec } from '../../packages/opentelemetry/src/tracing-options.ts';
 import { prometheusSpec } from '../../packages/prometheus/src/prometheus-metrics.ts';
 import { fencedStoreClientSpec } from '../../packages/testing/src/checkers/fenced-store-client.ts';
 import { fencedStoreServerSpec } from '../../packages/testing/src/checkers/fenced-store-server.ts';
@@ -83,6 +84,7 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
   ],
   opentelemetry: [
     { name: 'openTelemetryTracing', spec: tracingSpec, options: 'OpenTelemetryTracingOptions' },
+    { name: 'openTelemetryMetrics', spec: metricsSpec, options: 'OpenTelemetryMetricsOptions' },
   ],
   prometheus: [{ name: 'prometheusMetrics', spec: prometheusSpec, options: 'PrometheusOptions' }],
   testing: [

@@ -4,6 +4,9 @@
  */
 
 export const SCHEMA_URL = 'https://opentelemetry.io/schemas/1.45.0';
+/** The instrumentation scope of spans and metrics. */
+export const SCOPE = '@clstr/opentelemetry';
+export const VERSION = '0.1.0';
 
 /** Of the conventions. */
 export const RPC_SYSTEM_NAME = 'rpc.system.name';
@@ -12,6 +15,13 @@ export const RPC_METHOD_ORIGINAL = 'rpc.method_original';
 export const RPC_STATUS_CODE = 'rpc.status_code';
 export const SERVER_ADDRESS = 'server.address';
 export const ERROR_TYPE = 'error.type';
+export const ERROR_TYPE_OTHER = '_OTHER';
+export const CLIENT_DURATION = 'rpc.client.call.duration';
+export const SERVER_DURATION = 'rpc.server.call.duration';
+/** The bounds that the conventions advise for both durations, in seconds. */
+export const DURATION_BUCKETS: readonly number[] = [
+  ...[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+];
 
 /** The value of {@link RPC_SYSTEM_NAME}, and the name of a span whose method is not known. */
 export const SYSTEM = 'clstr';

@@ -19,8 +19,8 @@ import {
 } from './conventions.ts';
 import { HandlerHeaders } from './handler-headers.ts';
 import { RecordedHandler } from './handler-span.ts';
-import { resolveTracingOptions } from './options.ts';
-import type { OpenTelemetryTracingOptions, ResolvedTracingOptions } from './options.ts';
+import { resolveTracingOptions } from './tracing-options.ts';
+import type { OpenTelemetryTracingOptions, ResolvedTracingOptions } from './tracing-options.ts';
 import { TRACEPARENT, isSampled, nameSpan, spanContextOf } from './trace-context.ts';
 
 /**

@@ -2,7 +2,6 @@ import * as stable from '@opentelemetry/semantic-conventions';
 import { expect, test } from 'vitest';
 import manifest from '../package.json' with { type: 'json' };
 import * as ours from '../src/conventions.ts';
-import { VERSION } from '../src/options.ts';
 
 const published: Readonly<Record<string, unknown>> = { ...stable };
 
@@ -18,6 +17,12 @@ test.each([
   expect(ours[name]).toBe(published[`ATTR_${name}`]);
 });
 
+test('the metrics are what the conventions export as stable', () => {
+  expect(ours.CLIENT_DURATION).toBe(stable.METRIC_RPC_CLIENT_CALL_DURATION);
+  expect(ours.SERVER_DURATION).toBe(stable.METRIC_RPC_SERVER_CALL_DURATION);
+  expect(ours.ERROR_TYPE_OTHER).toBe(stable.ERROR_TYPE_VALUE_OTHER);
+});
+
 test('all other names are our own', () => {
   const names = Object.entries(ours).filter(([name]) => /^(CLSTR|RETRY)_/.test(name));
   expect(names.length).toBeGreaterThan(10);
@@ -30,5 +35,5 @@ test('the schema is that of the version that the names come from', () => {
 });
 
 test('the scope of spans names the version of this package', () => {
-  expect(VERSION).toBe(manifest.version);
+  expect([ours.SCOPE, ours.VERSION]).toEqual([manifest.name, manifest.version]);
 });

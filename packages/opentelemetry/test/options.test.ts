@@ -1,7 +1,7 @@
-import { trace } from '@opentelemetry/api';
+import { metrics, trace } from '@opentelemetry/api';
 import { expect, test } from 'vitest';
-import { openTelemetryTracing } from '../src/index.ts';
-import type { OpenTelemetryTracingOptions } from '../src/index.ts';
+import { openTelemetryMetrics, openTelemetryTracing } from '../src/index.ts';
+import type { OpenTelemetryMetricsOptions, OpenTelemetryTracingOptions } from '../src/index.ts';
 
 test.each<[object, RegExp]>([
   [{ rootRatio: 1.1 }, /rootRatio must be a number from 0 to 1, got 1.1/],
@@ -17,6 +17,18 @@ test.each<[object, RegExp]>([
   [{ tracerProvider: {} }, /tracerProvider must be an object with a method getTracer\(\)/],
   [{ tracer: trace.getTracer('x'), tracerProvider: trace }, /tracerProvider must be left out with tracer/],
   [{ sampler: 1 }, /unknown option "sampler"/],
-])('%o is refused', (options, message) => {
+])('traces with %o are refused', (options, message) => {
   expect(() => openTelemetryTracing(options as OpenTelemetryTracingOptions)).toThrow(message);
+});
+
+test.each<[object, RegExp]>([
+  [{ buckets: [] }, /buckets must be a list of ascending numbers of seconds/],
+  [{ buckets: [1, 1] }, /buckets must be a list of ascending numbers/],
+  [{ buckets: [1, NaN] }, /buckets must be a list of ascending numbers/],
+  [{ meter: {} }, /meter must be an object with a method createHistogram\(\)/],
+  [{ meterProvider: {} }, /meterProvider must be an object with a method getMeter\(\)/],
+  [{ meter: metrics.getMeter('x'), meterProvider: metrics }, /meterProvider must be left out with meter/],
+  [{ unit: 'ms' }, /unknown option "unit"/],
+])('metrics with %o are refused', (options, message) => {
+  expect(() => openTelemetryMetrics(options as OpenTelemetryMetricsOptions)).toThrow(message);
 });

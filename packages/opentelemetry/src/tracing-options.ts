@@ -12,7 +12,7 @@ import {
   orMade,
   resolve,
 } from '@clstr/core/internal';
-import { SCHEMA_URL } from './conventions.ts';
+import { SCHEMA_URL, SCOPE, VERSION } from './conventions.ts';
 
 export interface OpenTelemetryTracingOptions {
   /** Where the tracer comes from. Default: the global provider, whenever it is registered. */
@@ -50,9 +50,6 @@ export interface ResolvedTracingOptions extends Omit<TracingTable, 'tracerProvid
   readonly types: ReadonlySet<string>;
 }
 
-const NAME = '@clstr/opentelemetry';
-export const VERSION = '0.1.0';
-
 const defaults = {
   rootRatio: 1,
   nodeRoots: false,
@@ -79,7 +76,7 @@ export function resolveTracingOptions(given: OpenTelemetryTracingOptions): Resol
   const { tracerProvider = trace, ...options } = resolve(OWNER, tracingSpec, given, checkSource);
   return Object.freeze({
     ...options,
-    tracer: options.tracer ?? tracerProvider.getTracer(NAME, VERSION, { schemaUrl: SCHEMA_URL }),
+    tracer: options.tracer ?? tracerProvider.getTracer(SCOPE, VERSION, { schemaUrl: SCHEMA_URL }),
     types: new Set(options.types),
   });
 }
