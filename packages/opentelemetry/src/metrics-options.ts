@@ -14,7 +14,7 @@ export interface OpenTelemetryMetricsOptions {
   buckets?: readonly number[] | undefined;
 }
 
-export type MetricsTable = Resolved<OpenTelemetryMetricsOptions, 'meterProvider' | 'meter'>;
+export type MetricsTable = Resolved<OpenTelemetryMetricsOptions, 'meterProvider' | 'meter' | 'buckets'>;
 
 export interface ResolvedMetricsOptions {
   /** Finds the meter, late: the global provider has no meter that works before its registration and after it. */
@@ -25,7 +25,7 @@ export interface ResolvedMetricsOptions {
 export const metricsSpec: Spec<MetricsTable> = {
   meterProvider: optional(methods(['getMeter'])),
   meter: optional(methods(['createHistogram'])),
-  buckets: option(checkBuckets, DURATION_BUCKETS),
+  buckets: optional(option(checkBuckets)),
 };
 
 const OWNER = 'openTelemetryMetrics';
@@ -35,7 +35,7 @@ export function resolveMetricsOptions(given: OpenTelemetryMetricsOptions): Resol
   const { meterProvider = metrics, meter, buckets } = resolve(OWNER, metricsSpec, given, checkSource);
   return {
     meter: () => meter ?? meterProvider.getMeter(SCOPE, VERSION, { schemaUrl: SCHEMA_URL }),
-    buckets,
+    buckets: buckets ?? DURATION_BUCKETS,
   };
 }
 
