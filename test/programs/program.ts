@@ -8,10 +8,11 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Resolves when the program has ended, however it did. */
+/** Resolves when the program, JavaScript or TypeScript, has ended, however it did. */
 export function run(program: string, ...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [program, ...args], (_error, stdout, stderr) => {
+    const loader = /ts$/.test(program) ? ['--import', 'tsx'] : [];
+    const child = execFile(process.execPath, [...loader, program, ...args], (_error, stdout, stderr) => {
       resolve({ code: child.exitCode, stdout, stderr });
     });
   });

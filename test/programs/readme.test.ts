@@ -5,15 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { BUILD_TIMEOUT_MS, run } from './program.ts';
-import { buildPackages, readmePrograms } from './readme.ts';
-
-/** What each of them prints. */
-const PRINTED = [
-  { title: 'clstr', stdout: '2\n' },
-  { title: 'Dynamic clusters', stdout: '500\n' },
-  { title: 'Services', stdout: '{ free: 2 }\nonly 2\n' },
-  { title: 'Raw routing', stdout: 'no node owns this shard nobody listens on clstr.shard.*\n' },
-];
+import { PRINTED, buildPackages, readmePrograms } from './readme.ts';
 
 beforeAll(buildPackages, BUILD_TIMEOUT_MS);
 

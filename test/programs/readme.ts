@@ -1,8 +1,7 @@
 /** The programs of a page, such as a README, as files that Node runs. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
-import { codeBlocksOf } from '../docs/markdown.ts';
+import { blocksOf } from './blocks.ts';
 import { build } from './program.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -19,31 +18,30 @@ export interface ReadmeProgram {
   /** Of the section it stands in. */
   readonly title: string;
   readonly text: string;
-  /** Writes it, with changes, as JavaScript; gives the path. */
+  /** Writes it, with changes; gives the path. */
   write(name?: string, change?: (text: string) => string): string;
 }
 
+/** What each program of README.md prints. */
+export const PRINTED = [
+  { title: 'clstr', stdout: '2\n' },
+  { title: 'Dynamic clusters', stdout: '500\n' },
+  { title: 'Services', stdout: '{ free: 2 }\nonly 2\n' },
+  { title: 'Raw routing', stdout: 'no node owns this shard nobody listens on clstr.shard.*\n' },
+];
+
 /** With their server at `url`. */
 export function readmePrograms(url: string, page = 'README.md'): ReadmeProgram[] {
-  const markdown = readFileSync(join(ROOT, page), 'utf8');
-  return codeBlocksOf(markdown)
+  return blocksOf(readFileSync(join(ROOT, page), 'utf8'))
     .filter(({ info }) => info === 'ts')
-    .map(({ text, line }) => {
-      const before = markdown.split('\n').slice(0, line);
-      const title = before.findLast((each) => /^#+ /.test(each))?.replace(/^#+ /, '') ?? '';
-      return {
-        title,
-        text,
-        write: (name = `line-${line}`, change = (same) => same) => {
-          const source = change(text).replaceAll(SERVER, url);
-          const { outputText } = ts.transpileModule(source, {
-            compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
-          });
-          mkdirSync(FOLDER, { recursive: true });
-          const path = join(FOLDER, `${page.replaceAll('/', '-')}-${name}-${process.pid}.mjs`);
-          writeFileSync(path, outputText);
-          return path;
-        },
-      };
-    });
+    .map(({ title, text, line }) => ({
+      title,
+      text,
+      write: (name = `line-${line}`, change = (same) => same) => {
+        mkdirSync(FOLDER, { recursive: true });
+        const path = join(FOLDER, `${page.replaceAll('/', '-')}-${name}-${process.pid}.mts`);
+        writeFileSync(path, change(text).replaceAll(SERVER, url));
+        return path;
+      },
+    }));
 }
