@@ -22,6 +22,6 @@ export function commandsOf({ text }: CodeBlock): string[] {
   return text.split('\n').filter((line) => line.trim() !== '');
 }
 
-export function fileNamedIn(text: string): string | undefined {
+function fileNamedIn(text: string): string | undefined {
   return /^\/\/ ([\w.-]+\.m?ts)\b/.exec(text)?.[1];
 }

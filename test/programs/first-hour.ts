@@ -13,19 +13,16 @@ import { blocksOf, commandsOf } from './blocks.ts';
 import type { PageBlock } from './blocks.ts';
 import { PRINTED } from './readme.ts';
 import { startRegistry } from './registry.ts';
-import { Terminal } from './terminal.ts';
+import { Terminal, withoutComment } from './terminal.ts';
 
 /** A typed answer of a cluster of three nodes comes with this command. */
 const PAGES = [
-  { page: 'README.md', firstAnswer: /^npm run demo$/ },
+  { page: 'README.md', firstAnswer: /^npm run demo( +#|$)/ },
   { page: 'packages/create-clstr/README.md', firstAnswer: /^curl -X POST/ },
 ];
 /** What a newcomer may leave out. */
 const LEFT_OUT: readonly (readonly [command: RegExp, reason: string])[] = [
-  [
-    /^npm test +#.*all checks/,
-    'left out: all checks take longer than the rest of the page, and CI runs them',
-  ],
+  [/^npm test +#.*all checks/, '(left out: CI runs them)'],
 ];
 const COMMAND_TIMEOUT_MS = 300_000;
 /** Where Debian puts nats-server. */
@@ -52,19 +49,19 @@ async function follow(page: string, firstAnswer: RegExp): Promise<void> {
   const env = environment(cwd);
   const terminal = new Terminal({ cwd, env, timeoutMs: COMMAND_TIMEOUT_MS });
   let totalMs = 0;
-  console.log(`\n${page}\n\n seconds   total  command`);
+  console.log(`\n${page}\n\n seconds    total  line  command`);
   try {
     for (const block of blocksOf(readFileSync(join(ROOT, page), 'utf8'))) {
       for (const command of stepsOf(block, cwd)) {
-        const [, reason] = LEFT_OUT.find(([pattern]) => pattern.test(command)) ?? [];
+        const [, reason = ''] = LEFT_OUT.find(([pattern]) => pattern.test(command)) ?? [];
         const startMs = performance.now();
-        if (reason === undefined) await runCommand(command, block, { terminal, env, page });
+        if (reason === '') await runCommand(command, block, { terminal, env, page });
         const ms = performance.now() - startMs;
         totalMs += ms;
-        console.log(
-          `${seconds(ms)} ${seconds(totalMs)}  ${command}${reason === undefined ? '' : ` (${reason})`}`,
-        );
-        if (firstAnswer.test(command)) console.log(`${' '.repeat(18)}the first answer of three nodes`);
+        const shown =
+          `${String(block.line).padStart(5)}  ${withoutComment(command).replace(cwd, '.')} ${reason}`.trimEnd();
+        console.log(`${seconds(ms)} ${seconds(totalMs)} ${shown}`);
+        if (firstAnswer.test(command)) console.log(`${' '.repeat(25)}the first answer of three nodes`);
       }
     }
   } finally {
@@ -133,6 +130,7 @@ function environment(cwd: string): NodeJS.ProcessEnv {
     npm_config_registry: registry.url,
     npm_config_cache: join(folder, `cache-${cwd.length}`),
     npm_config_update_notifier: 'false',
+    npm_config_yes: 'true', // the reader's answer when `npm create` asks whether it may download
   };
 }
 

@@ -46,8 +46,12 @@ function pack(root: string, folder: string): Packed[] {
     `packages/${name}`,
   ]);
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder, ...workspaces];
-  const options = { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] } as const;
-  return JSON.parse(execFileSync('npm', args, options)) as Packed[];
+  const json = execFileSync('npm', args, {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return JSON.parse(json) as Packed[];
 }
 
 /** What a registry answers for the name of a package. */

@@ -82,6 +82,7 @@ export class Terminal {
   }
 }
 
-function withoutComment(command: string): string {
-  return command.replace(/\s+#.*$/, '').trim();
+/** A comment begins with a space and `#`. */
+export function withoutComment(command: string): string {
+  return command.replace(/\s#.*$/, '').trim();
 }
