@@ -16,6 +16,9 @@ const MEASURED = [
  */
 const CONDITIONS = ['@clstr/source', 'node', 'development|production'];
 
+/** The package whose sources `npm run mutate` changes: the tests of the whole repository would take an hour per file. */
+const MUTATED = process.env['MUTATED_PACKAGE'];
+
 /** `vitest run --mode faults`: their figures are times, so they run alone, one file after the other. */
 const FAULTS = {
   include: ['test/faults/**/*.test.ts'],
@@ -35,12 +38,15 @@ export default defineConfig(({ mode }) => ({
     testTimeout: 20_000,
     // Half of the time of a test file is waiting, so that two of them share even two processors well.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    include: [
-      'packages/*/test/**/*.test.ts',
-      'examples/*/test/**/*.test.ts',
-      'bench/test/**/*.test.ts',
-      'test/**/*.test.ts',
-    ],
+    include:
+      MUTATED === undefined
+        ? [
+            'packages/*/test/**/*.test.ts',
+            'examples/*/test/**/*.test.ts',
+            'bench/test/**/*.test.ts',
+            'test/**/*.test.ts',
+          ]
+        : [`packages/${MUTATED}/test/**/*.test.ts`],
     coverage: {
       provider: 'v8',
       include: MEASURED.map((name) => `packages/${name}/src/**/*.ts`),
