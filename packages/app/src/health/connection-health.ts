@@ -15,7 +15,7 @@ export class ConnectionWatch {
     this.#clock = clock;
     this.#stop = transport.onConnection(({ state, server }) => {
       this.#server = server;
-      this.#lostAtMs = state === 'disconnected' ? (this.#lostAtMs ?? clock.monoMs()) : undefined;
+      this.#lostAtMs = state === 'disconnected' ? clock.monoMs() : undefined;
     });
   }
 

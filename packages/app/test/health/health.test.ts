@@ -131,6 +131,17 @@ describe('is not ready', () => {
     expect(app.health()).toMatchObject({ isReady: true, reasons: [] });
   });
 
+  test('for several reasons at once, and the gravest comes first', async () => {
+    const { clock, store, start } = place();
+    const { connection, ...starting } = start('n1');
+    const app = await starting.app();
+    connection.become('disconnected');
+    store.cut('n1');
+    await clock.advance(leaseMs);
+    expect([app.health().state, codesOf(app.health())]).toEqual(['lapsed', ['LAPSED', 'CONNECTION_LOST']]);
+    connection.become('connected');
+  });
+
   test('while no message reaches its node, of which it warns before', async () => {
     const { clock, silent, start } = place();
     const app = await start('n1').app();
@@ -186,6 +197,19 @@ describe('is not ready', () => {
     expect(app.health()).toMatchObject({ isReady: false, isLive: false, state: 'closed' });
     expect(codesOf(app.health())).toEqual(['CLOSED']);
   });
+});
+
+test('is live until everything is closed, also what the program closes last', async () => {
+  const { clock, start } = place();
+  const database = deferred<undefined>();
+  const app = await start('n1', { onClose: () => database.promise }).app();
+  const closing = app.close();
+  await clock.advance(timing.drainMs);
+  expect(app.health()).toMatchObject({ isLive: true, state: 'draining', connection: 'closed' });
+  expect(codesOf(app.health())).toEqual(['DRAINING']);
+  database.resolve(undefined);
+  await closing;
+  expect(app.health()).toMatchObject({ isLive: false, state: 'closed' });
 });
 
 describe('is not live', () => {

@@ -100,11 +100,7 @@ export class Member implements Shards {
   }
 
   get storeTrouble(): string | undefined {
-    if (this.#store?.trouble !== undefined) return this.#store.trouble;
-    const isSilent = this.isValid && !this.isFresh;
-    return isSilent
-      ? `node ${this.#options.nodeId} waits for the membership store to acknowledge a heartbeat`
-      : undefined;
+    return this.#store?.trouble;
   }
 
   get isAway(): boolean {
