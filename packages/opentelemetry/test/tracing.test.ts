@@ -124,6 +124,15 @@ describe('a call', () => {
     expect(seen).toMatchObject({ baggage: 'own=1' });
   });
 
+  test('from outside a handler takes the span that its headers name, even where a later one of its trace is active', async () => {
+    const { recorder, add } = await start();
+    const active = trace.setSpanContext(ROOT_CONTEXT, {
+      ...{ traceId: TRACE, spanId: 'b7ad6b7169203331', traceFlags: 1 },
+    });
+    await context.with(active, () => add('ada', { traceparent: PARENT }));
+    expect(parentIdOf(recorder.span('call', 'counter.add'))).toBe('00f067aa0ba902b7');
+  });
+
   test('with a traceparent that means nothing begins a trace', async () => {
     const { recorder, add } = await start();
     await add('ada', { traceparent: 'nonsense', tracestate: 'x=1' });
