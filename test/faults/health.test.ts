@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import type { Health } from '@clstr/app';
+import type { Health, HealthCode } from '@clstr/app';
 import { TIMINGS } from '@clstr/core';
 import { startTcpProxy } from '@clstr/testing';
 import type { TcpProxy } from '@clstr/testing';
@@ -27,10 +27,10 @@ interface Order {
   readonly weight?: number;
 }
 
-interface Answers {
-  readonly livez: number;
-  readonly readyz: number;
-  readonly healthz: number;
+const PATHS = ['livez', 'readyz', 'healthz'] as const;
+type Path = (typeof PATHS)[number];
+
+interface Answers extends Record<Path, number> {
   readonly health: Health;
 }
 
@@ -82,33 +82,40 @@ class ProbedProcess {
     return fetch(`${this.#url}${path}`, { signal, headers: { connection: 'close' } });
   }
 
-  async answers(): Promise<Answers> {
-    const [livez, readyz, healthz] = await Promise.all(
-      ['/livez', '/readyz', '/healthz'].map((path) => this.get(path)),
-    );
-    const text = await healthz!.text();
-    expect(text).not.toContain(KEY);
+  /** The status of each path with the health that it was made from, because the state may change between two requests. */
+  async #answers(): Promise<{ statuses: Record<Path, number>; healths: Health[] }> {
+    const responses = await Promise.all(PATHS.map((path) => this.get(`/${path}?verbose`)));
+    const texts = await Promise.all(responses.map((response) => response.text()));
+    for (const text of texts) expect(text).not.toContain(KEY);
+    const statuses = Object.fromEntries(PATHS.map((path, i) => [path, responses[i]!.status]));
     return {
-      ...{ livez: livez!.status, readyz: readyz!.status, healthz: healthz!.status },
-      health: JSON.parse(text) as Health,
+      statuses: statuses as Record<Path, number>,
+      healths: texts.map((text) => JSON.parse(text) as Health),
     };
   }
 
-  /** Resolves with the first answers that show the state or the reason, and how long that took. */
-  async until(wanted: Health['state'] | Health['reasons'][number]['code']): Promise<Answers> {
+  /** Resolves with the first answers that are all as wanted. */
+  async untilAll(what: string, isWanted: (health: Health) => boolean): Promise<Answers> {
     const startedMs = performance.now();
-    const isThere = ({ state, reasons }: Health): boolean =>
-      state === wanted || reasons.some(({ code }) => code === wanted);
     for (;;) {
-      const answers = await this.answers();
+      const { statuses, healths } = await this.#answers();
+      const health = healths[0]!;
       const tookMs = Math.round(performance.now() - startedMs);
-      if (isThere(answers.health)) {
-        figure(`health: ${wanted} after ${tookMs} ms: ${answers.health.reasons[0]?.text ?? 'no reason'}`);
-        return answers;
+      if (healths.every(isWanted)) {
+        figure(`health: ${what} after ${tookMs} ms: ${health.reasons[0]?.text ?? 'no reason'}`);
+        return { ...statuses, health };
       }
-      if (tookMs > 40_000) throw new Error(`not ${wanted} but ${JSON.stringify(answers.health, null, 2)}`);
+      if (tookMs > 40_000) throw new Error(`not ${what} but ${JSON.stringify(health, null, 2)}`);
       await pause(50);
     }
+  }
+
+  /** Resolves with the first answers that show the state or the reason. */
+  until(wanted: Health['state'] | HealthCode): Promise<Answers> {
+    return this.untilAll(
+      wanted,
+      ({ state, reasons }) => state === wanted || reasons.some(({ code }) => code === wanted),
+    );
   }
 }
 
@@ -178,7 +185,7 @@ describe.skipIf(!hasNatsServer())('the probes of a process', { timeout: 120_000 
     const probed = await ProbedProcess.start({ name: 'end', servers: server.url });
     await probed.until('serving');
     probed.tell({ hold: true });
-    while ((await probed.answers()).health.nodes[0]!.inFlight === 0) await pause(20);
+    await probed.untilAll('at work', ({ nodes }) => nodes[0]!.inFlight === 1);
     probed.signal('SIGTERM');
     const draining = await probed.until('draining');
     expect(draining).toMatchObject({ ...NOT_READY, health: { nodes: [{ inFlight: 1 }] } });
@@ -198,7 +205,7 @@ describe.skipIf(!hasNatsServer())('the probes of a process', { timeout: 120_000 
     expect(away.health.nodes[0]!.leaseMarginMs).toBeGreaterThan(0);
     expect(away.health.nodes[0]!.leaseMarginMs).toBeLessThanOrEqual(leaseMs - guardMs);
     control.setMode({ kind: 'pass' });
-    while (codesOf((await probed.answers()).health).length > 0) await pause(50);
+    await probed.untilAll('well again', (health) => codesOf(health).length === 0);
   });
 
   test('fail /readyz alone while the node is lapsed, unreachable or disconnected', async () => {
