@@ -1,5 +1,10 @@
 /** Compares actors, membership and more nodes with contenders that do the same with less or otherwise, per round. */
-import { clstrActors, clstrActorsMemory } from './contenders/clstr-actors.ts';
+import {
+  clstrActors,
+  clstrActorsMemory,
+  clstrActorsMetrics,
+  clstrActorsMetricsMemory,
+} from './contenders/clstr-actors.ts';
 import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './contenders/clstr-dynamic.ts';
 import { clstr, clstrMemory } from './contenders/clstr.ts';
 import { effectMemory, effectSocket } from './contenders/effect-cluster.ts';
@@ -36,6 +41,9 @@ export function compareActors(samples: readonly Sample[]): Comparison[] {
     compare('p50Ms', clstrDynamic.name, clstr.name),
     compare('requestsPerSecond', clstrDynamic3.name, clstrDynamic.name),
     compare('requestsPerSecond', clstrBusy3.name, clstrBusy.name),
+    compare('requestsPerSecond', clstrActorsMetrics.name, clstrActors.name),
+    compare('requestsPerSecond', clstrActorsMetricsMemory.name, clstrActorsMemory.name),
+    compare('cpuUs', clstrActorsMetricsMemory.name, clstrActorsMemory.name),
     ...OVER_NATS.map((other) => compare('requestsPerSecond', clstrActors.name, other.name)),
     compare('p50Ms', clstrActors.name, natsRequest.name),
     ...IN_MEMORY.map((other) => compare('requestsPerSecond', clstrActorsMemory.name, other.name)),

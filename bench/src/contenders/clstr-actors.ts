@@ -1,6 +1,7 @@
 /** The product with typed actors: an actor per key, activated by its first message; over NATS and in memory. */
 import { actorHandler, defineActor, request } from '@clstr/actors';
 import type { Client } from '@clstr/core';
+import { prometheusMetrics } from '@clstr/prometheus';
 import type { ClientSide, Contender } from '../contender.ts';
 import type { Payload } from '../payload.ts';
 import { answer } from '../payload.ts';
@@ -17,6 +18,28 @@ export const clstrActorsMemory: Contender = {
   name: 'clstr-actors-memory',
   title: 'clstr actors, in memory',
   startClient: ({ numShards }) => memoryClient(numShards, actorHandler([oracle]), ask),
+};
+
+/** The same with the metrics of `@clstr/prometheus`, as a service in production has them. */
+export const clstrActorsMetrics: Contender = {
+  name: 'clstr-actors-metrics',
+  title: 'clstr actors, metrics',
+  isLeftOutOfQuick: true,
+  startNode: (site) => {
+    const metrics = prometheusMetrics();
+    return natsNode(site, actorHandler([oracle], { metrics }), metrics);
+  },
+  startClient: (site) => natsClient(site, ask, prometheusMetrics()),
+};
+
+export const clstrActorsMetricsMemory: Contender = {
+  name: 'clstr-actors-metrics-memory',
+  title: 'clstr actors, metrics, in memory',
+  isLeftOutOfQuick: true,
+  startClient: ({ numShards }) => {
+    const metrics = prometheusMetrics();
+    return memoryClient(numShards, actorHandler([oracle], { metrics }), ask, metrics);
+  },
 };
 
 /** Has types only: no other contender but Effect validates its input. */

@@ -1,5 +1,5 @@
 /** The two sides of every contender that uses the product: over NATS, or in one process in memory. */
-import type { Client, Handler, Node, Transport } from '@clstr/core';
+import type { Client, Handler, Metrics, Node, Transport } from '@clstr/core';
 import { createClient, createNode, shardsForNode } from '@clstr/core';
 import { memoryTransport } from '@clstr/transport-memory';
 import { natsTransport } from '@clstr/transport-nats';
@@ -8,14 +8,22 @@ import type { ClientSide, Side, Site } from '../contender.ts';
 /** How a contender asks through a client. */
 export type Ask = (client: Client) => ClientSide['request'];
 
-export async function natsNode({ servers, prefix, numShards }: Site, handler: Handler): Promise<Side> {
+export async function natsNode(
+  { servers, prefix, numShards }: Site,
+  handler: Handler,
+  metrics?: Metrics,
+): Promise<Side> {
   const transport = await natsTransport({ servers, subjectPrefix: prefix });
-  return nodeSide(transport, await startNode(transport, handler, numShards));
+  return nodeSide(transport, await startNode(transport, handler, numShards, metrics));
 }
 
-export async function natsClient({ servers, prefix, numShards }: Site, ask: Ask): Promise<ClientSide> {
+export async function natsClient(
+  { servers, prefix, numShards }: Site,
+  ask: Ask,
+  metrics?: Metrics,
+): Promise<ClientSide> {
   const transport = await natsTransport({ servers, subjectPrefix: prefix });
-  const client = createClient({ transport, numShards });
+  const client = createClient({ transport, numShards, metrics });
   return {
     request: ask(client),
     close: async () => {
@@ -30,14 +38,23 @@ export interface MemoryNode extends Side {
   transport: Transport;
 }
 
-export async function memoryNode(numShards: number, handler: Handler): Promise<MemoryNode> {
+export async function memoryNode(
+  numShards: number,
+  handler: Handler,
+  metrics?: Metrics,
+): Promise<MemoryNode> {
   const transport = memoryTransport();
-  return { transport, ...nodeSide(transport, await startNode(transport, handler, numShards)) };
+  return { transport, ...nodeSide(transport, await startNode(transport, handler, numShards, metrics)) };
 }
 
-export async function memoryClient(numShards: number, handler: Handler, ask: Ask): Promise<ClientSide> {
-  const node = await memoryNode(numShards, handler);
-  const client = createClient({ transport: node.transport, numShards });
+export async function memoryClient(
+  numShards: number,
+  handler: Handler,
+  ask: Ask,
+  metrics?: Metrics,
+): Promise<ClientSide> {
+  const node = await memoryNode(numShards, handler, metrics);
+  const client = createClient({ transport: node.transport, numShards, metrics });
   return {
     request: ask(client),
     close: async () => {
@@ -48,9 +65,15 @@ export async function memoryClient(numShards: number, handler: Handler, ask: Ask
 }
 
 /** Starts the only node of its cluster, which serves every shard. */
-async function startNode(transport: Transport, handler: Handler, numShards: number): Promise<Node> {
+async function startNode(
+  transport: Transport,
+  handler: Handler,
+  numShards: number,
+  metrics?: Metrics,
+): Promise<Node> {
   const id = 'node-1';
-  const node = createNode({ id, transport, numShards, shards: shardsForNode(id, [id], numShards), handler });
+  const shards = shardsForNode(id, [id], numShards);
+  const node = createNode({ id, transport, numShards, shards, handler, metrics });
   await node.start();
   return node;
 }

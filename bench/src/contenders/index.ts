@@ -1,6 +1,11 @@
 /** Every contender, in the order of the table. */
 import type { Contender } from '../contender.ts';
-import { clstrActors, clstrActorsMemory } from './clstr-actors.ts';
+import {
+  clstrActors,
+  clstrActorsMemory,
+  clstrActorsMetrics,
+  clstrActorsMetricsMemory,
+} from './clstr-actors.ts';
 import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './clstr-dynamic.ts';
 import { clstr, clstrMemory } from './clstr.ts';
 import { effectMemory, effectSocket } from './effect-cluster.ts';
@@ -21,9 +26,11 @@ export const contenders: readonly Contender[] = [
   clstrBusy,
   clstrBusy3,
   clstrActors,
+  clstrActorsMetrics,
   effectMemory,
   clstrMemory,
   clstrActorsMemory,
+  clstrActorsMetricsMemory,
 ];
 
 /** Ratios compare with these two. */

@@ -4,40 +4,30 @@ import { ERROR_CODES } from '@clstr/core';
 import type { WatchedActors, WatchedNode, WatchedTransport } from '@clstr/core';
 import { Actors } from './actors.ts';
 import { ByLabel } from './by-label.ts';
-import { Durations } from './durations.ts';
-import { Ends } from './ends.ts';
+import { Handled } from './handled.ts';
 import { Nodes } from './nodes.ts';
+import { Timed } from './timed.ts';
 import { Transports } from './transports.ts';
-
-/** What ended, and how long it took. */
-class Timed {
-  readonly ends: Ends = new Ends();
-  readonly durations: Durations = new Durations();
-}
-
-/** The messages of one type at the nodes of this process, from their acceptance to their end. */
-class Handlers extends Timed {
-  /** Set if an actor handles the type. */
-  turns: Turns | undefined;
-}
-
-class Turns extends Timed {
-  readonly waits: Durations = new Durations();
-}
 
 export class Count {
   count = 0;
+}
+
+/** Of notifies, which have no duration. */
+class Sent {
+  count = 0;
+  failed = 0;
 }
 
 const createCount = (): Count => new Count();
 
 export class Counted implements Metrics {
   readonly requests: ByLabel<Timed> = new ByLabel(() => new Timed());
-  readonly notifies: ByLabel<Ends> = new ByLabel(() => new Ends());
+  readonly notifies: ByLabel<Sent> = new ByLabel(() => new Sent());
   readonly transportErrors: ByLabel<Count> = new ByLabel(createCount);
   readonly repeats: ByLabel<Count> = new ByLabel(createCount);
   readonly refusals: ByLabel<Count> = new ByLabel(createCount);
-  readonly handlers: ByLabel<Handlers> = new ByLabel(() => new Handlers());
+  readonly handlers: ByLabel<Handled> = new ByLabel(() => new Handled());
   readonly panics: ByLabel<Count> = new ByLabel(createCount);
   readonly nodeEvents: ByLabel<Count> = new ByLabel(createCount);
   readonly tasks: Timed = new Timed();
@@ -46,13 +36,13 @@ export class Counted implements Metrics {
   readonly transports: Transports = new Transports();
 
   requestEnded(type: string, isSuccess: boolean, durationMs: number): void {
-    const requests = this.requests.of(type);
-    requests.ends.add(isSuccess);
-    requests.durations.add(durationMs);
+    this.requests.of(type).add(isSuccess, durationMs);
   }
 
   notifyEnded(type: string, isSuccess: boolean): void {
-    this.notifies.of(type).add(isSuccess);
+    const sent = this.notifies.of(type);
+    sent.count++;
+    if (!isSuccess) sent.failed++;
   }
 
   transportError(kind: TransportErrorKind): void {
@@ -68,14 +58,7 @@ export class Counted implements Metrics {
   }
 
   handlerEnded(type: string, isSuccess: boolean, durationMs: number | undefined, waitedMs: number): void {
-    const { ends, durations, turns } = this.handlers.of(type);
-    ends.add(isSuccess);
-    durations.add(durationMs === undefined ? waitedMs : durationMs + waitedMs);
-    if (turns === undefined) return;
-    turns.waits.add(waitedMs);
-    if (durationMs === undefined) return;
-    turns.ends.add(isSuccess);
-    turns.durations.add(durationMs);
+    this.handlers.of(type).add(isSuccess, durationMs, waitedMs);
   }
 
   panicked(type: string): void {
@@ -83,8 +66,7 @@ export class Counted implements Metrics {
   }
 
   taskEnded(isSuccess: boolean, durationMs: number): void {
-    this.tasks.ends.add(isSuccess);
-    this.tasks.durations.add(durationMs);
+    this.tasks.add(isSuccess, durationMs);
   }
 
   nodeEvent(_nodeId: string, event: NodeEventType): void {
@@ -98,7 +80,7 @@ export class Counted implements Metrics {
   watchActors(actors: WatchedActors): void {
     this.actors.watch(actors);
     // The series of a type are there before its first message, so that its first failure is an increase.
-    for (const type of actors.types) this.handlers.of(type).turns ??= new Turns();
+    for (const type of actors.types) this.handlers.of(type).isOfActor = true;
   }
 
   watchTransport(transport: WatchedTransport): void {

@@ -1,4 +1,4 @@
-/** A histogram of durations. Hot path: one is filled up to four times per message. */
+/** A histogram of durations. Hot path: each message fills one at its client and one at its node. */
 import type { Labels, Sample } from './family.ts';
 
 /** The bounds of its buckets: requests within a machine take a third of a millisecond, and calls wait for seconds. */
@@ -17,6 +17,24 @@ export class Durations {
     while (bucket < OVER && durationMs > BOUNDS_MS[bucket]!) bucket++;
     values[bucket]!++;
     values[SUM]! += durationMs;
+  }
+
+  get count(): number {
+    return this.#values.subarray(0, SUM).reduce((count, inBucket) => count + inBucket, 0);
+  }
+
+  /** These durations and those of another histogram. */
+  with(other: Durations): Durations {
+    const both = new Durations();
+    for (let i = 0; i <= SUM; i++) both.#values[i] = this.#values[i]! + other.#values[i]!;
+    return both;
+  }
+
+  /** These durations and `count` that were 0. */
+  withZeros(count: number): Durations {
+    const all = this.with(new Durations());
+    all.#values[0]! += count;
+    return all;
   }
 
   *samples(name: string, labels: Labels): Iterable<Sample> {

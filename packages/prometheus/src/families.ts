@@ -4,6 +4,7 @@ import type { ByLabel } from './by-label.ts';
 import type { Count, Counted } from './counted.ts';
 import type { EventLoopDelay } from './event-loop.ts';
 import type { FamilyOptions, Labels, Sample } from './family.ts';
+import { endsOf } from './timed.ts';
 
 /** Those that are there from the start, so that the first of them is an increase. */
 const TRANSPORT_ERRORS: readonly TransportErrorKind[] = ['no_subscriber', 'timeout', 'ttl_expired', 'closed'];
@@ -38,12 +39,12 @@ function clientFamilies({ requests, notifies, transportErrors, repeats }: Counte
       perType(requests, ({ durations }, labels) => durations.samples(name, labels)),
     ),
     counter('clstr_cluster_requests_total', 'Requests that ended, at their clients.', () =>
-      perType(requests, ({ ends }, labels) => ends.samples(labels)),
+      perType(requests, (one, labels) => one.ends(labels)),
     ),
     counter(
       'clstr_cluster_notifies_total',
       'Notifies that clients handed to the bus, and those that failed before or after that.',
-      () => perType(notifies, (ends, labels) => ends.samples(labels)),
+      () => perType(notifies, ({ count, failed }, labels) => endsOf(count, failed, labels)),
     ),
     counter(
       'clstr_cluster_transport_errors_total',
@@ -64,7 +65,7 @@ function handlerFamilies({ handlers, refusals, nodes }: Counted): readonly Famil
       (name) => perType(handlers, ({ durations }, labels) => durations.samples(name, labels)),
     ),
     counter('clstr_cluster_handlers_total', 'Messages that nodes had accepted and that ended.', () =>
-      perType(handlers, ({ ends }, labels) => ends.samples(labels)),
+      perType(handlers, (one, labels) => one.ends(labels)),
     ),
     counter('clstr_cluster_refusals_total', 'Messages that nodes refused before a handler ran.', () =>
       counts(refusals, 'reason'),
@@ -119,13 +120,13 @@ function nodeFamilies({ nodes, nodeEvents }: Counted): readonly FamilyOptions[] 
 function actorFamilies({ handlers, panics, actors, tasks }: Counted): readonly FamilyOptions[] {
   return [
     histogram('clstr_actor_message_duration_seconds', 'How long the turns of messages took.', (name) =>
-      perType(handlers, ({ turns }, labels) => turns?.durations.samples(name, labels)),
+      perType(handlers, (one, labels) => (one.isOfActor ? one.turns.samples(name, labels) : [])),
     ),
     histogram('clstr_actor_mailbox_wait_seconds', 'How long messages waited for their turn.', (name) =>
-      perType(handlers, ({ turns }, labels) => turns?.waits.samples(name, labels)),
+      perType(handlers, (one, labels) => (one.isOfActor ? one.waits.samples(name, labels) : [])),
     ),
     counter('clstr_actor_messages_total', 'Turns of messages that ended.', () =>
-      perType(handlers, ({ turns }, labels) => turns?.ends.samples(labels)),
+      perType(handlers, (one, labels) => (one.isOfActor ? one.turnEnds(labels) : [])),
     ),
     counter('clstr_actor_panics_total', 'Errors of no declared kind that the code of actors threw.', () =>
       counts(panics, 'message_type'),
@@ -148,7 +149,7 @@ function actorFamilies({ handlers, panics, actors, tasks }: Counted): readonly F
       tasks.durations.samples(name, {}),
     ),
     counter('clstr_actor_scheduler_tasks_total', 'Runs of code without a caller that ended.', () =>
-      tasks.ends.samples(),
+      tasks.ends({}),
     ),
   ];
 }
@@ -177,9 +178,9 @@ function processFamilies({ transports }: Counted, eventLoopDelay: EventLoopDelay
 
 function* perType<T>(
   all: ByLabel<T>,
-  samples: (one: T, labels: Labels) => Iterable<Sample> | undefined,
+  samples: (one: T, labels: Labels) => Iterable<Sample>,
 ): Iterable<Sample> {
-  for (const [type, one] of all) yield* samples(one, { message_type: type }) ?? [];
+  for (const [type, one] of all) yield* samples(one, { message_type: type });
 }
 
 /** `known` values are there from the start; without `only`, all others too. */

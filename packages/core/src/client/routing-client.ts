@@ -62,11 +62,11 @@ export class RoutingClient implements Client {
     this.#options = options;
     const floodLog = new FloodLog(logger, clock);
     this.#notifies = new Notifies(options.onNotifyFailed, floodLog);
-    this.#metrics = new CallMetrics(options.metrics, clock);
     this.#identity = identityOf(options, transport.cluster);
     if (transport.readings !== undefined) options.metrics.watchTransport(transport.readings);
     const shape = (this.#shape = new Shape(options));
     const link = transport.openLink({ clientId: randomSafeInteger(random) });
+    this.#metrics = new CallMetrics(options.metrics, clock, link);
     link.onDuplicateReply = (shard, from) => {
       floodLog.warn(
         'client.answered_twice',

@@ -73,6 +73,7 @@ export class Link implements ClientLink, WireHost {
   readonly #stopListening: (() => void)[];
   /** Entries of this turn of the event loop: they leave together, in a microtask. */
   #turn: Outgoing[] = [];
+  messagesRead = 0;
   #waitingBytes = 0;
   #isClosed = false;
   #closing: Promise<void> | undefined;
@@ -298,7 +299,10 @@ export class Link implements ClientLink, WireHost {
         }
       };
     return this.port.subscribe(`${this.inbox}.*`, {
-      onMessage: guarded((message) => this.#wire.read(message)),
+      onMessage: guarded((message) => {
+        this.messagesRead++;
+        this.#wire.read(message);
+      }),
       onUndelivered: guarded((reply) => this.#onUndelivered(this.tokenOf(reply))),
       onEnded: (error) => this.#onDenied(error),
     });

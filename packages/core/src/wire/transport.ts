@@ -81,6 +81,8 @@ export interface ClientLink {
   onAnnouncement(listener: (from: NodeAddress | undefined) => void): void;
   /** What may be wrong when calls time out, as long as no node has ever answered on this link. */
   explainSilence?(): string | undefined;
+  /** How many messages with replies this link has read: replies at the same count have arrived together. */
+  readonly messagesRead?: number | undefined;
   /** Forgets all attempts and leaves the bus. Idempotent. */
   close(): Promise<void>;
 }

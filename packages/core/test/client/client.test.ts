@@ -7,6 +7,7 @@ import { ActorError, ClstrError } from '../../src/base/errors.ts';
 import { nodeAddress } from '../../src/wire/address.ts';
 import { shardFromString } from '../../src/placement/shard.ts';
 import { recordLog } from '@clstr/testing/internal';
+import { ManualClock } from '../manual-clock.ts';
 import { recordMetrics } from '../recorded-metrics.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';
 
@@ -594,6 +595,24 @@ describe('metrics', () => {
       ['requestEnded', 'Get', true, 40],
       ['requestEnded', 'Get', false, 5],
     ]);
+  });
+
+  test('take one reading of the clock for all replies of one message', async () => {
+    const [metrics, clock] = [recordMetrics(), new ManualClock()];
+    const { client, transport } = start({ metrics, clock });
+    const link = transport.link as { messagesRead?: number | undefined };
+    const calls = [1, 2, 3].map(() => client.requestKey('key', 'Get'));
+    const [first, second, third] = transport.sent.slice(-3);
+    clock.nowMs += 10;
+    link.messagesRead = 1;
+    first!.reply(1);
+    clock.nowMs += 1;
+    second!.reply(1);
+    clock.nowMs += 5;
+    link.messagesRead = 2;
+    third!.reply(1);
+    await Promise.all(calls);
+    expect(metrics.calls.map(([, , , durationMs]) => durationMs)).toEqual([10, 10, 16]);
   });
 
   test('get a notify once, when it is handed over or fails before', async () => {

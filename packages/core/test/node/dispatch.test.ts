@@ -1,13 +1,13 @@
 import { deferred, fakeClock } from '@clstr/testing';
 import { processorGrowth } from '@clstr/testing/internal';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
 import { identityOf } from '../../src/wire/cluster-identity.ts';
 import { bytesCodec, jsonCodec } from '../../src/wire/codec.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import { ActorError, ClstrError, asRefusal, forCaller } from '../../src/base/errors.ts';
-import type { HandlerContext, HandlerRequest } from '../../src/node/handler.ts';
+import type { Handler, HandlerContext, HandlerRequest } from '../../src/node/handler.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { noMetrics } from '../../src/base/metrics.ts';
 import { noTracing } from '../../src/wire/tracing.ts';
@@ -16,6 +16,7 @@ import { createKeyRouter } from '../../src/placement/shard.ts';
 import type { KeyRouter } from '../../src/placement/shard.ts';
 import { entryOf, recordAnswers } from '../entry.ts';
 import { recordLog } from '@clstr/testing/internal';
+import { ManualClock } from '../manual-clock.ts';
 import { recordMetrics } from '../recorded-metrics.ts';
 
 const NUM_SHARDS = 16;
@@ -684,6 +685,43 @@ describe('metrics', () => {
     expect(metrics.calls).toEqual([
       ['handlerEnded', 'A', true, 30, 0],
       ['handlerEnded', 'B', false, 0, 0],
+    ]);
+  });
+
+  test('take one reading of the clock per message of a frame: one ends when the next begins', () => {
+    const [metrics, clock] = [recordMetrics(), new ManualClock(1_000_000)];
+    const read = vi.spyOn(clock, 'monoMs');
+    const handler = ({ type }: HandlerRequest): number => (clock.nowMs += type === 'Slow' ? 40 : 1);
+    const { dispatch, port } = start({ metrics, clock, handler, types: ['Get', 'Slow'] });
+    const arrive = (receivedAtMs: number, ...types: string[]): void => {
+      read.mockClear();
+      for (const type of types) dispatch.onEntry(entryOf({ type, receivedAtMs }), port);
+    };
+    arrive(1_000_000, 'Get', 'Slow', 'Get');
+    expect(read).toHaveBeenCalledTimes(4);
+    // Another frame: time has passed since.
+    clock.nowMs += 500;
+    arrive(1_000_500, 'Get');
+    expect(read).toHaveBeenCalledTimes(2);
+    expect(metrics.calls.map(([, , , ...ms]) => ms)).toEqual([
+      [1, 0],
+      [40, 0],
+      [1, 0],
+      [1, 0],
+    ]);
+  });
+
+  test('read the clock anew after a handler that has not ended within its frame', () => {
+    const [metrics, clock, open] = [recordMetrics(), new ManualClock(1_000_000), openHandler()];
+    const handler: Handler = (request, context) => {
+      clock.nowMs += 10;
+      return request.type === 'Open' ? open.handler(request, context) : 1;
+    };
+    const { dispatch, port } = start({ metrics, clock, handler, types: ['Get', 'Open'] });
+    for (const type of ['Get', 'Open', 'Get']) dispatch.onEntry(entryOf({ type }), port);
+    expect(metrics.calls).toEqual([
+      ['handlerEnded', 'Get', true, 10, 0],
+      ['handlerEnded', 'Get', true, 10, 0],
     ]);
   });
 
