@@ -1,6 +1,7 @@
 /** Compiles the TypeScript of documents against the packages' source, all blocks in one program. */
 import { basename, dirname, join } from 'node:path';
 import ts from 'typescript';
+import { fileNamedIn } from '../programs/blocks.ts';
 import { codeBlocksOf } from './markdown.ts';
 import { ROOT } from './repository.ts';
 
@@ -20,7 +21,7 @@ export function codeBlockProblems(documents: ReadonlyMap<string, string>): strin
   for (const [path, markdown] of documents) {
     for (const { info, text, line } of codeBlocksOf(markdown)) {
       if (!/^(ts|typescript)\b/.test(info)) continue;
-      if (!text.trimStart().startsWith(EXEMPT)) blocks.set(fileName(path, line), { path, line, text });
+      if (!text.trimStart().startsWith(EXEMPT)) blocks.set(fileName(path, line, text), { path, line, text });
       else if (!hasReason(text)) problems.push(`${path}:${line} needs a reason: "${EXEMPT}: why"`);
     }
   }
@@ -57,7 +58,8 @@ function compilerOptions(): ts.CompilerOptions {
   return { ...rest, incremental: false };
 }
 
-/** TypeScript compares names with `/` on every system. */
-function fileName(path: string, line: number): string {
-  return join(ROOT, dirname(path), `${basename(path)}.${line}.ts`).replaceAll('\\', '/');
+/** Programs of a page import each other by the names that they give. TypeScript compares paths with `/` on every system. */
+function fileName(path: string, line: number, text: string): string {
+  const name = fileNamedIn(text) ?? `${basename(path)}.${line}.ts`;
+  return join(ROOT, dirname(path), name).replaceAll('\\', '/');
 }

@@ -18,10 +18,10 @@ export function blocksOf(markdown: string): PageBlock[] {
 }
 
 /** The lines of a block of shell commands. */
-export function commandsOf({ text }: CodeBlock): string[] {
+export function commandsOf({ text }: Pick<CodeBlock, 'text'>): string[] {
   return text.split('\n').filter((line) => line.trim() !== '');
 }
 
-function fileNamedIn(text: string): string | undefined {
+export function fileNamedIn(text: string): string | undefined {
   return /^\/\/ ([\w.-]+\.m?ts)\b/.exec(text)?.[1];
 }

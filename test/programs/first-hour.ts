@@ -13,11 +13,12 @@ import { blocksOf, commandsOf } from './blocks.ts';
 import type { PageBlock } from './blocks.ts';
 import { PRINTED } from './readme.ts';
 import { startRegistry } from './registry.ts';
-import { Terminal, withoutComment } from './terminal.ts';
+import { Terminal, plainEnvironment, withoutComment } from './terminal.ts';
 
 /** A typed answer of a cluster of three nodes comes with this command. */
 const PAGES = [
   { page: 'README.md', firstAnswer: /^npm run demo( +#|$)/ },
+  { page: 'docs/tutorial.md', firstAnswer: /calls\.ts &$/ },
   { page: 'packages/create-clstr/README.md', firstAnswer: /^curl -X POST/ },
 ];
 /** What a newcomer may leave out. */
@@ -117,14 +118,13 @@ async function runUntilInterrupted(
 
 /** Of a newcomer: nothing of this repository's own npm settings, and nothing in the cache. */
 function environment(cwd: string): NodeJS.ProcessEnv {
-  const given = Object.entries(process.env).filter(([name]) => !/^(npm_|INIT_CWD|NODE_ENV)/i.test(name));
   const gitUrls = {
     GIT_CONFIG_COUNT: '1',
     GIT_CONFIG_KEY_0: `url.${ROOT}.insteadOf`,
     GIT_CONFIG_VALUE_0: REPOSITORY,
   };
   return {
-    ...Object.fromEntries(given),
+    ...plainEnvironment(),
     ...gitUrls,
     PATH: [process.env['PATH'], ...SERVER_FOLDERS].join(delimiter),
     npm_config_registry: registry.url,

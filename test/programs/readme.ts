@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { blocksOf } from './blocks.ts';
 import { build } from './program.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
+export const ROOT = join(import.meta.dirname, '../..');
 /** Below the root's `node_modules`, so that the packages are found. */
 const FOLDER = join(ROOT, 'node_modules/.cache/clstr-readme');
-/** Where README's programs expect their server. */
-const SERVER = 'nats://127.0.0.1:4222';
+/** Where programs of pages expect their server. */
+export const SERVER = 'nats://127.0.0.1:4222';
 
 export function buildPackages(): void {
   for (const name of ['app', 'transport-memory', 'transport-nats']) build(join(ROOT, 'packages', name));

@@ -14,7 +14,7 @@ const READY: readonly (readonly [command: RegExp, output: RegExp])[] = [
   [/\bservice\b/, /serves \d+ shards/],
   [/\bgateway\b/, /listening/],
   [/--serve\b/, /until Ctrl-C/],
-  [/\bcalls\.ts\b/, /calls/],
+  [/\bcalls\.ts\b/, /the first order/],
 ];
 
 export class Terminal {
@@ -44,7 +44,7 @@ export class Terminal {
     this.#shell.stdin!.write(`{ ${withoutComment(command)}\n} </dev/null\necho "${mark}$?"\n`);
     const [, code] = await this.#printed(new RegExp(`${mark}(\\d+)\n`), from, command);
     const ready = READY.find(([pattern]) => pattern.test(command))?.[1];
-    if (withoutComment(command).endsWith('&') && ready !== undefined)
+    if (/&( \w+=\$!)?$/.test(withoutComment(command)) && ready !== undefined)
       await this.#printed(ready, from, command);
     const output = this.#output.slice(from).replaceAll(/ended-\d+:\d+\n/g, '');
     return { code: Number(code), output };
@@ -85,4 +85,10 @@ export class Terminal {
 /** A comment begins with a space and `#`. */
 export function withoutComment(command: string): string {
   return command.replace(/\s#.*$/, '').trim();
+}
+
+/** That of a new terminal: without what npm and vitest have added to ours. */
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  const added = /^(npm_|INIT_CWD$|NODE_ENV$|NODE_OPTIONS$|VITEST|TEST$|VITE_)/i;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !added.test(name)));
 }
