@@ -1,7 +1,7 @@
 /**
  * `npm run first-hour`: follows README.md and further pages as a newcomer does, block by block, and says how long each
  * took. The folder is empty, outside of the repository, with an empty npm cache; the packages of this repository come
- * from a registry on this machine, and a clone comes from this repository, so that all commands run as printed.
+ * from a registry on this machine, and a clone comes from this repository, so that all commands run as printed. `-- tutorial` follows the pages with that in their names.
  */
 import { spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,7 +35,10 @@ const ROOT = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'clstr-first-hour-'));
 const registry = await startRegistry(ROOT, folder);
 try {
-  for (const { page, firstAnswer } of PAGES) await follow(page, firstAnswer);
+  const [wanted = ''] = process.argv.slice(2);
+  for (const { page, firstAnswer } of PAGES.filter((each) => each.page.includes(wanted))) {
+    await follow(page, firstAnswer);
+  }
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 1;
@@ -53,7 +56,7 @@ async function follow(page: string, firstAnswer: RegExp): Promise<void> {
   console.log(`\n${page}\n\n seconds    total  line  command`);
   try {
     for (const block of blocksOf(readFileSync(join(ROOT, page), 'utf8'))) {
-      for (const command of stepsOf(block, cwd)) {
+      for (const command of await stepsOf(block, cwd, terminal)) {
         const [, reason = ''] = LEFT_OUT.find(([pattern]) => pattern.test(command)) ?? [];
         const startMs = performance.now();
         if (reason === '') await runCommand(command, block, { terminal, env, page });
@@ -70,13 +73,17 @@ async function follow(page: string, firstAnswer: RegExp): Promise<void> {
   }
 }
 
-/** A newcomer saves a program that has a name, and runs one that has none. */
-function stepsOf(block: PageBlock, cwd: string): string[] {
+/** A newcomer saves a program that has a name, and runs one that has none, in the folder that has its packages. */
+async function stepsOf(block: PageBlock, cwd: string, terminal: Terminal): Promise<string[]> {
   if (block.info === 'sh') return commandsOf(block);
   if (block.info !== 'ts') return [];
-  const file = block.file ?? `line-${block.line}.mts`;
-  writeFileSync(join(cwd, file), block.text);
-  return block.file === undefined ? [`(cd ${cwd} && node --import tsx ${file})`] : [];
+  if (block.file === undefined) {
+    const file = `line-${block.line}.mts`;
+    writeFileSync(join(cwd, file), block.text);
+    return [`(cd ${cwd} && node --import tsx ${file})`];
+  }
+  writeFileSync(join(await terminal.folder(), block.file), block.text);
+  return [];
 }
 
 interface Setting {
@@ -92,8 +99,7 @@ async function runCommand(
 ): Promise<void> {
   const where = `${page}:${block.line}: "${command}"`;
   if (command.includes('then Ctrl-C')) {
-    const { output } = await terminal.run('pwd');
-    await runUntilInterrupted(command, { cwd: output.trim().split('\n').at(-1)!, env, where });
+    await runUntilInterrupted(command, { cwd: await terminal.folder(), env, where });
     return;
   }
   const { code, output } = await terminal.run(command);
@@ -118,6 +124,8 @@ async function runUntilInterrupted(
 
 /** Of a newcomer: nothing of this repository's own npm settings, and nothing in the cache. */
 function environment(cwd: string): NodeJS.ProcessEnv {
+  const temporary = `${cwd}-temporary`;
+  mkdirSync(temporary);
   const gitUrls = {
     GIT_CONFIG_COUNT: '1',
     GIT_CONFIG_KEY_0: `url.${ROOT}.insteadOf`,
@@ -126,6 +134,7 @@ function environment(cwd: string): NodeJS.ProcessEnv {
   return {
     ...plainEnvironment(),
     ...gitUrls,
+    TMPDIR: temporary, // where nats-server keeps its streams, which outlive it
     PATH: [process.env['PATH'], ...SERVER_FOLDERS].join(delimiter),
     npm_config_registry: registry.url,
     npm_config_cache: join(folder, `cache-${cwd.length}`),

@@ -50,6 +50,12 @@ export class Terminal {
     return { code: Number(code), output };
   }
 
+  /** Where the terminal is: its reader saves programs there. */
+  async folder(): Promise<string> {
+    const { output } = await this.run('pwd');
+    return output.trim().split('\n').at(-1)!;
+  }
+
   /** Ends the shell and all that it has started. */
   close(): void {
     try {

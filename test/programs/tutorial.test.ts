@@ -35,7 +35,9 @@ test.skipIf(!hasNatsServer())('the tutorial runs as printed', { timeout: 180_000
   const seen: RegExp[] = [];
   try {
     for (const { info, file, text, line } of blocksOf(readFileSync(PAGE, 'utf8'))) {
-      if (info === 'ts') writeFileSync(join(folder, 'tea-shop', file!), text.replaceAll(SERVER, server.url));
+      if (info === 'ts') {
+        writeFileSync(join(await terminal.folder(), file!), text.replaceAll(SERVER, server.url));
+      }
       for (const command of info === 'sh' ? commandsOf({ text }) : []) {
         if (LEFT_OUT.test(command)) continue;
         const { code, output } = await terminal.run(translate(command));
