@@ -105,11 +105,19 @@ export class FollowingDelivery implements Delivery {
     }
   }
 
-  /** Leaves alone a call on the shard's own subject, on which the new owner may be working. */
   #leaveFormerOwner(call: Delivered): void {
     const owner = this.#routes.get(call.shard);
-    if (owner === undefined || !isNodeAddress(call.to) || isSameIncarnation(call.to, owner)) return;
+    if (owner === undefined || !this.#isWithFormerOwner(call, owner)) return;
     if (!this.#holdQueue.isFull && call.leaveAttempt()) this.#holdQueue.hold(call);
+  }
+
+  /**
+   * On the shard's own subject the new owner may be working on a call. But one that was sent before any owner was known
+   * went to the first known one at the latest, or to one before it.
+   */
+  #isWithFormerOwner({ to, shard, epoch }: Delivered, owner: NodeAddress): boolean {
+    if (isNodeAddress(to)) return !isSameIncarnation(to, owner);
+    return epoch === 0 && this.#routes.hasMoved(shard);
   }
 
   ended(call: Delivered): void {

@@ -4,6 +4,8 @@ import type { Address, NodeAddress } from '../wire/transport.ts';
 interface Route {
   address: NodeAddress | undefined;
   epoch: number;
+  /** An owner of an earlier epoch was known before. */
+  hasMoved: boolean;
 }
 
 export class Routes {
@@ -25,15 +27,20 @@ export class Routes {
     return this.#routes.get(shard)?.epoch ?? 0;
   }
 
+  /** Whether a known owner of the shard has been replaced. */
+  hasMoved(shard: number): boolean {
+    return this.#routes.get(shard)?.hasMoved ?? false;
+  }
+
   set(shard: number, address: NodeAddress): void {
     const route = this.#routes.get(shard);
-    if (route === undefined) this.#routes.set(shard, { address, epoch: 0 });
+    if (route === undefined) this.#routes.set(shard, { address, epoch: 0, hasMoved: false });
     else route.address = address;
   }
 
   /** Learns the owner of the shard in `epoch`, which the caller has found newer than the known one. */
   learn(shard: number, epoch: number, address: NodeAddress): void {
-    this.#routes.set(shard, { address, epoch });
+    this.#routes.set(shard, { address, epoch, hasMoved: this.epochOf(shard) > 0 });
   }
 
   /** Forgets a route that led to no node, or to another. */

@@ -224,4 +224,22 @@ describe('a call that waits for an owner which was replaced', () => {
     await clock.advance(GRACE_MS);
     expect(transport.sent.map(({ entry }) => entry.type)).toEqual(['clstr.topology', 'Get']);
   });
+
+  test('is sent again if it went to the shard itself before any owner was known', async () => {
+    const transport = new ScriptedTransport();
+    const clock = fakeClock({ monoMs: 1_000_000 });
+    const client = createClient({ transport, clock, numShards: 1, routing: 'topology' });
+    void client.requestKey('k', 'Get', 1, IDEMPOTENT).catch(() => undefined);
+    void client.requestKey('k', 'Set', 1).catch(() => undefined);
+    transport.sent[0]!.reply({ clusterId: 'c', owners: [[0, 1, 'a', 'i']] });
+    await clock.advance(GRACE_MS);
+    for (const call of transport.sent.slice(1, 3)) call.leave();
+    transport.announceTo!(NEW);
+    await clock.advance(GRACE_MS);
+    transport.last.reply({ clusterId: 'c', owners: [[0, 2, 'b', 'j']] });
+    await clock.advance(GRACE_MS);
+    const types = transport.sent.map(({ entry }) => entry.type);
+    expect(types).toEqual(['clstr.topology', 'Get', 'Set', 'clstr.topology', 'Get']);
+    expect(transport.last.to).toEqual(NEW);
+  });
 });
