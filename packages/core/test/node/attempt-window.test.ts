@@ -98,3 +98,10 @@ test('forgets a client that was idle for a minute, and none that is in use', () 
   expect(window.admit(8, 1, 'b', 70_000)).toBe(false);
   expect(window.admit(7, 1, 'a', 70_000)).toBe(true);
 });
+
+test('forgets a client that comes back after a minute as the first of all', () => {
+  const window = new AttemptWindow();
+  window.admit(7, 1, 'a', 0);
+  expect(window.admit(7, 1, 'a', 59_000)).toBe(false);
+  expect(window.admit(7, 1, 'a', 119_000)).toBe(true);
+});

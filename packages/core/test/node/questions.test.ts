@@ -123,7 +123,8 @@ describe('a question for the owners', () => {
     for (let i = 0; i < 5; i++) send(one, 7);
     send(other, 7);
     send(one, 8);
-    expect([one.answers.length, other.answers.length]).toEqual([2, 1]);
+    send(one, 9);
+    expect([one.answers.length, other.answers.length]).toEqual([3, 1]);
   });
 
   test('has the same text for all, until another node owns a shard', () => {
@@ -155,6 +156,26 @@ describe('a question for the owners', () => {
       expect(ask()).toBeDefined();
     },
   );
+
+  test('is not read when it is longer than a question has to be', () => {
+    const { ask } = start(2, { maxInFlightBytes: 100_000 });
+    const { version } = read(ask());
+    const long = JSON.stringify({ known: version, more: 'x'.repeat(256) });
+    expect(read(ask({ payload: long })).owners).toHaveLength(2);
+  });
+
+  test('costs a share of the second however short its answer is, and gets back what time has passed', async () => {
+    const { ask, clock } = start();
+    const { version } = read(ask());
+    const answersInOneGo = (): number => {
+      let answered = 0;
+      while (answered < 10_000 && ask({}, version)?.error === undefined) answered++;
+      return answered;
+    };
+    expect(answersInOneGo()).toBeLessThan(2_100);
+    await clock.advance(10);
+    expect(answersInOneGo()).toBeLessThan(90);
+  });
 
   test('is refused after 2 MiB of answers in one go, and answered again later', async () => {
     const { ask, clock, view } = start(1_024, { maxInFlightBytes: 1_000_000 });
