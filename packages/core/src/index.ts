@@ -11,7 +11,7 @@ export type {
   Routing,
 } from './client/options.ts';
 export { createNode } from './node/node.ts';
-export type { Node, NodeEvent } from './node/node.ts';
+export type { Node, NodeEvent } from './node/api.ts';
 export type { NodeState } from './base/node-state.ts';
 export type { NodeReadings } from './node/readings.ts';
 export type { Reach } from './cluster/shards.ts';
