@@ -1,6 +1,6 @@
 /**
  * Holds the documents against the code. `UPDATE_DOCS=1 npx vitest run test/docs.test.ts` rewrites what is made from it:
- * docs/reference/defaults.md, docs/nats-server.conf, the hex blocks of docs/protocol/v1.md, and parts of docs/operations.md.
+ * docs/reference/defaults.md and metrics.md, docs/nats-server.conf, the hex blocks of docs/protocol/v1.md, and parts of docs/operations.md.
  */
 import { join } from 'node:path';
 import { ERROR_CODES, TIMINGS, shardFromString } from '@clstr/core';
@@ -15,6 +15,7 @@ import type { FrameVector } from './docs/frame-vectors.ts';
 import { hexBlockProblems, hexBlocks, withHexBlocks } from './docs/hex-blocks.ts';
 import { REPOSITORY, brokenLinks } from './docs/links.ts';
 import { anchorsOf, codeBlocksOf, linksOf, tablesOf } from './docs/markdown.ts';
+import { exportedMetrics, metricsIn, renderMetrics } from './docs/metrics-table.ts';
 import { renderServerConfig } from './docs/nats-server-config.ts';
 import { logTableProblems } from './docs/log-lines.ts';
 import { withOperationsParts } from './docs/operations-parts.ts';
@@ -32,6 +33,9 @@ const PROTOCOL = 'docs/protocol/v1.md';
 const ERRORS = 'docs/reference/errors.md';
 const LOGS = 'docs/reference/logs.md';
 const DEFAULTS = 'docs/reference/defaults.md';
+const METRICS = 'docs/reference/metrics.md';
+const DASHBOARD = 'docs/reference/grafana-dashboard.json';
+const ALERTS = 'docs/reference/alerts.yml';
 const OPERATIONS = 'docs/operations.md';
 const SERVER_CONFIG = 'docs/nats-server.conf';
 const TIMING = 'packages/core/src/cluster/timing.ts';
@@ -45,6 +49,7 @@ const vectors = JSON.parse(readText('test/vectors/frames-v1.json')) as FrameVect
 
 if (process.env['UPDATE_DOCS'] === '1') {
   writeText(DEFAULTS, renderDefaults());
+  writeText(METRICS, await renderMetrics());
   writeText(SERVER_CONFIG, renderServerConfig());
   writeText(OPERATIONS, withOperationsParts(readText(OPERATIONS), readText(TIMING)));
   writeText(PROTOCOL, withHexBlocks(readText(PROTOCOL), vectors, new DocumentedLayout(readText(PROTOCOL))));
@@ -377,6 +382,36 @@ describe('links', () => {
     ['```\ncode\n```\n[x](none.md)', /^docs\/a\.md:4 /],
   ])('%s is found', (text, message) => {
     expect(check(text)).toEqual([expect.stringMatching(message)]);
+  });
+});
+
+describe('the metrics', () => {
+  const named = async (): Promise<string[]> => (await exportedMetrics()).map(({ name }) => name).sort();
+
+  test('are all in the table, as the package exports them, with what to do', async () => {
+    expect(readText(METRICS), HOW_TO_UPDATE).toBe(await renderMetrics());
+    expect(readText(METRICS)).not.toMatch(/\| +\|$/m);
+  });
+
+  test('are all on the dashboard, and it asks for no others', async () => {
+    expect([...metricsIn(readText(DASHBOARD))].sort()).toEqual(await named());
+  });
+
+  test('make the dashboard by its script', async () => {
+    const { dashboardText } = (await import(join(ROOT, 'scripts/dashboard.mjs'))) as {
+      dashboardText(): Promise<string>;
+    };
+    expect(readText(DASHBOARD), 'out of date: "node scripts/dashboard.mjs" rewrites it').toBe(
+      await dashboardText(),
+    );
+  });
+
+  test('are what the alerts ask for, and operations says what to do about each', async () => {
+    const known = await named();
+    expect([...metricsIn(readText(ALERTS))].filter((name) => !known.includes(name))).toEqual([]);
+    const alerts = [...readText(ALERTS).matchAll(/- alert: (\w+)/g)].map(([, name]) => name!);
+    const table = tablesOf(readText(OPERATIONS)).find(({ heading }) => heading === 'Alerts');
+    expect(table?.rows.map(([alert]) => alert)).toEqual(alerts.map((name) => `\`${name}\``));
   });
 });
 

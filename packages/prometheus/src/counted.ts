@@ -80,7 +80,11 @@ export class Counted implements Metrics {
   watchActors(actors: WatchedActors): void {
     this.actors.watch(actors);
     // The series of a type are there before its first message, so that its first failure is an increase.
-    for (const type of actors.types) this.handlers.of(type).isOfActor = true;
+    this.panics.of('other');
+    for (const type of actors.types) {
+      this.panics.of(type);
+      this.handlers.of(type).isOfActor = true;
+    }
   }
 
   watchTransport(transport: WatchedTransport): void {

@@ -8,6 +8,8 @@ import { endsOf } from './timed.ts';
 
 /** Those that are there from the start, so that the first of them is an increase. */
 const TRANSPORT_ERRORS: readonly TransportErrorKind[] = ['no_subscriber', 'timeout', 'ttl_expired', 'closed'];
+const REFUSALS = ['overloaded', 'envelope_expired', 'not_owner', 'moved', 'draining', 'unknown_type'];
+const REPEATS = ['no_subscriber', 'overloaded', 'not_owner', 'moved', 'draining', 'connection_lost'];
 const MOVES: readonly NodeEventType[] = ['acquired', 'released', 'lost'];
 const NODE_EVENTS: readonly NodeEventType[] = ['joined', 'lapsed', 'fenced', 'unreachable', 'reachable'];
 
@@ -52,7 +54,7 @@ function clientFamilies({ requests, notifies, transportErrors, repeats }: Counte
       () => counts(transportErrors, 'error_type', TRANSPORT_ERRORS),
     ),
     counter('clstr_cluster_repeats_total', 'Calls sent again, by the error of the attempt before.', () =>
-      counts(repeats, 'reason'),
+      counts(repeats, 'reason', REPEATS),
     ),
   ];
 }
@@ -68,7 +70,7 @@ function handlerFamilies({ handlers, refusals, nodes }: Counted): readonly Famil
       perType(handlers, (one, labels) => one.ends(labels)),
     ),
     counter('clstr_cluster_refusals_total', 'Messages that nodes refused before a handler ran.', () =>
-      counts(refusals, 'reason'),
+      counts(refusals, 'reason', REFUSALS),
     ),
     gauge('clstr_cluster_handlers_active', 'Messages that are accepted and not yet answered.', () =>
       nodes.samples(({ inFlight }) => inFlight),

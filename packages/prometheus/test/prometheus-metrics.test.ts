@@ -115,6 +115,9 @@ describe('counters', () => {
     const series = await read(metrics);
     expect(series.get('clstr_actor_messages_total{message_type="cart.add",success="false"}')).toBe(0);
     expect(series.get('clstr_cluster_handlers_total{message_type="cart.add",success="false"}')).toBe(0);
+    for (const type of ['cart.add', 'other']) {
+      expect(series.get(`clstr_actor_panics_total{message_type="${type}"}`)).toBe(0);
+    }
   });
 });
 
@@ -241,7 +244,7 @@ describe('labels', () => {
     expect(counted).toHaveLength(2 * 1_025);
     expect(counted.reduce((sum, [, value]) => sum + value, 0)).toBe(100_000);
     expect(series.get('clstr_cluster_refusals_total{reason="other"}')).toBe(100_000);
-    expect([...series].filter(([name]) => name.includes('refusals'))).toHaveLength(1);
+    expect([...series].filter(([name]) => name.includes('refusals'))).toHaveLength(7);
   });
 });
 
