@@ -1,16 +1,10 @@
 /** `connectClient`: a connection and a client, for a process that only calls. */
 import { createClient, systemClock } from '@clstr/core';
 import type { Client, ClientOptions, Clock, Cluster, Logger, Transport } from '@clstr/core';
-import {
-  DEFAULT_SERVICE,
-  checkServiceName,
-  clockOption,
-  invalidOption,
-  silentLogger,
-} from '@clstr/core/internal';
+import { DEFAULT_SERVICE, checkServiceName, clockOption, silentLogger } from '@clstr/core/internal';
 import { AppHealth } from './health/health.ts';
 import type { HealthFollower } from './health/handler.ts';
-import { clusterOption, healthOption } from './options.ts';
+import { clusterOption, healthOption, refuseSaidByCluster } from './options.ts';
 import { stderrLogger } from './stderr-logger.ts';
 
 type SaidByCluster = 'transport' | 'numShards' | 'seed' | 'routing';
@@ -33,7 +27,6 @@ export interface ConnectedClient extends Client {
 }
 
 const OWNER = 'connectClient';
-const SAID_BY_CLUSTER: readonly SaidByCluster[] = ['transport', 'numShards', 'seed', 'routing'];
 const METHODS = [
   ...(['requestKey', 'notifyKey', 'requestShard', 'notifyShard'] as const),
   ...(['key', 'shard', 'shardOf', 'service'] as const),
@@ -49,15 +42,7 @@ export async function connectClient(options: ConnectOptions): Promise<ConnectedC
   const { cluster: given, service: named, logger: chosen, health: followed, ...rest } = options;
   const cluster = clusterOption.check(OWNER, 'cluster', given);
   const service = named === undefined ? DEFAULT_SERVICE : checkServiceName(OWNER, 'service', named);
-  const clash = SAID_BY_CLUSTER.find((name) => name in rest);
-  if (clash !== undefined) {
-    throw invalidOption(
-      OWNER,
-      clash,
-      (rest as Record<string, unknown>)[clash],
-      'left out: the cluster says it',
-    );
-  }
+  refuseSaidByCluster(OWNER, rest);
   const { clock } = rest;
   const logger = chosen === false ? silentLogger : (chosen ?? cluster.logger ?? stderrLogger({ clock }));
   const health = followed && healthFor(followed, clock);

@@ -207,11 +207,9 @@ function checkPlace(given: AppOptions): void {
       'given, as natsCluster or memoryCluster make it, or transport in its place',
     );
   }
-  const excluded = cluster === undefined ? NEEDS_CLUSTER : SAID_BY_CLUSTER;
-  const clash = excluded.find((name) => given[name] !== undefined);
-  if (clash !== undefined) {
-    const where = cluster === undefined ? 'without cluster' : 'with cluster, which says it';
-    throw invalidOption(OWNER, clash, given[clash], `left out ${where}`);
+  if (cluster !== undefined) refuseSaidByCluster(OWNER, given);
+  else if (given.service !== undefined) {
+    throw invalidOption(OWNER, 'service', given.service, 'left out without cluster');
   }
   if (membership !== undefined && nodeIds !== undefined) {
     throw invalidOption(OWNER, 'nodeIds', nodeIds, 'left out with membership');
@@ -231,8 +229,19 @@ function checkPlace(given: AppOptions): void {
   }
 }
 
-const NEEDS_CLUSTER = ['service'] as const;
-const SAID_BY_CLUSTER = ['transport', 'membership', 'nodeIds', 'numShards', 'seed'] as const;
+/**
+ * Refuses what a cluster says by itself, next to `cluster`.
+ *
+ * @throws INVALID_OPTION
+ */
+export function refuseSaidByCluster(owner: string, given: object): void {
+  const values = given as Readonly<Record<string, unknown>>;
+  const clash = SAID_BY_CLUSTER.find((name) => values[name] !== undefined);
+  if (clash === undefined) return;
+  throw invalidOption(owner, clash, values[clash], 'left out with cluster, which says it');
+}
+
+const SAID_BY_CLUSTER = ['transport', 'membership', 'nodeIds', 'numShards', 'seed', 'routing'] as const;
 
 function hasService(actor: Actor): boolean {
   return (actor as Partial<Actor> | undefined)?.service !== undefined;
