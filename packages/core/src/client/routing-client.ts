@@ -157,7 +157,8 @@ export class RoutingClient implements Client {
   }
 
   key(key: string, options?: CallOptions): ScopedClient {
-    checkKey(key, this.#options.maxKeyBytes);
+    // Otherwise the key is checked when its shard is computed.
+    if (this.#shape.router === undefined) checkKey(key, this.#options.maxKeyBytes);
     return this.#scoped(key, () => this.#shape.shardOf(key), options);
   }
 
@@ -210,14 +211,19 @@ export class RoutingClient implements Client {
     const isNew = misfit !== undefined && misfit.message !== this.#refusal?.message;
     this.#refusal = misfit;
     if (misfit === undefined) {
-      this.#shape.learn(cluster);
-      this.#identity = { ...this.#identity, numShards: this.#shape.numShards };
+      if (this.#identity.numShards === undefined) this.#learnShape(cluster);
       return;
     }
     if (isNew)
       this.#options.logger.error({ event: 'client.misfit', details: misfit.details }, misfit.message);
     this.#shape.end(misfit);
     for (const call of this.#host.deadlines.items()) call.refuse(misfit);
+  }
+
+  /** With the option `numShards: 'ask'`: nodes that say another number from now on are misfits. */
+  #learnShape(cluster: unknown): void {
+    this.#shape.learn(cluster);
+    this.#identity = { ...this.#identity, numShards: this.#shape.numShards };
   }
 
   /** Returns an error of its own for each call; asks again, because the cluster may be another one by now. */
