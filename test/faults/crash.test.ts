@@ -2,7 +2,7 @@
 import { describeErrors, describeTimes, percentile } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
-import { IS_LONG, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';
+import { IS_LONG, expectAtMost, expectGood, figure, killOldest, pause, startCluster } from './setting.ts';
 
 const KILLS = IS_LONG ? 10 : 2;
 /** Of the fast profile: expiry + heartbeat + 2 answers of the store. */
@@ -20,17 +20,11 @@ describe.skipIf(!hasNatsServer())('a crash', { timeout: 30_000 + KILLS * 15_000 
     const acquired: number[] = [];
     for (let kill = 1; kill <= KILLS; kill++) {
       await pause(Math.random() * 300);
-      const [target] = cluster.nodes.keys();
-      const shards = ownerLog.shardsOf(target!);
-      const { signal, killedAt } = await cluster.kill(target!);
-      expect(signal).toBe('SIGKILL');
-      expect(shards.length).toBeGreaterThan(0);
-      served.push(
-        ...(await Promise.all(shards.map(async (shard) => (await cluster.probe(shard)) - killedAt))),
-      );
+      const { id, shards, killedAt, servedMs } = await killOldest(cluster);
+      served.push(...servedMs);
       for (const shard of shards) {
         const owner = ownerLog.ownerOf(shard)!;
-        expect(owner.id).not.toBe(target);
+        expect(owner.id).not.toBe(id);
         acquired.push(owner.at - killedAt);
       }
       await cluster.join([`node-${4 + kill}`]);

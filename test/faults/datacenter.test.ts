@@ -2,7 +2,7 @@
 import { describeErrors, describeTimes, percentile } from '@clstr-kit/chaos';
 import { hasNatsServer } from '@clstr/testing/nats';
 import { describe, expect, test } from 'vitest';
-import { IS_LONG, expectAtMost, expectGood, figure, pause, startCluster } from './setting.ts';
+import { IS_LONG, expectAtMost, expectGood, figure, killOldest, pause, startCluster } from './setting.ts';
 
 const KILLS = IS_LONG ? 10 : 1;
 /** Of the profile: expiry + heartbeat + 2 answers of the store. */
@@ -17,7 +17,7 @@ describe.skipIf(!hasNatsServer())('with the profile datacenter', { timeout: 60_0
       await using cluster = await startCluster(name, { timing: 'datacenter', servers });
       await cluster.join(['node-1', 'node-2', 'node-3', 'node-4']);
       await cluster.untilSpread(30_000);
-      const { ownerLog, clients, recorder } = cluster;
+      const { clients, recorder } = cluster;
       const keys = cluster.keys(1);
       // From now on all clients send to the owners: what went to a shard's own subject is not sent again to the next one.
       await Promise.all(
@@ -29,14 +29,7 @@ describe.skipIf(!hasNatsServer())('with the profile datacenter', { timeout: 60_0
       const served: number[] = [];
       for (let kill = 1; kill <= KILLS; kill++) {
         await pause(Math.random() * 800);
-        const [target] = cluster.nodes.keys();
-        const shards = ownerLog.shardsOf(target!);
-        const { signal, killedAt } = await cluster.kill(target!);
-        expect(signal).toBe('SIGKILL');
-        expect(shards.length).toBeGreaterThan(0);
-        served.push(
-          ...(await Promise.all(shards.map(async (shard) => (await cluster.probe(shard)) - killedAt))),
-        );
+        served.push(...(await killOldest(cluster)).servedMs);
         await cluster.join([`node-${4 + kill}`]);
         await cluster.untilSpread(30_000);
       }

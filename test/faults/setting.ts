@@ -34,6 +34,25 @@ export async function startCluster(name: string, options: ChaosClusterOptions = 
   return cluster;
 }
 
+export interface Killed {
+  readonly id: string;
+  readonly shards: readonly number[];
+  readonly killedAt: number;
+  /** How long after the kill each of its shards served again. */
+  readonly servedMs: readonly number[];
+}
+
+/** Kills the oldest node, and resolves when all its shards serve again. */
+export async function killOldest(cluster: ChaosCluster): Promise<Killed> {
+  const [id] = cluster.nodes.keys();
+  const shards = cluster.ownerLog.shardsOf(id!);
+  const { signal, killedAt } = await cluster.kill(id!);
+  expect(signal).toBe('SIGKILL');
+  expect(shards.length).toBeGreaterThan(0);
+  const servedMs = await Promise.all(shards.map(async (shard) => (await cluster.probe(shard)) - killedAt));
+  return { id: id!, shards, killedAt, servedMs };
+}
+
 export function figure(text: string): void {
   console.log(`  faults: ${text}`);
 }
