@@ -11,7 +11,8 @@ const FOLDER = join(ROOT, 'node_modules/.cache/clstr-readme');
 export const SERVER = 'nats://127.0.0.1:4222';
 
 export function buildPackages(): void {
-  for (const name of ['app', 'transport-memory', 'transport-nats']) build(join(ROOT, 'packages', name));
+  for (const name of ['app', 'prometheus', 'transport-memory', 'transport-nats'])
+    build(join(ROOT, 'packages', name));
 }
 
 export interface ReadmeProgram {
@@ -28,6 +29,10 @@ export const PRINTED = [
   { title: 'Dynamic clusters', stdout: '500\n' },
   { title: 'Services', stdout: '{ free: 2 }\nonly 2\n' },
   { title: 'Raw routing', stdout: 'no node owns this shard nobody listens on clstr.shard.*\n' },
+  {
+    title: 'Watch it',
+    stdout: 'clstr_actor_messages_total{message_type="greeter.greet",success="true"} 1\n',
+  },
 ];
 
 /** With their server at `url`. */
