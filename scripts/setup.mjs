@@ -1,5 +1,5 @@
 // Makes a fresh clone ready: installs dependencies when they do not match the lock file and,
-// with --nats and --redis, makes sure of these servers. Plain Node: it runs before anything is installed.
+// with --nats, --redis and --prometheus, makes sure of these servers. Plain Node: it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -76,6 +76,19 @@ function ensureRedisServer() {
   missing('redis-server was not found on PATH. Install it with the package manager of your system.', 'Redis');
 }
 
+/** Does the same for Prometheus and its promtool, which read the metrics in a test. */
+function ensurePrometheus() {
+  const isFound = () =>
+    ['prometheus', 'promtool'].every(
+      (name) => spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0,
+    );
+  if (isFound() || (installWithApt('prometheus') && isFound())) return;
+  missing(
+    'prometheus and promtool were not found on PATH. Install them with the package manager of your system.',
+    'Prometheus',
+  );
+}
+
 function missing(message, server) {
   if (process.env.CI === 'true') fail(message);
   say(`${message}\nWhat needs a real ${server} server cannot run; tests of it are skipped.`);
@@ -122,4 +135,5 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   ensureDependencies();
   if (process.argv.includes('--nats')) ensureNatsServer();
   if (process.argv.includes('--redis')) ensureRedisServer();
+  if (process.argv.includes('--prometheus')) ensurePrometheus();
 }
