@@ -303,10 +303,13 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     if (entry.headers === undefined) {
       return new Request(key, shard, type, payload, NO_HEADERS, isNotify, this.#noChain);
     }
+    if (entry.headers[CALL_CHAIN_HEADER] === undefined) {
+      const headers = copyHeaders(entry.headers) ?? NO_HEADERS;
+      return new Request(key, shard, type, payload, headers, isNotify, this.#noChain);
+    }
     const { [CALL_CHAIN_HEADER]: chain, ...own } = entry.headers;
-    const headers = copyHeaders(own) ?? NO_HEADERS;
-    const callChain = chain === undefined ? this.#noChain : decodeCallChain(chain, this.#ticket);
-    return new Request(key, shard, type, payload, headers, isNotify, callChain);
+    const callChain = decodeCallChain(chain, this.#ticket);
+    return new Request(key, shard, type, payload, copyHeaders(own) ?? NO_HEADERS, isNotify, callChain);
   }
 
   #decode(entry: InboundEntry): unknown {

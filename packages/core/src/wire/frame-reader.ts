@@ -276,7 +276,7 @@ function decodeHeaders(bytes: Uint8Array, view: DataView, start: number, end: nu
     const to = from + view.getUint16(offset);
     if (to > end) throw new MalformedHeaders('header longer than its block');
     offset = to;
-    return decodeText(bytes.subarray(from, to));
+    return decodeShortText(bytes, from, to);
   };
   for (let i = 0; i < count; i++) {
     const name = text();
