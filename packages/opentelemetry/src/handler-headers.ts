@@ -7,11 +7,11 @@ import type { Headers } from '@clstr/core';
 import { nameSpan } from './trace-context.ts';
 
 export class HandlerHeaders {
-  readonly [name: string]: string;
+  [name: string]: string;
   readonly #span: Span;
 
   constructor(headers: Headers, span: Span) {
-    Object.assign(this, headers);
+    for (const name in headers) this[name] = headers[name]!;
     nameSpan(this, span.spanContext());
     this.#span = span;
   }

@@ -1,5 +1,13 @@
 /** `openTelemetryTracing`: the spans of calls and messages. */
-import { ROOT_CONTEXT, SpanKind, context, isSpanContextValid, propagation, trace } from '@opentelemetry/api';
+import {
+  INVALID_TRACEID,
+  ROOT_CONTEXT,
+  SpanKind,
+  context,
+  isSpanContextValid,
+  propagation,
+  trace,
+} from '@opentelemetry/api';
 import type { Attributes, Context, Span, SpanContext } from '@opentelemetry/api';
 import type { CallSpan, HandlerSpan, Headers, TracedCall, TracedMessage, Tracing } from '@clstr/core';
 import { CarriedTrace, RecordedCall } from './call-span.ts';
@@ -73,7 +81,7 @@ class SpanTracing implements Tracing {
     const above = parent === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, parent);
     const span = this.#handlerSpan(message, above);
     // Without an SDK there is no span to begin a trace with.
-    if (!isSpanContextValid(span.spanContext())) return undefined;
+    if (span.spanContext().traceId === INVALID_TRACEID) return undefined;
     return new RecordedHandler(span, new HandlerHeaders(headers, span), this.#options.keys);
   }
 
@@ -125,6 +133,8 @@ class SpanTracing implements Tracing {
 function parentOf({ headers, isNested }: TracedCall, active: Context): SpanContext | undefined {
   const named = spanContextOf(headers, !isNested);
   if (named !== undefined && !isNested) return named;
+  // Without a context manager, and where nothing is active, this is all there is.
+  if (active === ROOT_CONTEXT) return named;
   const own = trace.getSpanContext(active);
   if (own === undefined || !isSpanContextValid(own)) return named;
   return named === undefined || own.traceId === named.traceId ? own : named;
