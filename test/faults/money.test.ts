@@ -8,7 +8,7 @@ import { connectClient } from '@clstr/app';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { natsCluster } from '@clstr/transport-nats';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { BUILD_TIMEOUT_MS } from '../programs/program.ts';
+import { BUILD_TIMEOUT_MS, loaderOf } from '../programs/program.ts';
 import { buildPackages, readmePrograms } from '../programs/readme.ts';
 import { figure } from './setting.ts';
 
@@ -39,9 +39,15 @@ describe.skipIf(!hasNatsServer())('README.md', { timeout: 240_000 }, () => {
     const program = dynamic!.write('money', asServer);
     const nodes: ChildProcess[] = [];
     const start = async (): Promise<void> => {
-      const node = fork(program, { execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+      const node = fork(program, {
+        execArgv: loaderOf(program),
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      });
       nodes.push(node);
-      await once(node, 'message', { signal: AbortSignal.timeout(60_000) });
+      const ended = once(node, 'exit').then(([code]) => {
+        throw new Error(`the program ended with code ${String(code)} before its app was there`);
+      });
+      await Promise.race([once(node, 'message', { signal: AbortSignal.timeout(60_000) }), ended]);
     };
     try {
       await Promise.all([start(), start(), start()]);

@@ -11,11 +11,19 @@ export interface Ended {
 /** Resolves when the program, JavaScript or TypeScript, has ended, however it did. */
 export function run(program: string, ...args: string[]): Promise<Ended> {
   return new Promise((resolve) => {
-    const loader = /ts$/.test(program) ? ['--import', 'tsx'] : [];
-    const child = execFile(process.execPath, [...loader, program, ...args], (_error, stdout, stderr) => {
-      resolve({ code: child.exitCode, stdout, stderr });
-    });
+    const child = execFile(
+      process.execPath,
+      [...loaderOf(program), program, ...args],
+      (_error, stdout, stderr) => {
+        resolve({ code: child.exitCode, stdout, stderr });
+      },
+    );
   });
+}
+
+/** What Node has to be told to run the program. */
+export function loaderOf(program: string): string[] {
+  return /ts$/.test(program) ? ['--import', 'tsx'] : [];
 }
 
 /** For `beforeAll`. */
