@@ -4,11 +4,13 @@ import { checkPayloadSize } from '../payload.ts';
 import { measureActivation } from './activation-rate.ts';
 import { measureHotKey } from './hot-key.ts';
 import { measureIdleMemory } from './idle-memory.ts';
+import { measureMetricsCost } from './metrics-cost.ts';
 
 const MEASURES = {
   'activation-rate': measureActivation,
   'hot-key': measureHotKey,
   'idle-memory': measureIdleMemory,
+  'metrics-cost': measureMetricsCost,
 };
 
 export type ActorFigures = keyof typeof MEASURES;
