@@ -120,7 +120,8 @@ const CASES: Readonly<Record<string, Case>> = {
   ClstrRepliesLost: { at: '2m', ...once(`clstr_transport_lost_replies_total{${HERE}}`) },
   ClstrEventLoopBlocked: {
     at: '2m',
-    fires: { [`clstr_event_loop_delay_seconds{${HERE},quantile="1"}`]: '0.6x20' },
+    // One reading is enough, however seldom the rule is evaluated.
+    fires: { [`clstr_event_loop_delay_seconds{${HERE},quantile="1"}`]: '0x4 0.6 0x20' },
     silent: {
       [`clstr_event_loop_delay_seconds{${HERE},quantile="1"}`]: '0.4x20',
       'clstr_event_loop_delay_seconds_sum{job="shop",instance="one"}': '900x20',
