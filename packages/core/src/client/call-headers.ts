@@ -11,7 +11,11 @@ export function mergeHeaders(base: Headers | undefined, own: Headers): Headers |
   return copyHeaders(Object.assign(Object.create(null) as object, base, checked)) ?? NO_HEADERS;
 }
 
-export function withCallChain(headers: Headers | undefined, chain: CallChain): Headers {
+export function withCallChain(
+  headers: Headers | undefined,
+  chain: CallChain | undefined,
+): Headers | undefined {
+  if (chain === undefined) return headers;
   const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
   copy[CALL_CHAIN_HEADER] = encodeCallChain(chain);
   return copy;

@@ -45,7 +45,7 @@ export function beginTrace(
   try {
     // Headers that a node refuses would fail the call.
     const headers = span.headers === undefined ? given : copyHeaders(span.headers);
-    call.headers = callChain === undefined ? headers : withCallChain(headers, callChain);
+    call.headers = withCallChain(headers, callChain);
   } catch (err) {
     floodLog.error('tracing.threw', { err }, 'the headers of a span cannot be sent: its call keeps its own');
   }

@@ -113,17 +113,13 @@ export class RoutingClient implements Client {
       floodLog,
       nextAttempt,
       onRepeat: options.metrics.callRepeated,
-      onEnd: (call, error) => {
-        this.#onEnd(call, error);
-      },
+      onEnd: (call, error) => this.#onEnd(call, error),
       onNotifyHandedOver: (call) => {
         this.#metrics.notifyHandedOver(call);
         this.#pending--;
         this.#notifies.track(call);
       },
-      onNotifyFailed: (call, error) => {
-        this.#notifies.failed(call, error);
-      },
+      onNotifyFailed: (call, error) => this.#notifies.failed(call, error),
     };
     const own = { codec: { value: jsonCodec }, tracing: { value: noTracing } };
     this.#infoHost = Object.create(this.#host, own) as CallHost;
@@ -359,8 +355,7 @@ export class RoutingClient implements Client {
         timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
         if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
       }
-      const callChain = options?.callChain;
-      const sent = callChain === undefined ? headers : withCallChain(headers, callChain);
+      const sent = withCallChain(headers, options?.callChain);
       const bytes = encodeCall(this.#options.codec, type, payload);
       const isRaw = isRawPayload(payload);
       this.#pending++;
