@@ -19,6 +19,7 @@ import {
   checkType,
   copyHeaders,
 } from '../wire/envelope.ts';
+import { ATTEMPT_HEADER, FRAMEWORK_HEADERS, attemptIn } from '../wire/framework-headers.ts';
 import { ClstrError } from '../base/errors.ts';
 import type { ErrorCode, Failure, Refusal } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
@@ -303,13 +304,14 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     if (entry.headers === undefined) {
       return new Request(key, shard, type, payload, NO_HEADERS, isNotify, this.#noChain);
     }
-    if (entry.headers[CALL_CHAIN_HEADER] === undefined) {
-      const headers = copyHeaders(entry.headers) ?? NO_HEADERS;
-      return new Request(key, shard, type, payload, headers, isNotify, this.#noChain);
-    }
-    const { [CALL_CHAIN_HEADER]: chain, ...own } = entry.headers;
-    const callChain = decodeCallChain(chain, this.#ticket);
-    return new Request(key, shard, type, payload, copyHeaders(own) ?? NO_HEADERS, isNotify, callChain);
+    const headers = copyHeaders(entry.headers, FRAMEWORK_HEADERS) ?? NO_HEADERS;
+    return new Request(key, shard, type, payload, headers, isNotify, this.#chainOf(entry.headers));
+  }
+
+  #chainOf({ [CALL_CHAIN_HEADER]: chain, [ATTEMPT_HEADER]: sent }: Headers): CallChain {
+    const attempt = attemptIn(sent);
+    if (chain !== undefined) return decodeCallChain(chain, this.#ticket, attempt);
+    return attempt === 1 ? this.#noChain : heldBy(this.#ticket, [], '', attempt);
   }
 
   #decode(entry: InboundEntry): unknown {

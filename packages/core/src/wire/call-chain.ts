@@ -51,12 +51,19 @@ interface Held {
   /** The tickets in the form in which they arrived. */
   readonly earlier: string;
   readonly own: Ticket;
+  /** Which attempt of its call the message is, from 1. */
+  readonly attempt: number;
 }
 
 /** The chain of the messages that a node runs: calls made under it carry its ticket. */
-export function heldBy(own: Ticket, links: CallChain = [], earlier = ''): CallChain {
-  const held: Held = { earlier, own };
+export function heldBy(own: Ticket, links: CallChain = [], earlier = '', attempt = 1): CallChain {
+  const held: Held = { earlier, own, attempt };
   return Object.defineProperty([...links], HELD, { value: held });
+}
+
+/** Which attempt the message is on whose behalf a call is made; 1 for a call from outside. */
+export function attemptOf(chain: CallChain): number {
+  return (chain as { [HELD]?: Held })[HELD]?.attempt ?? 1;
 }
 
 /** The chain of a call that the actor named by `link` makes under `chain`. */
@@ -91,7 +98,7 @@ function ticketsOf(chain: CallChain): string {
  *
  * @throws INVALID_ENVELOPE when the header is not a chain, or has more links than {@link MAX_CALL_DEPTH}
  */
-export function decodeCallChain(header: string, own: Ticket): CallChain {
+export function decodeCallChain(header: string, own: Ticket, attempt = 1): CallChain {
   let chain: unknown;
   try {
     chain = JSON.parse(header);
@@ -100,7 +107,7 @@ export function decodeCallChain(header: string, own: Ticket): CallChain {
   }
   if (Array.isArray(chain) && chain.every((link) => typeof link === 'string')) {
     const tickets = TICKETS.test(chain[0] ?? '') ? (chain.shift() as string) : '';
-    if (chain.length <= MAX_CALL_DEPTH) return heldBy(own, chain, tickets);
+    if (chain.length <= MAX_CALL_DEPTH) return heldBy(own, chain, tickets, attempt);
   }
   throw new ClstrError(
     'INVALID_ENVELOPE',

@@ -67,16 +67,17 @@ export function checkKey(key: unknown, maxBytes: number): void {
 }
 
 /**
- * A checked copy of `headers` without a prototype, or undefined when there are none.
+ * A checked copy of `headers` without a prototype, or undefined when there are none. It leaves those in `except` out.
  *
  * @throws RESERVED_HEADER for a name that starts with `x-clstr-`; INVALID_ENVELOPE for anything else wrong.
  */
-export function copyHeaders(headers: unknown): Headers | undefined {
+export function copyHeaders(headers: unknown, except: ReadonlySet<string> = NO_NAMES): Headers | undefined {
   if (headers === undefined) return undefined;
   if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
     throw invalid(`headers must be an object of strings, got ${describe(headers)}`);
   }
-  const names = Object.keys(headers);
+  let names = Object.keys(headers);
+  if (except.size > 0) names = names.filter((name) => !except.has(name));
   if (names.length === 0) return undefined;
   if (names.length > envelopeLimits.maxHeaders) {
     throw invalid(`${names.length} headers are more than ${envelopeLimits.maxHeaders}`);
@@ -94,6 +95,8 @@ export function copyHeaders(headers: unknown): Headers | undefined {
   }
   return copy;
 }
+
+const NO_NAMES: ReadonlySet<string> = new Set();
 
 function isReservedHeader(name: string): boolean {
   return name.slice(0, RESERVED_HEADER_PREFIX.length).toLowerCase() === RESERVED_HEADER_PREFIX;
