@@ -24,6 +24,8 @@ const ROWS = {
     ['Notifies per second', 'reqps', [per('success', 'clstr_cluster_notifies_total', 'success: ')]],
     ['Transport errors per second', 'ops', [per('error_type', 'clstr_cluster_transport_errors_total')]],
     ['Repeated calls per second', 'ops', [per('reason', 'clstr_cluster_repeats_total')]],
+    ['Calls not repeated per second', 'ops', [per('reason', 'clstr_cluster_retries_denied_total')]],
+    ['Retry budget', 'short', [['min by (instance) (clstr_cluster_retries_left)', '{{instance}}']]],
   ],
   Nodes: [
     ['Messages per second', 'reqps', [per('message_type', 'clstr_cluster_handlers_total')]],

@@ -59,6 +59,11 @@ test('the programs about interceptors and middleware run as printed', { timeout:
   ]);
 });
 
+test('the first program about calls that survive runs as printed', { timeout: 60_000 }, async () => {
+  const [first] = readmePrograms('', 'docs/how-to/calls-that-survive.md');
+  expect(await run(first!.write())).toEqual({ code: 0, stdout: '5\n', stderr: '' });
+});
+
 test('the first program of the conformance README is the test of the memory transport', () => {
   const [first] = readmePrograms('', 'packages/conformance/README.md');
   const run = readFileSync(join(import.meta.dirname, '../conformance/memory.test.ts'), 'utf8');

@@ -10,6 +10,7 @@ export type {
   NotifyFailure,
   Routing,
 } from './client/options.ts';
+export type { FailedAttempt, Retry, RetryOptions, RetryPolicy } from './client/retry-policy.ts';
 export { createNode } from './node/node.ts';
 export type { Node, NodeEvent } from './node/api.ts';
 export type { NodeState } from './base/node-state.ts';
@@ -37,6 +38,6 @@ export { systemClock } from './base/clock.ts';
 export type { Clock } from './base/clock.ts';
 export type { Random } from './base/random.ts';
 export type { Logger } from './base/logger.ts';
-export type { Metrics, NodeEventType, TransportErrorKind } from './base/metrics.ts';
-export type { WatchedActors, WatchedNode, WatchedTransport } from './base/watched.ts';
+export type { Metrics, NodeEventType, RetryDenial, TransportErrorKind } from './base/metrics.ts';
+export type { WatchedActors, WatchedClient, WatchedNode, WatchedTransport } from './base/watched.ts';
 export type { CallEnd, CallSpan, HandlerSpan, TracedCall, TracedMessage, Tracing } from './wire/tracing.ts';

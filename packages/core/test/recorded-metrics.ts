@@ -1,5 +1,5 @@
 /** Metrics that keep what they are told. */
-import type { WatchedNode } from '../src/base/watched.ts';
+import type { WatchedClient, WatchedNode } from '../src/base/watched.ts';
 import { noMetrics } from '../src/base/metrics.ts';
 import type { SafeMetrics } from '../src/base/metrics.ts';
 
@@ -8,18 +8,22 @@ export interface RecordedMetrics extends SafeMetrics {
   readonly calls: unknown[][];
   /** What they may read, in the order given. */
   readonly nodes: WatchedNode[];
+  readonly clients: WatchedClient[];
 }
 
 export function recordMetrics(): RecordedMetrics {
   const calls: unknown[][] = [];
   const nodes: WatchedNode[] = [];
+  const clients: WatchedClient[] = [];
   const keep = (name: string) => [name, (...args: unknown[]) => void calls.push([name, ...args])] as const;
   const events = Object.keys(noMetrics).filter((name) => !name.startsWith('watch'));
   return {
     ...noMetrics,
     ...(Object.fromEntries(events.map(keep)) as Partial<SafeMetrics>),
+    watchClient: (client) => clients.push(client),
     watchNode: (node) => nodes.push(node),
     calls,
     nodes,
+    clients,
   };
 }

@@ -1,9 +1,10 @@
 /** What the framework reports, as counters. Hot path: plain numbers in objects that are found by one comparison. */
-import type { ErrorCode, Metrics, NodeEventType, TransportErrorKind } from '@clstr/core';
+import type { ErrorCode, Metrics, NodeEventType, RetryDenial, TransportErrorKind } from '@clstr/core';
 import { ERROR_CODES } from '@clstr/core';
-import type { WatchedActors, WatchedNode, WatchedTransport } from '@clstr/core';
+import type { WatchedActors, WatchedClient, WatchedNode, WatchedTransport } from '@clstr/core';
 import { Actors } from './actors.ts';
 import { ByLabel } from './by-label.ts';
+import { Clients } from './clients.ts';
 import { Handled } from './handled.ts';
 import { Nodes } from './nodes.ts';
 import { Timed } from './timed.ts';
@@ -26,11 +27,13 @@ export class Counted implements Metrics {
   readonly notifies: ByLabel<Sent> = new ByLabel(() => new Sent());
   readonly transportErrors: ByLabel<Count> = new ByLabel(createCount);
   readonly repeats: ByLabel<Count> = new ByLabel(createCount);
+  readonly retriesDenied: ByLabel<Count> = new ByLabel(createCount);
   readonly refusals: ByLabel<Count> = new ByLabel(createCount);
   readonly handlers: ByLabel<Handled> = new ByLabel(() => new Handled());
   readonly panics: ByLabel<Count> = new ByLabel(createCount);
   readonly nodeEvents: ByLabel<Count> = new ByLabel(createCount);
   readonly tasks: Timed = new Timed();
+  readonly clients: Clients = new Clients();
   readonly nodes: Nodes = new Nodes();
   readonly actors: Actors = new Actors();
   readonly transports: Transports = new Transports();
@@ -53,6 +56,10 @@ export class Counted implements Metrics {
     this.repeats.of(reasonOf(reason)).count++;
   }
 
+  retryDenied(reason: RetryDenial): void {
+    this.retriesDenied.of(reason).count++;
+  }
+
   messageRefused(reason: ErrorCode): void {
     this.refusals.of(reasonOf(reason)).count++;
   }
@@ -71,6 +78,10 @@ export class Counted implements Metrics {
 
   nodeEvent(_nodeId: string, event: NodeEventType): void {
     this.nodeEvents.of(event).count++;
+  }
+
+  watchClient(client: WatchedClient): void {
+    this.clients.watch(client);
   }
 
   watchNode(node: WatchedNode): void {

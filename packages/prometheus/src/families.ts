@@ -1,5 +1,5 @@
 /** Every metric of this package: its name, what it means, and where its samples come from. */
-import type { NodeEventType, TransportErrorKind, WatchedNode } from '@clstr/core';
+import type { NodeEventType, RetryDenial, TransportErrorKind, WatchedNode } from '@clstr/core';
 import type { ByLabel } from './by-label.ts';
 import type { Count, Counted } from './counted.ts';
 import type { EventLoopDelay } from './event-loop.ts';
@@ -10,6 +10,7 @@ import { endsOf } from './timed.ts';
 const TRANSPORT_ERRORS: readonly TransportErrorKind[] = ['no_subscriber', 'timeout', 'ttl_expired', 'closed'];
 const REFUSALS = ['overloaded', 'envelope_expired', 'not_owner', 'moved', 'draining', 'unknown_type'];
 const REPEATS = ['no_subscriber', 'overloaded', 'not_owner', 'moved', 'draining', 'connection_lost'];
+const RETRY_DENIALS: readonly RetryDenial[] = ['policy', 'deadline', 'budget', 'nested'];
 const MOVES: readonly NodeEventType[] = ['acquired', 'released', 'lost'];
 const NODE_EVENTS: readonly NodeEventType[] = ['joined', 'lapsed', 'fenced', 'unreachable', 'reachable'];
 
@@ -35,7 +36,8 @@ export function familiesOf(counted: Counted, eventLoopDelay: EventLoopDelay): re
   ];
 }
 
-function clientFamilies({ requests, notifies, transportErrors, repeats }: Counted): readonly FamilyOptions[] {
+function clientFamilies(counted: Counted): readonly FamilyOptions[] {
+  const { requests, notifies, transportErrors, repeats, retriesDenied, clients } = counted;
   return [
     histogram('clstr_cluster_request_duration_seconds', 'How long requests took, at their clients.', (name) =>
       perType(requests, ({ durations }, labels) => durations.samples(name, labels)),
@@ -56,6 +58,19 @@ function clientFamilies({ requests, notifies, transportErrors, repeats }: Counte
     counter('clstr_cluster_repeats_total', 'Calls sent again, by the error of the attempt before.', () =>
       counts(repeats, 'reason', REPEATS),
     ),
+    counter(
+      'clstr_cluster_retries_denied_total',
+      'Failed calls that were not repeated although they could be.',
+      () => counts(retriesDenied, 'reason', RETRY_DENIALS, RETRY_DENIALS),
+    ),
+    {
+      ...gauge(
+        'clstr_cluster_retries_left',
+        'Repeats that the budget of a client allows at the moment; the least of all.',
+        () => clients.retriesLeft(),
+      ),
+      aggregator: 'min',
+    },
   ];
 }
 

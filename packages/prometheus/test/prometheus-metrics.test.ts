@@ -81,6 +81,7 @@ describe('counters', () => {
     metrics.notifyEnded('Poke', true);
     metrics.transportError('timeout');
     metrics.callRepeated('NOT_OWNER');
+    metrics.retryDenied('budget');
     metrics.messageRefused('OVERLOADED');
     metrics.panicked('cart.add');
     metrics.taskEnded(true, 3);
@@ -97,6 +98,7 @@ describe('counters', () => {
       'clstr_cluster_notifies_total{message_type="Poke",success="true"}': 1,
       'clstr_cluster_transport_errors_total{error_type="timeout"}': 1,
       'clstr_cluster_repeats_total{reason="not_owner"}': 1,
+      'clstr_cluster_retries_denied_total{reason="budget"}': 1,
       'clstr_cluster_refusals_total{reason="overloaded"}': 1,
       'clstr_actor_panics_total{message_type="cart.add"}': 1,
       'clstr_actor_scheduler_tasks_total{success="true"}': 1,

@@ -1,8 +1,14 @@
 /** The metrics contract: what the framework reports; a package such as `@clstr/prometheus` turns it into series. */
 import type { ErrorCode } from './errors.ts';
-import type { WatchedNode, WatchedActors, WatchedTransport } from './watched.ts';
+import type { WatchedActors, WatchedClient, WatchedNode, WatchedTransport } from './watched.ts';
 
 export type TransportErrorKind = 'no_subscriber' | 'timeout' | 'ttl_expired' | 'closed';
+
+/**
+ * Why a failed call was not repeated: its `policy` gave it up; no time was left before its `deadline`; the `budget` of its
+ * client was spent; it is `nested` in a repeated attempt, whose caller repeats the whole.
+ */
+export type RetryDenial = 'policy' | 'deadline' | 'budget' | 'nested';
 
 /** What happened to a node, or to one of its shards. */
 export type NodeEventType =
@@ -29,6 +35,8 @@ export interface Metrics {
   transportError?(kind: TransportErrorKind): void;
   /** The client sends a call again. `reason` is why the attempt before failed; `MOVED` also if the owner has changed. */
   callRepeated?(reason: ErrorCode): void;
+  /** A failed call that may be repeated was not. */
+  retryDenied?(reason: RetryDenial): void;
   /** A node refused a message before its handler ran. Reported in addition to `handlerEnded` if it had accepted it. */
   messageRefused?(reason: ErrorCode): void;
   /**
@@ -41,6 +49,8 @@ export interface Metrics {
   /** Code of an actor that runs without a caller ended: `setup`, a timer, `passivate`, `discard` or `waitUntil`. */
   taskEnded?(isSuccess: boolean, durationMs: number): void;
   nodeEvent?(nodeId: string, event: NodeEventType): void;
+  /** A client was created: read it until it is closed. */
+  watchClient?(client: WatchedClient): void;
   /** A node was created: read it until its state is `closed`. */
   watchNode?(node: WatchedNode): void;
   /** A handler of actors was created: read it until it is closed. */
@@ -65,11 +75,13 @@ export const noMetrics: SafeMetrics = {
   notifyEnded: ignore,
   transportError: ignore,
   callRepeated: ignore,
+  retryDenied: ignore,
   messageRefused: ignore,
   handlerEnded: ignore,
   panicked: ignore,
   taskEnded: ignore,
   nodeEvent: ignore,
+  watchClient: ignore,
   watchNode: ignore,
   watchActors: ignore,
   watchTransport: ignore,

@@ -1,6 +1,14 @@
 /** What metrics read when they are asked for their values: these objects cost nothing until then. */
 import type { NodeState } from './node-state.ts';
 
+/** A client of one service, as its metrics see it. */
+export interface WatchedClient {
+  readonly service: string;
+  /** How many repeats of failed calls its budget allows at the moment; undefined without retries. */
+  readonly retriesLeft: number | undefined;
+  readonly isClosed: boolean;
+}
+
 /** A node, as its metrics see it. */
 export interface WatchedNode {
   readonly id: string;

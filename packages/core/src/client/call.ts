@@ -1,4 +1,5 @@
 /** One request or notify, from the call to its end: attempts, deadline, abort, outcome. */
+import { isRetried } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
 import type { Routes } from './routes.ts';
 import type { CallTrace, CallTracing } from './call-trace.ts';
@@ -7,6 +8,8 @@ import type { Clock } from '../base/clock.ts';
 import type { Codec } from '../wire/codec.ts';
 import { decodePayload } from '../wire/codec.ts';
 import type { Headers } from '../wire/envelope.ts';
+import { withAttempt } from './call-headers.ts';
+import type { Retries } from './retries.ts';
 import { aborted, afterEarlierAttempts, isStronger, subject } from './call-errors.ts';
 import { describeNoOwner } from './unowned-shards.ts';
 import { ClstrError } from '../base/errors.ts';
@@ -27,6 +30,8 @@ export interface CallHost extends CallTracing {
   readonly routes: Routes;
   /** Changes once, when the client finds out that its cluster is dynamic. */
   delivery: Delivery;
+  /** Undefined if calls are not retried. */
+  readonly retries: Retries | undefined;
   readonly stacks: CallerStacks;
   nextAttempt(): number;
   /** The call is sent again, for this reason. */
@@ -64,6 +69,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   /** Why the attempt before the next one failed. */
   #failure: ErrorCode | undefined;
   repeats = 0;
+  /** How many attempts have left. */
+  attempts = 0;
+  /** An attempt met a node that had no room, or may have run: the next one adds to the load. */
+  #isRetry = false;
+  /** Set before {@link start}: the handler that makes the call serves a repeated attempt itself. */
+  isForRepeat = false;
   trace: CallTrace | undefined = undefined;
   /** The address of the last attempt; before that of the first, found once per call. */
   to: Address;
@@ -100,7 +111,9 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.isRaw = isRaw;
     this.timeoutMs = timeoutMs;
     this.isIdempotent = isIdempotent;
-    this.deadlineMs = host.clock.monoMs() + timeoutMs;
+    const nowMs = host.clock.monoMs();
+    this.deadlineMs = nowMs + timeoutMs;
+    host.retries?.onCall(nowMs);
     this.to = host.routes.addressOf(shard);
     this.#resolve = resolve;
     this.#reject = reject;
@@ -139,6 +152,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.to = to;
     if (!isNodeAddress(to)) this.epoch = routes.epochOf(this.shard);
     this.attempt = nextAttempt();
+    this.attempts++;
+    if (this.#isRetry) this.headers = withAttempt(this.headers, this.attempts);
     if (this.#failure !== undefined) this.#host.onRepeat(this.#failure);
     this.trace?.sending(this.#failure);
     link.send(to, this, this);
@@ -160,6 +175,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.#host.link.cancel(this.attempt);
     this.attempt = 0;
     this.#failure = 'MOVED';
+    this.#isRetry = true;
     this.#gaveUpAttempt('unknown');
     return true;
   }
@@ -210,6 +226,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   onError(error: ClstrError): void {
     if (this.isDone) return;
     this.#failure = error.code;
+    this.#isRetry ||= isRetried(error);
     if (error.outcome === 'not-executed') {
       this.#isSent = false;
       if (!this.#host.delivery.goesOn(this, error)) this.end(error);

@@ -5,15 +5,15 @@ import type { Address, NodeAddress } from '../wire/transport.ts';
 import { isNodeAddress } from '../wire/transport.ts';
 import type { Discovery, Undecided } from './discovery.ts';
 import type { HeldCall } from './hold-queue.ts';
+import type { FailedCall, Retries } from './retries.ts';
 import type { Routes } from './routes.ts';
 import type { NoOwner } from './unowned-shards.ts';
 
 /** A call as its delivery sees it. */
-export interface Delivered extends HeldCall, Undecided {
+export interface Delivered extends HeldCall, Undecided, FailedCall {
   readonly isNotify: boolean;
-  readonly deadlineMs: number;
+  readonly key: string | undefined;
   readonly timeoutMs: number;
-  readonly type: string;
   order: number;
   repeats: number;
   /** The address of the last attempt; before that of the first. */
@@ -54,15 +54,18 @@ export interface StaticDeliveryOptions {
   readonly clock: Clock;
   /** Finds out whether the cluster is dynamic; undefined if an option says so. */
   readonly discovery: Discovery | undefined;
+  readonly retries: Retries | undefined;
   /** Waits longer with each repeat, with full jitter. */
   readonly backoffMs: (repeat: number) => number;
-  /** Whether nodes may still be coming back after a lost connection. */
-  readonly isSettling: () => boolean;
 }
+
+/** How long nodes may still be subscribing again after a reconnect. */
+const SETTLE_MS = 2_000;
 
 /** In a static cluster a shard without a node stays without one. The client learns routes from answers. */
 export class StaticDelivery implements Delivery {
   readonly #options: StaticDeliveryOptions;
+  #settlingUntilMs = -Infinity;
 
   constructor(options: StaticDeliveryOptions) {
     this.#options = options;
@@ -92,13 +95,16 @@ export class StaticDelivery implements Delivery {
     return delivery === this ? this.#repeats(call, error) : delivery.goesOn(call, error);
   }
 
-  /** Requests are repeated only while nodes come back after a lost connection, or when they may run twice. */
+  /** Without retries, requests are repeated only while nodes come back after a lost connection, or when they may run twice. */
   #repeats(call: Delivered, error: ClstrError): boolean {
-    const { clock, backoffMs, isSettling } = this.#options;
-    const isComingBack = error.code === 'NO_SUBSCRIBER' && isSettling();
-    if (!call.isNotify && error.outcome !== 'unknown' && !isComingBack) return false;
-    const delayMs = backoffMs(call.repeats++);
-    if (clock.monoMs() + delayMs >= call.deadlineMs) return false;
+    const { clock, retries, backoffMs } = this.#options;
+    const nowMs = clock.monoMs();
+    const isComingBack = error.code === 'NO_SUBSCRIBER' && nowMs < this.#settlingUntilMs;
+    let delayMs: number | undefined;
+    if (retries !== undefined && !isComingBack) delayMs = retries.pauseMs(call, error);
+    else if (call.isNotify || error.outcome === 'unknown' || isComingBack)
+      delayMs = backoffMs(call.repeats++);
+    if (delayMs === undefined || nowMs + delayMs >= call.deadlineMs) return false;
     call.keep(error);
     call.resendAfter(delayMs);
     return true;
@@ -124,12 +130,18 @@ export class StaticDelivery implements Delivery {
   }
 
   onReconnect(): void {
+    this.#settlingUntilMs = this.#options.clock.monoMs() + SETTLE_MS;
     this.refresh();
   }
 
   close(): void {
     this.#options.discovery?.close();
   }
+}
+
+/** Whether a repeat after the error is a retry. After the other refusals the call only goes elsewhere, to be run once. */
+export function isRetried({ code, outcome }: ClstrError): boolean {
+  return code === 'OVERLOADED' || outcome !== 'not-executed';
 }
 
 /** Whether the server forbids this client the direct subjects of nodes; then it uses none of them any more. */

@@ -4,16 +4,18 @@ import type { ClstrError, ErrorCode } from '../base/errors.ts';
 import type { NodeAddress } from '../wire/transport.ts';
 import { isNodeAddress } from '../wire/transport.ts';
 import { hasNoOwner, tooManyHeld } from './call-errors.ts';
-import { forbidsRoute } from './delivery.ts';
+import { forbidsRoute, isRetried } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
 import { FormerOwnerCalls } from './former-owner-calls.ts';
 import { HoldQueue } from './hold-queue.ts';
+import type { Retries } from './retries.ts';
 import type { Routes } from './routes.ts';
 import { ClientTopology } from './topology.ts';
 import type { ClientTopologyOptions } from './topology.ts';
 import type { NoOwner } from './unowned-shards.ts';
 
 export interface FollowingDeliveryOptions extends Omit<ClientTopologyOptions, 'onMoved'> {
+  readonly retries: Retries | undefined;
   /** How long a call waits for a node to own its shard. */
   readonly ownerWaitMs: number;
   /** Waits longer with each repeat, with full jitter. */
@@ -26,6 +28,7 @@ export class FollowingDelivery implements Delivery {
   readonly #clock: Clock;
   readonly #ownerWaitMs: number;
   readonly #nextOrder: () => number;
+  readonly #retries: Retries | undefined;
   readonly #routes: Routes;
   readonly #topology: ClientTopology;
   readonly #holdQueue: HoldQueue;
@@ -36,6 +39,7 @@ export class FollowingDelivery implements Delivery {
     this.#clock = clock;
     this.#ownerWaitMs = options.ownerWaitMs;
     this.#nextOrder = options.nextAttempt;
+    this.#retries = options.retries;
     this.#routes = routes;
     const holdQueue = (this.#holdQueue = new HoldQueue({ clock, backoffMs }));
     const leave = (call: Delivered): void => this.#leaveFormerOwner(call);
@@ -66,7 +70,7 @@ export class FollowingDelivery implements Delivery {
     routes.set(shard, from);
   }
 
-  /** Every call that did not run is sent again within its deadline. */
+  /** A call that has to go elsewhere follows its shard until its deadline; with `retry` its policy decides on the others. */
   goesOn(call: Delivered, error: ClstrError): boolean {
     if (forbidsRoute(call, error, this.#routes)) {
       call.sendTo({ shard: call.shard });
@@ -81,9 +85,14 @@ export class FollowingDelivery implements Delivery {
         return true;
       }
     }
+    let pauseMs: number | undefined;
+    if (this.#retries !== undefined && isRetried(error)) {
+      pauseMs = this.#retries.pauseMs(call, error);
+      if (pauseMs === undefined) return false;
+    }
     const from = call.to;
     call.keep(error);
-    this.#holdQueue.hold(call);
+    this.#holdQueue.hold(call, pauseMs);
     if (error.code !== 'OVERLOADED') this.#learnFrom(call.shard, error, from);
     return true;
   }

@@ -58,8 +58,11 @@ export class HoldQueue {
     return this.#calls >= MAX_HELD_CALLS || this.#bytes >= MAX_HELD_BYTES;
   }
 
-  /** Holds a call that was refused, or that must not overtake a refused one. */
-  hold(call: HeldCall): void {
+  /**
+   * Holds a call that was refused, or that must not overtake a refused one. `pauseMs` is the time until it is tried, if
+   * the queue is not to choose it.
+   */
+  hold(call: HeldCall, pauseMs?: number): void {
     const lineKey = call.key ?? call;
     let line = this.#lines.get(lineKey);
     if (line === undefined) {
@@ -70,7 +73,7 @@ export class HoldQueue {
     line.calls.add(call);
     this.#calls++;
     this.#bytes += heldBytes(call);
-    if (line.trying === undefined && line.cancelTimer === undefined) this.#tryLater(line);
+    if (line.trying === undefined && line.cancelTimer === undefined) this.#tryLater(line, pauseMs);
   }
 
   /** The call has ended, with an answer or without. */
@@ -121,9 +124,8 @@ export class HoldQueue {
     if (lines?.size === 0) this.#byShard.delete(line.shard);
   }
 
-  #tryLater(line: Line): void {
-    const { clock, backoffMs } = this.#options;
-    line.cancelTimer = clock.timer(() => this.#try(line), backoffMs(line.repeats++));
+  #tryLater(line: Line, pauseMs = this.#options.backoffMs(line.repeats++)): void {
+    line.cancelTimer = this.#options.clock.timer(() => this.#try(line), pauseMs);
   }
 
   #try(line: Line): void {

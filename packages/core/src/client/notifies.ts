@@ -11,7 +11,8 @@ const MAX_TRACKED = 16_384;
 const MAX_TRACKED_BYTES = 64 * 1024 * 1024;
 
 export class Notifies {
-  readonly #tracked = new Set<Call>();
+  /** With what each held when it left: a repeat has one header more. */
+  readonly #tracked = new Map<Call, number>();
   readonly #onFailed: ((failure: NotifyFailure) => void) | undefined;
   readonly #floodLog: FloodLog;
   #bytes = 0;
@@ -23,16 +24,18 @@ export class Notifies {
 
   /** Counts the call here from now on, no longer as pending. */
   track(call: Call): void {
-    this.#tracked.add(call);
-    this.#bytes += heldBytes(call);
+    const bytes = heldBytes(call);
+    this.#tracked.set(call, bytes);
+    this.#bytes += bytes;
     while (this.#tracked.size > MAX_TRACKED || this.#bytes > MAX_TRACKED_BYTES) {
-      const [oldest] = this.#tracked;
+      const [oldest] = this.#tracked.keys();
       oldest!.release();
     }
   }
 
   ended(call: Call): void {
-    if (this.#tracked.delete(call)) this.#bytes -= heldBytes(call);
+    this.#bytes -= this.#tracked.get(call) ?? 0;
+    this.#tracked.delete(call);
   }
 
   /** Reports a notify that was handed over and then refused until its deadline. */

@@ -6,6 +6,8 @@ import type { Logger } from '../base/logger.ts';
 import type { Metrics, SafeMetrics } from '../base/metrics.ts';
 import { loggerOption } from '../base/observers.ts';
 import { defaults } from '../base/defaults.ts';
+import type { Retry } from './retry-policy.ts';
+import { retryOption } from './retry-policy.ts';
 import { MAX_DELAY_MS, MAX_SHARDS, checkInteger, checkKnownOptions, invalidOption } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { randomOption } from '../base/random.ts';
@@ -64,6 +66,13 @@ export interface ClientOptions {
    * in milliseconds. It then ends as `NO_OWNER`. Default 10,000.
    */
   ownerWaitMs?: number | undefined;
+  /**
+   * Repeats a failed call within its deadline, after `not-executed` and, if it may run twice, after an unknown outcome.
+   * Repeats take at most 20 % of the client's calls and 10 a second. Without it, a client of a static cluster repeats only
+   * calls that may run twice, and one that follows a dynamic cluster lets `OVERLOADED` calls wait until their deadline.
+   * Calls whose shard moves follow it with and without `retry`.
+   */
+  retry?: Retry | undefined;
   /** How many calls may be pending at once; more are `OVERLOADED`. Default 65,536. */
   maxPending?: number | undefined;
   /** Run around every call; the first is outermost. */
@@ -129,7 +138,11 @@ export interface ResolvedClientOptions extends Omit<ClientTable, 'numShards' | '
   readonly metrics: SafeMetrics;
 }
 
-type ClientTable = Resolved<ClientOptions, 'headers' | 'onNotifyFailed', { metrics: readonly Metrics[] }>;
+type ClientTable = Resolved<
+  ClientOptions,
+  'headers' | 'retry' | 'onNotifyFailed',
+  { metrics: readonly Metrics[] }
+>;
 
 export const clientSpec: Spec<ClientTable> = {
   transport: methods(['openLink', 'serve', 'onConnection']),
@@ -141,6 +154,7 @@ export const clientSpec: Spec<ClientTable> = {
   headers: optional(option(checkHeaders)),
   maxKeyBytes: integer(1, envelopeLimits.maxKeyBytes, defaults.maxKeyBytes),
   ownerWaitMs: milliseconds(0, defaults.ownerWaitMs),
+  retry: optional(retryOption),
   maxPending: integer(1, Number.MAX_SAFE_INTEGER, defaults.maxPending),
   interceptors: callbacks(),
   onNotifyFailed: optional(callback()),

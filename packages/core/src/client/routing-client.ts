@@ -9,13 +9,15 @@ import { encodeCall } from './call-payload.ts';
 import { beginTrace } from './call-trace.ts';
 import { checkCallOptions, resolveClientOptions } from './options.ts';
 import type { CallOptions, ClientCall, ResolvedClientOptions } from './options.ts';
-import { StaticDelivery } from './delivery.ts';
-import { Discovery } from './discovery.ts';
-import { FollowingDelivery } from './following.ts';
+import type { Delivery } from './delivery.ts';
+import { firstDelivery } from './first-delivery.ts';
 import { Notifies } from './notifies.ts';
+import { Retries } from './retries.ts';
+import { retryPolicy } from './retry-policy.ts';
 import { Routes } from './routes.ts';
 import { scopedClient } from './scope.ts';
 import type { NodeInfo, Scope, ScopedClient } from './scope.ts';
+import { attemptOf } from '../wire/call-chain.ts';
 import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
 import type { ClusterIdentity } from '../wire/cluster-identity.ts';
 import { isRawPayload, jsonCodec } from '../wire/codec.ts';
@@ -23,6 +25,7 @@ import { describe } from '../base/describe.ts';
 import { isAddressToken } from '../wire/address.ts';
 import { NODE_INFO_TYPE, checkCallerType, checkKey } from '../wire/envelope.ts';
 import { ClstrError } from '../base/errors.ts';
+import type { WatchedClient } from '../base/watched.ts';
 import { FloodLog } from '../base/flood-log.ts';
 import { DeadlineWheel } from '../base/deadline-wheel.ts';
 import { MAX_DELAY_MS, checkInteger, invalidOption } from '../base/options.ts';
@@ -32,10 +35,6 @@ import { noTracing } from '../wire/tracing.ts';
 import { Shape } from './shape.ts';
 
 const MAX_KNOWN_TYPES = 1_024;
-const FIRST_BACKOFF_MS = 25;
-const MAX_BACKOFF_MS = 1_000;
-/** How long nodes may still be subscribing again after a reconnect. */
-const SETTLE_MS = 2_000;
 
 export class RoutingClient implements Client {
   readonly #options: ResolvedClientOptions;
@@ -49,9 +48,9 @@ export class RoutingClient implements Client {
   readonly #metrics: CallMetrics;
   readonly #notifies: Notifies;
   readonly #stopListening: () => void;
+  readonly #retries: Retries | undefined;
   #pending = 0;
   #attempts = 0;
-  #settlingUntilMs = -Infinity;
   /** Why the client accepts no call: it is closed, or does not fit its cluster. */
   #refusal: ClstrError | undefined;
   #isClosed = false;
@@ -74,39 +73,31 @@ export class RoutingClient implements Client {
         `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
       );
     };
+    const policy = options.retry && retryPolicy(options.retry, random);
+    this.#retries = policy && new Retries({ policy, clock, metrics: options.metrics, logger });
+    options.metrics.watchClient(this.#watched());
     const routes = new Routes();
     const deadlines = new DeadlineWheel<Call>(clock);
     const nextAttempt = (): number => ++this.#attempts;
-    const backoffMs = (repeat: number): number => {
-      const ceiling = Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** repeat);
-      return (ceiling * (1 + random.bytes(1)[0]!)) / 256;
+    const found = {
+      ...{ link, clock, random, routes, nextAttempt, ownerWaitMs: options.ownerWaitMs },
+      retries: this.#retries,
+      numShards: () => shape.numShards ?? 0,
+      calls: () => deadlines.items(),
+      onIdentity: (cluster: unknown) => this.#compare(cluster),
+      onAsked: (failure: ClstrError | undefined) => shape.onAsked(failure, this.#ask),
+      onFound: (delivery: Delivery) => {
+        this.#host.delivery = delivery;
+      },
     };
-    const onIdentity = (cluster: unknown): void => {
-      this.#compare(cluster);
-    };
-    const { ownerWaitMs } = options;
-    const found = { link, clock, random, routes, nextAttempt, onIdentity, backoffMs, ownerWaitMs };
-    const follow = (): FollowingDelivery =>
-      new FollowingDelivery({ ...found, numShards: shape.numShards ?? 0, calls: () => deadlines.items() });
-    const onFound = (): void => {
-      this.#host.delivery = follow();
-    };
-    const onAsked = (failure: ClstrError | undefined): void => shape.onAsked(failure, this.#ask);
-    const discovery =
-      options.routing === 'auto'
-        ? new Discovery({ link, clock, nextAttempt, onIdentity, onFound, onAsked })
-        : undefined;
-    const isSettling = (): boolean => clock.monoMs() < this.#settlingUntilMs;
     this.#host = {
       link,
       codec: options.codec,
       clock,
       deadlines,
       routes,
-      delivery:
-        options.routing === 'topology'
-          ? follow()
-          : new StaticDelivery({ routes, clock, discovery, backoffMs, isSettling }),
+      delivery: firstDelivery(options.routing, found),
+      retries: this.#retries,
       stacks: new CallerStacks(clock),
       tracing: options.tracing,
       cluster: transport.cluster,
@@ -123,12 +114,11 @@ export class RoutingClient implements Client {
     };
     const own = { codec: { value: jsonCodec }, tracing: { value: noTracing } };
     this.#infoHost = Object.create(this.#host, own) as CallHost;
-    discovery?.ask();
+    if (options.routing === 'auto') this.#host.delivery.refresh();
     let wasLost = transport.state === 'disconnected';
     this.#stopListening = transport.onConnection(({ state }) => {
       if (state === 'disconnected') wasLost = true;
       else if (state === 'connected' && wasLost) {
-        this.#settlingUntilMs = clock.monoMs() + SETTLE_MS;
         this.#host.delivery.onReconnect();
       }
     });
@@ -246,6 +236,21 @@ export class RoutingClient implements Client {
           : this.#nodeInfo(shard, own),
     };
     return scopedClient(scope, options);
+  }
+
+  #watched(): WatchedClient {
+    const { transport } = this.#options;
+    const isClosed = (): boolean => this.#isClosed;
+    const retriesLeft = (): number | undefined => this.#retries?.left;
+    return {
+      service: transport.cluster?.service ?? DEFAULT_SERVICE,
+      get retriesLeft() {
+        return retriesLeft();
+      },
+      get isClosed() {
+        return isClosed();
+      },
+    };
   }
 
   readonly #ask = (): void => {
@@ -373,6 +378,7 @@ export class RoutingClient implements Client {
         resolve,
         reject,
       );
+      if (options?.callChain !== undefined) call.isForRepeat = attemptOf(options.callChain) > 1;
       if (host.tracing !== noTracing) beginTrace(host, call, headers, options);
       call.start(options?.signal);
     });

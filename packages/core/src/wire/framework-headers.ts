@@ -7,11 +7,8 @@ export const ATTEMPT_HEADER = 'x-clstr-attempt';
 /** Handlers do not see them. */
 export const FRAMEWORK_HEADERS: ReadonlySet<string> = new Set([CALL_CHAIN_HEADER, ATTEMPT_HEADER]);
 
-/** The most that a header says: a sender that writes more gains nothing by it. */
-const MAX_ATTEMPT = 1_000_000;
-
 /** Returns 1 for a message without the header, and for a value that is not a number. */
 export function attemptIn(header: string | undefined): number {
   if (header === undefined || !/^[1-9]\d{0,6}$/.test(header)) return 1;
-  return Math.min(Number(header), MAX_ATTEMPT);
+  return Number(header);
 }

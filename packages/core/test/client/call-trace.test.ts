@@ -112,7 +112,7 @@ describe('a traced call', () => {
     transport.last.fail(new ClstrError('CONNECTION_LOST', 'gone'));
     await clock.advance(2_000);
     expect(transport.sent).toHaveLength(2);
-    expect(transport.last.entry.headers).toEqual({ traceparent: 'call-1' });
+    expect(transport.last.entry.headers).toEqual({ traceparent: 'call-1', 'x-clstr-attempt': '2' });
     transport.last.reply('r');
     await call;
     expect(tracing.events).toMatchObject([

@@ -2,6 +2,7 @@ import { deferred, fakeClock } from '@clstr/testing';
 import { processorGrowth } from '@clstr/testing/internal';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock.ts';
+import { attemptOf } from '../../src/wire/call-chain.ts';
 import { identityOf } from '../../src/wire/cluster-identity.ts';
 import { bytesCodec, jsonCodec } from '../../src/wire/codec.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
@@ -241,6 +242,24 @@ describe('an entry', () => {
     dispatch.onEntry(entryOf({ headers: { 'x-clstr-admin': 'yes' } }), port);
     expect(port.last).toMatchObject(failed('RESERVED_HEADER', 'not-executed'));
   });
+
+  test('which attempt it is goes to the calls that are made for it, and not to the handler', () => {
+    const { dispatch, port, requests } = start();
+    dispatch.onEntry(entryOf({ headers: { 'x-clstr-attempt': '3', mine: 'x' } }), port);
+    dispatch.onEntry(entryOf({ headers: { 'x-clstr-attempt': '2', 'x-clstr-call-chain': '["a/b"]' } }), port);
+    dispatch.onEntry(entryOf({ headers: { mine: 'x' } }), port);
+    expect(requests.map(({ headers }) => ({ ...headers }))).toEqual([{ mine: 'x' }, {}, { mine: 'x' }]);
+    expect(requests.map(({ callChain }) => attemptOf(callChain))).toEqual([3, 2, 1]);
+  });
+
+  test.each(['', '0', '-1', '1e3', '0x10', '2.5', ' 2', '99999999', '__proto__'])(
+    'takes an attempt of %j for the first',
+    (attempt) => {
+      const { dispatch, port, requests } = start();
+      dispatch.onEntry(entryOf({ headers: { 'x-clstr-attempt': attempt } }), port);
+      expect(attemptOf(requests[0]!.callChain)).toBe(1);
+    },
+  );
 });
 
 describe('clstr.node.info', () => {
