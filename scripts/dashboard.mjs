@@ -25,6 +25,12 @@ const ROWS = {
     ['Transport errors per second', 'ops', [per('error_type', 'clstr_cluster_transport_errors_total')]],
     ['Repeated calls per second', 'ops', [per('reason', 'clstr_cluster_repeats_total')]],
     ['Calls not repeated per second', 'ops', [per('reason', 'clstr_cluster_retries_denied_total')]],
+    ['Changes of breakers per second', 'ops', [per('state', 'clstr_cluster_breaker_changes_total')]],
+    [
+      'Nodes with an open breaker',
+      'short',
+      [['sum by (instance) (clstr_cluster_breakers_open)', '{{instance}}']],
+    ],
     ['Retry budget', 'short', [['min by (instance) (clstr_cluster_retries_left)', '{{instance}}']]],
   ],
   Nodes: [

@@ -27,7 +27,7 @@ export async function exportedMetrics(): Promise<readonly ExportedMetric[]> {
 
 function happenOnce(metrics: Required<PrometheusMetrics>): void {
   const type = 'cart.add';
-  metrics.watchClient({ service: 'default', retriesLeft: 100, isClosed: false });
+  metrics.watchClient({ service: 'default', retriesLeft: 100, openBreakers: 0, isClosed: false });
   metrics.watchNode({
     ...{ id: 'n1', state: 'serving', inFlight: 0, shards: () => [], wanted: 0, unowned: 0 },
     ...{ leaseMarginMs: 0, storeTrouble: undefined },
@@ -102,6 +102,9 @@ const WHAT_TO_DO: Readonly<Record<string, string>> = {
     'compare with the time at the nodes: the rest is the bus and the event loops',
   clstr_cluster_retries_denied_total:
     '`budget`: more fails than may be repeated, find out why; `deadline`: callers give too little time; `nested`: the caller of the repeated call repeats the whole',
+  clstr_cluster_breaker_changes_total:
+    '`open`: a node does not answer; look at it, and at the network in between',
+  clstr_cluster_breakers_open: 'the log line `client.breaker_opened` names the node',
   clstr_cluster_retries_left: 'at 0 no failed call is repeated: find out what fails',
   clstr_cluster_requests_total:
     'look for transport errors first; errors that a handler declares count as failed too',

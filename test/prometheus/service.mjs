@@ -45,7 +45,7 @@ const app = await createApp({
   cluster: natsCluster({ servers, name, numShards: 16, timing: 'fast' }),
   actors: [cart, narrow],
   ...{ nodeId, metrics, logger: false },
-  client: { timeoutMs: 2_000, retry: 'aggressive', onNotifyFailed: () => undefined },
+  client: { timeoutMs: 2_000, retry: 'aggressive', breaker: true, onNotifyFailed: () => undefined },
 });
 const page = createServer(async (_request, response) => {
   process.send('scraped');

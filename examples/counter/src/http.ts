@@ -112,6 +112,7 @@ const STATUS: Partial<Record<ErrorCode, ContentfulStatusCode>> = {
   NOT_OWNER: 503,
   MOVED: 503,
   OVERLOADED: 503,
+  CIRCUIT_OPEN: 503,
   DRAINING: 503,
   CONNECTION_LOST: 503,
   TRANSPORT_CLOSED: 503,

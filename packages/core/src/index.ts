@@ -10,6 +10,8 @@ export type {
   NotifyFailure,
   Routing,
 } from './client/options.ts';
+export type { BreakerOptions } from './client/breaker.ts';
+export type { Route } from './client/routes.ts';
 export type { FailedAttempt, Retry, RetryOptions, RetryPolicy } from './client/retry-policy.ts';
 export { createNode } from './node/node.ts';
 export type { Node, NodeEvent } from './node/api.ts';
@@ -38,6 +40,12 @@ export { systemClock } from './base/clock.ts';
 export type { Clock } from './base/clock.ts';
 export type { Random } from './base/random.ts';
 export type { Logger } from './base/logger.ts';
-export type { Metrics, NodeEventType, RetryDenial, TransportErrorKind } from './base/metrics.ts';
+export type {
+  BreakerState,
+  Metrics,
+  NodeEventType,
+  RetryDenial,
+  TransportErrorKind,
+} from './base/metrics.ts';
 export type { WatchedActors, WatchedClient, WatchedNode, WatchedTransport } from './base/watched.ts';
 export type { CallEnd, CallSpan, HandlerSpan, TracedCall, TracedMessage, Tracing } from './wire/tracing.ts';

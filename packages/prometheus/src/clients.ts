@@ -17,6 +17,13 @@ export class Clients {
     if (left.length > 0) yield { labels: {}, value: Math.min(...left) };
   }
 
+  /** Over all clients; no sample without one that has breakers. */
+  *openBreakers(): Iterable<Sample> {
+    this.#forgetClosed();
+    const open = [...this.#open].flatMap(({ openBreakers }) => openBreakers ?? []);
+    if (open.length > 0) yield { labels: {}, value: open.reduce((sum, count) => sum + count, 0) };
+  }
+
   #forgetClosed(): void {
     for (const client of this.#open) if (client.isClosed) this.#open.delete(client);
   }

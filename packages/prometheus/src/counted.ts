@@ -1,5 +1,12 @@
 /** What the framework reports, as counters. Hot path: plain numbers in objects that are found by one comparison. */
-import type { ErrorCode, Metrics, NodeEventType, RetryDenial, TransportErrorKind } from '@clstr/core';
+import type {
+  BreakerState,
+  ErrorCode,
+  Metrics,
+  NodeEventType,
+  RetryDenial,
+  TransportErrorKind,
+} from '@clstr/core';
 import { ERROR_CODES } from '@clstr/core';
 import type { WatchedActors, WatchedClient, WatchedNode, WatchedTransport } from '@clstr/core';
 import { Actors } from './actors.ts';
@@ -28,6 +35,7 @@ export class Counted implements Metrics {
   readonly transportErrors: ByLabel<Count> = new ByLabel(createCount);
   readonly repeats: ByLabel<Count> = new ByLabel(createCount);
   readonly retriesDenied: ByLabel<Count> = new ByLabel(createCount);
+  readonly breakerChanges: ByLabel<Count> = new ByLabel(createCount);
   readonly refusals: ByLabel<Count> = new ByLabel(createCount);
   readonly handlers: ByLabel<Handled> = new ByLabel(() => new Handled());
   readonly panics: ByLabel<Count> = new ByLabel(createCount);
@@ -58,6 +66,10 @@ export class Counted implements Metrics {
 
   retryDenied(reason: RetryDenial): void {
     this.retriesDenied.of(reason).count++;
+  }
+
+  breakerChanged(state: BreakerState): void {
+    this.breakerChanges.of(state).count++;
   }
 
   messageRefused(reason: ErrorCode): void {

@@ -1,5 +1,5 @@
 /** Every metric of this package: its name, what it means, and where its samples come from. */
-import type { NodeEventType, RetryDenial, TransportErrorKind, WatchedNode } from '@clstr/core';
+import type { BreakerState, NodeEventType, RetryDenial, TransportErrorKind, WatchedNode } from '@clstr/core';
 import type { ByLabel } from './by-label.ts';
 import type { Count, Counted } from './counted.ts';
 import type { EventLoopDelay } from './event-loop.ts';
@@ -11,6 +11,7 @@ const TRANSPORT_ERRORS: readonly TransportErrorKind[] = ['no_subscriber', 'timeo
 const REFUSALS = ['overloaded', 'envelope_expired', 'not_owner', 'moved', 'draining', 'unknown_type'];
 const REPEATS = ['no_subscriber', 'overloaded', 'not_owner', 'moved', 'draining', 'connection_lost'];
 const RETRY_DENIALS: readonly RetryDenial[] = ['policy', 'deadline', 'budget', 'nested'];
+const BREAKER_STATES: readonly BreakerState[] = ['open', 'half-open', 'closed'];
 const MOVES: readonly NodeEventType[] = ['acquired', 'released', 'lost'];
 const NODE_EVENTS: readonly NodeEventType[] = ['joined', 'lapsed', 'fenced', 'unreachable', 'reachable'];
 
@@ -37,7 +38,7 @@ export function familiesOf(counted: Counted, eventLoopDelay: EventLoopDelay): re
 }
 
 function clientFamilies(counted: Counted): readonly FamilyOptions[] {
-  const { requests, notifies, transportErrors, repeats, retriesDenied, clients } = counted;
+  const { requests, notifies, transportErrors, repeats, retriesDenied, breakerChanges, clients } = counted;
   return [
     histogram('clstr_cluster_request_duration_seconds', 'How long requests took, at their clients.', (name) =>
       perType(requests, ({ durations }, labels) => durations.samples(name, labels)),
@@ -71,6 +72,14 @@ function clientFamilies(counted: Counted): readonly FamilyOptions[] {
       ),
       aggregator: 'min',
     },
+    counter(
+      'clstr_cluster_breaker_changes_total',
+      'Changes of the breakers of clients, by their new state.',
+      () => counts(breakerChanges, 'state', BREAKER_STATES, BREAKER_STATES),
+    ),
+    gauge('clstr_cluster_breakers_open', 'Nodes to which clients send nothing, or only probes.', () =>
+      clients.openBreakers(),
+    ),
   ];
 }
 

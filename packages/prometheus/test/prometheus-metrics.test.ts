@@ -82,6 +82,7 @@ describe('counters', () => {
     metrics.transportError('timeout');
     metrics.callRepeated('NOT_OWNER');
     metrics.retryDenied('budget');
+    metrics.breakerChanged('open');
     metrics.messageRefused('OVERLOADED');
     metrics.panicked('cart.add');
     metrics.taskEnded(true, 3);
@@ -99,6 +100,7 @@ describe('counters', () => {
       'clstr_cluster_transport_errors_total{error_type="timeout"}': 1,
       'clstr_cluster_repeats_total{reason="not_owner"}': 1,
       'clstr_cluster_retries_denied_total{reason="budget"}': 1,
+      'clstr_cluster_breaker_changes_total{state="open"}': 1,
       'clstr_cluster_refusals_total{reason="overloaded"}': 1,
       'clstr_actor_panics_total{message_type="cart.add"}': 1,
       'clstr_actor_scheduler_tasks_total{success="true"}': 1,
@@ -304,4 +306,21 @@ describe('the registry', () => {
       );
     },
   );
+});
+
+test('clients are read until they are closed: the least retries that are left, and all open breakers', async () => {
+  const metrics = create();
+  const client = { service: 'default', retriesLeft: 70, openBreakers: 1, isClosed: false };
+  const other = { ...client, retriesLeft: 100, openBreakers: 2 };
+  const plain = { ...client, retriesLeft: undefined, openBreakers: undefined };
+  for (const one of [client, other, plain]) metrics.watchClient(one);
+  const values = async () => {
+    const series = await read(metrics);
+    return ['retries_left', 'breakers_open'].map((name) => series.get(`clstr_cluster_${name}`));
+  };
+  expect(await values()).toEqual([70, 3]);
+  client.isClosed = true;
+  expect(await values()).toEqual([100, 2]);
+  other.isClosed = true;
+  expect(await values()).toEqual([undefined, undefined]);
 });

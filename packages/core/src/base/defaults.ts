@@ -11,5 +11,6 @@ export const defaults = {
   maxPending: 65_536,
   ownerWaitMs: 10_000,
   routing: 'auto',
+  route: 'hybrid',
 } as const;
 Object.freeze(defaults);

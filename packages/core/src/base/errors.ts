@@ -35,6 +35,7 @@ export type ErrorCode =
   | 'SUBSCRIPTION_LIMIT'
   | 'ABORTED'
   | 'OVERLOADED'
+  | 'CIRCUIT_OPEN'
   | 'NOT_OWNER'
   | 'MOVED'
   | 'DRAINING'
@@ -76,6 +77,7 @@ const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
   SUBSCRIPTION_LIMIT: REFUSED,
   ABORTED: UNKNOWN,
   OVERLOADED: REPEATABLE,
+  CIRCUIT_OPEN: REPEATABLE,
   NOT_OWNER: REPEATABLE,
   MOVED: REPEATABLE,
   DRAINING: REPEATABLE,
@@ -113,6 +115,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = /* @__PUR
   SUBSCRIPTION_LIMIT: 'the server allows no more subscriptions',
   ABORTED: 'the caller gave up, or the client was closed',
   OVERLOADED: 'a bounded queue is full',
+  CIRCUIT_OPEN: 'the node has not answered lately, and the breaker of the client sends it nothing',
   NOT_OWNER: 'the node does not serve the shard',
   MOVED: 'the shard is moving to another node',
   DRAINING: 'the node is shutting down',

@@ -10,6 +10,9 @@ export type TransportErrorKind = 'no_subscriber' | 'timeout' | 'ttl_expired' | '
  */
 export type RetryDenial = 'policy' | 'deadline' | 'budget' | 'nested';
 
+/** `closed`: the node gets its calls; `open`: it gets none; `half-open`: a few try whether it answers again. */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
 /** What happened to a node, or to one of its shards. */
 export type NodeEventType =
   'joined' | 'acquired' | 'released' | 'lost' | 'lapsed' | 'fenced' | 'unreachable' | 'reachable';
@@ -37,6 +40,8 @@ export interface Metrics {
   callRepeated?(reason: ErrorCode): void;
   /** A failed call that may be repeated was not. */
   retryDenied?(reason: RetryDenial): void;
+  /** The breaker of a client for one node has changed. */
+  breakerChanged?(state: BreakerState): void;
   /** A node refused a message before its handler ran. Reported in addition to `handlerEnded` if it had accepted it. */
   messageRefused?(reason: ErrorCode): void;
   /**
@@ -76,6 +81,7 @@ export const noMetrics: SafeMetrics = {
   transportError: ignore,
   callRepeated: ignore,
   retryDenied: ignore,
+  breakerChanged: ignore,
   messageRefused: ignore,
   handlerEnded: ignore,
   panicked: ignore,

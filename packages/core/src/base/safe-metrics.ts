@@ -16,6 +16,7 @@ const PARAMETERS: { readonly [Name in keyof SafeMetrics]: Parameters<SafeMetrics
   transportError: 1,
   callRepeated: 1,
   retryDenied: 1,
+  breakerChanged: 1,
   messageRefused: 1,
   handlerEnded: 4,
   panicked: 1,

@@ -6,6 +6,8 @@ export interface WatchedClient {
   readonly service: string;
   /** How many repeats of failed calls its budget allows at the moment; undefined without retries. */
   readonly retriesLeft: number | undefined;
+  /** How many nodes get no calls from it at the moment, or only probes; undefined without a breaker. */
+  readonly openBreakers: number | undefined;
   readonly isClosed: boolean;
 }
 

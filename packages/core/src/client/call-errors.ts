@@ -46,6 +46,11 @@ export function hasNoOwner(call: Called, noOwner: NoOwner, nowMs: number): Clstr
   return new ClstrError('NO_OWNER', `${subject(call)} cannot be delivered: ${text}`, { details });
 }
 
+/** Refused here, before anything left: the call waits until a node says who owns the shard. */
+export function ownerUnknown(call: Called): ClstrError {
+  return new ClstrError('NO_SUBSCRIBER', `the owner for ${subject(call)} is not known yet (route: 'owner')`);
+}
+
 export function tooManyHeld(): ClstrError {
   const message =
     `${MAX_HELD_CALLS} calls of this client, or ${MAX_HELD_BYTES} bytes, wait to be repeated: ` +

@@ -9,6 +9,8 @@ import type { Codec } from '../wire/codec.ts';
 import { decodePayload } from '../wire/codec.ts';
 import type { Headers } from '../wire/envelope.ts';
 import { withAttempt } from './call-headers.ts';
+import type { AttemptEnd } from './breaker.ts';
+import type { Breakers } from './breakers.ts';
 import type { Retries } from './retries.ts';
 import { aborted, afterEarlierAttempts, isStronger, subject } from './call-errors.ts';
 import { describeNoOwner } from './unowned-shards.ts';
@@ -18,7 +20,14 @@ import type { Abortable } from '../base/abort-listeners.ts';
 import { listenForAbort, stopListening } from '../base/abort-listeners.ts';
 import { Deadline } from '../base/deadline-wheel.ts';
 import type { DeadlineWheel } from '../base/deadline-wheel.ts';
-import type { Address, ClientLink, InboundReply, OutboundEntry, ReplySink } from '../wire/transport.ts';
+import type {
+  Address,
+  ClientLink,
+  InboundReply,
+  NodeAddress,
+  OutboundEntry,
+  ReplySink,
+} from '../wire/transport.ts';
 import { isNodeAddress } from '../wire/transport.ts';
 
 /** What the calls of one client share. */
@@ -32,6 +41,8 @@ export interface CallHost extends CallTracing {
   delivery: Delivery;
   /** Undefined if calls are not retried. */
   readonly retries: Retries | undefined;
+  /** Undefined if all nodes get their calls. */
+  readonly breakers: Breakers | undefined;
   readonly stacks: CallerStacks;
   nextAttempt(): number;
   /** The call is sent again, for this reason. */
@@ -76,6 +87,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   /** Set before {@link start}: the handler that makes the call serves a repeated attempt itself. */
   isForRepeat = false;
   trace: CallTrace | undefined = undefined;
+  /** With breakers: the permission of the last attempt, until it ends. */
+  #pass = 0;
   /** The address of the last attempt; before that of the first, found once per call. */
   to: Address;
   /** The highest known epoch of its shard when it was last sent to the shard's own subject. */
@@ -137,7 +150,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   }
 
   resend(): void {
-    this.sendTo(this.#host.routes.addressOf(this.shard));
+    this.#host.delivery.send(this);
   }
 
   resendAfter(delayMs: number): void {
@@ -147,8 +160,17 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     }, delayMs);
   }
 
-  sendTo(to: Address): void {
-    const { link, routes, nextAttempt } = this.#host;
+  sendTo(wanted: Address): void {
+    const { link, routes, breakers, nextAttempt } = this.#host;
+    let to = wanted;
+    if (breakers !== undefined && isNodeAddress(to)) {
+      this.#pass = breakers.pass(to);
+      if (this.#pass === 0 && routes.isOwnerOnly) {
+        this.onError(breakers.refusal(to));
+        return;
+      }
+      if (this.#pass === 0) to = { shard: this.shard };
+    }
     this.to = to;
     if (!isNodeAddress(to)) this.epoch = routes.epochOf(this.shard);
     this.attempt = nextAttempt();
@@ -171,6 +193,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   leaveAttempt(): boolean {
     if (!this.isIdempotent || this.isNotify || this.attempt === 0) return false;
     if (!this.#isSent || this.#refusal !== undefined) return false;
+    this.#endPass('unrelated');
     // A late answer to the old attempt must not count for the new one.
     this.#host.link.cancel(this.attempt);
     this.attempt = 0;
@@ -194,6 +217,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.#isSent = true;
     this.#refusal = undefined;
     if (this.isNotify) {
+      this.#endPass('unrelated');
       if (!this.wasHandedOver) {
         this.wasHandedOver = true;
         this.#endTrace(undefined);
@@ -206,6 +230,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   onReply(reply: InboundReply): void {
     const { error, from } = reply;
     if (this.trace !== undefined) this.trace.from = from;
+    this.#endPass(error !== undefined && ONLY_ELSEWHERE.has(error.code) ? 'unrelated' : 'answered');
     if (error !== undefined) {
       this.onError(error);
       return;
@@ -225,6 +250,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
 
   onError(error: ClstrError): void {
     if (this.isDone) return;
+    this.#endPass(NODE_FAILED.has(error.code) ? 'failed' : 'unrelated');
     this.#failure = error.code;
     this.#isRetry ||= isRetried(error);
     if (error.outcome === 'not-executed') {
@@ -243,6 +269,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
       return;
     }
     this.#host.link.cancel(this.attempt);
+    this.#endPass(this.#isSent ? 'failed' : 'unrelated');
     // A timeout never moves a call; it may mean that the owner has changed.
     this.#host.delivery.refresh();
     const noOwner = this.#host.delivery.noOwner(this);
@@ -290,6 +317,12 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.end(this.#refusal);
   }
 
+  #endPass(end: AttemptEnd): void {
+    if (this.#pass === 0) return;
+    this.#host.breakers!.ended(this.to as NodeAddress, this.#pass, end);
+    this.#pass = 0;
+  }
+
   #fail(error: ClstrError): void {
     const rejection = this.#host.stacks.rejection(error);
     if (rejection === undefined) this.#reject(error);
@@ -327,6 +360,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
       last !== undefined && isStronger(this.#strongest, last.outcome)
         ? afterEarlierAttempts(last, this.#strongest)
         : last;
+    this.#endPass('unrelated');
     this.#host.deadlines.remove(this);
     this.#cancelRepeat?.();
     if (this.#signal !== undefined) stopListening(this.#signal, this);
@@ -341,3 +375,9 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
 
 /** Endings that leave open whether the handler ran: an idempotent call may run again. */
 const REPEATED_WHEN_IDEMPOTENT: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'FENCED', 'ABORTED']);
+
+/** Failures of an attempt that speak against its node: neither the handler's errors nor those of the caller do. */
+const NODE_FAILED: ReadonlySet<string> = new Set(['NO_SUBSCRIBER', 'CONNECTION_LOST']);
+
+/** Answers of nodes that only send the call elsewhere. */
+const ONLY_ELSEWHERE: ReadonlySet<string> = new Set(['MOVED', 'NOT_OWNER', 'DRAINING']);

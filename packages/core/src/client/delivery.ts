@@ -34,6 +34,8 @@ export interface Delivered extends HeldCall, Undecided, FailedCall {
 export interface Delivery {
   /** Sends a new call, or keeps it back behind others of its key. */
   start(call: Delivered): void;
+  /** Sends a call again, to where its shard is by now. */
+  send(call: Delivered): void;
   /** Hot path: the node `from` has answered the call. */
   answered(call: Delivered, from: NodeAddress): void;
   /** Whether the call goes on after `error`, sent again now or later. Its outcome allows that. */
@@ -73,6 +75,10 @@ export class StaticDelivery implements Delivery {
 
   start(call: Delivered): void {
     call.sendTo(call.to);
+  }
+
+  send(call: Delivered): void {
+    call.sendTo(this.#options.routes.addressOf(call.shard));
   }
 
   answered(call: Delivered, from: NodeAddress): void {
@@ -141,7 +147,7 @@ export class StaticDelivery implements Delivery {
 
 /** Whether a repeat after the error is a retry. After the other refusals the call only goes elsewhere, to be run once. */
 export function isRetried({ code, outcome }: ClstrError): boolean {
-  return code === 'OVERLOADED' || outcome !== 'not-executed';
+  return code === 'OVERLOADED' || code === 'CIRCUIT_OPEN' || outcome !== 'not-executed';
 }
 
 /** Whether the server forbids this client the direct subjects of nodes; then it uses none of them any more. */

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { ClstrError, ErrorCode } from '../base/errors.ts';
 import type { NodeAddress } from '../wire/transport.ts';
 import { isNodeAddress } from '../wire/transport.ts';
-import { hasNoOwner, tooManyHeld } from './call-errors.ts';
+import { hasNoOwner, ownerUnknown, tooManyHeld } from './call-errors.ts';
 import { forbidsRoute, isRetried } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
 import { FormerOwnerCalls } from './former-owner-calls.ts';
@@ -55,9 +55,15 @@ export class FollowingDelivery implements Delivery {
 
   start(call: Delivered): void {
     call.order = this.#nextOrder();
-    if (!this.#holdQueue.isHeld(call.key)) call.sendTo(call.to);
+    if (!this.#holdQueue.isHeld(call.key)) this.send(call);
     else if (this.#holdQueue.isFull) call.end(tooManyHeld());
     else this.#holdQueue.hold(call);
+  }
+
+  send(call: Delivered): void {
+    const to = this.#routes.addressOf(call.shard);
+    if (isNodeAddress(to) || !this.#routes.isOwnerOnly) call.sendTo(to);
+    else this.#waitForOwner(call);
   }
 
   /**
@@ -72,19 +78,13 @@ export class FollowingDelivery implements Delivery {
 
   /** A call that has to go elsewhere follows its shard until its deadline; with `retry` its policy decides on the others. */
   goesOn(call: Delivered, error: ClstrError): boolean {
-    if (forbidsRoute(call, error, this.#routes)) {
+    if (error.code === 'CIRCUIT_OPEN' && this.#retries === undefined) return false;
+    if (!this.#routes.isOwnerOnly && forbidsRoute(call, error, this.#routes)) {
       call.sendTo({ shard: call.shard });
       return true;
     }
     if ((!error.retryable && error.outcome === 'not-executed') || this.#holdQueue.isFull) return false;
-    if (SAYS_NO_OWNER.has(error.code)) {
-      const noOwner = this.noOwner(call);
-      const nowMs = this.#clock.monoMs();
-      if (noOwner !== undefined && nowMs - startOf(call) >= this.#ownerWaitMs) {
-        call.end(hasNoOwner(call, noOwner, nowMs));
-        return true;
-      }
-    }
+    if (SAYS_NO_OWNER.has(error.code) && this.#endsWithoutOwner(call)) return true;
     let pauseMs: number | undefined;
     if (this.#retries !== undefined && isRetried(error)) {
       pauseMs = this.#retries.pauseMs(call, error);
@@ -97,6 +97,25 @@ export class FollowingDelivery implements Delivery {
     return true;
   }
 
+  #waitForOwner(call: Delivered): void {
+    const refusal = ownerUnknown(call);
+    if (this.#holdQueue.isFull) call.end(refusal);
+    else if (!this.#endsWithoutOwner(call)) {
+      call.keep(refusal);
+      this.#holdQueue.hold(call);
+      this.#topology.refresh();
+    }
+  }
+
+  /** Ends the call if the nodes have said for long enough that none of them owns its shard. */
+  #endsWithoutOwner(call: Delivered): boolean {
+    const noOwner = this.noOwner(call);
+    const nowMs = this.#clock.monoMs();
+    if (noOwner === undefined || nowMs - startOf(call) < this.#ownerWaitMs) return false;
+    call.end(hasNoOwner(call, noOwner, nowMs));
+    return true;
+  }
+
   noOwner(call: Delivered): NoOwner | undefined {
     return this.#topology.noOwner(call.shard, startOf(call));
   }
@@ -104,8 +123,8 @@ export class FollowingDelivery implements Delivery {
   #learnFrom(shard: number, error: ClstrError, from: Delivered['to']): void {
     this.#topology.learnFrom(shard, error);
     // A node that names its own incarnation has yet to prove that it still owns the shard: on the shard's subject it would
-    // not answer. It may prove it, or another takes over.
-    if (!isNodeAddress(from) || isNamedBy(error, from)) this.#topology.refresh();
+    // not answer. It may prove it, or another takes over. A route that is forgotten comes back from the shard's own subject.
+    if (!isNodeAddress(from) || isNamedBy(error, from) || this.#routes.isOwnerOnly) this.#topology.refresh();
     else {
       this.#routes.forget(shard, from);
       // Otherwise the shard may have a new owner already; while it moves, no node has it.

@@ -6,8 +6,11 @@ import type { Logger } from '../base/logger.ts';
 import type { Metrics, SafeMetrics } from '../base/metrics.ts';
 import { loggerOption } from '../base/observers.ts';
 import { defaults } from '../base/defaults.ts';
+import type { BreakerOptions } from './breaker.ts';
+import { breakerOption } from './breakers.ts';
 import type { Retry } from './retry-policy.ts';
 import { retryOption } from './retry-policy.ts';
+import type { Route } from './routes.ts';
 import { MAX_DELAY_MS, MAX_SHARDS, checkInteger, checkKnownOptions, invalidOption } from '../base/options.ts';
 import type { Random } from '../base/random.ts';
 import { randomOption } from '../base/random.ts';
@@ -73,6 +76,17 @@ export interface ClientOptions {
    * Calls whose shard moves follow it with and without `retry`.
    */
   retry?: Retry | undefined;
+  /**
+   * Stops calls to a node that does not answer, and lets a few try whether it answers again: `true`, or an object of
+   * options. Only NO_SUBSCRIBER, TIMEOUT and CONNECTION_LOST count as failures. Default: none.
+   */
+  breaker?: true | Partial<BreakerOptions> | undefined;
+  /**
+   * `owner`: a call goes to the owner of its shard alone; in a dynamic cluster it waits until the owner is known. `shard`:
+   * it goes to the subject of the shard, where the bus finds the owner. `hybrid`: to the owner, and to the shard's subject
+   * while the owner is unknown or its breaker is open. Default `hybrid`.
+   */
+  route?: Route | undefined;
   /** How many calls may be pending at once; more are `OVERLOADED`. Default 65,536. */
   maxPending?: number | undefined;
   /** Run around every call; the first is outermost. */
@@ -141,7 +155,7 @@ export interface ResolvedClientOptions extends Omit<ClientTable, 'numShards' | '
 type ClientTable = Resolved<
   ClientOptions,
   'headers' | 'retry' | 'onNotifyFailed',
-  { metrics: readonly Metrics[] }
+  { metrics: readonly Metrics[]; breaker: BreakerOptions | undefined }
 >;
 
 export const clientSpec: Spec<ClientTable> = {
@@ -155,6 +169,8 @@ export const clientSpec: Spec<ClientTable> = {
   maxKeyBytes: integer(1, envelopeLimits.maxKeyBytes, defaults.maxKeyBytes),
   ownerWaitMs: milliseconds(0, defaults.ownerWaitMs),
   retry: optional(retryOption),
+  breaker: optional(breakerOption),
+  route: oneOf(['owner', 'shard', 'hybrid'], defaults.route),
   maxPending: integer(1, Number.MAX_SAFE_INTEGER, defaults.maxPending),
   interceptors: callbacks(),
   onNotifyFailed: optional(callback()),

@@ -1,17 +1,31 @@
 /** What a client knows of each shard: the direct address of its owner, and the highest epoch seen. */
 import type { Address, NodeAddress } from '../wire/transport.ts';
 
-interface Route {
+interface KnownOwner {
   address: NodeAddress | undefined;
   epoch: number;
   /** An owner of an earlier epoch was known before. */
   hasMoved: boolean;
 }
 
+/**
+ * Where a client sends calls. `owner`: to the owner alone; in a dynamic cluster calls wait until it is known. `shard`: to
+ * the subject of the shard, where the bus finds the owner. `hybrid`: to the owner, and to the shard's subject while the
+ * owner is unknown or its breaker is open.
+ */
+export type Route = 'owner' | 'shard' | 'hybrid';
+
 export class Routes {
-  readonly #routes = new Map<number, Route>();
-  /** The server has forbidden this client the direct subjects of nodes. */
-  #isForbidden = false;
+  /** Calls go to no other subject than that of the known owner. */
+  readonly isOwnerOnly: boolean;
+  readonly #routes = new Map<number, KnownOwner>();
+  /** The client uses no direct subjects of nodes, or the server has forbidden them. */
+  #isForbidden: boolean;
+
+  constructor(route: Route = 'hybrid') {
+    this.isOwnerOnly = route === 'owner';
+    this.#isForbidden = route === 'shard';
+  }
 
   get(shard: number): NodeAddress | undefined {
     return this.#isForbidden ? undefined : this.#routes.get(shard)?.address;

@@ -1,6 +1,7 @@
 /** The client itself: it checks calls, finds their shard, and keeps what they share. */
 import type { Client } from './api.ts';
 import { CallerStacks } from './stacks.ts';
+import { Breakers } from './breakers.ts';
 import { Call } from './call.ts';
 import type { CallHost } from './call.ts';
 import { mergeHeaders, withCallChain } from './call-headers.ts';
@@ -25,7 +26,7 @@ import { describe } from '../base/describe.ts';
 import { isAddressToken } from '../wire/address.ts';
 import { NODE_INFO_TYPE, checkCallerType, checkKey } from '../wire/envelope.ts';
 import { ClstrError } from '../base/errors.ts';
-import type { WatchedClient } from '../base/watched.ts';
+import { watchedClient } from './watched-client.ts';
 import { FloodLog } from '../base/flood-log.ts';
 import { DeadlineWheel } from '../base/deadline-wheel.ts';
 import { MAX_DELAY_MS, checkInteger, invalidOption } from '../base/options.ts';
@@ -49,6 +50,7 @@ export class RoutingClient implements Client {
   readonly #notifies: Notifies;
   readonly #stopListening: () => void;
   readonly #retries: Retries | undefined;
+  readonly #breakers: Breakers | undefined;
   #pending = 0;
   #attempts = 0;
   /** Why the client accepts no call: it is closed, or does not fit its cluster. */
@@ -75,8 +77,13 @@ export class RoutingClient implements Client {
     };
     const policy = options.retry && retryPolicy(options.retry, random);
     this.#retries = policy && new Retries({ policy, clock, metrics: options.metrics, logger });
-    options.metrics.watchClient(this.#watched());
-    const routes = new Routes();
+    this.#breakers =
+      options.breaker &&
+      new Breakers({ ...{ clock, logger }, breaker: options.breaker, metrics: options.metrics });
+    const { service = DEFAULT_SERVICE } = transport.cluster ?? {};
+    const watched = watchedClient(service, this.#retries, this.#breakers, () => this.#isClosed);
+    options.metrics.watchClient(watched);
+    const routes = new Routes(options.route);
     const deadlines = new DeadlineWheel<Call>(clock);
     const nextAttempt = (): number => ++this.#attempts;
     const found = {
@@ -98,6 +105,7 @@ export class RoutingClient implements Client {
       routes,
       delivery: firstDelivery(options.routing, found),
       retries: this.#retries,
+      breakers: this.#breakers,
       stacks: new CallerStacks(clock),
       tracing: options.tracing,
       cluster: transport.cluster,
@@ -236,21 +244,6 @@ export class RoutingClient implements Client {
           : this.#nodeInfo(shard, own),
     };
     return scopedClient(scope, options);
-  }
-
-  #watched(): WatchedClient {
-    const { transport } = this.#options;
-    const isClosed = (): boolean => this.#isClosed;
-    const retriesLeft = (): number | undefined => this.#retries?.left;
-    return {
-      service: transport.cluster?.service ?? DEFAULT_SERVICE,
-      get retriesLeft() {
-        return retriesLeft();
-      },
-      get isClosed() {
-        return isClosed();
-      },
-    };
   }
 
   readonly #ask = (): void => {

@@ -14,8 +14,8 @@ const refusal = (message: string): unknown => expect.objectContaining({ code: 'I
 
 test('the defaults are frozen and allowed', () => {
   expect(Object.isFrozen(defaults)).toBe(true);
-  const { seed, routing, ...numbers } = defaults;
-  expect({ seed, routing }).toEqual({ seed: '', routing: 'auto' });
+  const { seed, routing, route, ...numbers } = defaults;
+  expect({ seed, routing, route }).toEqual({ seed: '', routing: 'auto', route: 'hybrid' });
   for (const value of Object.values(numbers)) expect(Number.isSafeInteger(value)).toBe(true);
   expect(defaults.numShards).toBeLessThanOrEqual(MAX_SHARDS);
   expect(defaults.requestTimeoutMs).toBeLessThanOrEqual(MAX_DELAY_MS);

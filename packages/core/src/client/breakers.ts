@@ -1,0 +1,105 @@
+/** The circuit breakers of a client: one for each run of a node that it calls directly. */
+import type { Clock } from '../base/clock.ts';
+import { ClstrError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { BreakerState, SafeMetrics } from '../base/metrics.ts';
+import { invalidOption } from '../base/options.ts';
+import type { Option, Spec } from '../base/spec.ts';
+import { integer, milliseconds, option, resolve } from '../base/spec.ts';
+import type { NodeAddress } from '../wire/transport.ts';
+import { Breaker } from './breaker.ts';
+import type { AttemptEnd, BreakerOptions } from './breaker.ts';
+
+const breakerSpec: Spec<BreakerOptions> = {
+  failureRate: option(checkRate, 0.5),
+  minCalls: integer(1, Number.MAX_SAFE_INTEGER, 20),
+  windowMs: milliseconds(10, 10_000),
+  openMs: milliseconds(1, 5_000),
+};
+
+/** `true` stands for the defaults. */
+export const breakerOption: Option<BreakerOptions> = option((owner, name, value) => {
+  if (value === true) return resolve(owner, breakerSpec, {});
+  if (typeof value === 'object' && value !== null) return resolve(`${owner} ${name}`, breakerSpec, value);
+  throw invalidOption(owner, name, value, 'true or an object of options');
+});
+
+function checkRate(owner: string, name: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0 && value <= 1) return value;
+  throw invalidOption(owner, name, value, 'a number above 0 and at most 1');
+}
+
+export interface BreakersOptions {
+  readonly breaker: BreakerOptions;
+  readonly clock: Clock;
+  readonly metrics: SafeMetrics;
+  readonly logger: Logger;
+}
+
+/** Nodes that come and go have a breaker each; those that were used least recently are forgotten beyond this. */
+const MAX_NODES = 1_024;
+
+export class Breakers {
+  readonly #options: BreakersOptions;
+  readonly #byNode = new Map<string, Breaker>();
+  /** One node may have several address objects, which are found faster than a text. */
+  readonly #byAddress = new WeakMap<NodeAddress, Breaker>();
+
+  constructor(options: BreakersOptions) {
+    this.#options = options;
+  }
+
+  /** Hot path: a pass to the node, or 0. */
+  pass(to: NodeAddress): number {
+    const breaker = this.#of(to);
+    const before = breaker.state;
+    const pass = breaker.pass(this.#options.clock.monoMs());
+    if (breaker.state !== before) this.#changed(to, before, breaker.state);
+    return pass;
+  }
+
+  /** Hot path: the attempt that had the pass has ended. */
+  ended(to: NodeAddress, pass: number, end: AttemptEnd): void {
+    const breaker = this.#of(to);
+    const before = breaker.state;
+    breaker.ended(pass, end, this.#options.clock.monoMs());
+    if (breaker.state !== before) this.#changed(to, before, breaker.state);
+  }
+
+  #changed({ nodeId }: NodeAddress, before: BreakerState, state: BreakerState): void {
+    const { metrics, logger } = this.#options;
+    metrics.breakerChanged(state);
+    if (state === 'closed') {
+      const message = `node ${nodeId} answers again, and gets its calls`;
+      logger.info({ event: 'client.breaker_closed', nodeId }, message);
+    } else if (before === 'closed') {
+      const message = `node ${nodeId} does not answer: it gets no calls until some attempts succeed`;
+      logger.warn({ event: 'client.breaker_opened', nodeId }, message);
+    }
+  }
+
+  refusal(to: NodeAddress): ClstrError {
+    const { nodeId } = to;
+    const retryAfterMs = this.#of(to).waitMs(this.#options.clock.monoMs());
+    return new ClstrError('CIRCUIT_OPEN', `node ${nodeId} has not answered lately and gets no calls`, {
+      details: { nodeId, retryAfterMs },
+    });
+  }
+
+  /** How many nodes get no calls, or only probes. */
+  get open(): number {
+    return [...this.#byNode.values()].filter(({ state }) => state !== 'closed').length;
+  }
+
+  #of(to: NodeAddress): Breaker {
+    let breaker = this.#byAddress.get(to);
+    if (breaker !== undefined) return breaker;
+    const name = `${to.nodeId} ${to.inc}`;
+    breaker = this.#byNode.get(name) ?? new Breaker(this.#options.breaker);
+    this.#byAddress.set(to, breaker);
+    this.#byNode.delete(name);
+    this.#byNode.set(name, breaker);
+    if (this.#byNode.size > MAX_NODES) this.#byNode.delete(this.#byNode.keys().next().value!);
+    return breaker;
+  }
+}
