@@ -21,13 +21,13 @@ const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, 'test/consumers');
 const PACKAGES = [
   ...['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing', 'conformance'],
-  'create-clstr',
+  ...['prometheus', 'opentelemetry', 'create-clstr'],
 ];
-const PROJECTS = ['node', 'services', 'browser'];
+const PROJECTS = ['node', 'services', 'observed', 'browser'];
 /** A program that sees only its direct dependencies, as pnpm lays them out: the types of its exports must be nameable. */
 const DIRECT = { project: 'declarations', packages: ['app', 'actors', 'transport-nats', 'transport-memory'] };
 /** The other dependencies of the projects. */
-const OWN_DEPENDENCIES = ['zod', '@types/node', 'vitest'];
+const OWN_DEPENDENCIES = ['zod', '@types/node', 'vitest', '@opentelemetry/api'];
 /** The project that create-clstr writes. */
 const CREATED = 'my-service';
 

@@ -29,6 +29,7 @@ export const PRINTED = [
   { title: 'Dynamic clusters', stdout: '500\n' },
   { title: 'Services', stdout: '{ free: 2 }\nonly 2\n' },
   { title: 'Raw routing', stdout: 'no node owns this shard nobody listens on clstr.shard.*\n' },
+  { title: 'Calls that survive', stdout: '5 after 3 attempts\n' },
   {
     title: 'Watch it',
     stdout: 'clstr_actor_messages_total{message_type="greeter.greet",success="true"} 1\n',
