@@ -6,6 +6,14 @@ import {
   clstrActorsMetricsMemory,
 } from './contenders/clstr-actors.ts';
 import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './contenders/clstr-dynamic.ts';
+import {
+  traces1,
+  traces1Memory,
+  traces1Sdk,
+  traces1SdkMemory,
+  traces100,
+  traces100Memory,
+} from './contenders/clstr-traces.ts';
 import { clstr, clstrMemory } from './contenders/clstr.ts';
 import { effectMemory, effectSocket } from './contenders/effect-cluster.ts';
 import { moleculer } from './contenders/moleculer.ts';
@@ -44,6 +52,12 @@ export function compareActors(samples: readonly Sample[]): Comparison[] {
     compare('requestsPerSecond', clstrActorsMetrics.name, clstrActors.name),
     compare('requestsPerSecond', clstrActorsMetricsMemory.name, clstrActorsMemory.name),
     compare('cpuUs', clstrActorsMetricsMemory.name, clstrActorsMemory.name),
+    ...TRACED.map((own) => compare('requestsPerSecond', own.name, clstrActors.name)),
+    ...TRACED_IN_MEMORY.flatMap((own) =>
+      (['requestsPerSecond', 'cpuUs'] as const).map((figure) =>
+        compare(figure, own.name, clstrActorsMemory.name),
+      ),
+    ),
     ...OVER_NATS.map((other) => compare('requestsPerSecond', clstrActors.name, other.name)),
     compare('p50Ms', clstrActors.name, natsRequest.name),
     ...IN_MEMORY.map((other) => compare('requestsPerSecond', clstrActorsMemory.name, other.name)),
@@ -54,3 +68,6 @@ export function compareActors(samples: readonly Sample[]): Comparison[] {
 /** Contenders that do the same as the actors with less, or in their own way. */
 const OVER_NATS = [clstr, natsRequest, natsBatch, moleculer, effectSocket];
 const IN_MEMORY = [clstrMemory, effectMemory];
+/** The actors with traces. */
+const TRACED = [traces1, traces1Sdk, traces100];
+const TRACED_IN_MEMORY = [traces1Memory, traces1SdkMemory, traces100Memory];

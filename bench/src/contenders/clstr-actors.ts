@@ -27,9 +27,9 @@ export const clstrActorsMetrics: Contender = {
   isLeftOutOfQuick: true,
   startNode: (site) => {
     const metrics = prometheusMetrics();
-    return natsNode(site, actorHandler([oracle], { metrics }), metrics);
+    return natsNode(site, actorHandler([oracle], { metrics }), { metrics });
   },
-  startClient: (site) => natsClient(site, ask, prometheusMetrics()),
+  startClient: (site) => natsClient(site, ask, { metrics: prometheusMetrics() }),
 };
 
 export const clstrActorsMetricsMemory: Contender = {
@@ -38,7 +38,7 @@ export const clstrActorsMetricsMemory: Contender = {
   isLeftOutOfQuick: true,
   startClient: ({ numShards }) => {
     const metrics = prometheusMetrics();
-    return memoryClient(numShards, actorHandler([oracle], { metrics }), ask, metrics);
+    return memoryClient(numShards, actorHandler([oracle], { metrics }), ask, { metrics });
   },
 };
 
@@ -56,6 +56,6 @@ export const oracle = Oracle.implement({
   },
 });
 
-function ask(client: Client): ClientSide['request'] {
+export function ask(client: Client): ClientSide['request'] {
   return (key, question) => Oracle.ref(client, key).ask(question);
 }

@@ -1,5 +1,5 @@
 /** The two sides of every contender that uses the product: over NATS, or in one process in memory. */
-import type { Client, Handler, Metrics, Node, Transport } from '@clstr/core';
+import type { Client, ClientOptions, Handler, Node, Transport } from '@clstr/core';
 import { createClient, createNode, shardsForNode } from '@clstr/core';
 import { memoryTransport } from '@clstr/transport-memory';
 import { natsTransport } from '@clstr/transport-nats';
@@ -8,22 +8,25 @@ import type { ClientSide, Side, Site } from '../contender.ts';
 /** How a contender asks through a client. */
 export type Ask = (client: Client) => ClientSide['request'];
 
+/** What observes client and node. */
+export type Observers = Pick<ClientOptions, 'metrics' | 'tracing'>;
+
 export async function natsNode(
   { servers, prefix, numShards }: Site,
   handler: Handler,
-  metrics?: Metrics,
+  observers: Observers = {},
 ): Promise<Side> {
   const transport = await natsTransport({ servers, subjectPrefix: prefix });
-  return nodeSide(transport, await startNode(transport, handler, numShards, metrics));
+  return nodeSide(transport, await startNode(transport, handler, numShards, observers));
 }
 
 export async function natsClient(
   { servers, prefix, numShards }: Site,
   ask: Ask,
-  metrics?: Metrics,
+  observers: Observers = {},
 ): Promise<ClientSide> {
   const transport = await natsTransport({ servers, subjectPrefix: prefix });
-  const client = createClient({ transport, numShards, metrics });
+  const client = createClient({ ...observers, transport, numShards });
   return {
     request: ask(client),
     close: async () => {
@@ -41,20 +44,20 @@ export interface MemoryNode extends Side {
 export async function memoryNode(
   numShards: number,
   handler: Handler,
-  metrics?: Metrics,
+  observers: Observers = {},
 ): Promise<MemoryNode> {
   const transport = memoryTransport();
-  return { transport, ...nodeSide(transport, await startNode(transport, handler, numShards, metrics)) };
+  return { transport, ...nodeSide(transport, await startNode(transport, handler, numShards, observers)) };
 }
 
 export async function memoryClient(
   numShards: number,
   handler: Handler,
   ask: Ask,
-  metrics?: Metrics,
+  observers: Observers = {},
 ): Promise<ClientSide> {
-  const node = await memoryNode(numShards, handler, metrics);
-  const client = createClient({ transport: node.transport, numShards, metrics });
+  const node = await memoryNode(numShards, handler, observers);
+  const client = createClient({ ...observers, transport: node.transport, numShards });
   return {
     request: ask(client),
     close: async () => {
@@ -69,11 +72,11 @@ async function startNode(
   transport: Transport,
   handler: Handler,
   numShards: number,
-  metrics?: Metrics,
+  observers: Observers = {},
 ): Promise<Node> {
   const id = 'node-1';
   const shards = shardsForNode(id, [id], numShards);
-  const node = createNode({ id, transport, numShards, shards, handler, metrics });
+  const node = createNode({ ...observers, id, transport, numShards, shards, handler });
   await node.start();
   return node;
 }

@@ -6,6 +6,14 @@ import {
   clstrActorsMetrics,
   clstrActorsMetricsMemory,
 } from './clstr-actors.ts';
+import {
+  traces1,
+  traces1Memory,
+  traces1Sdk,
+  traces1SdkMemory,
+  traces100,
+  traces100Memory,
+} from './clstr-traces.ts';
 import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './clstr-dynamic.ts';
 import { clstr, clstrMemory } from './clstr.ts';
 import { effectMemory, effectSocket } from './effect-cluster.ts';
@@ -27,10 +35,16 @@ export const contenders: readonly Contender[] = [
   clstrBusy3,
   clstrActors,
   clstrActorsMetrics,
+  traces1,
+  traces1Sdk,
+  traces100,
   effectMemory,
   clstrMemory,
   clstrActorsMemory,
   clstrActorsMetricsMemory,
+  traces1Memory,
+  traces1SdkMemory,
+  traces100Memory,
 ];
 
 /** Ratios compare with these two. */
