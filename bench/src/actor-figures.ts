@@ -1,4 +1,4 @@
-/** Measures activation, memory, one hot key and the metrics of actors, each in a process of its own. */
+/** Measures activation, memory, one hot key and what options cost actors, each in a process of its own. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { ActorFigures, Report } from './actor-figures/process.ts';
@@ -9,7 +9,7 @@ const ALL: readonly (readonly [name: ActorFigures, text: string])[] = [
   ['activation-rate', 'activating actors'],
   ['hot-key', 'a hot key'],
   ['idle-memory', 'memory of idle actors'],
-  ['metrics-cost', 'metrics on and off'],
+  ['cost-of-options', 'metrics, traces and retries on and off'],
 ];
 
 /**

@@ -2,15 +2,15 @@
 import type { Figure } from '../figure.ts';
 import { checkPayloadSize } from '../payload.ts';
 import { measureActivation } from './activation-rate.ts';
+import { measureCostOfOptions } from './cost-of-options.ts';
 import { measureHotKey } from './hot-key.ts';
 import { measureIdleMemory } from './idle-memory.ts';
-import { measureMetricsCost } from './metrics-cost.ts';
 
 const MEASURES = {
   'activation-rate': measureActivation,
   'hot-key': measureHotKey,
   'idle-memory': measureIdleMemory,
-  'metrics-cost': measureMetricsCost,
+  'cost-of-options': measureCostOfOptions,
 };
 
 export type ActorFigures = keyof typeof MEASURES;

@@ -1,5 +1,5 @@
 /** The two sides of every contender that uses the product: over NATS, or in one process in memory. */
-import type { Client, ClientOptions, Handler, Node, Transport } from '@clstr/core';
+import type { Client, ClientOptions, Handler, Node, NodeOptions, Transport } from '@clstr/core';
 import { createClient, createNode, shardsForNode } from '@clstr/core';
 import { memoryTransport } from '@clstr/transport-memory';
 import { natsTransport } from '@clstr/transport-nats';
@@ -10,6 +10,11 @@ export type Ask = (client: Client) => ClientSide['request'];
 
 /** What observes client and node. */
 export type Observers = Pick<ClientOptions, 'metrics' | 'tracing'>;
+
+export type NodeExtras = Omit<
+  NodeOptions,
+  'id' | 'transport' | 'numShards' | 'shards' | 'handler' | 'membership'
+>;
 
 export async function natsNode(
   { servers, prefix, numShards }: Site,
@@ -44,10 +49,10 @@ export interface MemoryNode extends Side {
 export async function memoryNode(
   numShards: number,
   handler: Handler,
-  observers: Observers = {},
+  extras: NodeExtras = {},
 ): Promise<MemoryNode> {
   const transport = memoryTransport();
-  return { transport, ...nodeSide(transport, await startNode(transport, handler, numShards, observers)) };
+  return { transport, ...nodeSide(transport, await startNode(transport, handler, numShards, extras)) };
 }
 
 export async function memoryClient(
@@ -72,11 +77,11 @@ async function startNode(
   transport: Transport,
   handler: Handler,
   numShards: number,
-  observers: Observers = {},
+  extras: NodeExtras,
 ): Promise<Node> {
   const id = 'node-1';
   const shards = shardsForNode(id, [id], numShards);
-  const node = createNode({ ...observers, id, transport, numShards, shards, handler });
+  const node = createNode({ ...extras, id, transport, numShards, shards, handler });
   await node.start();
   return node;
 }

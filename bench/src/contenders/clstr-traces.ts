@@ -16,12 +16,12 @@ import { ask, oracle } from './clstr-actors.ts';
 import { memoryClient, natsClient, natsNode } from './clstr-sides.ts';
 
 /** 1 of 100 calls asks the tracer. */
-export const [traces1, traces1Memory] = traced('1', '1 %', () => spans({ rootRatio: 0.01 }));
+export const [traces1, traces1Memory] = traced('1', '1 %', () => sampled(0.01));
 /** Every call asks the tracer, whose sampler drops 99 of 100. */
 export const [traces1Sdk, traces1SdkMemory] = traced('1-sdk', "1 % by the SDK's sampler", () =>
   spans({}, new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(0.01) })),
 );
-export const [traces100, traces100Memory] = traced('100', '100 %', () => spans({}));
+export const [traces100, traces100Memory] = traced('100', '100 %', () => sampled(1));
 
 function traced(part: string, share: string, tracing: () => Tracing): [Contender, Contender] {
   const name = `clstr-actors-traces-${part}`;
@@ -38,6 +38,11 @@ function traced(part: string, share: string, tracing: () => Tracing): [Contender
         memoryClient(numShards, actorHandler([oracle]), ask, { tracing: tracing() }),
     },
   ];
+}
+
+/** Leaves calls alone before the SDK sees them, but for this share. */
+export function sampled(rootRatio: number): Tracing {
+  return spans({ rootRatio });
 }
 
 /** With the SDK as in production, but for what the exporter sends: that is work of the exporter, and grows with its format. */
