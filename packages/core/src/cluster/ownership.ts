@@ -7,6 +7,8 @@
  */
 import { Slices } from '../base/slices.ts';
 import type { Logger } from '../base/logger.ts';
+import { HeldShards } from './held-shards.ts';
+import type { HeldShard } from './held-shards.ts';
 import { shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
 import { isForgotten, restoredAt } from './restoring.ts';
@@ -31,23 +33,9 @@ export interface OwnershipOptions {
   readonly desiredOwner: (shard: number) => string | undefined;
 }
 
-/** A shard this node holds, as its record says. */
-interface HeldShard {
-  readonly epoch: number;
-  revision: number;
-  /** The `leaseTerm` of the session when the write that proves ownership was first sent; -1 for none. */
-  confirmedInTerm: number;
-  /** Messages may reach the shard: it is neither on its way in nor out. */
-  isServing: boolean;
-  /** The host knows of the shard: not before it is asserted, and so not while the session is lapsed. */
-  isAnnounced: boolean;
-}
-
 export class Ownership {
   readonly #options: OwnershipOptions;
-  readonly #heldShards: (HeldShard | undefined)[];
-  #held = 0;
-  #shards: readonly number[] | undefined;
+  readonly #held: HeldShards;
   readonly #busy = new Set<number>();
   /** Lost, and not cleared away yet: the shard must not be taken again while anything of it is left. */
   readonly #dropping = new Map<number, Promise<void>>();
@@ -67,7 +55,7 @@ export class Ownership {
 
   constructor(options: OwnershipOptions) {
     this.#options = options;
-    this.#heldShards = new Array<HeldShard | undefined>(options.numShards).fill(undefined);
+    this.#held = new HeldShards(options.numShards);
     this.#slices = new Slices(options.ledger.clock);
     this.#firstSeenMs = options.ledger.clock.monoMs();
     this.#changedMs = this.#firstSeenMs;
@@ -75,12 +63,12 @@ export class Ownership {
 
   /** Hot path: whether the node may admit a message for the shard at this very moment. */
   admits(shard: number, nowMs?: number): boolean {
-    return (this.#heldShards[shard]?.isServing ?? false) && this.holds(shard, undefined, nowMs);
+    return (this.#held.get(shard)?.isServing ?? false) && this.holds(shard, undefined, nowMs);
   }
 
   /** Whether the shard is held in the given epoch, even if it is on its way in or out. */
   holds(shard: number, epoch: number | undefined, nowMs?: number): boolean {
-    const heldShard = this.#heldShards[shard];
+    const heldShard = this.#held.get(shard);
     const { session } = this.#options;
     if (heldShard === undefined || !session.isValid(nowMs) || heldShard.confirmedInTerm !== session.leaseTerm)
       return false;
@@ -89,23 +77,16 @@ export class Ownership {
 
   /** The fencing token, while the shard is held. */
   epochOf(shard: number): number | undefined {
-    return this.#heldShards[shard]?.epoch;
+    return this.#held.get(shard)?.epoch;
   }
 
-  /** How many shards are held now: read at each change, where counting all would take quadratic time. */
   get held(): number {
-    return this.#held;
+    return this.#held.count;
   }
 
   /** Held now, ascending; the same list until it changes. */
   shards(): readonly number[] {
-    if (this.#shards === undefined) {
-      const held: number[] = [];
-      for (const [shard, heldShard] of this.#heldShards.entries())
-        if (heldShard !== undefined) held.push(shard);
-      this.#shards = Object.freeze(held);
-    }
-    return this.#shards;
+    return this.#held.list();
   }
 
   /** This run is in a bucket that it has not seen before; the bucket `isNew` if this run wrote its first record. */
@@ -140,7 +121,7 @@ export class Ownership {
   /** Hands over every shard; resolves when none is held. The caller has declared to the others that it drains. */
   async drain(): Promise<void> {
     this.#isDraining = true;
-    if (this.#held === 0 && this.#busy.size === 0) return;
+    if (this.#held.count === 0 && this.#busy.size === 0) return;
     await new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
       this.reconcile();
@@ -157,11 +138,11 @@ export class Ownership {
     this.#isEnded = true;
     this.#cancelStableTimer?.();
     this.#cancelNewTimer?.();
-    const held = this.shards();
+    const shards = this.shards();
     // All at once: from now on nothing on them is admitted, run or answered, however long the rest takes.
-    for (const shard of held) this.#setHeld(shard, undefined);
+    for (const shard of shards) this.#held.set(shard, undefined);
     this.#onEmpty?.();
-    await this.#slices.each(held, (shard) => this.#drop(shard));
+    await this.#slices.each(shards, (shard) => this.#drop(shard));
     await Promise.all(this.#dropping.values());
   }
 
@@ -188,14 +169,12 @@ export class Ownership {
     try {
       await step();
     } catch (err) {
-      logger.error(
-        { event: 'node.shard_step_failed', err, shard, nodeId },
-        `a step of shard ${shard} failed`,
-      );
+      const fields = { event: 'node.shard_step_failed', err, shard, nodeId };
+      logger.error(fields, `a step of shard ${shard} failed`);
     } finally {
       this.#busy.delete(shard);
     }
-    if (this.#isDraining && this.#busy.size === 0 && this.#held === 0) this.#onEmpty?.();
+    if (this.#isDraining && this.#busy.size === 0 && this.#held.count === 0) this.#onEmpty?.();
     this.#work(shard);
   }
 
@@ -203,7 +182,7 @@ export class Ownership {
   #nextStep(shard: number): Step | undefined {
     const { session, ledger, nodeId, inc, desiredOwner } = this.#options;
     if (!session.isValid()) return undefined;
-    const heldShard = this.#heldShards[shard];
+    const heldShard = this.#held.get(shard);
     const known = ledger.shards.get(shard);
     const isDesired = !this.#isDraining && desiredOwner(shard) === nodeId;
     if (heldShard !== undefined) {
@@ -223,12 +202,12 @@ export class Ownership {
   }
 
   #acquisition(shard: number, known: Known<ShardRecord> | undefined): Step | undefined {
-    const { ledger } = this.#options;
     const record = known?.record;
     if (record === undefined || record.state === 'restored') {
       return this.#isWaitOver(known) && this.#isStable ? () => this.#acquire(shard, known) : undefined;
     }
     if (!this.#isSettled && !this.#isReturning(record)) return undefined;
+    const { ledger } = this.#options;
     const isFree = record.state === 'released' || ledger.isGone(record.owner, record.inc, known!.revision);
     return isFree ? () => this.#acquire(shard, known) : undefined;
   }
@@ -261,16 +240,16 @@ export class Ownership {
     const { host, session } = this.#options;
     if (this.#isEnded) return;
     const heldShard: HeldShard = { epoch, revision, confirmedInTerm, isServing: false, isAnnounced: false };
-    this.#setHeld(shard, heldShard);
+    this.#held.set(shard, heldShard);
     if (this.#isTakenOver(shard)) {
       this.#drop(shard);
       return;
     }
     // A created record proves that there is a bucket, but not that it is the one with this node's heartbeats.
     if (isCreated && !(await session.confirm())) heldShard.confirmedInTerm = -1;
-    if (this.#heldShards[shard] !== heldShard) return;
+    if (this.#held.get(shard) !== heldShard) return;
     await host.serve(shard);
-    if (this.#heldShards[shard] !== heldShard) return;
+    if (this.#held.get(shard) !== heldShard) return;
     heldShard.isServing = true;
     this.#announce(shard, heldShard);
   }
@@ -288,7 +267,7 @@ export class Ownership {
     const { leaseTerm } = session;
     const { epoch, revision } = heldShard;
     const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
-    if (this.#heldShards[shard] !== heldShard) return;
+    if (this.#held.get(shard) !== heldShard) return;
     if (result.kind === 'acked') {
       heldShard.revision = result.entry.revision;
       heldShard.confirmedInTerm = leaseTerm;
@@ -302,9 +281,9 @@ export class Ownership {
     this.#moving++;
     try {
       await host.handOver(shard);
-      if (this.#heldShards[shard] !== heldShard) return;
+      if (this.#held.get(shard) !== heldShard) return;
       const { epoch, revision } = heldShard;
-      this.#setHeld(shard, undefined);
+      this.#held.set(shard, undefined);
       await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });
       host.onEvent({ type: 'released', shard });
     } finally {
@@ -334,8 +313,8 @@ export class Ownership {
   }
 
   async #restore(shard: number, known: Known<ShardRecord> | undefined): Promise<void> {
-    const epoch = this.#options.ledger.highestEpochs.get(shard)!;
-    await this.#write(shard, known?.revision ?? 0, restoredAt(epoch));
+    const { highestEpochs } = this.#options.ledger;
+    await this.#write(shard, known?.revision ?? 0, restoredAt(highestEpochs.get(shard)!));
   }
 
   /** Goes on when the lease expires: this run must know how the write ended. */
@@ -357,21 +336,14 @@ export class Ownership {
 
   #isTakenOver(shard: number): boolean {
     const { ledger, nodeId, inc } = this.#options;
-    const heldShard = this.#heldShards[shard];
+    const heldShard = this.#held.get(shard);
     const known = ledger.shards.get(shard);
     if (heldShard === undefined || known === undefined || known.revision <= heldShard.revision) return false;
     return known.record?.owner !== nodeId || known.record.inc !== inc;
   }
 
-  #setHeld(shard: number, heldShard: HeldShard | undefined): void {
-    if (this.#heldShards[shard] !== undefined) this.#held--;
-    if (heldShard !== undefined) this.#held++;
-    this.#heldShards[shard] = heldShard;
-    this.#shards = undefined;
-  }
-
   #drop(shard: number): void {
-    this.#setHeld(shard, undefined);
+    this.#held.set(shard, undefined);
     const dropping = this.#options.host.drop(shard).then(() => {
       if (this.#dropping.get(shard) !== dropping) return;
       this.#dropping.delete(shard);
