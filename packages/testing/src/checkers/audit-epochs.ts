@@ -163,7 +163,9 @@ class Audit implements EpochAudit {
     let shard = this.#shards.get(key);
     if (shard === undefined) {
       const { membershipChanges: changesSeen } = this;
-      shard = { highestEpoch: -1, lastOwner: undefined, owners: new Map(), allowedMoves: 0, changesSeen };
+      // Its first owner may have written before it saw the last change, which then moves the shard.
+      const allowedMoves = changesSeen > 1 ? (this.#maxMovesPerChange ?? 0) : 0;
+      shard = { highestEpoch: -1, lastOwner: undefined, owners: new Map(), allowedMoves, changesSeen };
       this.#shards.set(key, shard);
     }
     return shard;

@@ -111,6 +111,10 @@ describe('an audit', () => {
     );
     expect(kindsOf(repeated, 1)).toEqual(['too-many-moves']);
     expect(kindsOf(repeated)).toEqual([]);
+    const late = stream(...joins('a', 'b'), move('a', 1), move('b', 2));
+    expect(kindsOf(late, 1)).toEqual([]);
+    const early = stream(...joins('a', 'b'), move('a', 1), move('b', 2), move('a', 3));
+    expect(kindsOf(early, 1)).toEqual(['too-many-moves']);
     const saved = stream(
       ...joins('a'),
       move('a', 1),
