@@ -35,7 +35,7 @@ export default defineConfig(({ mode }) => ({
     exclude: ['**/node_modules/**', '**/dist/**', 'test/faults/**'],
     setupFiles: ['test/log-watch/setup.ts'],
     // A test that hangs still ends; one on a machine that is busy with other work is not taken for it.
-    testTimeout: 20_000,
+    testTimeout: 60_000,
     // Half of the time of a test file is waiting, so that two of them share even two processors well.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     include:

@@ -47,13 +47,13 @@ async function start(retry: Retry, refuses: (type: string, attempt: number) => b
     if (!refuses(type, attempt)) return next(message);
     throw asRefusal(new ClstrError('OVERLOADED', 'injected', { details: { retryAfterMs: 5 } }));
   };
-  const cluster = memoryCluster();
+  const cluster = memoryCluster({ timing: 'default' });
   const app = await createApp({
     ...{ cluster, actors, signals: [], logger: false },
-    client: { retry },
+    client: { retry, ...TIMEOUTS },
     node: { interceptors: [refusing] },
   });
-  const client = await connectClient({ cluster, retry, service: 'outer', logger: false });
+  const client = await connectClient({ cluster, retry, service: 'outer', logger: false, ...TIMEOUTS });
   return {
     attempts,
     client,
@@ -64,7 +64,10 @@ async function start(retry: Retry, refuses: (type: string, attempt: number) => b
   };
 }
 
-const CALLS = 10_000;
+const CALLS = 5_000;
+/** Calls outlast a machine that is busy with other things; so do the tests. */
+const TIMEOUTS = { timeoutMs: 60_000 };
+const TEST_TIMEOUT_MS = 120_000;
 
 /** Calls actors in groups, as a service under load does; returns how many were answered. */
 async function callMany(call: (key: string) => Promise<string>): Promise<number> {
@@ -76,47 +79,65 @@ async function callMany(call: (key: string) => Promise<string>): Promise<number>
   return answered;
 }
 
-test('of calls of which 5 % are refused before they run, 99.99 % succeed within their deadline', async () => {
-  const { client, attempts, close } = await start('aggressive', share(0.05, /^inner/));
-  const answered = await callMany((key) => Inner.ref(client, key).run());
-  expect(answered).toBeGreaterThanOrEqual(0.9999 * CALLS);
-  expect(attempts.get('inner.run')).toBeGreaterThan(1.04 * CALLS);
-  expect(attempts.get('inner.run')).toBeLessThan(1.06 * CALLS);
-  await close();
-});
-
-describe('when half of the attempts are refused, a chain of three actors', () => {
-  test.each([
-    ['by the innermost', /^inner/],
-    ['by each', /./],
-  ])('%s: the innermost node sees at most 1.3 attempts per outer call', async (_, types) => {
-    const { client, attempts, close } = await start('aggressive', share(0.5, types));
-    await callMany((key) => Outer.ref(client, key).run());
-    expect(attempts.get('outer.run')).toBeGreaterThanOrEqual(CALLS);
-    expect(attempts.get('inner.run')).toBeLessThanOrEqual(1.3 * CALLS);
-    expect(attempts.get('outer.run')).toBeLessThanOrEqual(1.3 * CALLS);
+test(
+  'of calls of which 5 % are refused before they run, 99.99 % succeed within their deadline',
+  { timeout: TEST_TIMEOUT_MS },
+  async () => {
+    const { client, attempts, close } = await start('aggressive', share(0.05, /^inner/));
+    const answered = await callMany((key) => Inner.ref(client, key).run());
+    expect(answered).toBeGreaterThanOrEqual(0.9999 * CALLS);
+    expect(attempts.get('inner.run')).toBeGreaterThan(1.04 * CALLS);
+    expect(attempts.get('inner.run')).toBeLessThan(1.06 * CALLS);
     await close();
-  });
+  },
+);
 
-  test('in which a node serves a repeated attempt: its handler repeats no call on its own account', async () => {
-    const always = await start('standard', (type) => type === 'middle.run');
-    await expect(Outer.ref(always.client, 'k').run()).rejects.toMatchObject({ code: 'HANDLER_ERROR' });
-    expect(Object.fromEntries(always.attempts)).toEqual({ 'outer.run': 1, 'middle.run': 3 });
-    await always.close();
-    const both = await start('standard', (type, attempt) => type === 'middle.run' || attempt === 1);
-    await expect(Outer.ref(both.client, 'k').run()).rejects.toMatchObject({ code: 'HANDLER_ERROR' });
-    expect(Object.fromEntries(both.attempts)).toEqual({ 'outer.run': 2, 'middle.run': 1 });
-    await both.close();
-  });
-});
+describe(
+  'when half of the attempts are refused, a chain of three actors',
+  { timeout: TEST_TIMEOUT_MS },
+  () => {
+    test.each([
+      ['by the innermost', /^inner/],
+      ['by each', /./],
+    ])(
+      '%s: the innermost node sees at most a fifth more attempts than there were outer calls',
+      async (_, types) => {
+        const { client, attempts, close } = await start('aggressive', share(0.5, types));
+        const sinceMs = performance.now();
+        await callMany((key) => Outer.ref(client, key).run());
+        // A fifth, and the ten a second of ten seconds before and of the time that it took: 1.24 in two seconds.
+        const bound = 1.2 * CALLS + 100 + (performance.now() - sinceMs) / 100;
+        expect(attempts.get('outer.run')).toBeGreaterThanOrEqual(CALLS);
+        expect(attempts.get('inner.run')).toBeLessThanOrEqual(bound);
+        expect(attempts.get('outer.run')).toBeLessThanOrEqual(bound);
+        await close();
+      },
+    );
 
-test('a policy of cockatiel wraps a call, as the page about retries says', async () => {
-  const { client, attempts, close } = await start({ maxAttempts: 1 }, (_type, attempt) => attempt < 3);
-  const policy = cockatielRetry(
-    handleWhen((error) => isClstrError(error) && error.retryable),
-    { maxAttempts: 2 },
-  );
-  const answer = await policy.execute(({ signal }) => Inner.ref(client, 'k').run(undefined, { signal }));
-  expect([answer, attempts.get('inner.run')]).toEqual(['done', 3]);
-  await close();
-});
+    test('in which a node serves a repeated attempt: its handler repeats no call on its own account', async () => {
+      const always = await start('standard', (type) => type === 'middle.run');
+      await expect(Outer.ref(always.client, 'k').run()).rejects.toMatchObject({ code: 'HANDLER_ERROR' });
+      expect(Object.fromEntries(always.attempts)).toEqual({ 'outer.run': 1, 'middle.run': 3 });
+      await always.close();
+      const both = await start('standard', (type, attempt) => type === 'middle.run' || attempt === 1);
+      await expect(Outer.ref(both.client, 'k').run()).rejects.toMatchObject({ code: 'HANDLER_ERROR' });
+      expect(Object.fromEntries(both.attempts)).toEqual({ 'outer.run': 2, 'middle.run': 1 });
+      await both.close();
+    });
+  },
+);
+
+test(
+  'a policy of cockatiel wraps a call, as the page about retries says',
+  { timeout: TEST_TIMEOUT_MS },
+  async () => {
+    const { client, attempts, close } = await start({ maxAttempts: 1 }, (_type, attempt) => attempt < 3);
+    const policy = cockatielRetry(
+      handleWhen((error) => isClstrError(error) && error.retryable),
+      { maxAttempts: 2 },
+    );
+    const answer = await policy.execute(({ signal }) => Inner.ref(client, 'k').run(undefined, { signal }));
+    expect([answer, attempts.get('inner.run')]).toEqual(['done', 3]);
+    await close();
+  },
+);
