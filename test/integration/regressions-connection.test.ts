@@ -1,7 +1,7 @@
 /** Bugs of connections to NATS that were fixed, each under what went wrong. */
-import { createClient, createNode } from '@clstr/core';
+import { createClient, createNode, systemClock } from '@clstr/core';
 import { nodeAddress } from '@clstr/core/wire';
-import type { Client, ClientOptions, Node, Transport } from '@clstr/core';
+import type { Clock, Client, ClientOptions, Node, Transport } from '@clstr/core';
 import type { NatsServer } from '@clstr/testing/nats';
 import { deferred, fakeClock } from '@clstr/testing';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
@@ -62,8 +62,13 @@ describe.skipIf(!hasNatsServer())('over NATS', () => {
     return client;
   }
 
-  function nodeOf(transport: Transport, handler: (type: string) => unknown = (type) => type): Node {
+  function nodeOf(
+    transport: Transport,
+    handler: (type: string) => unknown = (type) => type,
+    clock: Clock = systemClock,
+  ): Node {
     const node = createNode({
+      clock,
       transport,
       numShards: 1,
       shards: [0],
@@ -125,8 +130,9 @@ describe.skipIf(!hasNatsServer())('over NATS', () => {
   test('a transport never closed when the server had stalled', async () => {
     const clock = fakeClock();
     const transport = await open({ clock });
-    const client = clientOf(transport);
-    await nodeOf(transport).start();
+    const client = clientOf(transport, { clock });
+    // On the clock of its transport, which says when a message arrived: on another one its time may seem to be over.
+    await nodeOf(transport, undefined, clock).start();
     expect(await client.requestKey('k', 'Before')).toBe('Before');
     process.kill(server.pid!, 'SIGSTOP');
     try {
