@@ -47,6 +47,12 @@ const ROWS = {
     ],
     ['Messages in flight', 'short', [['sum by (node_id) (clstr_cluster_handlers_active)', '{{node_id}}']]],
     ['Refused messages per second', 'ops', [per('reason', 'clstr_cluster_refusals_total')]],
+    [
+      'Shed messages per second',
+      'ops',
+      [['sum by (reason, class) (rate(clstr_cluster_shed_total[rate]))', '{{reason}}, {{class}}']],
+    ],
+    ['Shedding', 'short', [['max by (node_id) (clstr_cluster_node_shedding)', '{{node_id}}']]],
   ],
   Actors: [
     ['Turns per second', 'ops', [per('message_type', 'clstr_actor_messages_total')]],

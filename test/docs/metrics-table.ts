@@ -30,7 +30,7 @@ function happenOnce(metrics: Required<PrometheusMetrics>): void {
   metrics.watchClient({ service: 'default', retriesLeft: 100, openBreakers: 0, isClosed: false });
   metrics.watchNode({
     ...{ id: 'n1', state: 'serving', inFlight: 0, shards: () => [], wanted: 0, unowned: 0 },
-    ...{ leaseMarginMs: 0, storeTrouble: undefined },
+    ...{ leaseMarginMs: 0, storeTrouble: undefined, isShedding: false },
   });
   metrics.watchActors({
     ...{ types: [type], active: () => new Map([['cart', 1]]), mailboxDepth: 0, tasksInFlight: 0 },
@@ -115,6 +115,9 @@ const WHAT_TO_DO: Readonly<Record<string, string>> = {
   clstr_cluster_handler_duration_seconds: 'compare with the turn and the wait of actors',
   clstr_cluster_handlers_total: 'read the log of the node: it names errors by an id',
   clstr_cluster_refusals_total: '`overloaded`: raise the bound that the error names, or add nodes',
+  clstr_cluster_shed_total:
+    '[overload](../operations.md#overload): `critical` should stay at 0; a `bound` names its option in the error',
+  clstr_cluster_node_shedding: 'add nodes or make handlers faster; do not restart the process',
   clstr_cluster_handlers_active: 'near `maxInFlight`: handlers are too slow, or wait for something',
   clstr_cluster_node_serving: 'read the state in `app.health()`',
   clstr_cluster_shards_owned: 'compare with the shards wanted',

@@ -11,6 +11,7 @@ import { stderrLoggerSpec } from '../../packages/app/src/stderr-logger.ts';
 import type { Option } from '../../packages/core/src/base/spec.ts';
 import { clientSpec } from '../../packages/core/src/client/options.ts';
 import { drainSpec, nodeSpec } from '../../packages/core/src/node/options.ts';
+import { sheddingSpec } from '../../packages/core/src/node/shedding-options.ts';
 import { placementSpec } from '../../packages/core/src/placement/placement.ts';
 import { metricsSpec } from '../../packages/opentelemetry/src/metrics-options.ts';
 import { tracingSpec } from '../../packages/opentelemetry/src/tracing-options.ts';
@@ -52,6 +53,7 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
   core: [
     { name: 'createClient', spec: clientSpec, options: 'ClientOptions' },
     { name: 'createNode', spec: nodeSpec, options: 'NodeOptions' },
+    { name: 'createNode: shedding', spec: sheddingSpec, options: 'SheddingOptions' },
     { name: 'node.drain', spec: drainSpec, options: 'DrainOptions' },
     { name: 'createPlacement', spec: placementSpec, options: 'PlacementOptions' },
   ],

@@ -64,6 +64,12 @@ test('the first program about calls that survive runs as printed', { timeout: 60
   expect(await run(first!.write())).toEqual({ code: 0, stdout: '5\n', stderr: '' });
 });
 
+test('the program about overload refuses guests, and none who pays', { timeout: 60_000 }, async () => {
+  const programs = readmePrograms('', 'docs/how-to/calls-that-survive.md');
+  const overload = programs.find(({ title }) => title === 'Overload');
+  expect(await run(overload!.write())).toEqual({ code: 0, stdout: 'paid\ntrue\n', stderr: '' });
+});
+
 test('the first program of the conformance README is the test of the memory transport', () => {
   const [first] = readmePrograms('', 'packages/conformance/README.md');
   const run = readFileSync(join(import.meta.dirname, '../conformance/memory.test.ts'), 'utf8');

@@ -105,6 +105,14 @@ const CASES: Readonly<Record<string, Case>> = {
       [`clstr_cluster_refusals_total{${HERE},reason="moved"}`]: '0+9x40',
     },
   },
+  ClstrCriticalShed: {
+    at: '5m',
+    fires: { [`clstr_cluster_shed_total{${HERE},reason="bound",class="critical"}`]: '0x4 1+1x40' },
+    silent: {
+      [`clstr_cluster_shed_total{${HERE},reason="bound",class="critical"}`]: '3x40',
+      [`clstr_cluster_shed_total{${HERE},reason="age",class="normal"}`]: '0+9x40',
+    },
+  },
   ClstrMailboxWaitLong: {
     at: '15m',
     fires: { [wait('1')]: '0+97x80', [wait('2.5')]: '0+100x80', [wait('+Inf')]: '0+100x80' },

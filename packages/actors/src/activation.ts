@@ -16,14 +16,15 @@ import { backoffMs } from './backoff.ts';
 import { MessageContext } from './contexts.ts';
 import { defaults } from './defaults.ts';
 import { discarded, passivated } from './ending.ts';
-import { draining, mailboxFull, spoilsState } from './errors.ts';
+import { draining, mailboxFull, spoilsState, turnTooLate } from './errors.ts';
 import type { DiscardReason, PassivateReason } from './implementation.ts';
 import { Mailbox } from './mailbox.ts';
-import { MessageJob } from './message-job.ts';
+import { MessageJob, isTooLate } from './message-job.ts';
 import { OwnTurn } from './own-turn.ts';
 import type { Blocker } from './running-turns.ts';
 import { RunningTurns, behind } from './running-turns.ts';
 import { Setup } from './setup.ts';
+import { SharedRefusal } from './shared-refusal.ts';
 import { isPanic } from './tasks.ts';
 import { isThenable } from './thenable.ts';
 
@@ -58,8 +59,8 @@ export class Activation implements ActorCore, OfShard<Activation> {
   /** The shard was lost: nothing runs on this state any more. Messages under a later lease wait for the next life. */
   #isLost = false;
   #passivateFailures = 0;
-  #fullError: ClstrError | undefined;
-  #fullErrorMs = 0;
+  #fullError: SharedRefusal | undefined;
+  #tooLateError: SharedRefusal | undefined;
   #turns: RunningTurns | undefined;
   /** The phase of the actor's life, or the timer, that runs now. */
   #ownTurn: OwnTurn | undefined;
@@ -83,6 +84,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     if (this.#mailbox.canRun(method.isReadonly)) return this.run(method, request, context);
     const { mailbox } = this.home.actor;
     if (this.#mailbox.size >= mailbox) throw this.#full(mailbox);
+    if (isTooLate(context, this.#mailbox.expectedMs)) throw this.#tooLate();
     return new Promise((resolve, reject) => {
       const job = new MessageJob(this, method, request, context, resolve, reject);
       this.enqueue(job);
@@ -237,15 +239,19 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.#ownTurn = undefined;
   }
 
-  /** One error serves a whole second: in a flood, a stack for each would cost more than everything else. */
   #full(mailbox: number): ClstrError {
     const { clock } = this.home.host;
-    const nowMs = clock.monoMs();
-    if (this.#fullError === undefined || nowMs - this.#fullErrorMs >= 1_000) {
-      this.#fullErrorMs = nowMs;
-      this.#fullError = mailboxFull(this.#name, mailbox, behind(this.blocker, clock));
-    }
-    return this.#fullError;
+    this.#fullError ??= new SharedRefusal();
+    return this.#fullError.get(clock, () => mailboxFull(this.#name, mailbox, behind(this.blocker, clock)));
+  }
+
+  #tooLate(): ClstrError {
+    const { clock } = this.home.host;
+    const { size, expectedMs } = this.#mailbox;
+    this.#tooLateError ??= new SharedRefusal();
+    return this.#tooLateError.get(clock, () =>
+      turnTooLate(this.#name, size, expectedMs, behind(this.blocker, clock)),
+    );
   }
 
   waitUntil(work: Promise<unknown>): void {

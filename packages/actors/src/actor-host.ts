@@ -62,6 +62,7 @@ export function actorHandler<Actors extends readonly AnyActor[]>(
   return Object.assign(handle, {
     hosts: actors.map(({ name }) => name),
     types: messageTypes,
+    hasMailboxes: true,
     ...{ close, handOver, drop, overdue, [Symbol.asyncDispose]: close },
   });
 }

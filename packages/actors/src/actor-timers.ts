@@ -58,6 +58,7 @@ class TimerJob implements Job {
   readonly callChain: CallChain = [];
   readonly headers = undefined;
   readonly lease = undefined;
+  readonly expectedMs = 0;
   isWaiting = false;
   next: Job | undefined = undefined;
   previous: Job | undefined = undefined;

@@ -38,6 +38,14 @@ export function mailboxFull(actor: string, mailbox: number, blocker: string): Cl
   return asRefusal(new ClstrError('OVERLOADED', message));
 }
 
+/** The turn of the message would come too late: those that wait take longer than it has time for. */
+export function turnTooLate(actor: string, waiting: number, expectedMs: number, blocker: string): ClstrError {
+  const message =
+    `${actor} has ${waiting} messages waiting, which take about ${Math.round(expectedMs)} ms: ` +
+    `more time than this one has left${blocker}`;
+  return asRefusal(new ClstrError('ENVELOPE_EXPIRED', message, { details: { reason: 'deadline' } }));
+}
+
 /** An error that was thrown on purpose, or before the handler ran, does not spoil the state. */
 export function spoilsState(error: unknown): boolean {
   return !isClstrError(error) || (error.code !== 'ACTOR_ERROR' && dispositionOf(error) !== 'refusal');

@@ -1,8 +1,10 @@
 /** The waiting turns of one actor, and which of them may run: one at a time, or several that only read. */
 
-/** A turn of an actor; the fields below `isReadonly` belong to the mailbox. */
+/** A turn of an actor; the fields below `expectedMs` belong to the mailbox. */
 export interface Turn<T> {
   readonly isReadonly: boolean;
+  /** How long it will probably run, in milliseconds; 0 if nothing is known. */
+  readonly expectedMs: number;
   isWaiting: boolean;
   next: T | undefined;
   previous: T | undefined;
@@ -24,6 +26,7 @@ export class Mailbox<T extends Turn<T>> {
   #first: T | undefined;
   #last: T | undefined;
   #size = 0;
+  #expectedMs = 0;
   readonly #all: Mailboxes;
   #readers = 0;
   #isWriting = false;
@@ -42,6 +45,11 @@ export class Mailbox<T extends Turn<T>> {
     return this.#size;
   }
 
+  /** How long the waiting turns will probably run, at least: those that only read may run together, and count nothing. */
+  get expectedMs(): number {
+    return this.#expectedMs;
+  }
+
   get isRunning(): boolean {
     return this.#isWriting || this.#readers > 0;
   }
@@ -58,6 +66,7 @@ export class Mailbox<T extends Turn<T>> {
     else this.#last.next = turn;
     this.#last = turn;
     this.#size++;
+    if (!turn.isReadonly) this.#expectedMs += turn.expectedMs;
     this.#all.depth++;
   }
 
@@ -81,6 +90,9 @@ export class Mailbox<T extends Turn<T>> {
     turn.previous = undefined;
     turn.isWaiting = false;
     this.#size--;
+    // The sum of fractions might not come back to 0 by itself.
+    if (this.#size === 0) this.#expectedMs = 0;
+    else if (!turn.isReadonly) this.#expectedMs -= turn.expectedMs;
     this.#all.depth--;
     return true;
   }

@@ -10,6 +10,7 @@ import { behind } from './running-turns.ts';
 
 export class MessageJob implements Job {
   readonly isReadonly: boolean;
+  readonly expectedMs: number;
   isWaiting = false;
   next: Job | undefined = undefined;
   previous: Job | undefined = undefined;
@@ -31,6 +32,7 @@ export class MessageJob implements Job {
     reject: (error: unknown) => void,
   ) {
     this.isReadonly = method.isReadonly;
+    this.expectedMs = context.expectedMs ?? 0;
     this.#actor = actor;
     this.#method = method;
     this.#request = request;
@@ -60,8 +62,13 @@ export class MessageJob implements Job {
 
   run(): void {
     this.#context.onAbort = undefined;
-    if (this.#context.remainingMs() <= 0) {
+    const remainingMs = this.#context.remainingMs();
+    if (remainingMs <= 0) {
       this.#reject(asRefusal(this.#expired()));
+      return;
+    }
+    if (remainingMs < this.expectedMs) {
+      this.#reject(asRefusal(this.#hopeless(remainingMs)));
       return;
     }
     // Test the lease here, not in a timer: after a pause of the process this may be the first code that runs.
@@ -105,6 +112,11 @@ export class MessageJob implements Job {
     return this.#neverRan('ENVELOPE_EXPIRED', `until its deadline passed${behind(blocker, home.host.clock)}`);
   }
 
+  #hopeless(remainingMs: number): ClstrError {
+    const times = `${Math.round(remainingMs)} ms were left for what takes about ${Math.round(this.expectedMs)} ms`;
+    return this.#neverRan('ENVELOPE_EXPIRED', `until ${times}`, { details: { reason: 'deadline' } });
+  }
+
   #gaveUp(reason: ClstrError): ClstrError {
     return this.#neverRan('ABORTED', `until it was aborted: ${reason.message}`, {
       outcome: 'not-executed',
@@ -120,4 +132,10 @@ export class MessageJob implements Job {
     const message = `${describe(type)} waited in the mailbox of key ${describe(key)} ${how}`;
     return new ClstrError(code, message, options);
   }
+}
+
+/** Whether a message could not end within its time after other turns of `aheadMs`, as far as that is known. */
+export function isTooLate(context: HandlerContext, aheadMs: number): boolean {
+  const neededMs = aheadMs + (context.expectedMs ?? 0);
+  return neededMs > 0 && neededMs > context.remainingMs();
 }

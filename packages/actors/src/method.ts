@@ -16,6 +16,7 @@ export interface RequestMethod<In, HandlerIn, HandlerOut, Out, E extends ErrorSc
   readonly kind: 'request';
   readonly isReadonly: boolean;
   readonly isIdempotent: boolean;
+  readonly isCritical: boolean;
   /** The message type on the wire; undefined means `<actor>.<method>`. */
   readonly type: string | undefined;
   readonly input: StandardSchemaV1 | undefined;
@@ -29,6 +30,7 @@ export interface RequestMethod<In, HandlerIn, HandlerOut, Out, E extends ErrorSc
 export interface NotifyMethod<In, HandlerIn> {
   readonly kind: 'notify';
   readonly isReadonly: false;
+  readonly isCritical: boolean;
   readonly type: string | undefined;
   readonly input: StandardSchemaV1 | undefined;
   readonly output: undefined;
@@ -56,6 +58,8 @@ export interface NotifyFlags {
    * `github.com/acme/app.Increment`: 1 to 255 bytes without control characters. Default: `<actor>.<method>`.
    */
   type?: string | undefined;
+  /** Whether nodes that shed load refuse it last, unless the call itself says otherwise. Default false. */
+  critical?: boolean | undefined;
 }
 
 export interface RequestFlags extends NotifyFlags {
@@ -96,11 +100,12 @@ export function request(
     errors?: ErrorSchemas | undefined;
   } = {},
 ): RequestMethod<unknown, unknown, unknown, unknown, ErrorSchemas> {
-  const { readonly, idempotent, ...rest } = resolve('request', requestSpec, options);
+  const { readonly, idempotent, critical, ...rest } = resolve('request', requestSpec, options);
   return Object.freeze({
     kind: 'request',
     isReadonly: readonly,
     isIdempotent: idempotent ?? readonly,
+    isCritical: critical,
     ...rest,
   });
 }
@@ -117,10 +122,11 @@ export function notify<I extends StandardSchemaV1>(
 export function notify(
   options: NotifyFlags & { input?: StandardSchemaV1 | undefined } = {},
 ): NotifyMethod<unknown, unknown> {
-  const { type: wireType, input } = resolve('notify', notifySpec, options);
+  const { type: wireType, input, critical } = resolve('notify', notifySpec, options);
   return Object.freeze({
     kind: 'notify',
     isReadonly: false,
+    isCritical: critical,
     type: wireType,
     input,
     output: undefined,
@@ -166,15 +172,25 @@ const errorsOption: Option<ErrorSchemas | undefined> = optional(
   }),
 );
 
-const notifySpec: Spec<Pick<NotifyMethod<unknown, unknown>, 'type' | 'input'>> = {
+const criticalOption: Option<boolean> = flag(false, 'a boolean');
+
+const notifySpec: Spec<Pick<NotifyMethod<unknown, unknown>, 'type' | 'input'> & { critical: boolean }> = {
   type: typeOption,
+  critical: criticalOption,
   input: schemaOption,
 };
 
-export const requestSpec: Spec<Schemas & { readonly: boolean; idempotent: boolean | undefined }> = {
+interface Flags {
+  readonly: boolean;
+  idempotent: boolean | undefined;
+  critical: boolean;
+}
+
+export const requestSpec: Spec<Schemas & Flags> = {
   type: typeOption,
   readonly: flag(false, 'a boolean'),
   idempotent: optional(flag(false, 'a boolean')),
+  critical: criticalOption,
   input: schemaOption,
   output: schemaOption,
   errors: errorsOption,

@@ -56,10 +56,11 @@ export function refFactory(
   const getters = Object.create(null) as object;
   for (const [name, method] of Object.entries(methods)) {
     const type = messageType(actor, name, method);
+    const base = optionsOf(method);
     Object.defineProperty(getters, name, {
       enumerable: true,
       get(this: ActorRef): Call {
-        return callOf(this, type, method);
+        return callOf(this, type, method, base);
       },
     });
   }
@@ -87,20 +88,33 @@ interface ActorRef {
   [KEY]: string;
 }
 
-/** One object for all calls without options of their own: another one per call would cost time on the hot path. */
-const IDEMPOTENT: CallOptions = Object.freeze({ idempotent: true });
-
-function idempotently(options: CallOptions): CallOptions {
-  // The client refuses options that are not an object.
-  if (typeof (options as unknown) !== 'object' || (options as unknown) === null) return options;
-  return { ...options, idempotent: options.idempotent ?? true };
+/** What a method says of each of its calls: one object for all calls without options, as the hot path has most of them. */
+function optionsOf(method: AnyMethod): CallOptions | undefined {
+  const isIdempotent = method.kind === 'request' && method.isIdempotent;
+  if (!isIdempotent && !method.isCritical) return undefined;
+  return Object.freeze({
+    ...(isIdempotent && { idempotent: true }),
+    ...(method.isCritical && { critical: true }),
+  });
 }
 
-function callOf(ref: ActorRef, type: string, method: AnyMethod): Call {
+/** The call's own options win. */
+function merged(base: CallOptions, own: CallOptions | undefined): CallOptions {
+  if (own === undefined) return base;
+  // The client refuses options that are not an object.
+  if (typeof (own as unknown) !== 'object' || (own as unknown) === null) return own;
+  const { idempotent = base.idempotent, critical = base.critical } = own;
+  return { ...own, idempotent, critical };
+}
+
+function callOf(ref: ActorRef, type: string, method: AnyMethod, base: CallOptions | undefined): Call {
   const { [CALLER]: caller, [KEY]: key } = ref;
-  if (method.kind === 'notify') return (input, options) => caller.notifyKey(key, type, input, options);
-  return method.isIdempotent
-    ? (input, options) =>
-        caller.requestKey(key, type, input, options === undefined ? IDEMPOTENT : idempotently(options))
-    : (input, options) => caller.requestKey(key, type, input, options);
+  if (method.kind === 'notify') {
+    return base === undefined
+      ? (input, options) => caller.notifyKey(key, type, input, options)
+      : (input, options) => caller.notifyKey(key, type, input, merged(base, options));
+  }
+  return base === undefined
+    ? (input, options) => caller.requestKey(key, type, input, options)
+    : (input, options) => caller.requestKey(key, type, input, merged(base, options));
 }

@@ -10,7 +10,7 @@ import { recordLog } from '@clstr/testing/internal';
 import { onTestFinished } from 'vitest';
 
 export interface ActorNodeOptions extends Omit<ActorHandlerOptions, 'clock' | 'metrics'> {
-  node?: Partial<Pick<NodeOptions, 'handlerTimeoutMs' | 'interceptors' | 'metrics' | 'tracing'>>;
+  node?: Partial<Pick<NodeOptions, 'handlerTimeoutMs' | 'interceptors' | 'metrics' | 'tracing' | 'shedding'>>;
   caller?: Partial<Pick<ClientOptions, 'headers' | 'timeoutMs' | 'interceptors' | 'tracing'>>;
 }
 

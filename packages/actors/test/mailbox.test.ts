@@ -6,13 +6,15 @@ import type { Turn } from '../src/mailbox.ts';
 class TestTurn implements Turn<TestTurn> {
   readonly name: number;
   readonly isReadonly: boolean;
+  readonly expectedMs: number;
   isWaiting = false;
   next: TestTurn | undefined = undefined;
   previous: TestTurn | undefined = undefined;
 
-  constructor(name: number, isReadonly = false) {
+  constructor(name: number, isReadonly = false, expectedMs = 0) {
     this.name = name;
     this.isReadonly = isReadonly;
+    this.expectedMs = expectedMs;
   }
 }
 
@@ -51,6 +53,18 @@ describe('a mailbox', () => {
     expect(all.depth).toBe(2);
     one.takeAll();
     expect([all.depth, one.size, two.size]).toEqual([1, 0, 1]);
+  });
+
+  test('knows how long its turns will run, without those that only read', () => {
+    const mailbox = new Mailbox<TestTurn>({ depth: 0 });
+    const [one, two] = [new TestTurn(1, false, 0.1), new TestTurn(2, false, 0.2)];
+    for (const turn of [one, two, new TestTurn(3, true, 50)]) mailbox.push(turn);
+    expect(mailbox.expectedMs).toBeCloseTo(0.3);
+    mailbox.remove(one);
+    mailbox.remove(one);
+    expect(mailbox.expectedMs).toBeCloseTo(0.2);
+    mailbox.takeAll();
+    expect(mailbox.expectedMs).toBe(0);
   });
 
   test('gives turns out in the order they came, one at a time', () => {

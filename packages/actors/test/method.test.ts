@@ -13,6 +13,7 @@ describe('request', () => {
       kind: 'request',
       isReadonly: false,
       isIdempotent: false,
+      isCritical: false,
       input: undefined,
       output: undefined,
     });
@@ -53,8 +54,15 @@ describe('request', () => {
     expect(request({ readonly: true, idempotent: false }).isIdempotent).toBe(false);
   });
 
-  test.each(['true', 1, null])('refuses %j for readonly and for idempotent', (flag) => {
+  test('is critical when it says so, as a notify may be', () => {
+    expect(request<void, number>({ critical: true }).isCritical).toBe(true);
+    expect([notify({ critical: true }).isCritical, notify().isCritical]).toEqual([true, false]);
+  });
+
+  test.each(['true', 1, null])('refuses %j for readonly, for idempotent and for critical', (flag) => {
     const bad = flag as never;
+    expect(() => request({ critical: bad })).toThrow(refusal(/^request: critical must be a boolean, got/));
+    expect(() => notify({ critical: bad })).toThrow(refusal(/^notify: critical must be a boolean, got/));
     expect(() => request({ readonly: bad })).toThrow(refusal(/^request: readonly must be a boolean, got/));
     expect(() => request({ idempotent: bad })).toThrow(
       refusal(/^request: idempotent must be a boolean, got/),
@@ -63,7 +71,7 @@ describe('request', () => {
 
   test('refuses options it does not know, and none at all', () => {
     expect(() => request({ readOnly: true } as never)).toThrow(
-      refusal(/unknown option "readOnly"; known: type, readonly, idempotent, input, output/),
+      refusal(/unknown option "readOnly"; known: type, readonly, idempotent, critical, input, output/),
     );
     expect(() => request(null as never)).toThrow(refusal(/options must be an object/));
   });
@@ -74,6 +82,7 @@ describe('notify', () => {
     expect(notify<string>()).toEqual({
       kind: 'notify',
       isReadonly: false,
+      isCritical: false,
       input: undefined,
       output: undefined,
     });

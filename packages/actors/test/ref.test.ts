@@ -120,3 +120,30 @@ test('cannot be given another method later', () => {
     ref['add'] = () => 1;
   }).toThrow(TypeError);
 });
+
+test('marks the calls of critical methods, notifies too, and lets each call say otherwise', async () => {
+  const Door = defineActor('door', {
+    open: request({ critical: true }),
+    look: request<void, number>({ readonly: true, critical: true }),
+    ring: notify({ critical: true }),
+    paint: request<string>(),
+  });
+  const caller = recorder();
+  const ref = Door.ref(caller, 'k');
+  await ref.open();
+  await ref.look();
+  await ref.ring();
+  await ref.open(undefined, { timeoutMs: 5 });
+  await ref.open(undefined, { critical: false });
+  await ref.paint('red');
+  await ref.paint('red', { critical: true });
+  expect(caller.calls.map((call) => call[4])).toEqual([
+    { critical: true },
+    { critical: true, idempotent: true },
+    { critical: true },
+    { critical: true, timeoutMs: 5 },
+    { critical: false },
+    undefined,
+    { critical: true },
+  ]);
+});

@@ -187,6 +187,26 @@ describe('behind a node', () => {
     await cluster.close();
   });
 
+  test('with maxRunning runs so many calls at once over all keys, and each key in order', async () => {
+    const running = { now: 0, most: 0 };
+    const byKey = new Map<string, unknown[]>();
+    const handler = keyHandler((key) => async ({ payload }) => {
+      byKey.set(key, [...(byKey.get(key) ?? []), payload]);
+      running.most = Math.max(running.most, ++running.now);
+      await new Promise((resolve) => setImmediate(resolve));
+      running.now--;
+      return payload;
+    });
+    await using cluster = await testCluster({ nodes: 1, handler, node: { maxRunning: 3 } });
+    const numbers = Array.from({ length: 60 }, (_, i) => i);
+    const calls = numbers.map((i) => cluster.client.requestKey(`k${i % 4}`, 'count', i));
+    expect(await Promise.all(calls)).toEqual(numbers);
+    expect(running).toEqual({ now: 0, most: 3 });
+    for (let key = 0; key < 4; key++) {
+      expect(byKey.get(`k${key}`)).toEqual(numbers.filter((i) => i % 4 === key));
+    }
+  });
+
   test('1,000 requests over 50 keys and 20 places count exactly, though instances come and go', async () => {
     const stored = new Map<string, number>();
     const handler = keyHandler(

@@ -97,7 +97,7 @@ export interface AppOptions<Services = unknown> {
   /** Further options of the client, as {@link ClientOptions} has them. */
   client?: Omit<ClientOptions, Shared | 'routing'> | undefined;
   /** Further options of the node, as {@link NodeOptions} has them. */
-  node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'membership' | 'handler'> | undefined;
+  node?: Omit<NodeOptions, Shared | 'id' | 'shards' | 'membership' | 'handler' | 'maxRunning'> | undefined;
   /** For the client, the node and the actors, like the next two options. */
   clock?: Clock | undefined;
   /** One or several, such as `prometheusMetrics()` of `@clstr/prometheus`. */

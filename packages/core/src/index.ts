@@ -19,6 +19,7 @@ export type { NodeState } from './base/node-state.ts';
 export type { NodeReadings } from './node/readings.ts';
 export type { Reach } from './cluster/shards.ts';
 export type { DrainOptions, NodeOptions } from './node/options.ts';
+export type { SheddingOptions } from './node/shedding-options.ts';
 export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor, ShardLease } from './node/handler.ts';
 export { shardFromString } from './placement/shard.ts';
 export { createPlacement, shardsForNode } from './placement/placement.ts';
@@ -45,6 +46,7 @@ export type {
   Metrics,
   NodeEventType,
   RetryDenial,
+  ShedReason,
   TransportErrorKind,
 } from './base/metrics.ts';
 export type { WatchedActors, WatchedClient, WatchedNode, WatchedTransport } from './base/watched.ts';

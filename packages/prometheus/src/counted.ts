@@ -5,6 +5,7 @@ import type {
   Metrics,
   NodeEventType,
   RetryDenial,
+  ShedReason,
   TransportErrorKind,
 } from '@clstr/core';
 import { ERROR_CODES } from '@clstr/core';
@@ -27,6 +28,12 @@ class Sent {
   failed = 0;
 }
 
+/** Messages refused for one reason, by their class. */
+export class Shed {
+  critical = 0;
+  normal = 0;
+}
+
 const createCount = (): Count => new Count();
 
 export class Counted implements Metrics {
@@ -37,6 +44,7 @@ export class Counted implements Metrics {
   readonly retriesDenied: ByLabel<Count> = new ByLabel(createCount);
   readonly breakerChanges: ByLabel<Count> = new ByLabel(createCount);
   readonly refusals: ByLabel<Count> = new ByLabel(createCount);
+  readonly shed: ByLabel<Shed> = new ByLabel(() => new Shed());
   readonly handlers: ByLabel<Handled> = new ByLabel(() => new Handled());
   readonly panics: ByLabel<Count> = new ByLabel(createCount);
   readonly nodeEvents: ByLabel<Count> = new ByLabel(createCount);
@@ -74,6 +82,10 @@ export class Counted implements Metrics {
 
   messageRefused(reason: ErrorCode): void {
     this.refusals.of(reasonOf(reason)).count++;
+  }
+
+  messageShed(reason: ShedReason, isCritical: boolean): void {
+    this.shed.of(reason)[isCritical ? 'critical' : 'normal']++;
   }
 
   handlerEnded(type: string, isSuccess: boolean, durationMs: number | undefined, waitedMs: number): void {

@@ -1,6 +1,14 @@
 /** Every metric of this package: its name, what it means, and where its samples come from. */
-import type { BreakerState, NodeEventType, RetryDenial, TransportErrorKind, WatchedNode } from '@clstr/core';
+import type {
+  BreakerState,
+  NodeEventType,
+  RetryDenial,
+  ShedReason,
+  TransportErrorKind,
+  WatchedNode,
+} from '@clstr/core';
 import type { ByLabel } from './by-label.ts';
+import { Shed } from './counted.ts';
 import type { Count, Counted } from './counted.ts';
 import type { EventLoopDelay } from './event-loop.ts';
 import type { FamilyOptions, Labels, Sample } from './family.ts';
@@ -9,6 +17,7 @@ import { endsOf } from './timed.ts';
 /** Those that are there from the start, so that the first of them is an increase. */
 const TRANSPORT_ERRORS: readonly TransportErrorKind[] = ['no_subscriber', 'timeout', 'ttl_expired', 'closed'];
 const REFUSALS = ['overloaded', 'envelope_expired', 'not_owner', 'moved', 'draining', 'unknown_type'];
+const SHED: readonly ShedReason[] = ['expired', 'deadline', 'age', 'bound'];
 const REPEATS = ['no_subscriber', 'overloaded', 'not_owner', 'moved', 'draining', 'connection_lost'];
 const RETRY_DENIALS: readonly RetryDenial[] = ['policy', 'deadline', 'budget', 'nested'];
 const BREAKER_STATES: readonly BreakerState[] = ['open', 'half-open', 'closed'];
@@ -83,7 +92,7 @@ function clientFamilies(counted: Counted): readonly FamilyOptions[] {
   ];
 }
 
-function handlerFamilies({ handlers, refusals, nodes }: Counted): readonly FamilyOptions[] {
+function handlerFamilies({ handlers, refusals, shed, nodes }: Counted): readonly FamilyOptions[] {
   return [
     histogram(
       'clstr_cluster_handler_duration_seconds',
@@ -95,6 +104,12 @@ function handlerFamilies({ handlers, refusals, nodes }: Counted): readonly Famil
     ),
     counter('clstr_cluster_refusals_total', 'Messages that nodes refused before a handler ran.', () =>
       counts(refusals, 'reason', REFUSALS),
+    ),
+    counter('clstr_cluster_shed_total', 'Messages that nodes refused for want of time or room.', () =>
+      shedSamples(shed),
+    ),
+    gauge('clstr_cluster_node_shedding', 'Whether the node refuses calls, critical ones last: 1 or 0.', () =>
+      nodes.samples(({ isShedding }) => (isShedding ? 1 : 0), Math.max),
     ),
     gauge('clstr_cluster_handlers_active', 'Messages that are accepted and not yet answered.', () =>
       nodes.samples(({ inFlight }) => inFlight),
@@ -207,6 +222,15 @@ function* perType<T>(
   samples: (one: T, labels: Labels) => Iterable<Sample>,
 ): Iterable<Sample> {
   for (const [type, one] of all) yield* samples(one, { message_type: type });
+}
+
+function* shedSamples(shed: ByLabel<Shed>): Iterable<Sample> {
+  const counts = new Map<string, Shed>(SHED.map((reason) => [reason, new Shed()]));
+  for (const [reason, count] of shed) counts.set(reason, count);
+  for (const [reason, { critical, normal }] of counts) {
+    yield { labels: { reason, class: 'critical' }, value: critical };
+    yield { labels: { reason, class: 'normal' }, value: normal };
+  }
 }
 
 /** `known` values are there from the start; without `only`, all others too. */

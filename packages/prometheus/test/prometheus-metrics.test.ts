@@ -17,7 +17,7 @@ const read = async (metrics: PrometheusMetrics): Promise<Map<string, number>> =>
 function node(fields: Partial<WatchedNode> = {}): WatchedNode {
   return {
     ...{ id: 'n1', state: 'serving', inFlight: 0, wanted: 0, unowned: 0, shards: () => [] },
-    ...{ leaseMarginMs: undefined, storeTrouble: undefined },
+    ...{ leaseMarginMs: undefined, storeTrouble: undefined, isShedding: false },
     ...fields,
   };
 }
@@ -84,6 +84,8 @@ describe('counters', () => {
     metrics.retryDenied('budget');
     metrics.breakerChanged('open');
     metrics.messageRefused('OVERLOADED');
+    metrics.messageShed('age', false);
+    metrics.messageShed('bound', true);
     metrics.panicked('cart.add');
     metrics.taskEnded(true, 3);
     metrics.taskEnded(false, 3);
@@ -102,6 +104,8 @@ describe('counters', () => {
       'clstr_cluster_retries_denied_total{reason="budget"}': 1,
       'clstr_cluster_breaker_changes_total{state="open"}': 1,
       'clstr_cluster_refusals_total{reason="overloaded"}': 1,
+      'clstr_cluster_shed_total{reason="age",class="normal"}': 1,
+      'clstr_cluster_shed_total{reason="bound",class="critical"}': 1,
       'clstr_actor_panics_total{message_type="cart.add"}': 1,
       'clstr_actor_scheduler_tasks_total{success="true"}': 1,
       'clstr_actor_scheduler_tasks_total{success="false"}': 1,
@@ -143,10 +147,14 @@ describe('gauges', () => {
       'lease_margin_seconds',
     ];
     expect(await Promise.all(all.map(of))).toEqual([7, 2, 3, 4, 1.5]);
-    expect(await of('node_serving')).toBe(1);
-    Object.assign(first, { inFlight: 2, state: 'lapsed', leaseMarginMs: 0, storeTrouble: 'it is silent' });
+    expect([await of('node_serving'), await of('node_shedding')]).toEqual([1, 0]);
+    Object.assign(first, {
+      ...{ inFlight: 2, state: 'lapsed', leaseMarginMs: 0, storeTrouble: 'it is silent' },
+      isShedding: true,
+    });
     expect([await of('handlers_active'), await of('node_serving')]).toEqual([2, 0]);
     expect([await of('lease_margin_seconds'), await of('store_trouble')]).toEqual([0, 1]);
+    expect(await of('node_shedding')).toBe(1);
     Object.assign(first, { state: 'closed' });
     expect(await of('handlers_active')).toBeUndefined();
     metrics.watchNode(node({ inFlight: 9 }));

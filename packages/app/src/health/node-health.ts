@@ -21,6 +21,8 @@ export interface NodeHealth {
   /** Messages that are accepted and not answered, and those of them that wait behind others. */
   readonly inFlight: number;
   readonly waiting: number;
+  /** Whether it refuses calls, critical ones last, because messages wait too long for it. */
+  readonly isShedding: boolean;
   /** Handlers whose time is over and that have not ended, 1,024 at most. */
   readonly stuck: number;
   /** The oldest of them, without its key: `node.overdue()` and the log have that. */
@@ -60,7 +62,8 @@ export class NodeWatch {
   }
 
   read(): NodeHealth {
-    const { id, state, reach, wanted, unowned, leaseMarginMs, storeTrouble, inFlight, waiting } = this.node;
+    const { id, state, reach, wanted, unowned, leaseMarginMs, storeTrouble } = this.node;
+    const { inFlight, waiting, isShedding } = this.node;
     const overdue = this.node.overdue();
     const [oldest] = overdue;
     return {
@@ -69,7 +72,7 @@ export class NodeWatch {
         leaseMarginMs: Math.round(leaseMarginMs),
         isStoreAnswering: storeTrouble === undefined,
       }),
-      ...{ inFlight, waiting, stuck: overdue.length },
+      ...{ inFlight, waiting, isShedding, stuck: overdue.length },
       ...(oldest && { oldestStuck: { type: oldest.type, shard: oldest.shard, ageMs: oldest.ageMs } }),
     };
   }
@@ -141,7 +144,15 @@ export class NodeWatch {
     return warnings;
   }
 
-  #warnings({ state, reach, leaseMarginMs, stuck, oldestStuck }: NodeHealth): HealthReason[] {
+  #warnings({
+    state,
+    reach,
+    leaseMarginMs,
+    isShedding,
+    inFlight,
+    stuck,
+    oldestStuck,
+  }: NodeHealth): HealthReason[] {
     const { storeTrouble } = this.node;
     const warnings: HealthReason[] = [];
     if (storeTrouble !== undefined && state !== 'lapsed') {
@@ -150,6 +161,10 @@ export class NodeWatch {
     }
     if (reach === 'doubted') {
       warnings.push(healthReason('REACH_DOUBTED', `the probes of ${this.#name} get no answer`));
+    }
+    if (isShedding) {
+      const what = `${this.#name} refuses calls, critical ones last, with ${inFlight} messages in progress`;
+      warnings.push(healthReason('SHEDDING', what));
     }
     if (oldestStuck !== undefined) {
       const { type, shard, ageMs } = oldestStuck;

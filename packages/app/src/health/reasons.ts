@@ -28,6 +28,7 @@ export type HealthCode =
   | 'UNOWNED_SHARDS'
   | 'SHARDS_MISSING'
   | 'NO_SHARDS'
+  | 'SHEDDING'
   | 'STUCK_HANDLER'
   | 'SLOW_EVENT_LOOP';
 
@@ -108,6 +109,12 @@ export const HEALTH_REASONS: Readonly<Record<HealthCode, HealthReasonInfo>> = {
     effect: 'warning',
     meaning: 'the placement gives the node no shards, so it is idle',
     action: 'check numShards and the weights: with more nodes than shards some have none',
+  },
+  SHEDDING: {
+    effect: 'warning',
+    meaning: 'messages wait too long for the node, so it refuses calls, critical ones last',
+    action:
+      'add nodes or make handlers faster; it ends by itself once messages no longer wait: do not restart the process',
   },
   STUCK_HANDLER: {
     effect: 'warning',

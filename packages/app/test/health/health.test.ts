@@ -2,7 +2,7 @@
 import { ClstrError } from '@clstr/core';
 import { deferred } from '@clstr/testing';
 import { describe, expect, test } from 'vitest';
-import type { Transport } from '@clstr/core';
+import type { Clock, Transport } from '@clstr/core';
 import type { Health } from '../../src/health/health.ts';
 import { HEALTH_REASONS } from '../../src/health/reasons.ts';
 import { Greeter } from '../greeter.ts';
@@ -23,7 +23,7 @@ test('an app that serves is ready, and has no reasons', async () => {
       ...{ id: 'n1', service: 'default', state: 'serving', reach: 'reached' },
       ...{ owned: NUM_SHARDS, wanted: NUM_SHARDS, unowned: 0 },
       ...{ leaseMarginMs: expect.any(Number) as number, isStoreAnswering: true },
-      ...{ inFlight: 0, waiting: 0, stuck: 0 },
+      ...{ inFlight: 0, waiting: 0, isShedding: false, stuck: 0 },
     },
   ]);
   expect(health.nodes[0]!.leaseMarginMs).toBeGreaterThan(leaseMs - guardMs - 2 * heartbeatMs);
@@ -257,6 +257,37 @@ describe('warns', () => {
     expect(codesOf(app.health())).toEqual([]);
   });
 
+  test('while its node refuses calls to keep the others fast, and is ready all the same', async () => {
+    const { clock, start } = place();
+    let busyMs = 0;
+    const app = await start('n1', {
+      membership: undefined,
+      clock: { ...clockOf(clock), monoMs: () => clock.monoMs() + busyMs },
+      node: {
+        shedding: { targetMs: 5, intervalMs: 20 },
+        interceptors: [
+          (request, _context, next) => {
+            busyMs += 10;
+            return next(request);
+          },
+        ],
+      },
+    }).app();
+    const calls = Array.from({ length: 20 }, (_, i) => app.ref(Greeter, `k${i}`).greet({ name: 'x' }));
+    const ended = Promise.allSettled(calls);
+    await clock.advance(0);
+    const refused = (await ended).filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThan(10);
+    const health = app.health();
+    expect([health.isReady, codesOf(health)]).toEqual([true, ['SHEDDING']]);
+    expect(health.nodes[0]).toMatchObject({ isShedding: true });
+    expect(textOf(health, 'SHEDDING')).toMatch(
+      /^node n1 refuses calls, critical ones last, with 0 messages in progress\. What to do: add nodes/,
+    );
+    await clock.advance(100);
+    expect(codesOf(app.health())).toEqual([]);
+  });
+
   test('of shards without an owner after a crash, and of those that it has yet to get', async () => {
     const { clock, store, unanswered, start } = place();
     const app = await start('n1').app();
@@ -307,4 +338,16 @@ const ORDER = ['not-live', 'not-ready', 'warning'];
 
 function textOf({ reasons }: Health, code: string): string {
   return reasons.find((reason) => reason.code === code)?.text ?? `no ${code}`;
+}
+
+/** Its methods without their object. */
+function clockOf(clock: Clock): Clock {
+  return {
+    monoMs: () => clock.monoMs(),
+    wallMs: () => clock.wallMs(),
+    timer: (fn, delayMs) => clock.timer(fn, delayMs),
+    macrotask: (fn) => {
+      clock.macrotask(fn);
+    },
+  };
 }

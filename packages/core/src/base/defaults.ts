@@ -6,6 +6,8 @@ export const defaults = {
   handlerTimeoutMs: 30_000,
   maxInFlight: 16_384,
   maxInFlightBytes: 67_108_864,
+  sheddingTargetMs: 20,
+  sheddingIntervalMs: 100,
   drainGraceMs: 10_000,
   maxKeyBytes: 1_024,
   maxPending: 65_536,

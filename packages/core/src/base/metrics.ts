@@ -13,6 +13,12 @@ export type RetryDenial = 'policy' | 'deadline' | 'budget' | 'nested';
 /** `closed`: the node gets its calls; `open`: it gets none; `half-open`: a few try whether it answers again. */
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
+/**
+ * Why a node did not begin a message: its time was over (`expired`), its handler would not have ended in time
+ * (`deadline`), messages had waited too long for the node (`age`), or a queue or the node was full (`bound`).
+ */
+export type ShedReason = 'expired' | 'deadline' | 'age' | 'bound';
+
 /** What happened to a node, or to one of its shards. */
 export type NodeEventType =
   'joined' | 'acquired' | 'released' | 'lost' | 'lapsed' | 'fenced' | 'unreachable' | 'reachable';
@@ -44,6 +50,8 @@ export interface Metrics {
   breakerChanged?(state: BreakerState): void;
   /** A node refused a message before its handler ran. Reported in addition to `handlerEnded` if it had accepted it. */
   messageRefused?(reason: ErrorCode): void;
+  /** A node refused a message for want of time or room; reported in addition to `messageRefused`. */
+  messageShed?(reason: ShedReason, isCritical: boolean): void;
   /**
    * A message that a node had accepted ended. `durationMs` is the time that its handler took, undefined if it was
    * refused before that; `waitedMs` is how long it waited for the handler, e.g. in a mailbox.
@@ -83,6 +91,7 @@ export const noMetrics: SafeMetrics = {
   retryDenied: ignore,
   breakerChanged: ignore,
   messageRefused: ignore,
+  messageShed: ignore,
   handlerEnded: ignore,
   panicked: ignore,
   taskEnded: ignore,

@@ -18,6 +18,7 @@ const PARAMETERS: { readonly [Name in keyof SafeMetrics]: Parameters<SafeMetrics
   retryDenied: 1,
   breakerChanged: 1,
   messageRefused: 1,
+  messageShed: 2,
   handlerEnded: 4,
   panicked: 1,
   taskEnded: 2,

@@ -17,6 +17,8 @@ export interface WatchedNode {
   readonly state: NodeState;
   /** How many messages are accepted and not yet answered. */
   readonly inFlight: number;
+  /** Whether the node refuses calls, critical ones last, because messages wait too long for it. */
+  readonly isShedding: boolean;
   /** The shards that the node owns. */
   shards(): readonly number[];
   /** How many shards it should own, as far as it knows the members. */

@@ -1,8 +1,8 @@
 /** Merges the headers of one call: those of its client, its own, and the chain of calls that led to it. */
-import { CALL_CHAIN_HEADER, attemptOf, encodeCallChain } from '../wire/call-chain.ts';
+import { CALL_CHAIN_HEADER, attemptOf, encodeCallChain, isOnBehalfOfCritical } from '../wire/call-chain.ts';
 import type { CallChain } from '../wire/call-chain.ts';
 import type { Headers } from '../wire/envelope.ts';
-import { ATTEMPT_HEADER, attemptIn } from '../wire/framework-headers.ts';
+import { ATTEMPT_HEADER, CRITICAL_HEADER, attemptIn } from '../wire/framework-headers.ts';
 import { NO_HEADERS, copyHeaders } from '../wire/envelope.ts';
 
 /** @throws RESERVED_HEADER, INVALID_ENVELOPE */
@@ -12,15 +12,26 @@ export function mergeHeaders(base: Headers | undefined, own: Headers): Headers |
   return copyHeaders(Object.assign(Object.create(null) as object, base, checked)) ?? NO_HEADERS;
 }
 
+/** `critical`: as the call says it; otherwise it is as critical as the message on whose behalf it is made. */
 export function withCallChain(
   headers: Headers | undefined,
   chain: CallChain | undefined,
+  critical?: boolean,
 ): Headers | undefined {
-  if (chain === undefined) return headers;
+  if (chain === undefined) return critical === true ? withCritical(headers) : headers;
   const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
   copy[CALL_CHAIN_HEADER] = encodeCallChain(chain);
   const attempt = attemptOf(chain);
   if (attempt > 1) copy[ATTEMPT_HEADER] = String(attempt);
+  if (critical ?? isOnBehalfOfCritical(chain)) copy[CRITICAL_HEADER] = '1';
+  return copy;
+}
+
+/** Most critical calls have no other headers. */
+function withCritical(headers: Headers | undefined): Headers {
+  if (headers === undefined) return CRITICAL;
+  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
+  copy[CRITICAL_HEADER] = '1';
   return copy;
 }
 
@@ -31,3 +42,7 @@ export function withAttempt(headers: Headers | undefined, attempt: number): Head
   copy[ATTEMPT_HEADER] = String(Math.max(attempt, inherited));
   return copy;
 }
+
+const CRITICAL: Headers = Object.freeze(
+  Object.assign(Object.create(null) as object, { [CRITICAL_HEADER]: '1' }),
+);

@@ -31,7 +31,7 @@ export function beginTrace(
   { tracing, cluster, floodLog }: CallTracing,
   call: NewCall,
   given: Headers | undefined,
-  { callChain, isNested = false }: CallOptions = NO_OPTIONS,
+  { callChain, isNested = false, critical }: CallOptions = NO_OPTIONS,
 ): void {
   const { type, key, shard, isNotify } = call;
   let span: CallSpan | undefined;
@@ -45,7 +45,7 @@ export function beginTrace(
   try {
     // Headers that a node refuses would fail the call.
     const headers = span.headers === undefined ? given : copyHeaders(span.headers);
-    call.headers = withCallChain(headers, callChain);
+    call.headers = withCallChain(headers, callChain, critical);
   } catch (err) {
     floodLog.error('tracing.threw', { err }, 'the headers of a span cannot be sent: its call keeps its own');
   }

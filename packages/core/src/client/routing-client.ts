@@ -353,7 +353,7 @@ export class RoutingClient implements Client {
         timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
         if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
       }
-      const sent = withCallChain(headers, options?.callChain);
+      const sent = withCallChain(headers, options?.callChain, options?.critical);
       const bytes = encodeCall(this.#options.codec, type, payload);
       const isRaw = isRawPayload(payload);
       this.#pending++;

@@ -7,6 +7,7 @@ import { CALL_CHAIN_HEADER } from '../wire/call-chain.ts';
 import type { Ticket } from '../wire/call-chain.ts';
 import { heldBytes } from '../wire/transport.ts';
 import type { InboundEntry } from '../wire/transport.ts';
+import type { Shedder } from './shedder.ts';
 
 export interface AdmissionOptions {
   readonly nodeId: string;
@@ -24,10 +25,12 @@ export class Admission {
   #inFlightBytes = 0;
   readonly #options: AdmissionOptions;
   readonly #ticket: Ticket;
+  readonly #shedder: Shedder | undefined;
 
-  constructor(options: AdmissionOptions, ticket: Ticket) {
+  constructor(options: AdmissionOptions, ticket: Ticket, shedder: Shedder | undefined) {
     this.#options = options;
     this.#ticket = ticket;
+    this.#shedder = shedder;
   }
 
   began(bytes: number): void {
@@ -49,6 +52,7 @@ export class Admission {
     if (!shards.admits(shard, nowMs)) return shards.refusal(shard);
     return (
       this.full(entry, nowMs, heldBytes(entry)) ??
+      this.#shedder?.refusal(entry, nowMs) ??
       (key === undefined ? undefined : this.#wrongHome(key, shard))
     );
   }

@@ -19,16 +19,17 @@ import {
   checkType,
   copyHeaders,
 } from '../wire/envelope.ts';
-import { ATTEMPT_HEADER, FRAMEWORK_HEADERS, attemptIn } from '../wire/framework-headers.ts';
+import { ATTEMPT_HEADER, FRAMEWORK_HEADERS, attemptIn, isCritical } from '../wire/framework-headers.ts';
 import { ClstrError } from '../base/errors.ts';
-import type { ErrorCode, Failure, Refusal } from '../base/errors.ts';
+import type { Failure, Refusal } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
 import { Admission } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
 import type { HandlerCallHost, HandlerCallOptions } from './handler-call.ts';
 import { HandlerCall } from './handler-call.ts';
 import { traceHandler } from './handler-trace.ts';
-import type { Handler, HandlerRequest } from './handler.ts';
+import type { Handler } from './handler.ts';
+import { InboundRequest } from './inbound-request.ts';
 import { noTracing } from '../wire/tracing.ts';
 import type { Tracing } from '../wire/tracing.ts';
 import { detached } from '../base/async-context.ts';
@@ -37,9 +38,15 @@ import { DeadlineWheel } from '../base/deadline-wheel.ts';
 import { OverdueTurns } from '../base/overdue-turns.ts';
 import { ByShard } from '../base/by-shard.ts';
 import { Slices } from '../base/slices.ts';
+import { isThenable } from '../base/thenable.ts';
 import type { SafeMetrics } from '../base/metrics.ts';
 import { noMetrics } from '../base/metrics.ts';
+import { LimitedHandler } from './limited-handler.ts';
 import { Questions } from './questions.ts';
+import { Shedder } from './shedder.ts';
+import type { SheddingOptions } from './shedding-options.ts';
+import { countRefusal } from './refusal-metrics.ts';
+import type { Resolved } from '../base/spec.ts';
 import { NOWHERE, heldBytes } from '../wire/transport.ts';
 import type { ClusterLocation, EntryReceiver, InboundEntry, ReplyPort } from '../wire/transport.ts';
 import { TypeLabels } from '../base/type-labels.ts';
@@ -52,6 +59,9 @@ export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions {
   readonly metrics: SafeMetrics;
   readonly tracing: Tracing;
   readonly cluster: ClusterLocation | undefined;
+  readonly shedding: Resolved<SheddingOptions> | false;
+  /** Undefined for any number. */
+  readonly maxRunning?: number | undefined;
   /** The types that the user's handler declares. */
   readonly types?: readonly string[] | undefined;
 }
@@ -79,6 +89,9 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   #endedMs = 0;
   #endedIn = NaN;
   readonly #questions: Questions;
+  readonly #shedder: Shedder | undefined;
+  readonly #limited: LimitedHandler | undefined;
+  readonly #handler: Handler;
   readonly #admission: Admission;
   readonly #ticket: Ticket;
   /** The chain of each message that came from outside. */
@@ -121,7 +134,13 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     this.floodLog = new FloodLog(options.logger, options.clock);
     this.#questions = new Questions(options);
     this.#ticket = new Ticket(options.random);
-    this.#admission = new Admission(options, this.#ticket);
+    const { shedding, handler, maxRunning, clock } = options;
+    this.#shedder = shedding === false ? undefined : new Shedder({ ...options, shedding }, this.#ticket);
+    if (maxRunning !== undefined) {
+      this.#limited = new LimitedHandler(handler, maxRunning, clock, this.#shedder);
+    }
+    this.#handler = this.#limited?.handle ?? handler;
+    this.#admission = new Admission(options, this.#ticket, this.#shedder);
     this.#noChain = Object.freeze(heldBy(this.#ticket));
     this.overdue = new OverdueTurns(options.clock, options.logger);
   }
@@ -136,6 +155,10 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     return this.deadlines.items().filter(({ onAbort }) => onAbort !== undefined).length;
   }
 
+  get isShedding(): boolean {
+    return this.#shedder?.isShedding ?? false;
+  }
+
   onEntry(entry: InboundEntry, port: ReplyPort): void {
     const { type } = entry;
     if (type === TOPOLOGY_TYPE || type === PROBE_TYPE || type === NODE_INFO_TYPE) {
@@ -146,7 +169,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     const nowMs = entry.receivedAtMs === this.#endedIn ? this.#endedMs : this.options.clock.monoMs();
     this.#endedIn = NaN;
     if (entry.clientId !== 0 && !this.#window.admit(entry.clientId, entry.attempt, port.inbox, nowMs)) return;
-    let request: Request;
+    let request: InboundRequest;
     try {
       const refusal = this.#admission.refusal(entry, nowMs);
       if (refusal !== undefined) {
@@ -159,11 +182,11 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
       return;
     }
     const call = new HandlerCall(this, entry, port, nowMs);
+    if (this.#shedder !== undefined) call.expectedMs = this.#shedder.expectedMs;
     this.#admission.began(call.bytes);
-    const { handler, tracing } = this.options;
-    if (tracing !== noTracing) this.#beginTrace(request, call);
+    if (this.options.tracing !== noTracing) this.#beginTrace(request, call);
     try {
-      const result = detached(handler, request, call);
+      const result = detached(this.#handler, request, call);
       if (isThenable(result)) this.#await(result, call);
       else call.succeed(result);
     } catch (error) {
@@ -171,7 +194,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     }
   }
 
-  #beginTrace(request: Request, call: HandlerCall): void {
+  #beginTrace(request: InboundRequest, call: HandlerCall): void {
     const { tracing, nodeId, cluster } = this.options;
     const { type, key, shard, isNotify, headers } = request;
     const isDeclared = this.#labels.isDeclared(type);
@@ -236,6 +259,11 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     await this.#slices.each(calls, (call) => call.abort(error));
   }
 
+  /** Refuses the messages of the shard that wait for others to end. */
+  refuseWaiting(shard: number, refusal: ClstrError): void {
+    this.#limited?.refuse(shard, refusal);
+  }
+
   /** Resolves when no call of the shard runs any more; the caller has ended its admission. */
   async whenVacant(shard: number): Promise<void> {
     if (this.#byShard.isEmpty(shard)) return;
@@ -267,7 +295,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
 
   onCallEnd(call: HandlerCall, isSuccess: boolean): void {
     this.#admission.ended(call.bytes);
-    const { clientId, attempt, type } = call.entry;
+    const { clientId, attempt } = call.entry;
     if (call.isAsync) {
       this.deadlines.remove(call);
       this.#byShard.remove(call.entry.shard, call);
@@ -278,40 +306,47 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
         if (attempts.size === 0) this.#running.delete(clientId);
       }
     }
-    const { metrics, clock } = this.options;
-    if (metrics !== noMetrics) {
-      const endedMs = clock.monoMs();
-      if (!call.isAsync) {
-        this.#endedMs = endedMs;
-        this.#endedIn = call.entry.receivedAtMs;
-      }
-      const { refusal, beganMs, startedMs } = call;
-      const label = this.#labels.of(type, isSuccess);
-      if (refusal === undefined) {
-        metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - startedMs);
-      } else {
-        metrics.handlerEnded(label, isSuccess, undefined, endedMs - startedMs);
-        this.#countRefusal(refusal);
-      }
-    }
+    if (this.options.metrics !== noMetrics || this.#shedder !== undefined) this.#measure(call, isSuccess);
     if (this.inFlight === 0) this.#onIdle?.();
   }
 
-  #toRequest(entry: InboundEntry): Request {
+  #measure(call: HandlerCall, isSuccess: boolean): void {
+    const { metrics, clock } = this.options;
+    const { entry, refusal, beganMs, startedMs } = call;
+    const { type } = entry;
+    const endedMs = clock.monoMs();
+    if (!call.isAsync) {
+      this.#endedMs = endedMs;
+      this.#endedIn = entry.receivedAtMs;
+    }
+    if (refusal === undefined) this.#shedder?.runTimes.ended(type, endedMs - beganMs, isSuccess, endedMs);
+    if (metrics === noMetrics) return;
+    const label = this.#labels.of(type, isSuccess);
+    if (refusal === undefined) {
+      metrics.handlerEnded(label, isSuccess, endedMs - beganMs, beganMs - startedMs);
+    } else {
+      metrics.handlerEnded(label, isSuccess, undefined, endedMs - startedMs);
+      countRefusal(metrics, entry, refusal);
+    }
+  }
+
+  #toRequest(entry: InboundEntry): InboundRequest {
     const { type, key, shard, isNotify } = entry;
     if (!this.#knownTypes.has(type)) this.#learnType(type);
     const payload = this.#decode(entry);
     if (entry.headers === undefined) {
-      return new Request(key, shard, type, payload, NO_HEADERS, isNotify, this.#noChain);
+      return new InboundRequest(key, shard, type, payload, NO_HEADERS, isNotify, this.#noChain);
     }
     const headers = copyHeaders(entry.headers, FRAMEWORK_HEADERS) ?? NO_HEADERS;
-    return new Request(key, shard, type, payload, headers, isNotify, this.#chainOf(entry.headers));
+    return new InboundRequest(key, shard, type, payload, headers, isNotify, this.#chainOf(entry.headers));
   }
 
-  #chainOf({ [CALL_CHAIN_HEADER]: chain, [ATTEMPT_HEADER]: sent }: Headers): CallChain {
+  #chainOf(headers: Headers): CallChain {
+    const { [CALL_CHAIN_HEADER]: chain, [ATTEMPT_HEADER]: sent } = headers;
     const attempt = attemptIn(sent);
-    if (chain !== undefined) return decodeCallChain(chain, this.#ticket, attempt);
-    return attempt === 1 ? this.#noChain : heldBy(this.#ticket, [], '', attempt);
+    const critical = isCritical(headers);
+    if (chain !== undefined) return decodeCallChain(chain, this.#ticket, attempt, critical);
+    return attempt === 1 && !critical ? this.#noChain : heldBy(this.#ticket, [], '', attempt, critical);
   }
 
   #decode(entry: InboundEntry): unknown {
@@ -333,14 +368,8 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   }
 
   #refuse(entry: InboundEntry, port: ReplyPort, error: Failure): void {
-    this.#countRefusal(error.code);
+    countRefusal(this.options.metrics, entry, error);
     port.fail(entry, error);
-  }
-
-  #countRefusal(code: ErrorCode): void {
-    const { metrics } = this.options;
-    metrics.messageRefused(code);
-    if (code === 'ENVELOPE_EXPIRED') metrics.transportError('ttl_expired');
   }
 
   #await(result: PromiseLike<unknown>, call: HandlerCall): void {
@@ -362,39 +391,5 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
         call.fail(error);
       },
     );
-  }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-}
-
-/** A class, because objects that wait must not be literals: docs/decisions/0011. Positional, because it is hot. */
-class Request implements HandlerRequest {
-  readonly key: string | undefined;
-  readonly shard: number;
-  readonly type: string;
-  readonly payload: unknown;
-  /** A span replaces them before the handler sees them. */
-  headers: Headers;
-  readonly isNotify: boolean;
-  readonly callChain: CallChain;
-
-  constructor(
-    key: string | undefined,
-    shard: number,
-    type: string,
-    payload: unknown,
-    headers: Headers,
-    isNotify: boolean,
-    callChain: CallChain,
-  ) {
-    this.key = key;
-    this.shard = shard;
-    this.type = type;
-    this.payload = payload;
-    this.headers = headers;
-    this.isNotify = isNotify;
-    this.callChain = callChain;
   }
 }

@@ -4,7 +4,6 @@ import { encodePayload, isRawPayload } from '../wire/codec.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
 import { ClstrError, asRefusal, dispositionOf, forCaller, isClstrError } from '../base/errors.ts';
-import type { ErrorCode } from '../base/errors.ts';
 import type { HandlerContext, ShardLease } from './handler.ts';
 import type { HandlerTrace } from './handler-trace.ts';
 import { abortDetached } from '../base/async-context.ts';
@@ -58,8 +57,10 @@ export class HandlerCall extends Deadline implements HandlerContext {
   isAsync = false;
   /** When the handler began; before that, the message waits. */
   beganMs: number;
+  /** How long its handler will probably run; 0 if unknown. */
+  expectedMs = 0;
   /** Why the message was refused before any user code ran. */
-  refusal: ErrorCode | undefined = undefined;
+  refusal: ClstrError | undefined = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
   trace: HandlerTrace | undefined = undefined;
   /** The dispatch keeps asynchronous calls in a list per shard. */
@@ -151,7 +152,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
       this.abort(fenced(this.nodeId));
       return;
     }
-    if (error.outcome === 'not-executed') this.refusal = error.code;
+    if (error.outcome === 'not-executed') this.refusal = error;
     // The sender of a notify gets an error only if the handler did not run, so that it may repeat it.
     if (!this.entry.isNotify || error.outcome === 'not-executed') this.#port.fail(this.entry, error);
     else if (error.code !== 'INTERNAL') this.#logUndelivered(error);

@@ -53,6 +53,11 @@ export interface HandlerContext {
   refuse(error: ClstrError): void;
   /** When the node accepted the message, on the clock that it was given. */
   readonly startedMs?: number | undefined;
+  /**
+   * With `shedding`: how long handlers of this type have taken lately, in milliseconds; 0 if nothing is known. A layer that
+   * keeps messages waiting refuses those that cannot end within {@link HandlerContext.remainingMs}.
+   */
+  readonly expectedMs?: number | undefined;
   /** The time left for this message, in milliseconds, never below 0. */
   remainingMs(): number;
 }
@@ -70,6 +75,8 @@ export interface Handler {
    * count all others as `other`.
    */
   readonly types?: readonly string[] | undefined;
+  /** It keeps the messages of a key waiting by itself, as actors do: a node refuses `maxRunning` with it. */
+  readonly hasMailboxes?: boolean | undefined;
   /** Called once, after the last message, when the node drains or closes. */
   close?(): Promise<void>;
   /**

@@ -119,6 +119,10 @@ class ShardNode implements Node {
     return this.#dispatch.waiting;
   }
 
+  get isShedding(): boolean {
+    return this.#dispatch.isShedding;
+  }
+
   overdue(): readonly OverdueTurn[] {
     const others = this.#options.handler.overdue?.() ?? [];
     return [...this.#dispatch.overdue.list(), ...others].sort((a, b) => b.ageMs - a.ageMs);
@@ -291,6 +295,7 @@ class ShardNode implements Node {
       const message = `node ${id} handed its shard over before the handler ended`;
       void this.#dispatch.abortCalls(new ClstrError('ABORTED', message), shard);
     }, limitMs);
+    this.#dispatch.refuseWaiting(shard, moved(id));
     const handOver = (): unknown => handler.handOver?.(shard, moved(id), limitMs);
     const handedOver = this.#endInHandler(shard, `handing over shard ${shard}`, handOver);
     await this.#dispatch.whenVacant(shard);

@@ -38,6 +38,8 @@ import { tracingOption } from '../wire/tracing.ts';
 import type { Tracing } from '../wire/tracing.ts';
 import type { ClusterLocation, Transport } from '../wire/transport.ts';
 import type { Handler, NodeInterceptor } from './handler.ts';
+import { sheddingOption } from './shedding-options.ts';
+import type { SheddingOptions } from './shedding-options.ts';
 
 export interface NodeOptions {
   /** Unique in the cluster, of `[A-Za-z0-9_-]{1,64}`. Default: `node-<6 random characters>`. */
@@ -83,6 +85,17 @@ export interface NodeOptions {
   maxInFlight?: number | undefined;
   /** Their payloads, keys and headers together, in bytes; more is `OVERLOADED`. Default 64 MiB. */
   maxInFlightBytes?: number | undefined;
+  /**
+   * How many handlers may run at once; further messages wait in order, for as long as their time allows, and count as in
+   * flight. Calls of the node's own handlers do not wait. Not for actors, whose messages wait in mailboxes. Left out: as
+   * many as there are.
+   */
+  maxRunning?: number | undefined;
+  /**
+   * Refuses calls, critical ones last, while messages wait too long for this node, and all that cannot end within their
+   * time, before it begins them. `{}` takes the default times. Default false.
+   */
+  shedding?: SheddingOptions | false | undefined;
   /** Longest routing key, in bytes of UTF-8. Default 1,024. */
   maxKeyBytes?: number | undefined;
   /** The same as the transport's, which stamps what arrives. */
@@ -95,7 +108,11 @@ export interface NodeOptions {
   logger?: Logger | undefined;
 }
 
-type NodeTable = Resolved<NodeOptions, 'id' | 'shards' | 'membership', { metrics: readonly Metrics[] }>;
+type NodeTable = Resolved<
+  NodeOptions,
+  'id' | 'shards' | 'membership' | 'maxRunning',
+  { metrics: readonly Metrics[]; shedding: Resolved<SheddingOptions> | false }
+>;
 
 export interface ResolvedNodeOptions extends Omit<
   NodeTable,
@@ -130,6 +147,8 @@ export const nodeSpec: Spec<NodeTable> = {
   handlerTimeoutMs: milliseconds(1, defaults.handlerTimeoutMs),
   maxInFlight: integer(1, Number.MAX_SAFE_INTEGER, defaults.maxInFlight),
   maxInFlightBytes: integer(1, Number.MAX_SAFE_INTEGER, defaults.maxInFlightBytes),
+  maxRunning: optional(integer(1, Number.MAX_SAFE_INTEGER)),
+  shedding: sheddingOption,
   maxKeyBytes: integer(1, envelopeLimits.maxKeyBytes, defaults.maxKeyBytes),
   clock: clockOption,
   random: randomOption,
@@ -143,6 +162,14 @@ const OWNER = 'createNode';
 /** @throws INVALID_OPTION, CLUSTER_CONFIG_MISMATCH */
 export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   const options = resolve(OWNER, nodeSpec, given, checkOwnership);
+  if (options.maxRunning !== undefined && options.handler.hasMailboxes === true) {
+    throw invalidOption(
+      OWNER,
+      'maxRunning',
+      options.maxRunning,
+      'left out for actors: messages wait in mailboxes',
+    );
+  }
   const { handler, transport, membership, numShards, shards, codec } = options;
   for (const shard of shards ?? []) checkInteger(OWNER, 'shards', shard, 0, numShards - 1);
   checkLocation(transport, membership);

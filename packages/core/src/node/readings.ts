@@ -6,6 +6,8 @@ export interface NodeReadings {
   readonly inFlight: number;
   /** How many messages in flight wait for their turn behind others of their key. */
   readonly waiting: number;
+  /** Whether the node refuses calls, critical ones last, because messages wait too long for it. */
+  readonly isShedding: boolean;
   /** How many shards of the cluster no node owns, as far as this one knows; 0 in a static cluster. */
   readonly unowned: number;
   /** How many shards this node should own, as far as it knows the members; in a static cluster those of its list. */

@@ -53,17 +53,36 @@ interface Held {
   readonly own: Ticket;
   /** Which attempt of its call the message is, from 1. */
   readonly attempt: number;
+  /** Calls on behalf of a critical message are critical too. */
+  readonly isCritical: boolean;
 }
 
 /** The chain of the messages that a node runs: calls made under it carry its ticket. */
-export function heldBy(own: Ticket, links: CallChain = [], earlier = '', attempt = 1): CallChain {
-  const held: Held = { earlier, own, attempt };
+export function heldBy(
+  own: Ticket,
+  links: CallChain = [],
+  earlier = '',
+  attempt = 1,
+  isCritical = false,
+): CallChain {
+  const held: Held = { earlier, own, attempt, isCritical };
   return Object.defineProperty([...links], HELD, { value: held });
 }
 
 /** Which attempt the message is on whose behalf a call is made; 1 for a call from outside. */
 export function attemptOf(chain: CallChain): number {
   return (chain as { [HELD]?: Held })[HELD]?.attempt ?? 1;
+}
+
+/** Whether a call comes from a handler of the node that runs it, directly or through others: its ticket proves that. */
+export function isOfOwnHandler(chain: CallChain): boolean {
+  const held = (chain as { [HELD]?: Held })[HELD];
+  return held !== undefined && held.earlier !== '' && held.own.isIn(held.earlier);
+}
+
+/** Whether the message is critical on whose behalf a call is made. */
+export function isOnBehalfOfCritical(chain: CallChain): boolean {
+  return (chain as { [HELD]?: Held })[HELD]?.isCritical ?? false;
 }
 
 /** The chain of a call that the actor named by `link` makes under `chain`. */
@@ -98,7 +117,7 @@ function ticketsOf(chain: CallChain): string {
  *
  * @throws INVALID_ENVELOPE when the header is not a chain, or has more links than {@link MAX_CALL_DEPTH}
  */
-export function decodeCallChain(header: string, own: Ticket, attempt = 1): CallChain {
+export function decodeCallChain(header: string, own: Ticket, attempt = 1, isCritical = false): CallChain {
   let chain: unknown;
   try {
     chain = JSON.parse(header);
@@ -107,7 +126,7 @@ export function decodeCallChain(header: string, own: Ticket, attempt = 1): CallC
   }
   if (Array.isArray(chain) && chain.every((link) => typeof link === 'string')) {
     const tickets = TICKETS.test(chain[0] ?? '') ? (chain.shift() as string) : '';
-    if (chain.length <= MAX_CALL_DEPTH) return heldBy(own, chain, tickets, attempt);
+    if (chain.length <= MAX_CALL_DEPTH) return heldBy(own, chain, tickets, attempt, isCritical);
   }
   throw new ClstrError(
     'INVALID_ENVELOPE',

@@ -18,6 +18,10 @@ import type { KeyRouter } from '../../src/placement/shard.ts';
 import { entryOf, recordAnswers } from '../entry.ts';
 import { recordLog } from '@clstr/testing/internal';
 import { ManualClock } from '../manual-clock.ts';
+import { withCallChain } from '../../src/client/call-headers.ts';
+import { CALL_CHAIN_HEADER } from '../../src/wire/call-chain.ts';
+import { CRITICAL_HEADER, isCritical } from '../../src/wire/framework-headers.ts';
+import { TurningClock } from './turning-clock.ts';
 import { recordMetrics } from '../recorded-metrics.ts';
 
 const NUM_SHARDS = 16;
@@ -45,6 +49,7 @@ function start(options: Partial<DispatchOptions> = {}) {
     metrics: noMetrics,
     tracing: noTracing,
     cluster: undefined,
+    shedding: false,
     logger,
     ...options,
   });
@@ -395,6 +400,7 @@ describe('admission', () => {
     expect(metrics.calls).toEqual([
       ['messageRefused', 'ENVELOPE_EXPIRED'],
       ['transportError', 'ttl_expired'],
+      ['messageShed', 'expired', false],
     ]);
     dispatch.onEntry(entryOf({ ttlMs: 101 }), port);
     expect(requests).toHaveLength(1);
@@ -774,10 +780,11 @@ describe('metrics', () => {
     dispatch.onEntry(entryOf(), port);
     await clock.advance(30);
     open.contexts[0]!.refuse(new ClstrError('ENVELOPE_EXPIRED', 'it waited for too long'));
-    expect(metrics.calls.slice(-3)).toEqual([
+    expect(metrics.calls.slice(-4)).toEqual([
       ['handlerEnded', 'Get', false, undefined, 30],
       ['messageRefused', 'ENVELOPE_EXPIRED'],
       ['transportError', 'ttl_expired'],
+      ['messageShed', 'expired', false],
     ]);
   });
 
@@ -890,5 +897,78 @@ describe('what runs for many shards', () => {
     await both;
     expect(dispatch.inFlight).toBe(1);
     await dispatch.whenVacant(1);
+  });
+});
+
+describe('shedding', () => {
+  const shedding = { targetMs: 5, intervalMs: 100 };
+  const critical = { [CRITICAL_HEADER]: '1' };
+
+  /** A node whose handlers take 2 ms each, in one turn of the loop that has lasted for too long. */
+  function flooded(options: Partial<DispatchOptions> = {}) {
+    const clock = new TurningClock(1_000_000);
+    const handler = (): number => (clock.nowMs += 2);
+    const started = start({ clock, handler, shedding, types: ['Get'], ...options });
+    for (let i = 0; i < 60; i++) started.dispatch.onEntry(entryOf(), started.port);
+    started.port.answers.length = 0;
+    return { ...started, clock };
+  }
+
+  test('refuses messages that are not critical, and counts why', () => {
+    const metrics = recordMetrics();
+    const { dispatch, port } = flooded({ metrics });
+    metrics.calls.length = 0;
+    expect(dispatch.isShedding).toBe(true);
+    dispatch.onEntry(entryOf(), port);
+    dispatch.onEntry(entryOf({ headers: critical }), port);
+    expect(port.answers).toMatchObject([failed('OVERLOADED', 'not-executed'), { value: '1000108' }]);
+    expect(metrics.calls).toEqual([
+      ['messageRefused', 'OVERLOADED'],
+      ['messageShed', 'age', false],
+      ['handlerEnded', 'Get', true, 2, 0],
+    ]);
+  });
+
+  test('is off without the option: the same messages run, and no turn of the loop is watched', () => {
+    const { dispatch, port, clock } = flooded({ shedding: false });
+    dispatch.onEntry(entryOf(), port);
+    expect(port.answers).toMatchObject([{ value: '1000122' }]);
+    expect([dispatch.isShedding, clock.isWatched]).toEqual([false, false]);
+  });
+
+  test('tells layers how long handlers of the type have taken, and refuses what cannot end', async () => {
+    const [open, metrics] = [openHandler(), recordMetrics()];
+    const { dispatch, port, clock } = start({ handler: open.handler, shedding, metrics });
+    dispatch.onEntry(entryOf(), port);
+    expect(open.contexts[0]!.expectedMs).toBe(0);
+    await clock.advance(30);
+    open.contexts[0]!.started();
+    await clock.advance(12);
+    open.gates[0]!.resolve(1);
+    await settle();
+    dispatch.onEntry(entryOf({ receivedAtMs: clock.monoMs() }), port);
+    expect(open.contexts[1]!.expectedMs).toBe(12);
+    metrics.calls.length = 0;
+    dispatch.onEntry(entryOf({ receivedAtMs: clock.monoMs(), ttlMs: 11, headers: critical }), port);
+    expect(port.last).toMatchObject(failed('ENVELOPE_EXPIRED', 'not-executed'));
+    expect(metrics.calls.at(-1)).toEqual(['messageShed', 'deadline', true]);
+  });
+
+  test('takes no more readings of the clock per message of a frame than there are messages, and one', () => {
+    const clock = new TurningClock(1_000_000);
+    const read = vi.spyOn(clock, 'monoMs');
+    const { dispatch, port } = start({ clock, shedding });
+    for (let i = 0; i < 10; i++) dispatch.onEntry(entryOf(), port);
+    expect(read).toHaveBeenCalledTimes(11);
+  });
+
+  test('hides the header from the handler, whose calls are critical too', () => {
+    const { dispatch, port, requests } = start();
+    dispatch.onEntry(entryOf({ headers: { ...critical, user: 'u' } }), port);
+    dispatch.onEntry(entryOf({ headers: { ...critical, [CALL_CHAIN_HEADER]: '["a/1"]' } }), port);
+    dispatch.onEntry(entryOf({ headers: { [CRITICAL_HEADER]: 'yes' } }), port);
+    expect(requests.map(({ headers }) => ({ ...headers }))).toEqual([{ user: 'u' }, {}, {}]);
+    const passedOn = requests.map(({ callChain }) => isCritical(withCallChain(undefined, callChain)));
+    expect(passedOn).toEqual([true, true, false]);
   });
 });

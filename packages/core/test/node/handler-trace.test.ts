@@ -34,6 +34,7 @@ function start(options: Partial<DispatchOptions> = {}) {
     ...{ codec: jsonCodec, handlerTimeoutMs: 1_000, maxInFlight: 10, maxInFlightBytes: 100_000 },
     ...{ clock, logger, tracing, random: systemRandom, metrics: noMetrics },
     cluster: { name: 'shop', prefix: 'clstr.shop' },
+    shedding: false,
     ...options,
   });
   return { dispatch, clock, logger, tracing, requests, port: recordAnswers() };

@@ -82,6 +82,8 @@ describe('the options of createNode', () => {
     ['maxInFlight', -1, 'got -1'],
     ['maxInFlightBytes', 0, 'got 0'],
     ['maxInFlightBytes', Infinity, 'got Infinity'],
+    ['shedding', true, 'false or an object with targetMs and intervalMs, got true'],
+    ['shedding', null, 'got null'],
     ['maxKeyBytes', 65_536, 'got 65536'],
     ['clock', { monoMs() {} }, 'wallMs'],
     ['random', {}, 'bytes'],
@@ -91,6 +93,15 @@ describe('the options of createNode', () => {
   ])('refuses the %s %o', (name, value, why) => {
     const options = { transport, handler, shards: [], [name]: value } as unknown as NodeOptions;
     expect(() => createNode(options)).toThrow(refusal(`^createNode: ${name} must be .*${why}`));
+  });
+
+  test.each([
+    [{ targetMs: 0 }, 'targetMs must be a whole number from 1 to 2147483647, got 0'],
+    [{ intervalMs: 2.5 }, 'intervalMs must be a whole number from 1 to 2147483647, got 2.5'],
+    [{ target: 5 }, 'unknown option "target"; known: targetMs, intervalMs'],
+  ])('refuses %o as shedding', (shedding, why) => {
+    const options = { transport, handler, shards: [], shedding } as unknown as NodeOptions;
+    expect(() => createNode(options)).toThrow(refusal(`^createNode: shedding: ${why}$`));
   });
 
   test('refuses an option that it does not know, naming those it knows', () => {

@@ -38,6 +38,7 @@ function start(count = 2, options: Partial<DispatchOptions> = {}) {
       metrics: noMetrics,
       tracing: noTracing,
       cluster: undefined,
+      shedding: false,
       logger: recordLog(),
     },
     router: createKeyRouter(NUM_SHARDS, '', () => undefined),
