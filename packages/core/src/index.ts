@@ -20,6 +20,7 @@ export type { NodeReadings } from './node/readings.ts';
 export type { Reach } from './cluster/shards.ts';
 export type { DrainOptions, NodeOptions } from './node/options.ts';
 export type { SheddingOptions } from './node/shedding-options.ts';
+export type { IdempotencyOptions } from './node/idempotency-options.ts';
 export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor, ShardLease } from './node/handler.ts';
 export { shardFromString } from './placement/shard.ts';
 export { createPlacement, shardsForNode } from './placement/placement.ts';
@@ -43,6 +44,7 @@ export type { Random } from './base/random.ts';
 export type { Logger } from './base/logger.ts';
 export type {
   BreakerState,
+  KeyedRepeat,
   Metrics,
   NodeEventType,
   RetryDenial,

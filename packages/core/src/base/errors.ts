@@ -49,6 +49,8 @@ export type ErrorCode =
   | 'HANDLER_ERROR'
   | 'ACTOR_ERROR'
   | 'CALL_CYCLE'
+  | 'IDEMPOTENCY_KEY_REUSED'
+  | 'REPLY_LOST'
   | 'NODE_ID_IN_USE'
   | 'CLUSTER_CONFIG_MISMATCH'
   | 'STORE_REFUSED'
@@ -91,6 +93,8 @@ const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
   HANDLER_ERROR: EXECUTED,
   ACTOR_ERROR: EXECUTED,
   CALL_CYCLE: REFUSED,
+  IDEMPOTENCY_KEY_REUSED: REFUSED,
+  REPLY_LOST: UNKNOWN,
   NODE_ID_IN_USE: REFUSED,
   CLUSTER_CONFIG_MISMATCH: REFUSED,
   STORE_REFUSED: REFUSED,
@@ -129,6 +133,8 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = /* @__PUR
   HANDLER_ERROR: 'a call made by the handler failed; details hold the inner code',
   ACTOR_ERROR: 'the handler threw an ActorError',
   CALL_CYCLE: 'an actor called itself, directly or through others',
+  IDEMPOTENCY_KEY_REUSED: 'the idempotency key was given to another call before',
+  REPLY_LOST: 'the call may have run under its idempotency key before, and its node does not have the reply',
   NODE_ID_IN_USE: 'another live node has this id',
   CLUSTER_CONFIG_MISMATCH:
     'the peer belongs to another cluster, or to one with another shard count, seed or codec',

@@ -19,6 +19,12 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
  */
 export type ShedReason = 'expired' | 'deadline' | 'age' | 'bound';
 
+/**
+ * What a node does with a call whose idempotency key it knows, or that may have run: it is answered with the first reply
+ * (`replayed`), waits for it (`joined`), is another call and refused (`reused`), or its reply is not known (`lost`).
+ */
+export type KeyedRepeat = 'replayed' | 'joined' | 'reused' | 'lost';
+
 /** What happened to a node, or to one of its shards. */
 export type NodeEventType =
   'joined' | 'acquired' | 'released' | 'lost' | 'lapsed' | 'fenced' | 'unreachable' | 'reachable';
@@ -52,6 +58,8 @@ export interface Metrics {
   messageRefused?(reason: ErrorCode): void;
   /** A node refused a message for want of time or room; reported in addition to `messageRefused`. */
   messageShed?(reason: ShedReason, isCritical: boolean): void;
+  /** A call with an idempotency key did not run, because it may have run before. */
+  keyedRepeat?(answer: KeyedRepeat): void;
   /**
    * A message that a node had accepted ended. `durationMs` is the time that its handler took, undefined if it was
    * refused before that; `waitedMs` is how long it waited for the handler, e.g. in a mailbox.
@@ -92,6 +100,7 @@ export const noMetrics: SafeMetrics = {
   breakerChanged: ignore,
   messageRefused: ignore,
   messageShed: ignore,
+  keyedRepeat: ignore,
   handlerEnded: ignore,
   panicked: ignore,
   taskEnded: ignore,

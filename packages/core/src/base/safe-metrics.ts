@@ -19,6 +19,7 @@ const PARAMETERS: { readonly [Name in keyof SafeMetrics]: Parameters<SafeMetrics
   breakerChanged: 1,
   messageRefused: 1,
   messageShed: 2,
+  keyedRepeat: 1,
   handlerEnded: 4,
   panicked: 1,
   taskEnded: 2,

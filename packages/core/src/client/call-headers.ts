@@ -4,6 +4,7 @@ import type { CallChain } from '../wire/call-chain.ts';
 import type { Headers } from '../wire/envelope.ts';
 import { ATTEMPT_HEADER, CRITICAL_HEADER, attemptIn } from '../wire/framework-headers.ts';
 import { NO_HEADERS, copyHeaders } from '../wire/envelope.ts';
+import { IDEMPOTENCY_KEY_HEADER, MAY_HAVE_RUN_HEADER } from '../wire/idempotency.ts';
 
 /** @throws RESERVED_HEADER, INVALID_ENVELOPE */
 export function mergeHeaders(base: Headers | undefined, own: Headers): Headers | undefined {
@@ -46,3 +47,17 @@ export function withAttempt(headers: Headers | undefined, attempt: number): Head
 const CRITICAL: Headers = Object.freeze(
   Object.assign(Object.create(null) as object, { [CRITICAL_HEADER]: '1' }),
 );
+
+export function withIdempotencyKey(headers: Headers | undefined, key: string): Headers {
+  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
+  copy[IDEMPOTENCY_KEY_HEADER] = key;
+  return copy;
+}
+
+/** The headers of a call which may have run since `ms` before its deadline; it keeps an earlier time that it knows. */
+export function withMayHaveRun(headers: Headers | undefined, ms: number): Headers | undefined {
+  if (headers?.[MAY_HAVE_RUN_HEADER] !== undefined) return headers;
+  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
+  copy[MAY_HAVE_RUN_HEADER] = String(Math.ceil(ms));
+  return copy;
+}

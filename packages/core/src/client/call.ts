@@ -8,7 +8,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Codec } from '../wire/codec.ts';
 import { decodePayload } from '../wire/codec.ts';
 import type { Headers } from '../wire/envelope.ts';
-import { withAttempt } from './call-headers.ts';
+import { withAttempt, withMayHaveRun } from './call-headers.ts';
 import type { AttemptEnd } from './breaker.ts';
 import type { Breakers } from './breakers.ts';
 import type { Retries } from './retries.ts';
@@ -86,6 +86,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   #isRetry = false;
   /** Set before {@link start}: the handler that makes the call serves a repeated attempt itself. */
   isForRepeat = false;
+  /** Set before {@link start}, in the headers too. */
+  idempotencyKey: string | undefined = undefined;
   trace: CallTrace | undefined = undefined;
   /** With breakers: the permission of the last attempt, until it ends. */
   #pass = 0;
@@ -145,6 +147,11 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     this.#host.delivery.start(this);
   }
 
+  /** A second run does no harm, or the node prevents it. */
+  get mayRepeat(): boolean {
+    return this.isIdempotent || this.idempotencyKey !== undefined;
+  }
+
   get delivery(): Delivery {
     return this.#host.delivery;
   }
@@ -191,7 +198,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
    * answer whose absence would prove anything.
    */
   leaveAttempt(): boolean {
-    if (!this.isIdempotent || this.isNotify || this.attempt === 0) return false;
+    if (!this.mayRepeat || this.isNotify || this.attempt === 0) return false;
     if (!this.#isSent || this.#refusal !== undefined) return false;
     this.#endPass('unrelated');
     // A late answer to the old attempt must not count for the new one.
@@ -256,7 +263,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     if (error.outcome === 'not-executed') {
       this.#isSent = false;
       if (!this.#host.delivery.goesOn(this, error)) this.end(error);
-    } else if (this.isIdempotent && REPEATED_WHEN_IDEMPOTENT.has(error.code)) {
+    } else if (this.mayRepeat && REPEATED.has(error.code)) {
       this.#gaveUpAttempt(error.outcome);
       if (!this.#host.delivery.goesOn(this, error)) this.end(error);
     } else if (this.wasHandedOver) this.end(undefined);
@@ -339,6 +346,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   #gaveUpAttempt(outcome: Outcome): void {
     this.#isSent = false;
     if (isStronger(outcome, this.#strongest)) this.#strongest = outcome;
+    if (this.idempotencyKey !== undefined) this.headers = withMayHaveRun(this.headers, this.timeoutMs);
   }
 
   /** What is known of the last attempt; {@link end} adds the ones before. */
@@ -373,8 +381,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   }
 }
 
-/** Endings that leave open whether the handler ran: an idempotent call may run again. */
-const REPEATED_WHEN_IDEMPOTENT: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'FENCED', 'ABORTED']);
+/** Endings that leave open whether the handler ran, after which a call is repeated if it may be. */
+const REPEATED: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'FENCED', 'ABORTED']);
 
 /** Failures of an attempt that speak against its node: neither the handler's errors nor those of the caller do. */
 const NODE_FAILED: ReadonlySet<string> = new Set(['NO_SUBSCRIBER', 'CONNECTION_LOST']);

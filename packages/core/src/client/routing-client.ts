@@ -34,6 +34,7 @@ import { randomSafeInteger } from '../base/random.ts';
 import { DEFAULT_SERVICE } from '../wire/service.ts';
 import { noTracing } from '../wire/tracing.ts';
 import { Shape } from './shape.ts';
+import { UsedKeys } from './used-keys.ts';
 
 const MAX_KNOWN_TYPES = 1_024;
 
@@ -48,6 +49,7 @@ export class RoutingClient implements Client {
   readonly #knownTypes = new Set<string>();
   readonly #metrics: CallMetrics;
   readonly #notifies: Notifies;
+  readonly #usedKeys = new UsedKeys();
   readonly #stopListening: () => void;
   readonly #retries: Retries | undefined;
   readonly #breakers: Breakers | undefined;
@@ -126,9 +128,7 @@ export class RoutingClient implements Client {
     let wasLost = transport.state === 'disconnected';
     this.#stopListening = transport.onConnection(({ state }) => {
       if (state === 'disconnected') wasLost = true;
-      else if (state === 'connected' && wasLost) {
-        this.#host.delivery.onReconnect();
-      }
+      else if (state === 'connected' && wasLost) this.#host.delivery.onReconnect();
     });
   }
 
@@ -373,6 +373,7 @@ export class RoutingClient implements Client {
       );
       if (options?.callChain !== undefined) call.isForRepeat = attemptOf(options.callChain) > 1;
       if (host.tracing !== noTracing) beginTrace(host, call, headers, options);
+      if (options?.idempotencyKey !== undefined) this.#usedKeys.begin(call, options.idempotencyKey);
       call.start(options?.signal);
     });
   }
@@ -392,6 +393,7 @@ export class RoutingClient implements Client {
   #onEnd(call: Call, error: ClstrError | undefined): void {
     if (call.wasHandedOver) this.#notifies.ended(call);
     else this.#pending--;
+    if (call.idempotencyKey !== undefined) this.#usedKeys.ended(call, error);
     this.#metrics.ended(call, error);
   }
 }

@@ -9,12 +9,12 @@ import { Slices } from '../base/slices.ts';
 import type { Logger } from '../base/logger.ts';
 import { HeldShards } from './held-shards.ts';
 import type { HeldShard } from './held-shards.ts';
-import { shardKey } from './records.ts';
+import { formerOwnerIn, shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
 import { isForgotten, restoredAt } from './restoring.ts';
 import type { HeartbeatSession } from './heartbeat-session.ts';
 import type { Known, Ledger } from './ledger.ts';
-import type { ShardHost } from './shards.ts';
+import type { FormerOwner, ShardHost } from './shards.ts';
 import type { Timing } from './timing.ts';
 import type { WriteResult } from './write.ts';
 
@@ -218,8 +218,9 @@ export class Ownership {
     const confirmedInTerm = session.leaseTerm;
     const revision = known?.revision ?? 0;
     const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
-    if (result.kind === 'acked')
-      await this.#hold(shard, epoch, result.entry.revision, confirmedInTerm, revision === 0);
+    if (result.kind !== 'acked') return;
+    const former = formerOwnerIn(known?.record);
+    await this.#hold(shard, epoch, result.entry.revision, confirmedInTerm, revision === 0, former);
   }
 
   /** Takes a shard whose record names this run already: the store carried out a write that this run had given up. */
@@ -236,6 +237,7 @@ export class Ownership {
     revision: number,
     confirmedInTerm: number,
     isCreated: boolean,
+    former?: FormerOwner,
   ): Promise<void> {
     const { host, session } = this.#options;
     if (this.#isEnded) return;
@@ -248,7 +250,7 @@ export class Ownership {
     // A created record proves that there is a bucket, but not that it is the one with this node's heartbeats.
     if (isCreated && !(await session.confirm())) heldShard.confirmedInTerm = -1;
     if (this.#held.get(shard) !== heldShard) return;
-    await host.serve(shard);
+    await host.serve(shard, former);
     if (this.#held.get(shard) !== heldShard) return;
     heldShard.isServing = true;
     this.#announce(shard, heldShard);
@@ -280,11 +282,11 @@ export class Ownership {
     heldShard.isServing = false;
     this.#moving++;
     try {
-      await host.handOver(shard);
+      const carries = await host.handOver(shard);
       if (this.#held.get(shard) !== heldShard) return;
       const { epoch, revision } = heldShard;
       this.#held.set(shard, undefined);
-      await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });
+      await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released', carries });
       host.onEvent({ type: 'released', shard });
     } finally {
       this.#moving--;

@@ -3,6 +3,7 @@ import { isAddressToken, nodeAddress } from '../wire/address.ts';
 import type { NodeAddress } from '../wire/address.ts';
 import { isWeight } from '../placement/placement.ts';
 import type { PlacementKind } from '../placement/kind.ts';
+import type { FormerOwner } from './shards.ts';
 import { isTraits } from './traits.ts';
 import type { MemberTraits } from './traits.ts';
 
@@ -56,6 +57,8 @@ export interface ShardRecord {
   readonly inc: string;
   /** `restored`: the bucket was lost; a node may still hold the shard from before. */
   readonly state: 'owned' | 'released' | 'restored';
+  /** With `released`: the secret for which the former owner gives the next one what it keeps; absent if that is nothing. */
+  readonly carries?: string | undefined;
   /** `id` of the configuration it was written under; only a node knows one for certain. */
   readonly cluster?: string | undefined;
   readonly nonce: string;
@@ -125,6 +128,7 @@ const readShardFields = reader<ShardRecord>({
   owner: isText,
   inc: isText,
   state: isOneOf('owned', 'released', 'restored'),
+  carries: isOptionalText,
   cluster: isOptionalText,
   nonce: isText,
 });
@@ -139,6 +143,13 @@ export const readShard: RecordReader<ShardRecord> = (value) => {
 /** The run that the record of a shard names; undefined if it names none. */
 export function ownerIn({ owner, inc }: ShardRecord): NodeAddress | undefined {
   return nodeAddress(owner, inc);
+}
+
+/** The owner that has handed the shard over, if it keeps something for the next one. */
+export function formerOwnerIn(record: ShardRecord | undefined): FormerOwner | undefined {
+  if (record?.state !== 'released' || record.carries === undefined) return undefined;
+  const address = ownerIn(record);
+  return address && { address, secret: record.carries };
 }
 
 /**

@@ -71,12 +71,21 @@ export type ShardEvent =
   /** All shards of this incarnation are lost; another one begins. */
   | { readonly type: 'fenced'; readonly inc: string; readonly reason: string };
 
+/** A node that has handed over a shard, and the secret for which it gives away what it keeps of it. */
+export interface FormerOwner {
+  readonly address: NodeAddress;
+  readonly secret: string;
+}
+
 /** What the node does when a shard comes or goes. None of it rejects. */
 export interface ShardHost {
-  /** Resolves when messages for the shard reach this node. */
-  serve(shard: number): Promise<void>;
-  /** Refuses waiting messages, finishes running ones, saves the actors in memory, and leaves the shard's subject. */
-  handOver(shard: number): Promise<void>;
+  /** Resolves when messages for the shard reach this node. `former` is the owner that has handed it over. */
+  serve(shard: number, former: FormerOwner | undefined): Promise<void>;
+  /**
+   * Refuses waiting messages, finishes running ones, saves the actors in memory, and leaves the shard's subject. Resolves
+   * with a secret for the next owner, if this one keeps something for it.
+   */
+  handOver(shard: number): Promise<string | undefined>;
   /**
    * The shard belongs to another node, perhaps for a long time: nothing of it may be saved. Resolves when nothing is left
    * that could run.

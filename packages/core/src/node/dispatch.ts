@@ -7,21 +7,22 @@
 import { CALL_CHAIN_HEADER, Ticket, decodeCallChain, heldBy } from '../wire/call-chain.ts';
 import type { CallChain } from '../wire/call-chain.ts';
 import type { ClusterIdentity } from '../wire/cluster-identity.ts';
-import { decodePayload } from '../wire/codec.ts';
 import { describe } from '../base/describe.ts';
 import type { Headers } from '../wire/envelope.ts';
 import {
   NODE_INFO_TYPE,
   NO_HEADERS,
   PROBE_TYPE,
+  REPLIES_TYPE,
   RESERVED_TYPE_PREFIX,
   TOPOLOGY_TYPE,
   checkType,
   copyHeaders,
 } from '../wire/envelope.ts';
 import { ATTEMPT_HEADER, FRAMEWORK_HEADERS, attemptIn, isCritical } from '../wire/framework-headers.ts';
-import { ClstrError } from '../base/errors.ts';
-import type { Failure, Refusal } from '../base/errors.ts';
+import { IDEMPOTENCY_KEY_HEADER } from '../wire/idempotency.ts';
+import { ClstrError, Refusal } from '../base/errors.ts';
+import type { Failure } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
 import { Admission } from './admission.ts';
 import type { AdmissionOptions } from './admission.ts';
@@ -29,7 +30,9 @@ import type { HandlerCallHost, HandlerCallOptions } from './handler-call.ts';
 import { HandlerCall } from './handler-call.ts';
 import { traceHandler } from './handler-trace.ts';
 import type { Handler } from './handler.ts';
-import { InboundRequest } from './inbound-request.ts';
+import { Idempotency } from './idempotency.ts';
+import type { IdempotencySettings } from './idempotency.ts';
+import { InboundRequest, payloadIn } from './inbound-request.ts';
 import { noTracing } from '../wire/tracing.ts';
 import type { Tracing } from '../wire/tracing.ts';
 import { detached } from '../base/async-context.ts';
@@ -42,16 +45,19 @@ import { isThenable } from '../base/thenable.ts';
 import type { SafeMetrics } from '../base/metrics.ts';
 import { noMetrics } from '../base/metrics.ts';
 import { LimitedHandler } from './limited-handler.ts';
-import { Questions } from './questions.ts';
 import { Shedder } from './shedder.ts';
 import type { SheddingOptions } from './shedding-options.ts';
 import { countRefusal } from './refusal-metrics.ts';
 import type { Resolved } from '../base/spec.ts';
+import { Questions, isQuestion, questionIn } from './questions.ts';
+import { ReplyRecord } from './reply-record.ts';
+import { onCommonSubject, onShardSubjects } from './receivers.ts';
+import { RunningCalls } from './running-calls.ts';
 import { NOWHERE, heldBytes } from '../wire/transport.ts';
 import type { ClusterLocation, EntryReceiver, InboundEntry, ReplyPort } from '../wire/transport.ts';
 import { TypeLabels } from '../base/type-labels.ts';
 
-export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions {
+export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions, IdempotencySettings {
   /** The identity with which clients compare their own. */
   readonly identity: ClusterIdentity;
   /** The user's handler with all interceptors around it. */
@@ -77,9 +83,9 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   readonly deadlines: DeadlineWheel<HandlerCall>;
   readonly overdue: OverdueTurns;
   readonly floodLog: FloodLog;
+  readonly idempotency: Idempotency;
   readonly #window = new AttemptWindow();
-  /** Running handlers by client id and attempt, for cancel; JSON entries, which have neither, are not in it. */
-  readonly #running = new Map<number, Map<number, HandlerCall>>();
+  readonly #running = new RunningCalls();
   readonly #knownTypes = new Set<string>();
   readonly #labels: TypeLabels;
   /**
@@ -102,29 +108,8 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   /** Called when no call of the shard runs any more. */
   readonly #onVacant = new Map<number, () => void>();
   readonly #slices: Slices;
-  /**
-   * For the shards' subjects: a node that has lost a shard, or may have, is silent there, because its owner answers too.
-   */
-  readonly onShardSubjects: EntryReceiver = {
-    onEntry: (entry, port) => {
-      if (entry.type === TOPOLOGY_TYPE) return;
-      // A probe asks about the subject alone: a node that has yet to assert the shard is reached all the same.
-      const mayAnswer = this.options.shards.holds(entry.shard, undefined) || entry.type === PROBE_TYPE;
-      if (mayAnswer) this.onEntry(entry, port);
-    },
-    onCancel: (clientId, attempt) => {
-      this.onCancel(clientId, attempt);
-    },
-  };
-  /** For the nodes' common subject, on which a node answers nothing else. */
-  readonly onCommonSubject: EntryReceiver = {
-    onEntry: (entry, port) => {
-      if (entry.type === TOPOLOGY_TYPE) this.onEntry(entry, port);
-    },
-    onCancel: () => {
-      /* every answer there is immediate */
-    },
-  };
+  readonly onShardSubjects: EntryReceiver = onShardSubjects(this);
+  readonly onCommonSubject: EntryReceiver = onCommonSubject(this);
 
   constructor(options: DispatchOptions) {
     this.options = options;
@@ -143,6 +128,11 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     this.#admission = new Admission(options, this.#ticket, this.#shedder);
     this.#noChain = Object.freeze(heldBy(this.#ticket));
     this.overdue = new OverdueTurns(options.clock, options.logger);
+    this.idempotency = new Idempotency(options, {
+      began: (bytes) => this.#admission.began(bytes),
+      ended: (bytes) => this.#ended(bytes),
+      again: (entry, port) => this.#onMessage(entry, port, options.clock.monoMs()),
+    });
   }
 
   /** How many messages are accepted and not yet answered. */
@@ -161,7 +151,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
 
   onEntry(entry: InboundEntry, port: ReplyPort): void {
     const { type } = entry;
-    if (type === TOPOLOGY_TYPE || type === PROBE_TYPE || type === NODE_INFO_TYPE) {
+    if (isQuestion(type)) {
       this.#onQuestion(entry, port);
       return;
     }
@@ -169,7 +159,12 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     const nowMs = entry.receivedAtMs === this.#endedIn ? this.#endedMs : this.options.clock.monoMs();
     this.#endedIn = NaN;
     if (entry.clientId !== 0 && !this.#window.admit(entry.clientId, entry.attempt, port.inbox, nowMs)) return;
+    this.#onMessage(entry, port, nowMs);
+  }
+
+  #onMessage(entry: InboundEntry, port: ReplyPort, nowMs: number): void {
     let request: InboundRequest;
+    let record: ReplyRecord | undefined;
     try {
       const refusal = this.#admission.refusal(entry, nowMs);
       if (refusal !== undefined) {
@@ -177,12 +172,19 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
         return;
       }
       request = this.#toRequest(entry);
+      if (entry.headers?.[IDEMPOTENCY_KEY_HEADER] !== undefined) {
+        const admitted = this.idempotency.admit(entry, port, nowMs);
+        if (admitted instanceof Refusal) this.#refuse(entry, port, admitted);
+        if (!(admitted instanceof ReplyRecord)) return;
+        record = admitted;
+      }
     } catch (error) {
       this.#refuse(entry, port, error as ClstrError);
       return;
     }
     const call = new HandlerCall(this, entry, port, nowMs);
     if (this.#shedder !== undefined) call.expectedMs = this.#shedder.expectedMs;
+    if (record !== undefined) call.record = record;
     this.#admission.began(call.bytes);
     if (this.options.tracing !== noTracing) this.#beginTrace(request, call);
     try {
@@ -207,6 +209,10 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   #onQuestion(entry: InboundEntry, port: ReplyPort): void {
     const { type, attempt, shard } = entry;
     if (entry.isNotify || port === NOWHERE) return;
+    if (type === REPLIES_TYPE) {
+      this.#onRepliesAsked(entry, port);
+      return;
+    }
     if (type === PROBE_TYPE && entry.key !== this.inc) return;
     if (type === TOPOLOGY_TYPE && this.#questions.isRepeated(entry, port)) return;
     const { clock, shards, maxInFlightBytes } = this.options;
@@ -226,8 +232,22 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     else this.#refuse(entry, port, answer);
   }
 
+  /** The next owner of a shard asks, also while this node drains. Only a node of the cluster knows what to ask for. */
+  #onRepliesAsked(entry: InboundEntry, port: ReplyPort): void {
+    const answer = this.idempotency.handedOver.answer(questionIn(entry));
+    if (answer !== undefined) port.reply(entry, answer, false);
+    else
+      this.#refuse(
+        entry,
+        port,
+        new Refusal('NOT_OWNER', `node ${this.options.nodeId} keeps no such replies`),
+      );
+  }
+
+  /** A handler whose reply others wait for goes on. */
   onCancel(clientId: number, attempt: number): void {
-    this.#running.get(clientId)?.get(attempt)?.cancel();
+    const call = this.#running.get(clientId, attempt);
+    if (call?.record?.isAwaited !== true) call?.cancel();
   }
 
   /**
@@ -251,6 +271,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     this.#admission.admitted = 'none';
     this.overdue.close();
     await this.abortCalls(error);
+    this.idempotency.close();
   }
 
   /** Answers running calls with an error, and fires their signals; admission goes on. Resolves when that is done. */
@@ -295,18 +316,18 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
 
   onCallEnd(call: HandlerCall, isSuccess: boolean): void {
     this.#admission.ended(call.bytes);
-    const { clientId, attempt } = call.entry;
     if (call.isAsync) {
       this.deadlines.remove(call);
       this.#byShard.remove(call.entry.shard, call);
       this.#lookVacant(call.entry.shard);
-      const attempts = this.#running.get(clientId);
-      if (attempts?.get(attempt) === call) {
-        attempts.delete(attempt);
-        if (attempts.size === 0) this.#running.delete(clientId);
-      }
+      this.#running.remove(call);
     }
     if (this.options.metrics !== noMetrics || this.#shedder !== undefined) this.#measure(call, isSuccess);
+    if (this.inFlight === 0) this.#onIdle?.();
+  }
+
+  #ended(bytes: number): void {
+    this.#admission.ended(bytes);
     if (this.inFlight === 0) this.#onIdle?.();
   }
 
@@ -333,7 +354,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
   #toRequest(entry: InboundEntry): InboundRequest {
     const { type, key, shard, isNotify } = entry;
     if (!this.#knownTypes.has(type)) this.#learnType(type);
-    const payload = this.#decode(entry);
+    const payload = payloadIn(entry, this.options.codec);
     if (entry.headers === undefined) {
       return new InboundRequest(key, shard, type, payload, NO_HEADERS, isNotify, this.#noChain);
     }
@@ -347,16 +368,6 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     const critical = isCritical(headers);
     if (chain !== undefined) return decodeCallChain(chain, this.#ticket, attempt, critical);
     return attempt === 1 && !critical ? this.#noChain : heldBy(this.#ticket, [], '', attempt, critical);
-  }
-
-  #decode(entry: InboundEntry): unknown {
-    const { codec } = this.options;
-    try {
-      return decodePayload(codec, entry.payload, entry.isRaw);
-    } catch (cause) {
-      const message = `the payload of ${describe(entry.type)} is not valid ${codec.name}`;
-      throw new ClstrError('INVALID_ENVELOPE', message, { cause });
-    }
   }
 
   #learnType(type: string): void {
@@ -376,20 +387,11 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     call.isAsync = true;
     this.deadlines.add(call);
     this.#byShard.add(call.entry.shard, call);
-    const { clientId, attempt } = call.entry;
+    this.#running.add(call);
     call.entry.payload = '';
-    if (clientId !== 0) {
-      let attempts = this.#running.get(clientId);
-      if (attempts === undefined) this.#running.set(clientId, (attempts = new Map<number, HandlerCall>()));
-      attempts.set(attempt, call);
-    }
     result.then(
-      (value) => {
-        call.succeed(value);
-      },
-      (error: unknown) => {
-        call.fail(error);
-      },
+      (value) => call.succeed(value),
+      (error: unknown) => call.fail(error),
     );
   }
 }

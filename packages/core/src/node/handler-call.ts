@@ -6,6 +6,7 @@ import { describe } from '../base/describe.ts';
 import { ClstrError, asRefusal, dispositionOf, forCaller, isClstrError } from '../base/errors.ts';
 import type { HandlerContext, ShardLease } from './handler.ts';
 import type { HandlerTrace } from './handler-trace.ts';
+import type { ReplyRecord } from './reply-record.ts';
 import { abortDetached } from '../base/async-context.ts';
 import { Deadline } from '../base/deadline-wheel.ts';
 import type { DeadlineWheel } from '../base/deadline-wheel.ts';
@@ -63,6 +64,8 @@ export class HandlerCall extends Deadline implements HandlerContext {
   refusal: ClstrError | undefined = undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
   trace: HandlerTrace | undefined = undefined;
+  /** Of a call with an idempotency key: it keeps what the handler answers. */
+  record: ReplyRecord | undefined = undefined;
   /** The dispatch keeps asynchronous calls in a list per shard. */
   nextOfShard: HandlerCall | undefined = undefined;
   previousOfShard: HandlerCall | undefined = undefined;
@@ -102,6 +105,10 @@ export class HandlerCall extends Deadline implements HandlerContext {
     return this.#host.options.nodeId;
   }
 
+  get idempotencyKey(): string | undefined {
+    return this.record?.key;
+  }
+
   get log(): Logger {
     return this.#host.options.logger;
   }
@@ -121,13 +128,16 @@ export class HandlerCall extends Deadline implements HandlerContext {
   succeed(value: unknown): void {
     if (this.#isDone) {
       this.#host.onLateEnd(this);
+      this.record?.succeedLate(this.#host.options.codec, value);
       return;
     }
     if (!this.#mayAnswer()) {
+      this.record?.succeedLate(this.#host.options.codec, value);
       this.abort(fenced(this.nodeId));
       return;
     }
     if (this.entry.isNotify) {
+      this.record?.succeed('', false);
       this.#end();
       return;
     }
@@ -139,15 +149,18 @@ export class HandlerCall extends Deadline implements HandlerContext {
       return;
     }
     this.#port.reply(this.entry, bytes, isRawPayload(value));
+    this.record?.succeed(bytes, isRawPayload(value));
     this.#end();
   }
 
   fail(thrown: unknown): void {
     if (this.#isDone) {
       this.#host.onLateEnd(this);
+      if (this.record !== undefined) this.record.fail(this.#toAnswer(thrown));
       return;
     }
     const error = this.#toAnswer(thrown);
+    this.record?.fail(error);
     if (error.outcome !== 'not-executed' && !this.#mayAnswer()) {
       this.abort(fenced(this.nodeId));
       return;
@@ -205,6 +218,7 @@ export class HandlerCall extends Deadline implements HandlerContext {
   /** Ends the run, unless a layer that only kept the message waiting has done it. */
   #outlive(): void {
     if (this.#isDone) return;
+    this.record?.outlive(this.#abortReason);
     this.#end(this.#abortReason);
     this.#host.onOutlived(this);
   }

@@ -40,6 +40,8 @@ export interface HandlerContext {
   /** The lease under which the node admitted the message; undefined in a static cluster. */
   readonly lease: ShardLease | undefined;
   readonly log: Logger;
+  /** The caller's name for this one operation, which runs once in the life of a shard's owner; undefined without one. */
+  readonly idempotencyKey?: string | undefined;
   /**
    * Called once when `signal` fires, before the caller is answered. Cheaper than `signal`: for layers that keep a
    * message waiting, which can answer it there with {@link HandlerContext.refuse}.

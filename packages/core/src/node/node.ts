@@ -6,6 +6,7 @@ import { ClstrError } from '../base/errors.ts';
 import type { Handler } from './handler.ts';
 import { detached } from '../base/async-context.ts';
 import { inBackground } from '../base/background.ts';
+import { within } from '../base/clock.ts';
 import { everySettled } from '../base/every-settled.ts';
 import type { NodeState } from '../base/node-state.ts';
 import { createDeferred } from '../base/deferred.ts';
@@ -22,11 +23,14 @@ import { NodeSubjects } from './subjects.ts';
 import { NodeReach } from './reach.ts';
 import { resolve } from '../base/spec.ts';
 import { movedText } from '../cluster/shards.ts';
-import type { NodeHost, Reach, ShardEvent, Shards } from '../cluster/shards.ts';
+import type { FormerOwner, NodeHost, Reach, ShardEvent, Shards } from '../cluster/shards.ts';
 import { staticShards } from './static-shards.ts';
 import { createKeyRouter } from '../placement/shard.ts';
 import type { Address, NodeAddress } from '../wire/transport.ts';
 import { TOPOLOGY_ADDRESS } from '../wire/transport.ts';
+
+/** How long a node that has given its shards away stays for their next owners to fetch what it keeps. */
+const FETCH_MS = 1_000;
 
 /** @throws INVALID_OPTION */
 export function createNode(options: NodeOptions): Node {
@@ -73,10 +77,11 @@ class ShardNode implements Node {
         ? staticShards(id, options.shards!, random)
         : new Member({ ...own, membership });
     const timing = membership?.timing ?? TIMINGS.default;
+    const probe = new NodeProbe(transport, timing.leaseMs);
     this.#reach = new NodeReach({
       ...own,
       timing,
-      probe: new NodeProbe(transport, timing.leaseMs),
+      probe,
       isCounting: () => this.#shards.isFresh,
       inbound: () => this.#dispatch.inbound,
       shards: () => this.#subjects.shards(),
@@ -87,7 +92,7 @@ class ShardNode implements Node {
     const { types } = options.handler;
     this.#dispatch = new Dispatch({
       ...{ ...own, shards: this.#shards, router, handler, types },
-      cluster: transport.cluster,
+      ...{ cluster: transport.cluster, asker: probe },
     });
     this.#subjects = new NodeSubjects({
       ...own,
@@ -194,7 +199,7 @@ class ShardNode implements Node {
     this.#state = 'starting';
     const host: NodeHost = {
       enter: (self, shards) => this.#enter(self, shards),
-      serve: (shard) => this.#serveShard(shard),
+      serve: (shard, former) => this.#serveShard(shard, former),
       handOver: (shard) => this.#handOver(shard),
       drop: (shard) => this.#drop(shard),
       onEvent: (event) => this.#onShardEvent(event),
@@ -222,6 +227,7 @@ class ShardNode implements Node {
         if (!isEnding) this.#state = 'fenced';
         break;
       case 'lapsed':
+        this.#dispatch.idempotency.onStall();
         void this.#dispatch.abortCalls(this.#fencedError('its lease is over'));
         break;
       default:
@@ -264,7 +270,8 @@ class ShardNode implements Node {
   }
 
   /** Does not wait for a bus that does not answer: the shard could not go to another node in the meantime. */
-  async #serveShard(shard: number): Promise<void> {
+  async #serveShard(shard: number, former: FormerOwner | undefined): Promise<void> {
+    this.#dispatch.idempotency.acquired(shard, former);
     await Promise.race([this.#subjects.serveOrReport({ shard }), this.#unreachable.promise]);
     // The shard was lost before the bus knew the subscription.
     if (this.#shards.epochOf(shard) === undefined) await this.#subjects.leaveShard(shard);
@@ -288,7 +295,7 @@ class ShardNode implements Node {
   }
 
   /** Admission has ended: finishes running calls, leaves the subject, and saves what is in memory. */
-  async #handOver(shard: number): Promise<void> {
+  async #handOver(shard: number): Promise<string | undefined> {
     const { handler, clock, id } = this.#options;
     const limitMs = this.#handOverMs;
     const stopTimer = clock.timer(() => {
@@ -304,6 +311,7 @@ class ShardNode implements Node {
     await Promise.race([left, this.#unreachable.promise]);
     await handedOver;
     stopTimer();
+    return this.#dispatch.idempotency.release(shard);
   }
 
   /** The node has lost the shard: ends its running calls, and drops what is in memory. */
@@ -311,6 +319,7 @@ class ShardNode implements Node {
     const { handler, logger, id } = this.#options;
     inBackground(this.#subjects.leaveShard(shard), `leaving shard ${shard}`, logger);
     await this.#dispatch.abortCalls(this.#fencedError(`it lost shard ${shard}`), shard);
+    this.#dispatch.idempotency.dropped(shard);
     await this.#endInHandler(shard, `discarding shard ${shard}`, () => handler.drop?.(shard, moved(id)));
   }
 
@@ -358,7 +367,15 @@ class ShardNode implements Node {
     this.#grace.begin(graceMs);
     this.#handOverMs = this.#grace.isOver ? 0 : graceMs;
     const leaving = this.#shards.leave(this.#grace.atLeastMs);
-    if (leaving !== undefined) await leaving;
+    if (leaving !== undefined) {
+      await leaving;
+      const fetched = within(
+        this.#options.clock,
+        this.#dispatch.idempotency.handedOver.whenFetched(),
+        FETCH_MS,
+      );
+      await this.#grace.wait(fetched);
+    }
     await drainNode(this.#options, {
       dispatch: this.#dispatch,
       subjects: this.#subjects,

@@ -40,6 +40,8 @@ import type { ClusterLocation, Transport } from '../wire/transport.ts';
 import type { Handler, NodeInterceptor } from './handler.ts';
 import { sheddingOption } from './shedding-options.ts';
 import type { SheddingOptions } from './shedding-options.ts';
+import { idempotencyOption } from './idempotency-options.ts';
+import type { IdempotencyOptions, ResolvedIdempotencyOptions } from './idempotency-options.ts';
 
 export interface NodeOptions {
   /** Unique in the cluster, of `[A-Za-z0-9_-]{1,64}`. Default: `node-<6 random characters>`. */
@@ -96,6 +98,8 @@ export interface NodeOptions {
    * time, before it begins them. `{}` takes the default times. Default false.
    */
   shedding?: SheddingOptions | false | undefined;
+  /** How much the node remembers of calls with an `idempotencyKey`. */
+  idempotency?: IdempotencyOptions | undefined;
   /** Longest routing key, in bytes of UTF-8. Default 1,024. */
   maxKeyBytes?: number | undefined;
   /** The same as the transport's, which stamps what arrives. */
@@ -111,7 +115,11 @@ export interface NodeOptions {
 type NodeTable = Resolved<
   NodeOptions,
   'id' | 'shards' | 'membership' | 'maxRunning',
-  { metrics: readonly Metrics[]; shedding: Resolved<SheddingOptions> | false }
+  {
+    metrics: readonly Metrics[];
+    idempotency: ResolvedIdempotencyOptions;
+    shedding: Resolved<SheddingOptions> | false;
+  }
 >;
 
 export interface ResolvedNodeOptions extends Omit<
@@ -149,6 +157,7 @@ export const nodeSpec: Spec<NodeTable> = {
   maxInFlightBytes: integer(1, Number.MAX_SAFE_INTEGER, defaults.maxInFlightBytes),
   maxRunning: optional(integer(1, Number.MAX_SAFE_INTEGER)),
   shedding: sheddingOption,
+  idempotency: idempotencyOption,
   maxKeyBytes: integer(1, envelopeLimits.maxKeyBytes, defaults.maxKeyBytes),
   clock: clockOption,
   random: randomOption,

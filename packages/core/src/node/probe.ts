@@ -2,7 +2,14 @@
 import { PROBE_TYPE } from '../wire/envelope.ts';
 import { ClstrError } from '../base/errors.ts';
 import { hash64 } from '../placement/hash64.ts';
-import type { Address, ClientLink, OutboundEntry, ReplySink, Transport } from '../wire/transport.ts';
+import type {
+  Address,
+  ClientLink,
+  NodeAddress,
+  OutboundEntry,
+  ReplySink,
+  Transport,
+} from '../wire/transport.ts';
 
 /** `error` is undefined for a probe that came back: even a refusal proves that messages pass in both directions. */
 export type ProbeListener = (error: ClstrError | undefined) => void;
@@ -37,6 +44,14 @@ export class NodeProbe {
     const shard = 'shard' in address ? address.shard : 0;
     const probe = new Probe(attempt, shard, inc, this.#ttlMs, listener);
     this.#link?.send(address, probe, probe);
+    return attempt;
+  }
+
+  /** Sends another question of this node; `make` gets its attempt. */
+  send(to: NodeAddress, make: (attempt: number) => OutboundEntry & ReplySink): number {
+    const attempt = ++this.#attempt;
+    const question = make(attempt);
+    this.#link?.send(to, question, question);
     return attempt;
   }
 

@@ -5,7 +5,7 @@
 import type { Clock } from '../base/clock.ts';
 import type { ClusterIdentity } from '../wire/cluster-identity.ts';
 import { decodePayload, jsonCodec } from '../wire/codec.ts';
-import { NODE_INFO_TYPE } from '../wire/envelope.ts';
+import { NODE_INFO_TYPE, PROBE_TYPE, REPLIES_TYPE, TOPOLOGY_TYPE } from '../wire/envelope.ts';
 import { Refusal } from '../base/errors.ts';
 import { fingerprintOf } from '../placement/fingerprint.ts';
 import type { Shards, Topology } from '../cluster/shards.ts';
@@ -107,11 +107,21 @@ export class Questions {
   }
 }
 
-/** The version of the owners that the client says it has; it may send anything. */
-function knownTo({ payload, isRaw }: InboundEntry): unknown {
+/** Hot path: whether a node answers messages of the type by itself. */
+export function isQuestion(type: string): boolean {
+  return type === TOPOLOGY_TYPE || type === PROBE_TYPE || type === NODE_INFO_TYPE || type === REPLIES_TYPE;
+}
+
+/** The version of the owners that the client says it has. */
+function knownTo(entry: InboundEntry): unknown {
+  return (questionIn(entry) as { known?: unknown } | null | undefined)?.known;
+}
+
+/** What a question asks for; undefined if it is too long or no JSON, as its sender may send anything. */
+export function questionIn({ payload, isRaw }: InboundEntry): unknown {
   if (payload.length > MAX_QUESTION) return undefined;
   try {
-    return (decodePayload(jsonCodec, payload, isRaw) as { known?: unknown } | null | undefined)?.known;
+    return decodePayload(jsonCodec, payload, isRaw);
   } catch {
     return undefined;
   }

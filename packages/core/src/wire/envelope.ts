@@ -24,6 +24,8 @@ export const NODE_INFO_TYPE = 'clstr.node.info';
 export const TOPOLOGY_TYPE = 'clstr.topology';
 /** A node sends it to itself to learn whether messages reach it; its key names the run it is for. */
 export const PROBE_TYPE = 'clstr.probe';
+/** The next owner of a shard asks the former one for the replies that it keeps. */
+export const REPLIES_TYPE = 'clstr.replies';
 /** Header names with this prefix, in upper or lower case, belong to the framework. */
 const RESERVED_HEADER_PREFIX = 'x-clstr-';
 
@@ -126,6 +128,11 @@ const PRINTABLE_ASCII = /^[ -~]*$/;
 
 function isPrintable(text: string): boolean {
   return PRINTABLE_ASCII.test(text) || !(CONTROL.test(text) || hasLoneSurrogate(text));
+}
+
+/** Whether `value` is printable text of 1 to `maxBytes` bytes of UTF-8. */
+export function isShortText(value: unknown, maxBytes: number): value is string {
+  return typeof value === 'string' && value !== '' && isPrintable(value) && byteLength(value) <= maxBytes;
 }
 
 function byteLength(text: string): number {

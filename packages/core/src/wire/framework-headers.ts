@@ -1,6 +1,7 @@
 /** The reserved headers in which the framework sends values of its own beside those of the caller. */
 import { CALL_CHAIN_HEADER } from './call-chain.ts';
 import type { Headers } from './envelope.ts';
+import { IDEMPOTENCY_KEY_HEADER, MAY_HAVE_RUN_HEADER } from './idempotency.ts';
 
 /** Which attempt of its call a message is, from 2; higher if the call is made on behalf of such an attempt. */
 export const ATTEMPT_HEADER = 'x-clstr-attempt';
@@ -13,6 +14,8 @@ export const FRAMEWORK_HEADERS: ReadonlySet<string> = new Set([
   CALL_CHAIN_HEADER,
   ATTEMPT_HEADER,
   CRITICAL_HEADER,
+  IDEMPOTENCY_KEY_HEADER,
+  MAY_HAVE_RUN_HEADER,
 ]);
 
 /** Any other value means the same as none. */

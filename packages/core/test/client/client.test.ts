@@ -223,7 +223,7 @@ describe('a call', () => {
   test.each([
     [
       { timeout: 5 },
-      'unknown option "timeout"; known: timeoutMs, headers, signal, idempotent, critical, callChain, isNested',
+      'unknown option "timeout"; known: timeoutMs, headers, signal, idempotent, idempotencyKey, critical, callChain, isNested',
     ],
     [{ isNested: 1 }, 'isNested must be true or false, got 1'],
     [5, 'options must be an object, got 5'],

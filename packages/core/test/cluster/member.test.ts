@@ -42,6 +42,7 @@ function cluster() {
       serve: async () => undefined,
       handOver: async (shard) => {
         await steps.handOver(shard);
+        return undefined;
       },
       drop: async (shard) => {
         events.push(`drop ${shard}`);

@@ -73,6 +73,7 @@ async function start(options: StartOptions = {}) {
       handOver: async (shard) => {
         events.push(`handOver ${shard}`);
         await steps.handOver(shard);
+        return undefined;
       },
       drop: async (shard) => {
         events.push(`drop ${shard}`);

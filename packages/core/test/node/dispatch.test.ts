@@ -6,6 +6,7 @@ import { attemptOf } from '../../src/wire/call-chain.ts';
 import { identityOf } from '../../src/wire/cluster-identity.ts';
 import { bytesCodec, jsonCodec } from '../../src/wire/codec.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
+import { idempotencyOption } from '../../src/node/idempotency-options.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import { ActorError, ClstrError, asRefusal, forCaller } from '../../src/base/errors.ts';
 import type { Handler, HandlerContext, HandlerRequest } from '../../src/node/handler.ts';
@@ -42,6 +43,7 @@ function start(options: Partial<DispatchOptions> = {}) {
     },
     codec: jsonCodec,
     handlerTimeoutMs: 1_000,
+    idempotency: idempotencyOption.fallback!(),
     maxInFlight: 10,
     maxInFlightBytes: 1_000,
     clock,
@@ -958,6 +960,7 @@ describe('shedding', () => {
     const clock = new TurningClock(1_000_000);
     const read = vi.spyOn(clock, 'monoMs');
     const { dispatch, port } = start({ clock, shedding });
+    read.mockClear();
     for (let i = 0; i < 10; i++) dispatch.onEntry(entryOf(), port);
     expect(read).toHaveBeenCalledTimes(11);
   });

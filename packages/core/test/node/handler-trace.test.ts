@@ -5,6 +5,7 @@ import { ClstrError } from '../../src/base/errors.ts';
 import { noMetrics } from '../../src/base/metrics.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
+import { idempotencyOption } from '../../src/node/idempotency-options.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import type { HandlerContext, HandlerRequest } from '../../src/node/handler.ts';
 import { resolveNodeOptions } from '../../src/node/options.ts';
@@ -31,6 +32,7 @@ function start(options: Partial<DispatchOptions> = {}) {
       requests.push(request);
       return 'reply';
     },
+    idempotency: idempotencyOption.fallback!(),
     ...{ codec: jsonCodec, handlerTimeoutMs: 1_000, maxInFlight: 10, maxInFlightBytes: 100_000 },
     ...{ clock, logger, tracing, random: systemRandom, metrics: noMetrics },
     cluster: { name: 'shop', prefix: 'clstr.shop' },

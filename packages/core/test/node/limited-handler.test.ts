@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { ClstrError } from '../../src/base/errors.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
+import { idempotencyOption } from '../../src/node/idempotency-options.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import type { HandlerRequest } from '../../src/node/handler.ts';
 import { createNode } from '../../src/node/node.ts';
@@ -28,6 +29,7 @@ function start(options: Partial<DispatchOptions> = {}) {
   const gates = new Map<unknown, ReturnType<typeof deferred<unknown>>>();
   const requests: HandlerRequest[] = [];
   const dispatch = new Dispatch({
+    idempotency: idempotencyOption.fallback!(),
     ...{ nodeId: 'n1', identity: identityOf({ numShards: 16, seed: '', codec: jsonCodec }, undefined) },
     ...{
       shards: staticShards('n1', new Set([1, 2]), systemRandom),

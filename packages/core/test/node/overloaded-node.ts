@@ -5,6 +5,7 @@
 import { noMetrics } from '../../src/base/metrics.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
+import { idempotencyOption } from '../../src/node/idempotency-options.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import { staticShards } from '../../src/node/static-shards.ts';
 import { createKeyRouter } from '../../src/placement/shard.ts';
@@ -57,6 +58,7 @@ export function runLoad({ times, critical = 0, shedding }: Load): LoadResult {
   const clock = new TurningClock(0);
   const handlers = { started: 0, late: 0 };
   const dispatch = new Dispatch({
+    idempotency: idempotencyOption.fallback!(),
     ...{ nodeId: 'n1', identity: identityOf({ numShards: 1, seed: '', codec: jsonCodec }, undefined) },
     ...{
       shards: staticShards('n1', new Set([0]), systemRandom),

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { identityOf } from '../../src/wire/cluster-identity.ts';
 import { jsonCodec } from '../../src/wire/codec.ts';
 import { Dispatch } from '../../src/node/dispatch.ts';
+import { idempotencyOption } from '../../src/node/idempotency-options.ts';
 import type { DispatchOptions } from '../../src/node/dispatch.ts';
 import { noMetrics } from '../../src/base/metrics.ts';
 import { noTracing } from '../../src/wire/tracing.ts';
@@ -43,6 +44,7 @@ function start(count = 2, options: Partial<DispatchOptions> = {}) {
     },
     router: createKeyRouter(NUM_SHARDS, '', () => undefined),
     handler: () => new Promise<never>(() => undefined),
+    idempotency: idempotencyOption.fallback!(),
     ...{ handlerTimeoutMs: 1_000, maxInFlight: 2, maxInFlightBytes: 1_000, clock },
     random: { bytes: (length) => new Uint8Array(length) },
     ...options,
