@@ -53,6 +53,7 @@ const ROWS = {
       [['sum by (reason, class) (rate(clstr_cluster_shed_total[rate]))', '{{reason}}, {{class}}']],
     ],
     ['Shedding', 'short', [['max by (node_id) (clstr_cluster_node_shedding)', '{{node_id}}']]],
+    ['Repeats of idempotency keys per second', 'ops', [per('answer', 'clstr_cluster_keyed_repeats_total')]],
   ],
   Actors: [
     ['Turns per second', 'ops', [per('message_type', 'clstr_actor_messages_total')]],

@@ -118,6 +118,8 @@ const WHAT_TO_DO: Readonly<Record<string, string>> = {
   clstr_cluster_shed_total:
     '[overload](../operations.md#overload): `critical` should stay at 0; a `bound` names its option in the error',
   clstr_cluster_node_shedding: 'add nodes or make handlers faster; do not restart the process',
+  clstr_cluster_keyed_repeats_total:
+    '`lost`: owners crash, or the bounds of `idempotency` are too low; `reused`: a caller gives one key to two calls',
   clstr_cluster_handlers_active: 'near `maxInFlight`: handlers are too slow, or wait for something',
   clstr_cluster_node_serving: 'read the state in `app.health()`',
   clstr_cluster_shards_owned: 'compare with the shards wanted',

@@ -2,6 +2,7 @@
 import type {
   BreakerState,
   ErrorCode,
+  KeyedRepeat,
   Metrics,
   NodeEventType,
   RetryDenial,
@@ -45,6 +46,7 @@ export class Counted implements Metrics {
   readonly breakerChanges: ByLabel<Count> = new ByLabel(createCount);
   readonly refusals: ByLabel<Count> = new ByLabel(createCount);
   readonly shed: ByLabel<Shed> = new ByLabel(() => new Shed());
+  readonly keyedRepeats: ByLabel<Count> = new ByLabel(createCount);
   readonly handlers: ByLabel<Handled> = new ByLabel(() => new Handled());
   readonly panics: ByLabel<Count> = new ByLabel(createCount);
   readonly nodeEvents: ByLabel<Count> = new ByLabel(createCount);
@@ -86,6 +88,10 @@ export class Counted implements Metrics {
 
   messageShed(reason: ShedReason, isCritical: boolean): void {
     this.shed.of(reason)[isCritical ? 'critical' : 'normal']++;
+  }
+
+  keyedRepeat(answer: KeyedRepeat): void {
+    this.keyedRepeats.of(answer).count++;
   }
 
   handlerEnded(type: string, isSuccess: boolean, durationMs: number | undefined, waitedMs: number): void {

@@ -1,6 +1,7 @@
 /** Every metric of this package: its name, what it means, and where its samples come from. */
 import type {
   BreakerState,
+  KeyedRepeat,
   NodeEventType,
   RetryDenial,
   ShedReason,
@@ -21,6 +22,7 @@ const SHED: readonly ShedReason[] = ['expired', 'deadline', 'age', 'bound'];
 const REPEATS = ['no_subscriber', 'overloaded', 'not_owner', 'moved', 'draining', 'connection_lost'];
 const RETRY_DENIALS: readonly RetryDenial[] = ['policy', 'deadline', 'budget', 'nested'];
 const BREAKER_STATES: readonly BreakerState[] = ['open', 'half-open', 'closed'];
+const KEYED_REPEATS: readonly KeyedRepeat[] = ['replayed', 'joined', 'reused', 'lost'];
 const MOVES: readonly NodeEventType[] = ['acquired', 'released', 'lost'];
 const NODE_EVENTS: readonly NodeEventType[] = ['joined', 'lapsed', 'fenced', 'unreachable', 'reachable'];
 
@@ -92,7 +94,13 @@ function clientFamilies(counted: Counted): readonly FamilyOptions[] {
   ];
 }
 
-function handlerFamilies({ handlers, refusals, shed, nodes }: Counted): readonly FamilyOptions[] {
+function handlerFamilies({
+  handlers,
+  refusals,
+  shed,
+  keyedRepeats,
+  nodes,
+}: Counted): readonly FamilyOptions[] {
   return [
     histogram(
       'clstr_cluster_handler_duration_seconds',
@@ -110,6 +118,11 @@ function handlerFamilies({ handlers, refusals, shed, nodes }: Counted): readonly
     ),
     gauge('clstr_cluster_node_shedding', 'Whether the node refuses calls, critical ones last: 1 or 0.', () =>
       nodes.samples(({ isShedding }) => (isShedding ? 1 : 0), Math.max),
+    ),
+    counter(
+      'clstr_cluster_keyed_repeats_total',
+      'Calls with an idempotency key that did not run, because they may have run before.',
+      () => counts(keyedRepeats, 'answer', KEYED_REPEATS),
     ),
     gauge('clstr_cluster_handlers_active', 'Messages that are accepted and not yet answered.', () =>
       nodes.samples(({ inFlight }) => inFlight),

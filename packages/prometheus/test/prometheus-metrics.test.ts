@@ -86,6 +86,7 @@ describe('counters', () => {
     metrics.messageRefused('OVERLOADED');
     metrics.messageShed('age', false);
     metrics.messageShed('bound', true);
+    metrics.keyedRepeat('replayed');
     metrics.panicked('cart.add');
     metrics.taskEnded(true, 3);
     metrics.taskEnded(false, 3);
@@ -106,6 +107,7 @@ describe('counters', () => {
       'clstr_cluster_refusals_total{reason="overloaded"}': 1,
       'clstr_cluster_shed_total{reason="age",class="normal"}': 1,
       'clstr_cluster_shed_total{reason="bound",class="critical"}': 1,
+      'clstr_cluster_keyed_repeats_total{answer="replayed"}': 1,
       'clstr_actor_panics_total{message_type="cart.add"}': 1,
       'clstr_actor_scheduler_tasks_total{success="true"}': 1,
       'clstr_actor_scheduler_tasks_total{success="false"}': 1,
