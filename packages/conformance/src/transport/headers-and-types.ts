@@ -54,6 +54,22 @@ export const headersAndTypes: Behaviours = {
     expect(seen).toEqual([sent]);
   },
 
+  async 'carries idempotency keys: a repeat gets the first reply, another call with the key a refusal'(
+    stage,
+  ) {
+    let runs = 0;
+    await stage.node(({ headers }) => [++runs, Object.keys(headers)]);
+    const [client, another] = [await stage.client(), await stage.client()];
+    const keyed = { idempotencyKey: 'order-17: "ä"' };
+    expect(await client.requestKey('k', 'Charge', 5, keyed)).toEqual([1, []]);
+    expect(await client.requestKey('k', 'Charge', 5, keyed)).toEqual([1, []]);
+    expect(await another.requestKey('k', 'Charge', 5, keyed)).toEqual([1, []]);
+    await expect(another.requestKey('k', 'Charge', 6, keyed)).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_KEY_REUSED',
+      outcome: 'not-executed',
+    });
+  },
+
   async 'refuses a reserved header at the client'(stage) {
     let handled = 0;
     await stage.node(() => {
