@@ -1,6 +1,7 @@
 /** What users need: clients, nodes, and what those are configured with. */
 export { createClient } from './client/client.ts';
 export type { Client } from './client/api.ts';
+export type { CallResult, ItemOptions, KeyedCall, ListOptions } from './client/list-options.ts';
 export type { NodeInfo, ScopedClient } from './client/scope.ts';
 export type {
   CallOptions,

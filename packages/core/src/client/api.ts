@@ -1,4 +1,5 @@
 /** The client of a program: requests and notifies by key or by shard. */
+import type { CallResult, KeyedCall, ListOptions } from './list-options.ts';
 import type { CallOptions } from './options.ts';
 import type { ScopedClient } from './scope.ts';
 
@@ -16,6 +17,16 @@ export interface Client {
    * its deadline, then reports it to `onNotifyFailed`, as it does every earlier failure.
    */
   notifyKey(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+  /**
+   * Makes many calls at once, faster than one by one: they share their time, their signal and one promise, and leave
+   * together. Resolves with how each has ended, in the order of `calls`. A call fails by itself, whatever is wrong with it;
+   * the calls of one key run in order.
+   *
+   * A call is read when it leaves: change no call before the promise resolves. At most 1,024 are in flight to a node.
+   *
+   * @throws INVALID_OPTION, RESERVED_HEADER and INVALID_ENVELOPE, for a wrong list or its wrong options alone
+   */
+  requestMany<T = unknown>(calls: readonly KeyedCall<T>[], options?: ListOptions): Promise<CallResult<T>[]>;
   requestShard<T = unknown>(
     shard: number,
     type: string,

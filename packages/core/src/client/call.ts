@@ -88,6 +88,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   isForRepeat = false;
   /** Set before {@link start}, in the headers too. */
   idempotencyKey: string | undefined = undefined;
+  /** Its place in a list, set before {@link start}; -1 for a call by itself. */
+  index = -1;
   trace: CallTrace | undefined = undefined;
   /** With breakers: the permission of the last attempt, until it ends. */
   #pass = 0;
@@ -97,10 +99,13 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   epoch = 0;
   #signal: AbortSignal | undefined;
   #cancelRepeat: (() => void) | undefined;
-  #resolve: (value: unknown) => void;
-  #reject: (error: ClstrError) => void;
+  readonly #resolve: (value: unknown, call: Call) => void;
+  readonly #reject: (error: ClstrError, call: Call) => void;
 
-  /** Positional on purpose: an options object per call would be one more allocation on the hot path. */
+  /**
+   * Positional on purpose: an options object per call would be one more allocation on the hot path. `resolve` and `reject`
+   * get the call, so that all calls of a list can share them; those of a promise ignore it.
+   */
   constructor(
     host: CallHost,
     isNotify: boolean,
@@ -112,8 +117,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     isRaw: boolean,
     timeoutMs: number,
     isIdempotent: boolean,
-    resolve: (value: unknown) => void,
-    reject: (error: ClstrError) => void,
+    resolve: (value: unknown, call: Call) => void,
+    reject: (error: ClstrError, call: Call) => void,
   ) {
     super();
     this.#host = host;
@@ -229,7 +234,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
         this.wasHandedOver = true;
         this.#endTrace(undefined);
         this.#host.onNotifyHandedOver(this);
-        this.#resolve(undefined);
+        this.#resolve(undefined, this);
       }
     }
   }
@@ -331,9 +336,10 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   }
 
   #fail(error: ClstrError): void {
-    const rejection = this.#host.stacks.rejection(error);
-    if (rejection === undefined) this.#reject(error);
-    else this.#resolve(rejection);
+    // The stack shows who awaits the call; a list is awaited as a whole.
+    const rejection = this.index === -1 ? this.#host.stacks.rejection(error) : undefined;
+    if (rejection === undefined) this.#reject(error, this);
+    else this.#resolve(rejection, this);
   }
 
   /** What else may explain the missing answer to an attempt that has left. */
@@ -374,10 +380,11 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     if (this.#signal !== undefined) stopListening(this.#signal, this);
     this.#host.delivery.ended(this);
     this.#endTrace(error);
-    if (error === undefined) this.#resolve(value);
+    // First: a list makes its next call when this one is resolved, and there has to be room for it.
+    this.#host.onEnd(this, error);
+    if (error === undefined) this.#resolve(value, this);
     else if (this.wasHandedOver) this.#host.onNotifyFailed(this, error);
     else this.#fail(error);
-    this.#host.onEnd(this, error);
   }
 }
 

@@ -12,6 +12,9 @@ import { checkCallOptions, resolveClientOptions } from './options.ts';
 import type { CallOptions, ClientCall, ResolvedClientOptions } from './options.ts';
 import type { Delivery } from './delivery.ts';
 import { firstDelivery } from './first-delivery.ts';
+import type { ListHost } from './call-list.ts';
+import type { CallResult, KeyedCall, ListOptions } from './list-options.ts';
+import { requestMany } from './request-many.ts';
 import { Notifies } from './notifies.ts';
 import { Retries } from './retries.ts';
 import { retryPolicy } from './retry-policy.ts';
@@ -44,6 +47,7 @@ export class RoutingClient implements Client {
   readonly #shape: Shape;
   readonly #services = new Map<string, Client>();
   readonly #host: CallHost;
+  readonly #listHost: ListHost;
   /** The host of the framework's own messages, which are JSON whatever the codec. */
   readonly #infoHost: CallHost;
   readonly #knownTypes = new Set<string>();
@@ -122,6 +126,18 @@ export class RoutingClient implements Client {
       },
       onNotifyFailed: (call, error) => this.#notifies.failed(call, error),
     };
+    this.#listHost = {
+      options,
+      calls: this.#host,
+      isShaped: () => shape.router !== undefined,
+      whenShaped: (given, goOn) => this.#whenShaped(given, goOn),
+      room: () => options.maxPending - this.#pending,
+      refusal: () => this.#refusal && this.#refuse(this.#refusal),
+      shardOf: (key) => shape.shardOf(key),
+      checkType: (type) => this.#checkType(type),
+      began: () => this.#pending++,
+      single: (...call) => this.#checked(false, ...call),
+    };
     const own = { codec: { value: jsonCodec }, tracing: { value: noTracing } };
     this.#infoHost = Object.create(this.#host, own) as CallHost;
     if (options.routing === 'auto') this.#host.delivery.refresh();
@@ -148,6 +164,10 @@ export class RoutingClient implements Client {
   notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void> {
     const sent = this.#checked(true, undefined, shard, type, payload, options);
     return this.#notifies.watch(sent, () => ({ key: undefined, shard, type }));
+  }
+
+  requestMany<T>(calls: readonly KeyedCall<T>[], options?: ListOptions): Promise<CallResult<T>[]> {
+    return requestMany(this.#listHost, calls, options) as Promise<CallResult<T>[]>;
   }
 
   key(key: string, options?: CallOptions): ScopedClient {
@@ -312,7 +332,7 @@ export class RoutingClient implements Client {
     }
     try {
       if (key === undefined) this.#shape.checkShard(shard);
-      if (!this.#knownTypes.has(type)) this.#learnType(type);
+      this.#checkType(type);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -385,7 +405,8 @@ export class RoutingClient implements Client {
     throw new ClstrError('OVERLOADED', `${this.#pending} calls of this client are pending (maxPending)`);
   }
 
-  #learnType(type: string): void {
+  #checkType(type: string): void {
+    if (this.#knownTypes.has(type)) return;
     checkCallerType(type);
     if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
   }
