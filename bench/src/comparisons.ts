@@ -6,6 +6,7 @@ import {
   clstrActorsMetricsMemory,
 } from './contenders/clstr-actors.ts';
 import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './contenders/clstr-dynamic.ts';
+import { clstrMany } from './contenders/clstr-many.ts';
 import {
   traces1,
   traces1Memory,
@@ -18,6 +19,7 @@ import { clstr, clstrMemory } from './contenders/clstr.ts';
 import { effectMemory, effectSocket } from './contenders/effect-cluster.ts';
 import { moleculer } from './contenders/moleculer.ts';
 import { natsBatch } from './contenders/nats-batch.ts';
+import { natsMany } from './contenders/nats-many.ts';
 import { natsRequest } from './contenders/nats-request.ts';
 import type { Sample } from './rounds.ts';
 import type { Spread } from './statistics.ts';
@@ -49,6 +51,8 @@ export function compareActors(samples: readonly Sample[]): Comparison[] {
     compare('p50Ms', clstrDynamic.name, clstr.name),
     compare('requestsPerSecond', clstrDynamic3.name, clstrDynamic.name),
     compare('requestsPerSecond', clstrBusy3.name, clstrBusy.name),
+    compare('requestsPerSecond', clstrMany.name, clstr.name),
+    compare('requestsPerSecond', clstrMany.name, natsMany.name),
     compare('requestsPerSecond', clstrActorsMetrics.name, clstrActors.name),
     compare('requestsPerSecond', clstrActorsMetricsMemory.name, clstrActorsMemory.name),
     compare('cpuUs', clstrActorsMetricsMemory.name, clstrActorsMemory.name),

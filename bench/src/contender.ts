@@ -37,4 +37,6 @@ export interface Side {
 export interface ClientSide extends Side {
   /** Encodes the question as JSON, has the node's `answer` run on it and decodes its JSON. */
   request: (key: string, question: Payload) => Promise<Payload>;
+  /** The same for a list, in its order, with a text for each failure. If there is one, a measurement asks lists alone. */
+  requestMany?: ((questions: readonly Payload[]) => Promise<(Payload | string)[]>) | undefined;
 }

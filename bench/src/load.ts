@@ -4,7 +4,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { ClientSide } from './contender.ts';
-import { checkAnswer, createQuestions } from './payload.ts';
+import { checkAnswer, checkAnswers, createQuestions } from './payload.ts';
 import { percentile } from './statistics.ts';
 
 export interface Load {
@@ -28,9 +28,14 @@ const latencies = new Float64Array(KEPT_LATENCIES);
 
 const nextQuestion = createQuestions();
 
+/** Lists follow one another, whatever the number in flight. */
+const LIST = 10_000;
+
 /** @throws Error when a request fails or is answered with anything but its own answer. */
 export async function measure(client: ClientSide, load: Load): Promise<Measurement> {
   let requests = 0;
+  /** How many latencies were taken. */
+  let count = 0;
   const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const endsAt = startedAt + load.seconds * 1_000;
@@ -41,16 +46,31 @@ export async function measure(client: ClientSide, load: Load): Promise<Measureme
       const reply = await client.request(question.key, question);
       const now = performance.now();
       checkAnswer(question, reply);
-      latencies[requests % KEPT_LATENCIES] = now - sentAt;
+      latencies[count % KEPT_LATENCIES] = now - sentAt;
       requests += 1;
+      count += 1;
       sentAt = now;
     }
   };
-  await Promise.all(Array.from({ length: load.inFlight }, keepOneInFlight));
+  /** A latency is that of a list. */
+  const askLists = async (requestMany: NonNullable<ClientSide['requestMany']>): Promise<void> => {
+    for (let sentAt = performance.now(), lists = 0; sentAt < endsAt; lists += 1) {
+      const questions = Array.from({ length: LIST }, nextQuestion);
+      checkAnswers(questions, await requestMany(questions));
+      requests += LIST;
+      const now = performance.now();
+      latencies[lists] = now - sentAt;
+      count = lists + 1;
+      sentAt = now;
+    }
+  };
+
+  if (client.requestMany !== undefined) await askLists(client.requestMany);
+  else await Promise.all(Array.from({ length: load.inFlight }, keepOneInFlight));
 
   const elapsedMs = performance.now() - startedAt;
   const cpu = process.cpuUsage(cpuBefore);
-  const sorted = latencies.slice(0, Math.min(requests, KEPT_LATENCIES)).sort();
+  const sorted = latencies.slice(0, Math.min(count, KEPT_LATENCIES)).sort();
   return {
     requests,
     elapsedMs,

@@ -37,6 +37,22 @@ export function answer(question: Payload): Payload {
   return { seq: question.seq + 1, key: question.key, text: question.text };
 }
 
+/** In lists, the node fails one question in a hundred. */
+export function isFailing({ seq }: Payload): boolean {
+  return seq % 100 === 0;
+}
+
+/** @throws Error when the replies are not those to these very questions, each in its place. */
+export function checkAnswers(questions: readonly Payload[], replies: readonly (Payload | string)[]): void {
+  if (replies.length !== questions.length)
+    throw new Error(`${replies.length} of ${questions.length} replies`);
+  questions.forEach((question, i) => {
+    const reply = replies[i]!;
+    if (typeof reply !== 'string') checkAnswer(question, reply);
+    else if (!isFailing(question) || reply !== `no answer to ${question.seq}`) throw new Error(reply);
+  });
+}
+
 /** @throws Error when the reply is not the answer to this very question. */
 export function checkAnswer(question: Payload, reply: Payload): void {
   if (reply.seq !== question.seq + 1 || reply.key !== question.key || reply.text !== question.text) {

@@ -7,6 +7,8 @@ import type { ClientSide, Side, Site } from '../contender.ts';
 
 /** How a contender asks through a client. */
 export type Ask = (client: Client) => ClientSide['request'];
+/** How it asks a list. */
+type AskMany = (client: Client) => ClientSide['requestMany'];
 
 /** What observes client and node. */
 export type Observers = Pick<ClientOptions, 'metrics' | 'tracing'>;
@@ -29,11 +31,13 @@ export async function natsClient(
   { servers, prefix, numShards }: Site,
   ask: Ask,
   observers: Observers = {},
+  askMany?: AskMany,
 ): Promise<ClientSide> {
   const transport = await natsTransport({ servers, subjectPrefix: prefix });
   const client = createClient({ ...observers, transport, numShards });
   return {
     request: ask(client),
+    requestMany: askMany?.(client),
     close: async () => {
       await client.close();
       await transport.close();

@@ -15,10 +15,12 @@ import {
   traces100Memory,
 } from './clstr-traces.ts';
 import { clstrBusy, clstrBusy3, clstrDynamic, clstrDynamic3 } from './clstr-dynamic.ts';
+import { clstrMany } from './clstr-many.ts';
 import { clstr, clstrMemory } from './clstr.ts';
 import { effectMemory, effectSocket } from './effect-cluster.ts';
 import { moleculer } from './moleculer.ts';
 import { natsBatch } from './nats-batch.ts';
+import { natsMany } from './nats-many.ts';
 import { natsMux } from './nats-mux.ts';
 import { natsRequest } from './nats-request.ts';
 
@@ -33,6 +35,8 @@ export const contenders: readonly Contender[] = [
   clstrDynamic3,
   clstrBusy,
   clstrBusy3,
+  natsMany,
+  clstrMany,
   clstrActors,
   clstrActorsMetrics,
   traces1,
