@@ -29,7 +29,7 @@ export interface ConnectedClient extends Client {
 const OWNER = 'connectClient';
 const METHODS = [
   ...(['requestKey', 'notifyKey', 'requestShard', 'notifyShard'] as const),
-  ...(['key', 'shard', 'shardOf', 'service'] as const),
+  ...(['requestMany', 'key', 'shard', 'shardOf', 'service'] as const),
 ];
 
 /**

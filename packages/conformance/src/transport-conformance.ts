@@ -7,6 +7,7 @@ import { deadlines } from './transport/deadlines.ts';
 import { endings } from './transport/endings.ts';
 import { failures } from './transport/failures.ts';
 import { headersAndTypes } from './transport/headers-and-types.ts';
+import { lists } from './transport/lists.ts';
 import { keys } from './transport/keys.ts';
 import { limits } from './transport/limits.ts';
 import { notifies } from './transport/notifies.ts';
@@ -22,6 +23,7 @@ const THEMES: Readonly<Record<string, Behaviours>> = {
   keys,
   'headers and types': headersAndTypes,
   requests,
+  lists,
   owners,
   announcements,
   deadlines,
