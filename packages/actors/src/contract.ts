@@ -3,6 +3,8 @@ import type { Resolved, Spec } from '@clstr/core/internal';
 import { invalidOption, resolve, serviceOption } from '@clstr/core/internal';
 import type { Actor, Implementation } from './implementation.ts';
 import { checkImplementation } from './implementation.ts';
+import { describing } from './calls.ts';
+import type { Calls } from './calls.ts';
 import { checkErrorCodes } from './declared-errors.ts';
 import type { AnyMethod, Methods } from './method.ts';
 import { messageType } from './method.ts';
@@ -23,6 +25,11 @@ export const contractSpec: Spec<Resolved<ContractOptions, 'service'>> = { servic
 export interface Contract<Name extends string, M extends Methods> extends Referable<M> {
   readonly name: Name;
   readonly methods: M;
+  /**
+   * Returns the methods of one actor as data: `client.requestMany` takes a list of what they return, for one actor or for
+   * many, and the type of each result is known.
+   */
+  call(key: string): Calls<M>;
   /**
    * Combines the contract with the code that runs on nodes, as data for `actorHandler`.
    * @throws INVALID_OPTION when a handler is missing, or the contract has no method for one.
@@ -65,11 +72,14 @@ export function defineActor<const Name extends string, M extends Methods>(
   Object.freeze(table);
   const { service } = resolve(`actor ${name}`, contractSpec, options);
   const toRef = refFactory({ name, service }, table);
+  const toCalls = refFactory({ name, service: undefined }, table);
+  const describer = describing(service);
   const contract: Contract<Name, M> = {
     name,
     service,
     methods: table as M,
     ref: (caller, key) => toRef(caller, key) as Ref<M>,
+    call: (key) => toCalls(describer, key) as Calls<M>,
     implement: (implementation) => checkImplementation(contract, implementation),
   };
   return Object.freeze(contract);

@@ -15,6 +15,7 @@ export type {
 } from './method.ts';
 export { isActorError } from './declared-errors.ts';
 export type { DeclaredError } from './declared-errors.ts';
+export type { Calls } from './calls.ts';
 export type { Caller, Ref } from './ref.ts';
 export type { CannotTravel, CarriedValues, Travelling } from './travels.ts';
 export type {

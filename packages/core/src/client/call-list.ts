@@ -28,6 +28,10 @@ import type { CallOptions, ResolvedClientOptions } from './options.ts';
 export interface ListHost {
   readonly options: ResolvedClientOptions;
   readonly calls: CallHost;
+  /** The service that the client calls. */
+  readonly service: string;
+  /** The host of another one; the error if no service can have the name, or the client is closed. */
+  ofService(name: string): ListHost | ClstrError;
   /** Whether the client knows how many shards there are. */
   isShaped(): boolean;
   /** Waits until it does, and goes on with what is left of the time. */

@@ -13,6 +13,8 @@ export interface KeyedCall<T = unknown> {
   readonly type: string;
   readonly payload?: unknown;
   readonly options?: ItemOptions | undefined;
+  /** The service of the cluster whose nodes answer. Default: that of the client. */
+  readonly service?: string | undefined;
   /** Never set: it only holds the type. */
   readonly [result]?: T;
 }
@@ -44,7 +46,7 @@ export function checkList(calls: unknown, options: ListOptions): void {
 /** Checks one item for what its own call does not check. @throws INVALID_OPTION */
 export function checkItem(item: unknown): asserts item is KeyedCall {
   if (typeof item !== 'object' || item === null) {
-    throw invalidOption(OWNER, 'each call', item, 'an object { key, type, payload, options }');
+    throw invalidOption(OWNER, 'each call', item, 'an object { key, type, payload }');
   }
   for (const name in item) {
     if (!ITEM_FIELDS.has(name)) checkKnownOptions('a call of requestMany', item, [...ITEM_FIELDS]);
@@ -61,5 +63,5 @@ function checkItemOptions(options: CallOptions): void {
   }
 }
 
-const ITEM_FIELDS: ReadonlySet<string> = new Set(['key', 'type', 'payload', 'options']);
+const ITEM_FIELDS: ReadonlySet<string> = new Set(['key', 'type', 'payload', 'options', 'service']);
 const OF_THE_LIST = ['timeoutMs', 'signal', 'callChain', 'isNested'] as const;

@@ -1,4 +1,5 @@
-/** Many calls at once: checks the list, and makes its calls once the client knows where they go. */
+/** Many calls at once: checks the list, and makes its calls, each by the client of its service. */
+import { isClstrError } from '../base/errors.ts';
 import type { ClstrError } from '../base/errors.ts';
 import { CallList, Failed } from './call-list.ts';
 import type { ListHost } from './call-list.ts';
@@ -12,9 +13,51 @@ export async function requestMany(
   options: ListOptions = {},
 ): Promise<CallResult[]> {
   checkList(calls, options);
+  if (calls.some((call) => serviceOf(call, host) !== host.service)) return toServices(host, calls, options);
+  return run(host, calls, options);
+}
+
+async function run(
+  host: ListHost | ClstrError,
+  calls: readonly KeyedCall[],
+  options: ListOptions,
+): Promise<CallResult[]> {
   if (calls.length === 0) return [];
-  const run = (rest: ListOptions): Promise<CallResult[]> => new CallList(host, calls, rest).run();
-  if (host.isShaped()) return run(options);
   const failed = (error: ClstrError): CallResult[] => calls.map(() => new Failed(error));
-  return host.whenShaped(options, run).catch(failed);
+  if (isClstrError(host)) return failed(host);
+  const list = (rest: ListOptions): Promise<CallResult[]> => new CallList(host, calls, rest).run();
+  if (host.isShaped()) return list(options);
+  return host.whenShaped(options, list).catch(failed);
+}
+
+/** Makes one list for each service, and joins their rows. */
+async function toServices(
+  host: ListHost,
+  calls: readonly KeyedCall[],
+  options: ListOptions,
+): Promise<CallResult[]> {
+  const places = new Map<string, number[]>();
+  for (let i = 0; i < calls.length; i++) {
+    const service = serviceOf(calls[i], host);
+    const known = places.get(service);
+    if (known === undefined) places.set(service, [i]);
+    else known.push(i);
+  }
+  const rows = new Array<CallResult>(calls.length);
+  const parts = [...places].map(async ([service, indexes]) => {
+    const own = indexes.map((i) => calls[i]!);
+    const part = await run(service === host.service ? host : host.ofService(service), own, options);
+    indexes.forEach((index, i) => (rows[index] = part[i]!));
+  });
+  await Promise.all(parts);
+  return rows;
+}
+
+/** A call that cannot be read fails in the list of this client. */
+function serviceOf(call: KeyedCall | undefined, { service }: ListHost): string {
+  try {
+    return call?.service ?? service;
+  } catch {
+    return service;
+  }
 }

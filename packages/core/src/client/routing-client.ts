@@ -129,6 +129,8 @@ export class RoutingClient implements Client {
     this.#listHost = {
       options,
       calls: this.#host,
+      service: transport.cluster?.service ?? DEFAULT_SERVICE,
+      ofService: (name) => this.#listsOf(name),
       isShaped: () => shape.router !== undefined,
       whenShaped: (given, goOn) => this.#whenShaped(given, goOn),
       room: () => options.maxPending - this.#pending,
@@ -196,6 +198,14 @@ export class RoutingClient implements Client {
       this.#services.set(name, client);
     }
     return client;
+  }
+
+  #listsOf(service: string): ListHost | ClstrError {
+    try {
+      return (this.service(service) as RoutingClient).#listHost;
+    } catch (error) {
+      return error as ClstrError;
+    }
   }
 
   close(): Promise<void> {

@@ -444,6 +444,32 @@ test('metrics count every call of a list', async () => {
   ]);
 });
 
+describe('calls to other services', () => {
+  test('go by the clients of those services, and their rows come back in order', async () => {
+    const { client, transport, clock } = start();
+    const rows = client.requestMany([
+      { key: 'a', type: 'Get', payload: 1 },
+      { key: 'b', type: 'Get', payload: 2, service: 'stock' },
+      { key: 'c', type: 'Get', payload: 3, service: 'default' },
+      { key: 'd', type: 'Get', payload: 4, service: 'stock' },
+    ]);
+    const stock = transport.services.get('stock')!;
+    stock.sent.splice(0)[0]!.reply({ clusterId: '', cluster: { numShards: 4 } });
+    answerAll(transport);
+    await clock.advance(0);
+    answerAll(stock);
+    expect((await rows).map(short)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('of a client that is closed fail by themselves', async () => {
+    const { client, transport } = start();
+    await client.close();
+    const rows = await client.requestMany([{ key: 'a', type: 'Get', service: 'other' }]);
+    expect(rows.map(short)).toEqual([['TRANSPORT_CLOSED', 'not-executed', true]]);
+    expect(transport.sent).toEqual([]);
+  });
+});
+
 describe('a client that asks for the number of shards', () => {
   test('makes the calls once a node has said it, with what is left of the time', async () => {
     const { client, transport, clock } = start({ numShards: 'ask', routing: 'auto' });
