@@ -23,6 +23,8 @@ export type { DrainOptions, NodeOptions } from './node/options.ts';
 export type { SheddingOptions } from './node/shedding-options.ts';
 export type { IdempotencyOptions } from './node/idempotency-options.ts';
 export type { Handler, HandlerContext, HandlerRequest, NodeInterceptor, ShardLease } from './node/handler.ts';
+export type { NodeHandlers, NodeMessageHandler, NodeRequest } from './node/node-handlers.ts';
+export { NO_SHARD } from './wire/transport.ts';
 export { shardFromString } from './placement/shard.ts';
 export { createPlacement, shardsForNode } from './placement/placement.ts';
 export type { Placement, PlacementOptions } from './placement/placement.ts';

@@ -1,8 +1,9 @@
 /**
- * The JSON wire at a client: one message per entry, always to the shard subject, which Go nodes answer too. Only the
- * question for the topology has a subject of its own, on which no Go node listens.
+ * The JSON wire at a client: one message per entry, to the shard subject, which Go nodes answer too. Only the question for
+ * the topology and messages to a node itself go to other subjects, on which no Go node listens.
  */
 import type { ClstrError } from '@clstr/core';
+import { NO_SHARD } from '@clstr/core';
 import type { BusMessage, ClientWire, Outgoing, WireHost } from '@clstr/core/wire';
 import { isTopologyAddress, payloadTooLarge } from '@clstr/core/wire';
 import { describe, subjectOf } from '@clstr/core/internal';
@@ -60,7 +61,8 @@ export class JsonClientWire implements ClientWire {
     }
     let subject: string;
     try {
-      subject = subjectOf(prefix, isTopologyAddress(to) ? to : { shard: entry.shard });
+      const isForNode = entry.shard === NO_SHARD || isTopologyAddress(to);
+      subject = subjectOf(prefix, isForNode ? to : { shard: entry.shard });
     } catch (error) {
       this.#host.failed(outgoing, error as ClstrError);
       return;

@@ -1,5 +1,5 @@
 /** The JSON wire at a node: an envelope becomes an entry; its reply goes where the envelope or its message says. */
-import { ClstrError } from '@clstr/core';
+import { ClstrError, NO_SHARD } from '@clstr/core';
 import type { BusMessage, ServedAddress } from '@clstr/core/wire';
 import { TOPOLOGY_ADDRESS } from '@clstr/core/wire';
 import { NOWHERE, isInbox, subjectOf } from '@clstr/core/internal';
@@ -27,7 +27,8 @@ export function readEnvelope({ data, reply = '' }: BusMessage, served: ServedAdd
   }
   const port = replyTo === '' ? NOWHERE : new JsonReplyPort(routes, replyTo);
   const isTopology = subject === subjectOf(prefix, TOPOLOGY_ADDRESS);
-  if (isTopology || subject === `${prefix}.shard.${entry.shard}`) receiver.onEntry(entry, port);
+  const isForNode = entry.shard === NO_SHARD && subject === routes.directSubject;
+  if (isTopology || isForNode || subject === `${prefix}.shard.${entry.shard}`) receiver.onEntry(entry, port);
   else {
     const message = 'the shard of the envelope is not the shard of the subject that it came on';
     port.fail(entry, new ClstrError('INVALID_ENVELOPE', message));

@@ -5,7 +5,7 @@ import type { Shards } from '../cluster/shards.ts';
 import type { KeyRouter } from '../placement/shard.ts';
 import { CALL_CHAIN_HEADER } from '../wire/call-chain.ts';
 import type { Ticket } from '../wire/call-chain.ts';
-import { heldBytes } from '../wire/transport.ts';
+import { NO_SHARD, heldBytes } from '../wire/transport.ts';
 import type { InboundEntry } from '../wire/transport.ts';
 import type { Shedder } from './shedder.ts';
 
@@ -15,6 +15,8 @@ export interface AdmissionOptions {
   readonly router: KeyRouter;
   readonly maxInFlight: number;
   readonly maxInFlightBytes: number;
+  /** Whether the node handles messages to itself. */
+  readonly hasNodeHandlers?: boolean | undefined;
 }
 
 export class Admission {
@@ -49,12 +51,27 @@ export class Admission {
     const { shard, key } = entry;
     const refusal = this.closed(entry);
     if (refusal !== undefined) return refusal;
-    if (!shards.admits(shard, nowMs)) return shards.refusal(shard);
+    if (!shards.admits(shard, nowMs)) {
+      if (shard !== NO_SHARD) return shards.refusal(shard);
+      const unfit = this.#unfitForNode(entry);
+      if (unfit !== undefined) return unfit;
+    }
     return (
       this.full(entry, nowMs, heldBytes(entry)) ??
       this.#shedder?.refusal(entry, nowMs) ??
       (key === undefined ? undefined : this.#wrongHome(key, shard))
     );
+  }
+
+  /** A message to the node itself, which no node admits as one for a shard. */
+  #unfitForNode({ key, type }: InboundEntry): Refusal | undefined {
+    const { nodeId, shards, hasNodeHandlers } = this.#options;
+    if (hasNodeHandlers !== true) {
+      const message = `node ${nodeId} handles no messages to nodes (nodeHandlers), so none of type ${describe(type)}`;
+      return new Refusal('UNKNOWN_TYPE', message);
+    }
+    if (key !== undefined) return new Refusal('INVALID_ENVELOPE', 'a message to a node has no key');
+    return shards.isValid ? undefined : new Refusal('NOT_OWNER', `node ${nodeId} has no lease at the moment`);
   }
 
   /** The refusal of a node that ends. */

@@ -223,7 +223,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     let answer: string | Refusal | undefined = this.#admission.closed(entry);
     if (type === NODE_INFO_TYPE && !shards.admits(shard, nowMs)) answer ??= shards.refusal(shard);
     answer ??= this.#admission.full(entry, nowMs, type === PROBE_TYPE ? 0 : heldBytes(entry));
-    answer ??= type === PROBE_TYPE ? 'null' : this.#questions.answer(entry, nowMs);
+    answer ??= type === PROBE_TYPE ? 'null' : this.#questions.answer(entry, nowMs, this.inc);
     // An answer larger than all room has it to itself.
     if (typeof answer === 'string') {
       answer = this.#admission.full(entry, nowMs, Math.min(answer.length, maxInFlightBytes)) ?? answer;

@@ -16,7 +16,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { randomId } from '../base/random.ts';
 import type { Shards } from '../cluster/shards.ts';
-import { heldBytes } from '../wire/transport.ts';
+import { NO_SHARD, heldBytes } from '../wire/transport.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 
 export interface HandlerCallOptions {
@@ -205,7 +205,8 @@ export class HandlerCall extends Deadline implements HandlerContext {
 
   /** Tests the lease before each reply: another node may have gone on from an older state. */
   #mayAnswer(): boolean {
-    return this.#host.options.shards.holds(this.entry.shard, this.epoch);
+    const { shard } = this.entry;
+    return this.#host.options.shards.holds(shard, this.epoch) || shard === NO_SHARD;
   }
 
   #answerAborted(error: ClstrError): void {

@@ -8,6 +8,7 @@ import type { Logger } from '../base/logger.ts';
 export interface HandlerRequest {
   /** The routing key; undefined for a message sent to a shard. */
   readonly key: string | undefined;
+  /** In an interceptor `NO_SHARD` for a message to the node itself. */
   readonly shard: number;
   readonly type: string;
   readonly payload: unknown;

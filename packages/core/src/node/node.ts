@@ -18,6 +18,7 @@ import type { Announcer } from './announcer.ts';
 import { Grace, drainNode } from './draining.ts';
 import { drainSpec, resolveNodeOptions } from './options.ts';
 import type { DrainOptions, NodeOptions, ResolvedNodeOptions } from './options.ts';
+import { withNodeHandlers } from './node-handlers.ts';
 import { NodeProbe } from './probe.ts';
 import { NodeSubjects } from './subjects.ts';
 import { NodeReach } from './reach.ts';
@@ -63,7 +64,7 @@ class ShardNode implements Node {
     const handler = options.interceptors.reduceRight<Handler>(
       (next, interceptor) => (request, context) =>
         interceptor(request, context, (passedOn) => next(passedOn, context)),
-      options.handler,
+      withNodeHandlers(options.handler, options.nodeHandlers),
     );
     const router = createKeyRouter(numShards, seed, (key) => {
       checkKey(key, maxKeyBytes);
@@ -89,10 +90,12 @@ class ShardNode implements Node {
       isAway: () => this.#shards.isAway,
       onChange: (reach, reason) => this.#onReach(reach, reason),
     });
-    const { types } = options.handler;
+    const ownTypes = Object.keys(options.nodeHandlers);
+    const types = options.handler.types && [...options.handler.types, ...ownTypes];
     this.#dispatch = new Dispatch({
       ...{ ...own, shards: this.#shards, router, handler, types },
       ...{ cluster: transport.cluster, asker: probe },
+        hasNodeHandlers: ownTypes.length > 0,
     });
     this.#subjects = new NodeSubjects({
       ...own,

@@ -24,6 +24,8 @@ import {
   resolve,
   text,
 } from '../base/spec.ts';
+import { nodeHandlersOption } from './node-handlers.ts';
+import type { NodeHandlers } from './node-handlers.ts';
 import type { Membership } from '../cluster/membership.ts';
 import { traitsOf } from '../cluster/traits.ts';
 import type { MemberTraits } from '../cluster/traits.ts';
@@ -77,6 +79,11 @@ export interface NodeOptions {
    */
   newBucket?: 'trust' | 'wait' | undefined;
   handler: Handler;
+  /**
+   * Functions for the messages to the node itself: those of `client.broadcast()`, `gather()` and `any()`. Interceptors run
+   * around them too, with the shard `NO_SHARD`. Default: none, and the node refuses such messages as `UNKNOWN_TYPE`.
+   */
+  nodeHandlers?: NodeHandlers | undefined;
   /** Run around every handler call; the first is outermost. */
   interceptors?: readonly NodeInterceptor[] | undefined;
   /** The same at every node and client. Default: JSON. */
@@ -150,6 +157,7 @@ export const nodeSpec: Spec<NodeTable> = {
   identity: oneOf(['checked', 'exclusive'], 'checked'),
   newBucket: oneOf(['trust', 'wait'], 'trust'),
   handler: callback(),
+  nodeHandlers: nodeHandlersOption,
   interceptors: callbacks(),
   codec: codecOption,
   handlerTimeoutMs: milliseconds(1, defaults.handlerTimeoutMs),

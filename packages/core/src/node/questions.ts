@@ -38,6 +38,7 @@ export class Questions {
   #nothingNew = '';
   #shards: readonly number[] | undefined;
   #info = '';
+  #inc = '';
   #leftBytes = MOST_BYTES;
   #refilledMs = -Infinity;
   /** The sender of the last question for the owners: a client has one open at a time, and a batch gets one answer. */
@@ -56,8 +57,11 @@ export class Questions {
     return false;
   }
 
-  /** The framework's own messages are JSON, whatever codec the application's payloads have. */
-  answer(entry: InboundEntry, nowMs: number): string | Refusal {
+  /**
+   * The framework's own messages are JSON, whatever codec the application's payloads have. `inc` is the run of this node
+   * that answers.
+   */
+  answer(entry: InboundEntry, nowMs: number, inc: string): string | Refusal {
     this.#refill(nowMs);
     if (this.#leftBytes <= 0) {
       return new Refusal(
@@ -65,7 +69,7 @@ export class Questions {
         `node ${this.#options.nodeId} answers no more questions in this second`,
       );
     }
-    const answer = entry.type === NODE_INFO_TYPE ? this.#nodeInfo() : this.#ownersFor(entry);
+    const answer = entry.type === NODE_INFO_TYPE ? this.#nodeInfo(inc) : this.#ownersFor(entry);
     this.#leftBytes -= answer.length + ANSWER_BYTES;
     return answer;
   }
@@ -90,12 +94,13 @@ export class Questions {
     return knownTo(entry) === this.#version ? this.#nothingNew : this.#owners;
   }
 
-  #nodeInfo(): string {
+  #nodeInfo(inc: string): string {
     const { nodeId, identity } = this.#options;
     const shards = this.#options.shards.list();
-    if (shards !== this.#shards) {
-      this.#info = this.#made({ node_id: nodeId, shards, cluster: identity });
+    if (shards !== this.#shards || inc !== this.#inc) {
+      this.#info = this.#made({ node_id: nodeId, shards, cluster: identity, inc });
       this.#shards = shards;
+      this.#inc = inc;
     }
     return this.#info;
   }

@@ -1,5 +1,6 @@
 /** What a node does with messages on the subjects that it shares with other nodes. */
 import { PROBE_TYPE, TOPOLOGY_TYPE } from '../wire/envelope.ts';
+import { NO_SHARD } from '../wire/transport.ts';
 import type { EntryReceiver } from '../wire/transport.ts';
 import type { Shards } from '../cluster/shards.ts';
 
@@ -12,7 +13,7 @@ interface Dispatching extends EntryReceiver {
 export function onShardSubjects(dispatch: Dispatching): EntryReceiver {
   return {
     onEntry: (entry, port) => {
-      if (entry.type === TOPOLOGY_TYPE) return;
+      if (entry.type === TOPOLOGY_TYPE || entry.shard === NO_SHARD) return;
       // A probe asks about the subject alone: a node that has yet to assert the shard is reached all the same.
       const { shards } = dispatch.options;
       const mayAnswer = shards.holds(entry.shard, undefined) || entry.type === PROBE_TYPE;

@@ -17,6 +17,9 @@ export interface TopologyAddress {
   readonly topology: true;
 }
 
+/** In place of a shard, in a message to a node itself: no cluster has so many shards. */
+export const NO_SHARD = 0xffff_ffff;
+
 export type Address = ShardAddress | NodeAddress | TopologyAddress;
 
 export const TOPOLOGY_ADDRESS: TopologyAddress = { topology: true };
