@@ -27,6 +27,8 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
       'runs an attempt once, however often it arrives': NO_ATTEMPTS,
       'fires the signal of the running handler when the caller aborts': NO_CANCEL,
       'fires only the signal of the request that was aborted': NO_CANCEL,
+      'fires the signals of the handlers of a list that is aborted': NO_CANCEL,
+      'fires the signals of nodes whose answers are not needed any more': NO_CANCEL,
       'names the run of the node that answers: the same in every reply, another after a restart': NO_DIRECT,
       'answers NOT_OWNER on its direct address for a shard that it does not serve': NO_DIRECT,
       'answers NO_SUBSCRIBER on the direct address of a run that has ended': NO_DIRECT,

@@ -29,7 +29,8 @@ export interface ConnectedClient extends Client {
 const OWNER = 'connectClient';
 const METHODS = [
   ...(['requestKey', 'notifyKey', 'requestShard', 'notifyShard'] as const),
-  ...(['requestMany', 'key', 'shard', 'shardOf', 'service'] as const),
+  ...(['requestMany', 'broadcast', 'gather', 'any'] as const),
+  ...(['key', 'shard', 'shardOf', 'service'] as const),
 ];
 
 /**

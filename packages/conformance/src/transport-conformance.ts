@@ -10,6 +10,7 @@ import { headersAndTypes } from './transport/headers-and-types.ts';
 import { lists } from './transport/lists.ts';
 import { keys } from './transport/keys.ts';
 import { limits } from './transport/limits.ts';
+import { nodes } from './transport/nodes.ts';
 import { notifies } from './transport/notifies.ts';
 import { owners } from './transport/owners.ts';
 import { payloads } from './transport/payloads.ts';
@@ -24,6 +25,7 @@ const THEMES: Readonly<Record<string, Behaviours>> = {
   'headers and types': headersAndTypes,
   requests,
   lists,
+  'nodes themselves': nodes,
   owners,
   announcements,
   deadlines,

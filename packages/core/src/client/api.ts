@@ -1,6 +1,7 @@
 /** The client of a program: requests and notifies by key or by shard. */
 import type { CallResult, KeyedCall, ListOptions } from './list-options.ts';
 import type { CallOptions } from './options.ts';
+import type { AnyNode, AnyOptions, GatherOptions, NodeResult } from './to-nodes.ts';
 import type { ScopedClient } from './scope.ts';
 
 /** Every failure is a `ClstrError`; `outcome` says whether the handler ran. */
@@ -34,6 +35,28 @@ export interface Client {
     options?: CallOptions,
   ): Promise<T>;
   notifyShard(shard: number, type: string, payload?: unknown, options?: CallOptions): Promise<void>;
+  /**
+   * Sends a message without a reply to every node that serves a shard; their `nodeHandlers` run it. Resolves when the bus
+   * has it, with a row for each node by name: one that is missing is a row with an error.
+   *
+   * @throws NO_SUBSCRIBER if the client finds no node at all; INVALID_OPTION and the errors of a wrong message
+   */
+  broadcast(type: string, payload?: unknown, options?: CallOptions): Promise<NodeResult<void>[]>;
+  /**
+   * Asks every node that serves a shard; their `nodeHandlers` answer. Resolves with a row for each node by name, when all
+   * have answered or failed, when `count` have answered, or at the deadline: a node that has not answered by then is a row
+   * with an error.
+   *
+   * @throws as {@link Client.broadcast}
+   */
+  gather<T = unknown>(type: string, payload?: unknown, options?: GatherOptions): Promise<NodeResult<T>[]>;
+  /**
+   * Makes calls without a key, each to one node that serves a shard; its `nodeHandlers` answer. A node that is gone or is
+   * shutting down refuses the call, which then goes to another one.
+   *
+   * @throws INVALID_OPTION
+   */
+  any(options?: AnyOptions): AnyNode;
   /**
    * Makes calls to one key; `options` are the defaults of each.
    *

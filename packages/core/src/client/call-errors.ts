@@ -5,11 +5,13 @@ import { ClstrError } from '../base/errors.ts';
 import type { Outcome } from '../base/errors.ts';
 import { describeNoOwner } from './unowned-shards.ts';
 import type { NoOwner } from './unowned-shards.ts';
+import { NO_SHARD } from '../wire/transport.ts';
 
 /** The parts of a call that messages name. */
 export interface Called {
   readonly type: string;
   readonly key: string | undefined;
+  readonly shard: number;
 }
 
 const STRENGTH: Readonly<Record<Outcome, number>> = { 'not-executed': 0, unknown: 1, executed: 2 };
@@ -32,7 +34,8 @@ export function afterEarlierAttempts(last: ClstrError, outcome: Outcome): ClstrE
  * and its shard together would tell an attacker where to aim.
  */
 export function subject(call: Called): string {
-  const target = call.key === undefined ? 'a shard' : `key ${describe(call.key)}`;
+  const target =
+    call.key === undefined ? (call.shard === NO_SHARD ? 'a node' : 'a shard') : `key ${describe(call.key)}`;
   return `${describe(call.type)} for ${target}`;
 }
 

@@ -19,6 +19,8 @@ export class Routes {
   /** Calls go to no other subject than that of the known owner. */
   readonly isOwnerOnly: boolean;
   readonly #routes = new Map<number, KnownOwner>();
+  /** Changes with each address that a shard gets or loses. */
+  version = 0;
   /** The client uses no direct subjects of nodes, or the server has forbidden them. */
   #isForbidden: boolean;
 
@@ -47,6 +49,7 @@ export class Routes {
   }
 
   set(shard: number, address: NodeAddress): void {
+    this.version++;
     const route = this.#routes.get(shard);
     if (route === undefined) this.#routes.set(shard, { address, epoch: 0, hasMoved: false });
     else route.address = address;
@@ -54,13 +57,21 @@ export class Routes {
 
   /** Learns the owner of the shard in `epoch`, which the caller has found newer than the known one. */
   learn(shard: number, epoch: number, address: NodeAddress): void {
+    this.version++;
     this.#routes.set(shard, { address, epoch, hasMoved: this.epochOf(shard) > 0 });
   }
 
   /** Forgets a route that led to no node, or to another. */
   forget(shard: number, address: NodeAddress): void {
     const route = this.#routes.get(shard);
-    if (route?.address === address) route.address = undefined;
+    if (route?.address !== address) return;
+    route.address = undefined;
+    this.version++;
+  }
+
+  /** The address of each shard that has one. */
+  *addresses(): Iterable<NodeAddress> {
+    for (const { address } of this.#routes.values()) if (address !== undefined) yield address;
   }
 
   /** From now on all messages go to the shards' own subjects. */

@@ -9,7 +9,7 @@ import { CallMetrics } from './call-metrics.ts';
 import { encodeCall } from './call-payload.ts';
 import { beginTrace } from './call-trace.ts';
 import { checkCallOptions, resolveClientOptions } from './options.ts';
-import type { CallOptions, ClientCall, ResolvedClientOptions } from './options.ts';
+import type { CallOptions, ResolvedClientOptions } from './options.ts';
 import type { Delivery } from './delivery.ts';
 import { firstDelivery } from './first-delivery.ts';
 import type { ListHost } from './call-list.ts';
@@ -18,6 +18,13 @@ import { requestMany } from './request-many.ts';
 import { Notifies } from './notifies.ts';
 import { Retries } from './retries.ts';
 import { retryPolicy } from './retry-policy.ts';
+import { Nodes } from './nodes.ts';
+import { NodeCalls } from './to-nodes.ts';
+import { warnOfTwoOwners } from './two-owners.ts';
+import { readNodeInfo } from './node-info.ts';
+import type { AnyNode, AnyOptions, GatherOptions, NodeResult } from './to-nodes.ts';
+import { intercepted } from './interceptors.ts';
+import { NO_SHARD } from '../wire/transport.ts';
 import { Routes } from './routes.ts';
 import { scopedClient } from './scope.ts';
 import type { NodeInfo, Scope, ScopedClient } from './scope.ts';
@@ -25,14 +32,12 @@ import { attemptOf } from '../wire/call-chain.ts';
 import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
 import type { ClusterIdentity } from '../wire/cluster-identity.ts';
 import { isRawPayload, jsonCodec } from '../wire/codec.ts';
-import { describe } from '../base/describe.ts';
-import { isAddressToken } from '../wire/address.ts';
 import { NODE_INFO_TYPE, checkCallerType, checkKey } from '../wire/envelope.ts';
 import { ClstrError } from '../base/errors.ts';
 import { watchedClient } from './watched-client.ts';
 import { FloodLog } from '../base/flood-log.ts';
 import { DeadlineWheel } from '../base/deadline-wheel.ts';
-import { MAX_DELAY_MS, checkInteger, invalidOption } from '../base/options.ts';
+import { MAX_DELAY_MS, checkInteger } from '../base/options.ts';
 import { randomSafeInteger } from '../base/random.ts';
 import { DEFAULT_SERVICE } from '../wire/service.ts';
 import { noTracing } from '../wire/tracing.ts';
@@ -48,6 +53,7 @@ export class RoutingClient implements Client {
   readonly #services = new Map<string, Client>();
   readonly #host: CallHost;
   readonly #listHost: ListHost;
+  readonly #nodeCalls: NodeCalls;
   /** The host of the framework's own messages, which are JSON whatever the codec. */
   readonly #infoHost: CallHost;
   readonly #knownTypes = new Set<string>();
@@ -74,13 +80,7 @@ export class RoutingClient implements Client {
     const shape = (this.#shape = new Shape(options));
     const link = transport.openLink({ clientId: randomSafeInteger(random) });
     this.#metrics = new CallMetrics(options.metrics, clock, link);
-    link.onDuplicateReply = (shard, from) => {
-      floodLog.warn(
-        'client.answered_twice',
-        { shard, nodeId: from?.nodeId },
-        `shard ${shard} was answered twice: more than one node serves it; give each shard to one node only`,
-      );
-    };
+    warnOfTwoOwners(link, floodLog);
     const policy = options.retry && retryPolicy(options.retry, random);
     this.#retries = policy && new Retries({ policy, clock, metrics: options.metrics, logger });
     this.#breakers =
@@ -140,6 +140,18 @@ export class RoutingClient implements Client {
       began: () => this.#pending++,
       single: (...call) => this.#checked(false, ...call),
     };
+    this.#nodeCalls = new NodeCalls({
+      options,
+      calls: this.#host,
+      nodes: new Nodes(found),
+      checkType: (type) => this.#checkType(type),
+      whenShaped: (given, goOn) => (shape.router === undefined ? this.#whenShaped(given, goOn) : goOn(given)),
+      send: (isNotify, ...call) => {
+        const sent = this.#checked(isNotify, undefined, NO_SHARD, ...call);
+        const failed = () => ({ key: undefined, shard: NO_SHARD, type: call[0] });
+        return isNotify ? this.#notifies.watch(sent, failed) : sent;
+      },
+    });
     const own = { codec: { value: jsonCodec }, tracing: { value: noTracing } };
     this.#infoHost = Object.create(this.#host, own) as CallHost;
     if (options.routing === 'auto') this.#host.delivery.refresh();
@@ -170,6 +182,18 @@ export class RoutingClient implements Client {
 
   requestMany<T>(calls: readonly KeyedCall<T>[], options?: ListOptions): Promise<CallResult<T>[]> {
     return requestMany(this.#listHost, calls, options) as Promise<CallResult<T>[]>;
+  }
+
+  broadcast(type: string, payload?: unknown, options?: CallOptions): Promise<NodeResult<void>[]> {
+    return this.#nodeCalls.toAll(true, type, payload, options) as Promise<NodeResult<void>[]>;
+  }
+
+  gather<T>(type: string, payload?: unknown, options?: GatherOptions): Promise<NodeResult<T>[]> {
+    return this.#nodeCalls.toAll(false, type, payload, options) as Promise<NodeResult<T>[]>;
+  }
+
+  any(options?: AnyOptions): AnyNode {
+    return this.#nodeCalls.any(options);
   }
 
   key(key: string, options?: CallOptions): ScopedClient {
@@ -300,13 +324,11 @@ export class RoutingClient implements Client {
       options,
       this.#infoHost,
     );
-    const { node_id: nodeId, shards, cluster } = (info ?? {}) as Partial<Record<string, unknown>>;
+    const { cluster } = (info ?? {}) as { cluster?: unknown };
     this.#compare(cluster);
     const misfit = misfitWith(this.#identity, cluster);
     if (misfit !== undefined) throw misfit;
-    if (isAddressToken(nodeId) && this.#shape.isList(shards)) return { nodeId, shards };
-    const message = `a node answered ${NODE_INFO_TYPE} with ${describe(info)}`;
-    throw new ClstrError('INVALID_ENVELOPE', message, { outcome: 'executed' });
+    return readNodeInfo(info, (shards) => this.#shape.isList(shards));
   }
 
   #routed(
@@ -336,34 +358,25 @@ export class RoutingClient implements Client {
     type: string,
     payload: unknown,
     options: CallOptions | undefined,
+    host = this.#host,
   ): Promise<unknown> {
     if (key === undefined && this.#shape.router === undefined) {
-      return this.#whenShaped(options, (rest) => this.#checked(isNotify, key, shard, type, payload, rest));
+      const goOn = (rest: CallOptions): Promise<unknown> =>
+        this.#checked(isNotify, key, shard, type, payload, rest, host);
+      return this.#whenShaped(options, goOn);
     }
     try {
-      if (key === undefined) this.#shape.checkShard(shard);
+      if (key === undefined && shard !== NO_SHARD) this.#shape.checkShard(shard);
       this.#checkType(type);
     } catch (error) {
       return Promise.reject(error);
     }
-    if (this.#options.interceptors.length === 0) {
-      return this.#send(isNotify, key, shard, type, payload, options);
-    }
-    return this.#intercepted({ isNotify, key, shard, type, payload, options: options ?? {} });
-  }
-
-  async #intercepted(original: ClientCall): Promise<unknown> {
-    const { isNotify, key, shard } = original;
     const { interceptors } = this.#options;
-    const pass = (index: number, call: ClientCall): Promise<unknown> => {
-      if (typeof (call as unknown) !== 'object')
-        throw invalidOption('interceptor', 'next()', call, 'given a call');
-      const interceptor = interceptors[index];
-      if (interceptor !== undefined) return interceptor(call, (changed) => pass(index + 1, changed));
-      if (call.type !== original.type) checkCallerType(call.type);
-      return this.#send(isNotify, key, shard, call.type, call.payload, call.options);
-    };
-    return await pass(0, original);
+    if (interceptors.length === 0) return this.#send(isNotify, key, shard, type, payload, options, host);
+    const original = { isNotify, key, shard, type, payload, options: options ?? {} };
+    return intercepted(interceptors, original, (call) =>
+      this.#send(isNotify, key, shard, call.type, call.payload, call.options, host),
+    );
   }
 
   #send(

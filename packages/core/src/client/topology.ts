@@ -209,8 +209,8 @@ type QuestionEnd = (
 /** The question as an entry on the wire, and the sink of its answer. */
 export class Question implements OutboundEntry, ReplySink {
   readonly isNotify = false;
-  readonly shard = 0;
-  readonly type: string = TOPOLOGY_TYPE;
+  readonly shard: number;
+  readonly type: string;
   readonly key = undefined;
   readonly headers = undefined;
   readonly isRaw = false;
@@ -218,10 +218,18 @@ export class Question implements OutboundEntry, ReplySink {
   readonly payload: string | Uint8Array;
   readonly #onEnd: QuestionEnd;
 
-  constructor(attempt: number, payload: string | Uint8Array, onEnd: QuestionEnd) {
+  constructor(
+    attempt: number,
+    payload: string | Uint8Array,
+    onEnd: QuestionEnd,
+    type: string = TOPOLOGY_TYPE,
+    shard = 0,
+  ) {
     this.attempt = attempt;
     this.payload = payload;
     this.#onEnd = onEnd;
+    this.type = type;
+    this.shard = shard;
   }
 
   remainingMs(): number {

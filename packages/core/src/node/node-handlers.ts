@@ -24,7 +24,8 @@ export const nodeHandlersOption: Option<NodeHandlers> = option((owner, name, val
   const handlers = Object.create(null) as Record<string, NodeMessageHandler>;
   for (const [type, handler] of Object.entries(value)) {
     checkCallerType(type);
-    if (typeof handler !== 'function') throw invalidOption(owner, `${name}.${type}`, handler, 'a function');
+    if (typeof handler !== 'function')
+      throw invalidOption(owner, `${name}.${describe(type)}`, handler, 'a function');
     handlers[type] = handler as NodeMessageHandler;
   }
   return Object.freeze(handlers);
