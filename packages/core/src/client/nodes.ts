@@ -42,6 +42,8 @@ const FIRST_WAVE = 8;
 const LARGEST_WAVE = 128;
 /** How long the client takes for granted that shards without an answer have no node. */
 const FOUND_MS = 1_000;
+/** How often the client asks those shards again while it makes calls to any node. */
+const AGAIN_MS = 5_000;
 /** How long a node that was not there, or that is shutting down, is left out. */
 const GONE_MS = 1_000;
 const MAX_NODES = 10_000;
@@ -55,7 +57,9 @@ export class Nodes {
   /** As of this version of the routes. */
   #known: readonly KnownNode[] = [];
   #version = -1;
-  #foundMs = -Infinity;
+  #foundMs: number = -Infinity;
+  /** Each shard leads to a node. */
+  #isComplete = false;
   #finding: Promise<void> | undefined;
 
   constructor(options: NodesOptions) {
@@ -90,6 +94,13 @@ export class Nodes {
     for (const [shard, other] of this.#found) if (other === node) this.#found.delete(shard);
     this.#version = -1;
     this.#foundMs = -Infinity;
+    this.#isComplete = false;
+  }
+
+  /** Hot path: looks for nodes that have come since, if there may be some. */
+  findAgain(): void {
+    if (this.#isComplete || this.#finding !== undefined) return;
+    if (this.#options.clock.monoMs() - this.#foundMs >= AGAIN_MS) void this.find();
   }
 
   /** Resolves when all shards without a route have been asked; never rejects. */
@@ -112,6 +123,7 @@ export class Nodes {
       if (!(await this.#askAll(wave))) break;
     }
     this.#foundMs = clock.monoMs();
+    this.#isComplete = [...asked].every((shard) => this.#hasNode(shard));
   }
 
   #hasNode(shard: number): boolean {

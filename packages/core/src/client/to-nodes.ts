@@ -8,8 +8,7 @@ import type { Resolved, Spec } from '../base/spec.ts';
 import { pickerOf } from './balance.ts';
 import type { Balance } from './balance.ts';
 import type { CallHost } from './call.ts';
-import type { Delivery } from './delivery.ts';
-import { ToAnyNode, ToNode } from './node-delivery.ts';
+import { ToAnyNode, ToNode, hostOfNodeCalls } from './node-delivery.ts';
 import type { Nodes } from './nodes.ts';
 import { checkCallOptions } from './options.ts';
 import type { CallOptions, ResolvedClientOptions } from './options.ts';
@@ -75,7 +74,7 @@ export class NodeCalls {
   ): Promise<NodeResult[]> {
     const { count, ...own } = withoutNull(options);
     if (count !== undefined) checkInteger('gather', 'count', count, 1, Number.MAX_SAFE_INTEGER);
-    checkCallOptions(own);
+    checkCallOptions(isNotify ? options : own);
     this.#host.checkType(type);
     return this.#host.whenShaped(own, (rest) => toAllNodes(this.#host, isNotify, type, payload, rest, count));
   }
@@ -86,7 +85,8 @@ export class NodeCalls {
     const host = this.#host;
     const { clock, random } = host.options;
     const picker = pickerOf(balance, clock, random);
-    const calls = withDelivery(host.calls, new ToAnyNode(host.nodes, picker, clock));
+    const delivery = new ToAnyNode(host.calls, host.nodes, picker);
+    const calls = hostOfNodeCalls(host.calls, delivery);
     return {
       request: <T>(type: string, payload?: unknown, own?: CallOptions) =>
         host.send(false, type, payload, own, calls) as Promise<T>,
@@ -127,7 +127,7 @@ async function toAllNodes(
           type,
           payload,
           own,
-          withDelivery(calls, new ToNode(nodes, address)),
+          hostOfNodeCalls(calls, new ToNode(calls, nodes, address)),
         );
         if (++answers === count) enough.abort(new Error(`${count} answers have come`));
         return { nodeId, ok: true, value };
@@ -137,23 +137,22 @@ async function toAllNodes(
     }),
   );
   letGo();
-  return rows.filter((row) => !isFormerRun(row, rows));
+  return rows.filter((row, i) => !isGone(row) || !rows.some((other, j) => isSameNode(row, other, i - j)));
 }
 
-/** Of two runs of one node, the former one is gone, and the routes to it have not been corrected yet. */
-function isFormerRun(row: NodeResult, rows: readonly NodeResult[]): boolean {
-  if (row.ok || row.error.code !== 'NO_SUBSCRIBER') return false;
-  return rows.some((other) => other !== row && other.nodeId === row.nodeId);
+function isGone(row: NodeResult): boolean {
+  return !row.ok && row.error.code === 'NO_SUBSCRIBER';
+}
+
+/** Whether `other` is a run of the same node that says more, so that the row of a run that is gone can be left out. */
+function isSameNode(row: NodeResult, other: NodeResult, after: number): boolean {
+  return other.nodeId === row.nodeId && (after > 0 || (after < 0 && !isGone(other)));
 }
 
 /** @throws INVALID_OPTION */
 function withoutNull(options: unknown): GatherOptions {
   if (typeof options === 'object' && options !== null) return options;
   throw invalidOption('call', 'options', options, 'an object');
-}
-
-function withDelivery(calls: CallHost, delivery: Delivery): CallHost {
-  return Object.create(calls, { delivery: { value: delivery } }) as CallHost;
 }
 
 function asClstrError(thrown: unknown): ClstrError {
