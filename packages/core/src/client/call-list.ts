@@ -13,8 +13,8 @@ import type { Headers } from '../wire/envelope.ts';
 import { isRawPayload } from '../wire/codec.ts';
 import { noTracing } from '../wire/tracing.ts';
 import type { NodeAddress } from '../wire/transport.ts';
+import type { ClientParts } from './client-parts.ts';
 import { Call } from './call.ts';
-import type { CallHost } from './call.ts';
 import { mergeHeaders, withCallChain } from './call-headers.ts';
 import { encodeCall } from './call-payload.ts';
 import { beginTrace } from './call-trace.ts';
@@ -22,39 +22,12 @@ import { Lane } from './lane.ts';
 import { checkItem } from './list-options.ts';
 import type { CallResult, KeyedCall, ListOptions } from './list-options.ts';
 import { withCallDefaults } from './options.ts';
-import type { CallOptions, ResolvedClientOptions } from './options.ts';
-
-/** What a list needs of its client. */
-export interface ListHost {
-  readonly options: ResolvedClientOptions;
-  readonly calls: CallHost;
-  /** The service that the client calls. */
-  readonly service: string;
-  /** The host of another one; the error if no service can have the name, or the client is closed. */
-  ofService(name: string): ListHost | ClstrError;
-  /** Whether the client knows how many shards there are. */
-  isShaped(): boolean;
-  /** Waits until it does, and goes on with what is left of the time. */
-  whenShaped<R>(options: CallOptions, goOn: (rest: CallOptions) => Promise<R>): Promise<R>;
-  /** How many more calls may be pending. */
-  room(): number;
-  /** Why the client accepts no call now. */
-  refusal(): ClstrError | undefined;
-  /** @throws KEY_REQUIRED, INVALID_ENVELOPE */
-  shardOf(key: string): number;
-  /** @throws INVALID_ENVELOPE */
-  checkType(type: string): void;
-  /** A call is pending from now on, until it ends. */
-  began(): void;
-  /** Makes a call by itself, with the interceptors of the client. */
-  single(key: string, shard: number, type: string, payload: unknown, options: CallOptions): Promise<unknown>;
-}
 
 /** So many items take about 3 ms, which other work of the process has to wait for. */
 const ITEMS_PER_TURN = 1_024;
 
 export class CallList {
-  readonly #host: ListHost;
+  readonly #host: ClientParts;
   readonly #items: readonly KeyedCall[];
   readonly #options: ListOptions;
   readonly #timeoutMs: number;
@@ -80,7 +53,7 @@ export class CallList {
   #resolve!: (rows: CallResult[]) => void;
 
   /** `items` and `options` are checked. @throws RESERVED_HEADER, INVALID_ENVELOPE for wrong headers */
-  constructor(host: ListHost, items: readonly KeyedCall[], options: ListOptions) {
+  constructor(host: ClientParts, items: readonly KeyedCall[], options: ListOptions) {
     const { headers, timeoutMs, tracing, interceptors } = host.options;
     this.#host = host;
     this.#items = items;
@@ -237,7 +210,7 @@ export class CallList {
     lane.began(0);
     this.#inFlight++;
     const shard = this.#shards[index]!;
-    this.#host.single(key, shard, type, payload, options).then(
+    this.#host.checked(false, key, shard, type, payload, options).then(
       (value) => this.#ended(index, 0, new Answered(value)),
       (error: unknown) =>
         this.#ended(index, 0, new Failed(asClstrError(error, 'INTERNAL', 'an interceptor failed'))),

@@ -2,13 +2,13 @@
 import { isClstrError } from '../base/errors.ts';
 import type { ClstrError } from '../base/errors.ts';
 import { CallList, Failed } from './call-list.ts';
-import type { ListHost } from './call-list.ts';
+import type { ClientParts } from './client-parts.ts';
 import { checkList } from './list-options.ts';
 import type { CallResult, KeyedCall, ListOptions } from './list-options.ts';
 
 /** Rejects for a wrong list or wrong options alone; whatever else fails is a row. */
 export async function requestMany(
-  host: ListHost,
+  host: ClientParts,
   calls: readonly KeyedCall[],
   options: ListOptions = {},
 ): Promise<CallResult[]> {
@@ -18,7 +18,7 @@ export async function requestMany(
 }
 
 async function run(
-  host: ListHost | ClstrError,
+  host: ClientParts | ClstrError,
   calls: readonly KeyedCall[],
   options: ListOptions,
 ): Promise<CallResult[]> {
@@ -32,7 +32,7 @@ async function run(
 
 /** Makes one list for each service, and joins their rows. */
 async function toServices(
-  host: ListHost,
+  host: ClientParts,
   calls: readonly KeyedCall[],
   options: ListOptions,
 ): Promise<CallResult[]> {
@@ -54,7 +54,7 @@ async function toServices(
 }
 
 /** A call that cannot be read fails in the list of this client. */
-function serviceOf(call: KeyedCall | undefined, { service }: ListHost): string {
+function serviceOf(call: KeyedCall | undefined, { service }: ClientParts): string {
   try {
     return call?.service ?? service;
   } catch {

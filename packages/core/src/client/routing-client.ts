@@ -12,7 +12,7 @@ import { checkCallOptions, resolveClientOptions } from './options.ts';
 import type { CallOptions, ResolvedClientOptions } from './options.ts';
 import type { Delivery } from './delivery.ts';
 import { firstDelivery } from './first-delivery.ts';
-import type { ListHost } from './call-list.ts';
+import type { ClientParts } from './client-parts.ts';
 import type { CallResult, KeyedCall, ListOptions } from './list-options.ts';
 import { requestMany } from './request-many.ts';
 import { Notifies } from './notifies.ts';
@@ -26,8 +26,8 @@ import type { AnyNode, AnyOptions, GatherOptions, NodeResult } from './to-nodes.
 import { intercepted } from './interceptors.ts';
 import { NO_SHARD } from '../wire/transport.ts';
 import { Routes } from './routes.ts';
-import { scopedClient } from './scope.ts';
-import type { NodeInfo, Scope, ScopedClient } from './scope.ts';
+import { scopeOf, scopedClient } from './scope.ts';
+import type { NodeInfo, ScopedClient } from './scope.ts';
 import { attemptOf } from '../wire/call-chain.ts';
 import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
 import type { ClusterIdentity } from '../wire/cluster-identity.ts';
@@ -52,7 +52,8 @@ export class RoutingClient implements Client {
   readonly #shape: Shape;
   readonly #services = new Map<string, Client>();
   readonly #host: CallHost;
-  readonly #listHost: ListHost;
+  /** What lists, scopes and calls to nodes need of this client. */
+  readonly #parts: ClientParts;
   readonly #nodeCalls: NodeCalls;
   /** The host of the framework's own messages, which are JSON whatever the codec. */
   readonly #infoHost: CallHost;
@@ -126,11 +127,11 @@ export class RoutingClient implements Client {
       },
       onNotifyFailed: (call, error) => this.#notifies.failed(call, error),
     };
-    this.#listHost = {
+    this.#parts = {
       options,
       calls: this.#host,
       service: transport.cluster?.service ?? DEFAULT_SERVICE,
-      ofService: (name) => this.#listsOf(name),
+      ofService: (name) => this.#partsOf(name),
       isShaped: () => shape.router !== undefined,
       whenShaped: (given, goOn) => this.#whenShaped(given, goOn),
       room: () => options.maxPending - this.#pending,
@@ -138,20 +139,11 @@ export class RoutingClient implements Client {
       shardOf: (key) => shape.shardOf(key),
       checkType: (type) => this.#checkType(type),
       began: () => this.#pending++,
-      single: (...call) => this.#checked(false, ...call),
+      checked: (...call) => this.#checked(...call),
+      watch: (sent, notify) => this.#notifies.watch(sent, notify),
+      nodeInfo: (shard, given) => this.#nodeInfo(shard, given),
     };
-    this.#nodeCalls = new NodeCalls({
-      options,
-      calls: this.#host,
-      nodes: new Nodes(found),
-      checkType: (type) => this.#checkType(type),
-      whenShaped: (given, goOn) => (shape.router === undefined ? this.#whenShaped(given, goOn) : goOn(given)),
-      send: (isNotify, ...call) => {
-        const sent = this.#checked(isNotify, undefined, NO_SHARD, ...call);
-        const failed = () => ({ key: undefined, shard: NO_SHARD, type: call[0] });
-        return isNotify ? this.#notifies.watch(sent, failed) : sent;
-      },
-    });
+    this.#nodeCalls = new NodeCalls(this.#parts, new Nodes(found));
     const own = { codec: { value: jsonCodec }, tracing: { value: noTracing } };
     this.#infoHost = Object.create(this.#host, own) as CallHost;
     if (options.routing === 'auto') this.#host.delivery.refresh();
@@ -181,7 +173,7 @@ export class RoutingClient implements Client {
   }
 
   requestMany<T>(calls: readonly KeyedCall<T>[], options?: ListOptions): Promise<CallResult<T>[]> {
-    return requestMany(this.#listHost, calls, options) as Promise<CallResult<T>[]>;
+    return requestMany(this.#parts, calls, options) as Promise<CallResult<T>[]>;
   }
 
   broadcast(type: string, payload?: unknown, options?: CallOptions): Promise<NodeResult<void>[]> {
@@ -199,12 +191,18 @@ export class RoutingClient implements Client {
   key(key: string, options?: CallOptions): ScopedClient {
     // Otherwise the key is checked when its shard is computed.
     if (this.#shape.router === undefined) checkKey(key, this.#options.maxKeyBytes);
-    return this.#scoped(key, () => this.#shape.shardOf(key), options);
+    return scopedClient(
+      scopeOf(this.#parts, key, () => this.#shape.shardOf(key)),
+      options,
+    );
   }
 
   shard(shard: number, options?: CallOptions): ScopedClient {
     this.#shape.checkShard(shard);
-    return this.#scoped(undefined, () => shard, options);
+    return scopedClient(
+      scopeOf(this.#parts, undefined, () => shard),
+      options,
+    );
   }
 
   shardOf(key: string): number {
@@ -224,9 +222,9 @@ export class RoutingClient implements Client {
     return client;
   }
 
-  #listsOf(service: string): ListHost | ClstrError {
+  #partsOf(service: string): ClientParts | ClstrError {
     try {
-      return (this.service(service) as RoutingClient).#listHost;
+      return (this.service(service) as RoutingClient).#parts;
     } catch (error) {
       return error as ClstrError;
     }
@@ -259,7 +257,10 @@ export class RoutingClient implements Client {
     const isNew = misfit !== undefined && misfit.message !== this.#refusal?.message;
     this.#refusal = misfit;
     if (misfit === undefined) {
-      if (this.#identity.numShards === undefined) this.#learnShape(cluster);
+      if (this.#identity.numShards !== undefined) return;
+      // With the option `numShards: 'ask'`: nodes that say another number from now on are misfits.
+      this.#shape.learn(cluster);
+      this.#identity = { ...this.#identity, numShards: this.#shape.numShards };
       return;
     }
     if (isNew)
@@ -268,36 +269,10 @@ export class RoutingClient implements Client {
     for (const call of this.#host.deadlines.items()) call.refuse(misfit);
   }
 
-  /** With the option `numShards: 'ask'`: nodes that say another number from now on are misfits. */
-  #learnShape(cluster: unknown): void {
-    this.#shape.learn(cluster);
-    this.#identity = { ...this.#identity, numShards: this.#shape.numShards };
-  }
-
   /** Returns an error of its own for each call; asks again, because the cluster may be another one by now. */
   #refuse({ code, message, details }: ClstrError): ClstrError {
     if (!this.#isClosed) this.#host.delivery.refresh();
     return new ClstrError(code, message, { details });
-  }
-
-  #scoped(key: string | undefined, shardOf: () => number, options: CallOptions | undefined): ScopedClient {
-    let shard = this.#shape.router === undefined ? undefined : shardOf();
-    const call = (isNotify: boolean, type: string, payload: unknown, own: CallOptions | undefined) =>
-      shard === undefined
-        ? this.#whenShaped(own, (rest) =>
-            this.#checked(isNotify, key, (shard = shardOf()), type, payload, rest),
-          )
-        : this.#checked(isNotify, key, shard, type, payload, own);
-    const scope: Scope = {
-      request: (type, payload, own) => call(false, type, payload, own),
-      notify: (type, payload, own) =>
-        this.#notifies.watch(call(true, type, payload, own), () => ({ key, shard, type })),
-      nodeInfo: (own) =>
-        shard === undefined
-          ? this.#whenShaped(own, (rest) => this.#nodeInfo((shard = shardOf()), rest))
-          : this.#nodeInfo(shard, own),
-    };
-    return scopedClient(scope, options);
   }
 
   readonly #ask = (): void => {

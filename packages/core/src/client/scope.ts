@@ -1,6 +1,7 @@
 /** Calls to one key or shard with common options. */
 import { checkCallDefaults, withCallDefaults } from './options.ts';
 import type { CallOptions } from './options.ts';
+import type { ClientParts } from './client-parts.ts';
 
 export interface NodeInfo {
   readonly nodeId: string;
@@ -22,6 +23,26 @@ export interface Scope {
   request(type: string, payload: unknown, options: CallOptions | undefined): Promise<unknown>;
   notify(type: string, payload: unknown, options: CallOptions | undefined): Promise<void>;
   nodeInfo(options: CallOptions | undefined): Promise<NodeInfo>;
+}
+
+/** The calls to one key, or to one shard, as their client makes them. */
+export function scopeOf(client: ClientParts, key: string | undefined, shardOf: () => number): Scope {
+  let shard = client.isShaped() ? shardOf() : undefined;
+  const call = (isNotify: boolean, type: string, payload: unknown, own: CallOptions | undefined) =>
+    shard === undefined
+      ? client.whenShaped(own, (rest) =>
+          client.checked(isNotify, key, (shard = shardOf()), type, payload, rest),
+        )
+      : client.checked(isNotify, key, shard, type, payload, own);
+  return {
+    request: (type, payload, own) => call(false, type, payload, own),
+    notify: (type, payload, own) =>
+      client.watch(call(true, type, payload, own), () => ({ key, shard, type })),
+    nodeInfo: (own) =>
+      shard === undefined
+        ? client.whenShaped(own, (rest) => client.nodeInfo((shard = shardOf()), rest))
+        : client.nodeInfo(shard, own),
+  };
 }
 
 /** @throws the errors of wrong options */

@@ -11,7 +11,9 @@ import type { CallHost } from './call.ts';
 import { ToAnyNode, ToNode, hostOfNodeCalls } from './node-delivery.ts';
 import type { Nodes } from './nodes.ts';
 import { checkCallOptions } from './options.ts';
-import type { CallOptions, ResolvedClientOptions } from './options.ts';
+import type { CallOptions } from './options.ts';
+import type { ClientParts } from './client-parts.ts';
+import { NO_SHARD } from '../wire/transport.ts';
 
 /** What one node has answered, or why it has not. */
 export type NodeResult<T = unknown> =
@@ -40,30 +42,13 @@ export const anySpec: Spec<Resolved<AnyOptions>> = {
   balance: oneOf(['round-robin', 'least-in-flight', 'two-choices'], 'round-robin'),
 };
 
-/** What messages to nodes need of their client. */
-export interface NodesHost {
-  readonly options: ResolvedClientOptions;
-  readonly calls: CallHost;
-  readonly nodes: Nodes;
-  /** @throws INVALID_ENVELOPE */
-  checkType(type: string): void;
-  /** Waits until the client knows how many shards there are, and goes on with what is left of the time. */
-  whenShaped<R>(options: CallOptions, goOn: (rest: CallOptions) => Promise<R>): Promise<R>;
-  /** Makes one call, with the interceptors of the client. */
-  send(
-    isNotify: boolean,
-    type: string,
-    payload: unknown,
-    options: CallOptions | undefined,
-    host: CallHost,
-  ): Promise<unknown>;
-}
-
 export class NodeCalls {
-  readonly #host: NodesHost;
+  readonly #client: ClientParts;
+  readonly #nodes: Nodes;
 
-  constructor(host: NodesHost) {
-    this.#host = host;
+  constructor(client: ClientParts, nodes: Nodes) {
+    this.#client = client;
+    this.#nodes = nodes;
   }
 
   async toAll(
@@ -75,37 +60,55 @@ export class NodeCalls {
     const { count, ...own } = withoutNull(options);
     if (count !== undefined) checkInteger('gather', 'count', count, 1, Number.MAX_SAFE_INTEGER);
     checkCallOptions(isNotify ? options : own);
-    this.#host.checkType(type);
-    return this.#host.whenShaped(own, (rest) => toAllNodes(this.#host, isNotify, type, payload, rest, count));
+    const client = this.#client;
+    client.checkType(type);
+    const message: Message = { client, nodes: this.#nodes, isNotify, type, payload };
+    const send = (rest: CallOptions): Promise<NodeResult[]> => toAllNodes(message, rest, count);
+    return client.isShaped() ? send(own) : client.whenShaped(own, send);
   }
 
   /** @throws INVALID_OPTION */
   any(options: AnyOptions = {}): AnyNode {
     const { balance } = resolve('any', anySpec, options);
-    const host = this.#host;
-    const { clock, random } = host.options;
+    const client = this.#client;
+    const { clock, random } = client.options;
     const picker = pickerOf(balance, clock, random);
-    const delivery = new ToAnyNode(host.calls, host.nodes, picker);
-    const calls = hostOfNodeCalls(host.calls, delivery);
+    const calls = hostOfNodeCalls(client.calls, new ToAnyNode(client.calls, this.#nodes, picker));
     return {
       request: <T>(type: string, payload?: unknown, own?: CallOptions) =>
-        host.send(false, type, payload, own, calls) as Promise<T>,
-      notify: (type, payload, own) => host.send(true, type, payload, own, calls) as Promise<void>,
+        toNode({ client, isNotify: false, type, payload }, own, calls) as Promise<T>,
+      notify: (type, payload, own) =>
+        toNode({ client, isNotify: true, type, payload }, own, calls) as Promise<void>,
     };
   }
 }
 
+interface Message {
+  readonly client: ClientParts;
+  readonly nodes: Nodes;
+  readonly isNotify: boolean;
+  readonly type: string;
+  readonly payload: unknown;
+}
+
+function toNode(
+  { client, isNotify, type, payload }: Omit<Message, 'nodes'>,
+  options: CallOptions | undefined,
+  calls: CallHost,
+): Promise<unknown> {
+  const sent = client.checked(isNotify, undefined, NO_SHARD, type, payload, options, calls);
+  return isNotify ? client.watch(sent, () => ({ key: undefined, shard: NO_SHARD, type })) : sent;
+}
+
 /** Sends to all nodes, and returns a row for each; a node that is missing is a row as well. */
 async function toAllNodes(
-  host: NodesHost,
-  isNotify: boolean,
-  type: string,
-  payload: unknown,
+  message: Message,
   options: CallOptions,
   count: number | undefined,
 ): Promise<NodeResult[]> {
-  const { nodes, calls } = host;
-  const { timeoutMs = host.options.timeoutMs } = options;
+  const { client, nodes } = message;
+  const { calls } = client;
+  const { timeoutMs = client.options.timeoutMs } = options;
   checkInteger('call', 'timeoutMs', timeoutMs, 1, MAX_DELAY_MS);
   const untilMs = calls.clock.monoMs() + timeoutMs;
   await within(calls.clock, nodes.find(), timeoutMs);
@@ -121,14 +124,8 @@ async function toAllNodes(
     all.map(async ({ address }): Promise<NodeResult> => {
       const { nodeId } = address;
       try {
-        const own = { ...options, timeoutMs: leftMs, signal };
-        const value = await host.send(
-          isNotify,
-          type,
-          payload,
-          own,
-          hostOfNodeCalls(calls, new ToNode(calls, nodes, address)),
-        );
+        const host = hostOfNodeCalls(calls, new ToNode(calls, nodes, address));
+        const value = await toNode(message, { ...options, timeoutMs: leftMs, signal }, host);
         if (++answers === count) enough.abort(new Error(`${count} answers have come`));
         return { nodeId, ok: true, value };
       } catch (thrown) {
