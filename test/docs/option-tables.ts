@@ -11,6 +11,7 @@ import { stderrLoggerSpec } from '../../packages/app/src/stderr-logger.ts';
 import type { Option } from '../../packages/core/src/base/spec.ts';
 import { clientSpec } from '../../packages/core/src/client/options.ts';
 import { idempotencySpec } from '../../packages/core/src/node/idempotency-options.ts';
+import { anySpec } from '../../packages/core/src/client/to-nodes.ts';
 import { drainSpec, nodeSpec } from '../../packages/core/src/node/options.ts';
 import { sheddingSpec } from '../../packages/core/src/node/shedding-options.ts';
 import { placementSpec } from '../../packages/core/src/placement/placement.ts';
@@ -53,6 +54,7 @@ export interface DocumentedOption {
 const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
   core: [
     { name: 'createClient', spec: clientSpec, options: 'ClientOptions' },
+    { name: 'client.any', spec: anySpec, options: 'AnyOptions' },
     { name: 'createNode', spec: nodeSpec, options: 'NodeOptions' },
     { name: 'createNode: idempotency', spec: idempotencySpec, options: 'IdempotencyOptions' },
     { name: 'createNode: shedding', spec: sheddingSpec, options: 'SheddingOptions' },

@@ -59,6 +59,19 @@ test('the programs about interceptors and middleware run as printed', { timeout:
   ]);
 });
 
+test('the programs about many calls and calls to nodes run as printed', { timeout: 60_000 }, async () => {
+  const programs = readmePrograms('', 'docs/how-to/calls-that-survive.md');
+  const titled = (title: string) => programs.find((program) => program.title === title)!;
+  expect(await run(titled('Many calls at once').write())).toEqual({
+    ...{ code: 0, stderr: '' },
+    stdout: '3\nonly 5 are left\n2\n',
+  });
+  expect(await run(titled('Calls to nodes').write())).toEqual({
+    ...{ code: 0, stderr: '' },
+    stdout: 'node-1 7\n7\n',
+  });
+});
+
 test('the first program about calls that survive runs as printed', { timeout: 60_000 }, async () => {
   const [first] = readmePrograms('', 'docs/how-to/calls-that-survive.md');
   expect(await run(first!.write())).toEqual({ code: 0, stdout: '5\n', stderr: '' });

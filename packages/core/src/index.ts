@@ -4,7 +4,8 @@ export type { Client } from './client/api.ts';
 export type { CallResult, ItemOptions, KeyedCall, ListOptions } from './client/list-options.ts';
 export type { AnyNode, AnyOptions, GatherOptions, NodeResult } from './client/to-nodes.ts';
 export type { Balance } from './client/balance.ts';
-export type { NodeInfo, ScopedClient } from './client/scope.ts';
+export type { NodeInfo } from './client/node-info.ts';
+export type { ScopedClient } from './client/scope.ts';
 export type {
   CallOptions,
   ClientCall,

@@ -2,7 +2,7 @@
 import type { ClstrError } from '../base/errors.ts';
 import type { CallHost } from './call.ts';
 import type { CallOptions, NotifyFailure, ResolvedClientOptions } from './options.ts';
-import type { NodeInfo } from './scope.ts';
+import type { NodeInfo } from './node-info.ts';
 
 export interface ClientParts {
   readonly options: ResolvedClientOptions;

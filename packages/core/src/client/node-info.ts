@@ -3,7 +3,11 @@ import { describe } from '../base/describe.ts';
 import { ClstrError } from '../base/errors.ts';
 import { isAddressToken } from '../wire/address.ts';
 import { NODE_INFO_TYPE } from '../wire/envelope.ts';
-import type { NodeInfo } from './scope.ts';
+
+export interface NodeInfo {
+  readonly nodeId: string;
+  readonly shards: readonly number[];
+}
 
 /** @throws INVALID_ENVELOPE */
 export function readNodeInfo(info: unknown, isList: (shards: unknown) => shards is number[]): NodeInfo {

@@ -2,11 +2,7 @@
 import { checkCallDefaults, withCallDefaults } from './options.ts';
 import type { CallOptions } from './options.ts';
 import type { ClientParts } from './client-parts.ts';
-
-export interface NodeInfo {
-  readonly nodeId: string;
-  readonly shards: readonly number[];
-}
+import type { NodeInfo } from './node-info.ts';
 
 /** Calls to one key, or to one shard. */
 export interface ScopedClient {
