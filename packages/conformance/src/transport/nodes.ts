@@ -122,7 +122,7 @@ export const nodes: Behaviours = {
 
   async 'says so when there is no node at all'(stage) {
     const client = await stage.client();
-    const none = expect.objectContaining({ code: 'NO_SUBSCRIBER', outcome: 'not-executed' });
+    const none: unknown = expect.objectContaining({ code: 'NO_SUBSCRIBER', outcome: 'not-executed' });
     await expect(client.gather('Name')).rejects.toThrow(none);
     await expect(client.broadcast('Name')).rejects.toThrow(none);
     await expect(client.any().request('Name')).rejects.toThrow(none);
@@ -172,7 +172,7 @@ export const nodes: Behaviours = {
   ) {
     await stage.node(() => 'keyed');
     const client = await stage.client();
-    const refused = expect.objectContaining({ code: 'UNKNOWN_TYPE', outcome: 'not-executed' });
+    const refused: unknown = expect.objectContaining({ code: 'UNKNOWN_TYPE', outcome: 'not-executed' });
     await expect(client.any().request('Name')).rejects.toThrow(refused);
     expect((await client.gather('Name')).map((row) => (row.ok ? row.value : row.error.code))).toEqual([
       'UNKNOWN_TYPE',
