@@ -273,7 +273,7 @@ describe('clstr.node.info', () => {
   test('is answered with the id and the shards in order, without the handler', () => {
     const { dispatch, port, requests } = start();
     dispatch.onEntry(entryOf({ type: 'clstr.node.info', payload: new Uint8Array(0) }), port);
-    const value = JSON.stringify({ node_id: 'n1', shards: [1, 3], cluster: IDENTITY });
+    const value = JSON.stringify({ node_id: 'n1', shards: [1, 3], cluster: IDENTITY, inc: '' });
     expect(port.last).toMatchObject({ value });
     expect(requests).toEqual([]);
   });
@@ -282,7 +282,7 @@ describe('clstr.node.info', () => {
     const metrics = recordMetrics();
     const { dispatch, port } = start({ metrics });
     dispatch.onEntry(entryOf({ type: 'clstr.node.info', payload: '{' }), port);
-    const value = JSON.stringify({ node_id: 'n1', shards: [1, 3], cluster: IDENTITY });
+    const value = JSON.stringify({ node_id: 'n1', shards: [1, 3], cluster: IDENTITY, inc: '' });
     expect(port.last).toMatchObject({ value });
     expect(metrics.calls).toEqual([]);
   });

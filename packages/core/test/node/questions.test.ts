@@ -217,7 +217,12 @@ describe('a question about the node', () => {
   test('is a message for its shard, and its answer is made once', () => {
     const { ask } = start();
     const answer = ask(about);
-    expect(JSON.parse(answer!.value as string)).toEqual({ node_id: 'n1', shards: [1, 3], cluster: IDENTITY });
+    expect(JSON.parse(answer!.value as string)).toEqual({
+      node_id: 'n1',
+      shards: [1, 3],
+      cluster: IDENTITY,
+      inc: '',
+    });
     expect(ask(about)?.value).toBe(answer?.value);
     expect(ask({ ...about, shard: 2 })?.error?.code).toBe('NOT_OWNER');
   });
