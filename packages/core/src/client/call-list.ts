@@ -9,6 +9,7 @@ import type { AsyncContext } from '../base/async-context.ts';
 import { describe } from '../base/describe.ts';
 import { ClstrError, isClstrError } from '../base/errors.ts';
 import type { ErrorCode } from '../base/errors.ts';
+import { attemptOf } from '../wire/call-chain.ts';
 import type { Headers } from '../wire/envelope.ts';
 import { isRawPayload } from '../wire/codec.ts';
 import { noTracing } from '../wire/tracing.ts';
@@ -35,6 +36,8 @@ export class CallList {
   /** The headers of an item without its own: as a trace reads them, and as they are sent. */
   readonly #headers: Headers | undefined;
   readonly #sent: Headers | undefined;
+  /** The handler that makes the list serves a repeated attempt itself. */
+  readonly #isForRepeat: boolean;
   readonly #rows: CallResult[];
   readonly #shards: Uint32Array;
   readonly #lanes = new Map<NodeAddress | undefined, Lane>();
@@ -61,7 +64,8 @@ export class CallList {
     this.#timeoutMs = options.timeoutMs ?? timeoutMs;
     this.#untilMs = host.calls.clock.monoMs() + this.#timeoutMs;
     this.#headers = options.headers === undefined ? headers : mergeHeaders(headers, options.headers);
-    this.#sent = withCallChain(this.#headers, options.callChain);
+    this.#sent = withCallChain(this.#headers, options.callChain, options.critical);
+    this.#isForRepeat = options.callChain !== undefined && attemptOf(options.callChain) > 1;
     this.#rows = new Array<CallResult>(items.length);
     this.#shards = new Uint32Array(items.length);
     this.#unended = items.length;
@@ -174,12 +178,13 @@ export class CallList {
     const { calls, options } = this.#host;
     const { key, type, payload, options: own } = this.#items[index]!;
     const { callChain, idempotent = false, signal } = this.#options;
+    const { critical = this.#options.critical } = own ?? {};
     this.#host.checkType(type);
     let headers = this.#headers;
     let sent = this.#sent;
-    if (own?.headers !== undefined) {
-      headers = mergeHeaders(headers, own.headers);
-      sent = withCallChain(headers, callChain);
+    if (own?.headers !== undefined || own?.critical !== undefined) {
+      if (own.headers !== undefined) headers = mergeHeaders(headers, own.headers);
+      sent = withCallChain(headers, callChain, critical);
     }
     const bytes = encodeCall(options.codec, type, payload);
     const call = new Call(
@@ -197,10 +202,11 @@ export class CallList {
       this.#onError,
     );
     call.index = index;
+    call.isForRepeat = this.#isForRepeat;
     this.#host.began();
     lane.began(bytes.length);
     this.#inFlight++;
-    if (calls.tracing !== noTracing) beginTrace(calls, call, headers, this.#options);
+    if (calls.tracing !== noTracing) beginTrace(calls, call, headers, { ...this.#options, critical });
     call.start(signal);
   }
 

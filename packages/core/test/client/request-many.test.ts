@@ -5,6 +5,8 @@ import { createClient } from '../../src/client/client.ts';
 import { TOPOLOGY_TYPE } from '../../src/wire/envelope.ts';
 import type { CallResult, ClientOptions, KeyedCall } from '../../src/index.ts';
 import { ClstrError } from '../../src/base/errors.ts';
+import { Ticket, heldBy } from '../../src/wire/call-chain.ts';
+import { systemRandom } from '../../src/base/random.ts';
 import { nodeAddress } from '../../src/wire/address.ts';
 import { recordMetrics } from '../recorded-metrics.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';
@@ -262,6 +264,34 @@ describe('requestMany', () => {
     expect((await item).map(short)).toEqual([['CONNECTION_LOST', 'unknown', true]]);
     transport.sent[0]!.leave().fail(lost);
     void list;
+  });
+
+  test('a list or one of its calls is critical, and says so on the wire', () => {
+    const { client, transport } = start();
+    void client.requestMany(
+      [
+        { key: 'a', type: 'Get' },
+        { key: 'b', type: 'Get', options: { critical: false } },
+        { key: 'c', type: 'Get', options: { headers: { trace: '1' } } },
+      ],
+      { critical: true },
+    );
+    void client.requestMany([{ key: 'd', type: 'Get', options: { critical: true } }]);
+    expect(transport.sent.map(({ entry }) => entry.headers?.['x-clstr-critical'])).toEqual([
+      '1',
+      undefined,
+      '1',
+      '1',
+    ]);
+  });
+
+  test('a list that serves a repeated attempt says so, and its calls are not repeated on their own account', async () => {
+    const { client, transport } = start({ retry: 'standard' });
+    const callChain = heldBy(new Ticket(systemRandom), [], '', 2);
+    const rows = client.requestMany([{ key: 'a', type: 'Get' }], { callChain });
+    expect(transport.last.entry.headers).toMatchObject({ 'x-clstr-attempt': '2' });
+    transport.last.refuse(new ClstrError('OVERLOADED', 'full'));
+    expect((await rows).map(short)).toEqual([['OVERLOADED', 'not-executed', true]]);
   });
 
   test('client.close() ends the calls that have left, and the rest of the list', async () => {
