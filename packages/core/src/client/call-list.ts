@@ -203,10 +203,10 @@ export class CallList {
     );
     call.index = index;
     call.isForRepeat = this.#isForRepeat;
-    this.#host.began();
     lane.began(bytes.length);
     this.#inFlight++;
     if (calls.tracing !== noTracing) beginTrace(calls, call, headers, { ...this.#options, critical });
+    this.#host.began(call, own?.idempotencyKey);
     call.start(signal);
   }
 

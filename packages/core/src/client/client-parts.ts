@@ -1,6 +1,6 @@
 /** What lists of calls, scopes and calls to nodes need of their client. */
 import type { ClstrError } from '../base/errors.ts';
-import type { CallHost } from './call.ts';
+import type { Call, CallHost } from './call.ts';
 import type { CallOptions, NotifyFailure, ResolvedClientOptions } from './options.ts';
 import type { NodeInfo } from './node-info.ts';
 
@@ -23,8 +23,8 @@ export interface ClientParts {
   shardOf(key: string): number;
   /** @throws INVALID_ENVELOPE */
   checkType(type: string): void;
-  /** A call is pending from now on, until it ends. */
-  began(): void;
+  /** A call is pending from now on, until it ends; `idempotencyKey` is its own, if it has one. */
+  began(call: Call, idempotencyKey: string | undefined): void;
   /** Makes a call by itself, with the interceptors of the client; a call to a node has a host of its own. */
   checked(
     isNotify: boolean,

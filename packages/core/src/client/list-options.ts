@@ -23,7 +23,7 @@ export interface KeyedCall<T = unknown> {
 export type ItemOptions = Omit<CallOptions, 'timeoutMs' | 'signal' | 'callChain' | 'isNested'>;
 
 /** The options of a whole list: one time and one signal for all its calls, and the defaults of the others. */
-export type ListOptions = CallOptions;
+export type ListOptions = Omit<CallOptions, 'idempotencyKey'>;
 
 /**
  * How one call of a list has ended. It is not a `PromiseSettledResult`, whose `reason` is `any` and whose `status` has to
@@ -38,7 +38,10 @@ const OWNER = 'requestMany';
 export function checkList(calls: unknown, options: ListOptions): void {
   if (!Array.isArray(calls)) throw invalidOption(OWNER, 'the list of calls', calls, 'an array');
   checkCallOptions(options);
-  const { timeoutMs, headers } = options;
+  const { timeoutMs, headers, idempotencyKey } = options as CallOptions;
+  if (idempotencyKey !== undefined) {
+    throw invalidOption(OWNER, 'idempotencyKey', idempotencyKey, 'given with each call, not for the list');
+  }
   if (timeoutMs !== undefined) checkInteger(OWNER, 'timeoutMs', timeoutMs, 1, MAX_DELAY_MS);
   copyHeaders(headers);
 }

@@ -139,7 +139,10 @@ export class RoutingClient implements Client {
       refusal: () => this.#refusal && this.#refuse(this.#refusal),
       shardOf: (key) => shape.shardOf(key),
       checkType: (type) => this.#checkType(type),
-      began: () => this.#pending++,
+      began: (call, idempotencyKey) => {
+        this.#pending++;
+        if (idempotencyKey !== undefined) this.#usedKeys.begin(call, idempotencyKey);
+      },
       checked: (...call) => this.#checked(...call),
       watch: (sent, notify) => this.#notifies.watch(sent, notify),
       nodeInfo: (shard, given) => this.#nodeInfo(shard, given),

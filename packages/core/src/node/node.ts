@@ -95,7 +95,7 @@ class ShardNode implements Node {
     this.#dispatch = new Dispatch({
       ...{ ...own, shards: this.#shards, router, handler, types },
       ...{ cluster: transport.cluster, asker: probe },
-        hasNodeHandlers: ownTypes.length > 0,
+      hasNodeHandlers: ownTypes.length > 0,
     });
     this.#subjects = new NodeSubjects({
       ...own,

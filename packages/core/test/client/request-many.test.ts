@@ -168,6 +168,7 @@ describe('requestMany', () => {
     [null, 'INVALID_OPTION'],
     [{ headers: { 'x-clstr-key': 'a' } }, 'RESERVED_HEADER'],
     [{ headers: ['a'] }, 'INVALID_ENVELOPE'],
+    [{ idempotencyKey: 'one' }, 'INVALID_OPTION'],
   ])('wrong options of the list are refused, even for an empty one: %o', async (options, code) => {
     const { client, transport } = start();
     for (const list of [gets(2), []]) {
@@ -283,6 +284,18 @@ describe('requestMany', () => {
       '1',
       '1',
     ]);
+  });
+
+  test('a call of a list may have an idempotency key', async () => {
+    const { client, transport } = start();
+    const call = { key: 'a', type: 'Get', options: { idempotencyKey: 'order-7' } };
+    const first = client.requestMany([call]);
+    expect(transport.last.entry.headers).toMatchObject({ 'x-clstr-idempotency-key': 'order-7' });
+    transport.last.leave().sink.onError(new ClstrError('TIMEOUT', 'silent'));
+    expect((await first).map(short)).toEqual([['TIMEOUT', 'unknown', true]]);
+    // The client knows that it may have run.
+    void client.requestMany([call]);
+    expect(Object.keys(transport.last.entry.headers!)).toHaveLength(2);
   });
 
   test('a list that serves a repeated attempt says so, and its calls are not repeated on their own account', async () => {
