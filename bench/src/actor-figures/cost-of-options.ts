@@ -29,6 +29,7 @@ const EXTRAS: readonly (readonly [what: string, extras: () => Extras])[] = [
   ['traces of 1 %', () => ({ observers: { tracing: sampled(0.01) } })],
   ['traces of all calls', () => ({ observers: { tracing: sampled(1) } })],
   ['retry and breaker', () => ({ client: { retry: 'standard', breaker: true } })],
+  ['shedding', () => ({ node: { shedding: {} } })],
 ];
 
 const CALLS = 3_072;
