@@ -221,10 +221,8 @@ function checkAsking({ numShards, routing }: ClientOptions): void {
  */
 export function checkCallDefaults(given: CallOptions): CallOptions {
   checkCallOptions(given);
-  const { timeoutMs, headers, idempotencyKey } = given;
-  if (idempotencyKey !== undefined) {
-    throw invalidOption('call', 'idempotencyKey', idempotencyKey, 'given with each call, not as a default');
-  }
+  const { timeoutMs, headers } = given;
+  refuseIdempotencyKey(given, 'given with each call, not as a default');
   if (timeoutMs !== undefined) checkInteger('call', 'timeoutMs', timeoutMs, 1, MAX_DELAY_MS);
   return Object.freeze({ ...given, headers: copyHeaders(headers) });
 }
@@ -239,6 +237,11 @@ export function withCallDefaults(base: CallOptions, own: CallOptions | undefined
     options['headers'] = { ...base.headers, ...headers };
   }
   return options;
+}
+
+/** Where one key would stand for many calls, or no node would know it. @throws INVALID_OPTION */
+export function refuseIdempotencyKey({ idempotencyKey }: CallOptions, expected: string): void {
+  if (idempotencyKey !== undefined) throw invalidOption('call', 'idempotencyKey', idempotencyKey, expected);
 }
 
 /** Checks each call by hand in 20 ns, where a table of options takes 730 ns. @throws INVALID_OPTION */

@@ -8,7 +8,7 @@ import { mergeHeaders, withCallChain } from './call-headers.ts';
 import { CallMetrics } from './call-metrics.ts';
 import { encodeCall } from './call-payload.ts';
 import { beginTrace } from './call-trace.ts';
-import { checkCallOptions, resolveClientOptions } from './options.ts';
+import { checkCallOptions, refuseIdempotencyKey, resolveClientOptions } from './options.ts';
 import type { CallOptions, ResolvedClientOptions } from './options.ts';
 import type { Delivery } from './delivery.ts';
 import { firstDelivery } from './first-delivery.ts';
@@ -374,6 +374,7 @@ export class RoutingClient implements Client {
         checkCallOptions(options);
         timeoutMs = checkInteger('call', 'timeoutMs', options.timeoutMs ?? timeoutMs, 1, MAX_DELAY_MS);
         if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
+        if (shard === NO_SHARD) refuseIdempotencyKey(options, 'left out of calls to nodes');
       }
       const sent = withCallChain(headers, options?.callChain, options?.critical);
       const bytes = encodeCall(this.#options.codec, type, payload);

@@ -14,6 +14,7 @@ import type { KeyedRepeat, SafeMetrics } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { FormerOwner, Shards } from '../cluster/shards.ts';
 import { idempotencyKeyIn, mayHaveRunMs } from '../wire/idempotency.ts';
+import { NO_SHARD } from '../wire/transport.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 import { callFingerprint } from './call-fingerprint.ts';
 import type { ResolvedIdempotencyOptions } from './idempotency-options.ts';
@@ -195,7 +196,8 @@ export class Idempotency implements ReplyRecordHost {
     if (this.table.hasForgotten(shard, key)) return true;
     const sinceMs = mayHaveRunMs(entry.headers!);
     if (sinceMs === undefined) return false;
-    if (ttlMs === undefined) return true;
+    // A node knows nothing of what another one ran.
+    if (ttlMs === undefined || shard === NO_SHARD) return true;
     const completeSinceMs = Math.max(this.#knownSinceMs(shard), this.table.completeSinceMs);
     return receivedAtMs + ttlMs - sinceMs - TRANSIT_MS < completeSinceMs;
   }

@@ -68,6 +68,12 @@ describe('an idempotency key', () => {
     );
   });
 
+  test('is refused with a call to any node, of which each knows its own calls only', async () => {
+    const { client, transport } = start();
+    await expect(client.any().request('Ping', null, KEYED)).rejects.toMatchObject({ code: 'INVALID_OPTION' });
+    expect(transport.sent.filter(({ entry }) => entry.type === 'Ping')).toEqual([]);
+  });
+
   test('left out adds nothing', () => {
     const { client, transport } = start();
     void client.requestShard(1, 'Charge', 1, { timeoutMs: 100 });
