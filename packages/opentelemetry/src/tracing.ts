@@ -9,6 +9,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Attributes, Context, Span, SpanContext } from '@opentelemetry/api';
+import { NO_SHARD } from '@clstr/core';
 import type { CallSpan, HandlerSpan, Headers, TracedCall, TracedMessage, Tracing } from '@clstr/core';
 import { CarriedTrace, RecordedCall } from './call-span.ts';
 import {
@@ -118,8 +119,8 @@ class SpanTracing implements Tracing {
     const attributes: Attributes = {
       [RPC_SYSTEM_NAME]: SYSTEM,
       [SERVER_ADDRESS]: cluster?.prefix ?? DEFAULT_ADDRESS,
-      [CLSTR_SHARD]: shard,
     };
+    if (shard !== NO_SHARD) attributes[CLSTR_SHARD] = shard;
     if (isNotify) attributes[CLSTR_NOTIFY] = true;
     if (this.#options.keys && key !== undefined) attributes[CLSTR_KEY] = key;
     return attributes;

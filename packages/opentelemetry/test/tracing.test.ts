@@ -94,6 +94,21 @@ describe('a call', () => {
     });
   });
 
+  test('to a node itself has no shard', async () => {
+    const recorder = createRecorder();
+    const tracing = openTelemetryTracing({ tracerProvider: recorder.tracerProvider });
+    const cluster = await testCluster({
+      ...{ nodes: ['n1'], numShards: 8, handler: () => 'shard', client: { tracing } },
+      node: { tracing, nodeHandlers: { ask: () => 'node' } },
+    });
+    onTestFinished(() => cluster.close());
+    expect(await cluster.client.any().request('ask')).toBe('node');
+    // No handler declares the type, so that it names no span at the node.
+    for (const span of [recorder.span('call', 'ask'), recorder.span('handler', 'clstr')]) {
+      expect(Object.keys(span.attributes)).not.toContain('clstr.shard');
+    }
+  });
+
   test('is a child of the span that its headers name', async () => {
     const { recorder, add } = await start();
     await add('ada', { traceparent: PARENT, tracestate: 'vendor=1', baggage: 'a=b' });

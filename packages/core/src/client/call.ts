@@ -28,7 +28,7 @@ import type {
   OutboundEntry,
   ReplySink,
 } from '../wire/transport.ts';
-import { isNodeAddress } from '../wire/transport.ts';
+import { NO_SHARD, isNodeAddress } from '../wire/transport.ts';
 
 /** What the calls of one client share. */
 export interface CallHost extends CallTracing {
@@ -172,18 +172,16 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     }, delayMs);
   }
 
-  sendTo(wanted: Address): void {
+  sendTo(to: Address): void {
     const { link, routes, breakers, nextAttempt } = this.#host;
-    let to = wanted;
-    if (breakers !== undefined && isNodeAddress(to)) {
-      this.#pass = breakers.pass(to);
-      if (this.#pass === 0 && routes.isOwnerOnly) {
+    this.to = to;
+    if (breakers !== undefined && isNodeAddress(to) && (this.#pass = breakers.pass(to)) === 0) {
+      if (routes.isOwnerOnly || this.shard === NO_SHARD) {
         this.onError(breakers.refusal(to));
         return;
       }
-      if (this.#pass === 0) to = { shard: this.shard };
+      this.to = to = { shard: this.shard };
     }
-    this.to = to;
     if (!isNodeAddress(to)) this.epoch = routes.epochOf(this.shard);
     this.attempt = nextAttempt();
     this.attempts++;

@@ -93,7 +93,7 @@ export class FollowingDelivery implements Delivery {
     const from = call.to;
     call.keep(error);
     this.#holdQueue.hold(call, pauseMs);
-    if (error.code !== 'OVERLOADED') this.#learnFrom(call.shard, error, from);
+    if (!SAYS_NOTHING_OF_OWNERS.has(error.code)) this.#learnFrom(call.shard, error, from);
     return true;
   }
 
@@ -168,6 +168,9 @@ export class FollowingDelivery implements Delivery {
 
 /** Refusals of nodes that do not own the shard, or of the bus where no node serves it. */
 const SAYS_NO_OWNER: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['NO_SUBSCRIBER', 'NOT_OWNER', 'MOVED']);
+
+/** Refusals for lack of room, or by the client itself. */
+const SAYS_NOTHING_OF_OWNERS: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['OVERLOADED', 'CIRCUIT_OPEN']);
 
 function startOf({ deadlineMs, timeoutMs }: Delivered): number {
   return deadlineMs - timeoutMs;

@@ -59,6 +59,15 @@ describe('a client with breakers', () => {
     await client.close();
   });
 
+  test('asks nobody who owns the shards of a node that it leaves alone', async () => {
+    const { transport, call, failAt, clock } = await start({ route: 'owner', retry: 'standard' });
+    await failAt(0, 10, failWith(transport, 'CONNECTION_LOST'));
+    const sent = transport.sent.length;
+    await call(1);
+    await clock.advance(1_000);
+    expect(transport.sent).toHaveLength(sent);
+  });
+
   test('sends the calls to the subjects of their shards in place of the node, unless told otherwise', async () => {
     const { transport, call, failAt } = await start();
     await failAt(0, 10, failWith(transport, 'CONNECTION_LOST'));

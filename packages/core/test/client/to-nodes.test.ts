@@ -283,6 +283,18 @@ describe('any', () => {
     },
   );
 
+  test('sends a call to another node while the breaker of the next one is open', async () => {
+    const { any, transport } = await known(2, 'round-robin', { breaker: { minCalls: 1, failureRate: 0.1 } });
+    const lost = any.request('Ask').catch(codeOf);
+    const met = transport.sent.splice(0)[0]!;
+    met.leave().fail(new ClstrError('CONNECTION_LOST', 'lost'));
+    expect(await lost).toBe('CONNECTION_LOST');
+    for (let i = 0; i < 4; i++) quiet(any.request('Ask'));
+    const asked = transport.sent.filter(({ entry }) => entry.type === 'Ask').map(to);
+    expect(asked).toHaveLength(4);
+    expect(asked).not.toContain(to(met));
+  });
+
   test('looks every few seconds for a node that was gone', async () => {
     const started = await known(2);
     const { any, transport, clock } = started;
