@@ -30,6 +30,10 @@ const EXTRAS: readonly (readonly [what: string, extras: () => Extras])[] = [
   ['traces of all calls', () => ({ observers: { tracing: sampled(1) } })],
   ['retry and breaker', () => ({ client: { retry: 'standard', breaker: true } })],
   ['shedding', () => ({ node: { shedding: {} } })],
+  [
+    'retry, breaker and shedding',
+    () => ({ client: { retry: 'standard', breaker: true }, node: { shedding: {} } }),
+  ],
 ];
 
 const CALLS = 3_072;

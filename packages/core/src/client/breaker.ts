@@ -59,7 +59,9 @@ export class Breaker {
     return this.state === 'open' ? Math.max(0, Math.ceil(this.#openUntilMs - nowMs)) : 0;
   }
 
-  /** Hot path. */
+  /**
+   * Hot path. `nowMs` may be when the attempt began, if it was answered: the window moves in slices of a tenth.
+   */
   ended(pass: number, end: AttemptEnd, nowMs: number): void {
     if (pass !== this.#era) return;
     if (this.state === 'half-open') this.#probeEnded(end, nowMs);
@@ -74,11 +76,12 @@ export class Breaker {
 
   #count(end: 'answered' | 'failed', nowMs: number): void {
     const slice = Math.floor(nowMs / this.#sliceMs);
+    if (slice <= this.#slice - SLICES) return;
     for (let i = Math.max(this.#slice + 1, slice - SLICES + 1); i <= slice; i++) {
       this.#answered[i % SLICES] = 0;
       this.#failed[i % SLICES] = 0;
     }
-    this.#slice = slice;
+    this.#slice = Math.max(slice, this.#slice);
     if (end === 'answered') {
       this.#answered[slice % SLICES]!++;
       return;

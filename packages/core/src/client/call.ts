@@ -329,7 +329,7 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
 
   #endPass(end: AttemptEnd): void {
     if (this.#pass === 0) return;
-    this.#host.breakers!.ended(this.to as NodeAddress, this.#pass, end);
+    this.#host.breakers!.ended(this.to as NodeAddress, this.#pass, end, this.deadlineMs - this.timeoutMs);
     this.#pass = 0;
   }
 

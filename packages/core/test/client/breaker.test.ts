@@ -38,6 +38,17 @@ describe('a breaker', () => {
     expect(breaker.state).toBe('closed');
   });
 
+  test('counts an answer in the slice in which its call began, unless that has left the window', () => {
+    const breaker = new Breaker(OPTIONS);
+    const passes = Array.from({ length: 40 }, () => breaker.pass(0));
+    for (const pass of passes.slice(0, 10)) breaker.ended(pass, 'failed', 12_000);
+    for (const pass of passes.slice(10, 20)) breaker.ended(pass, 'answered', 1_000);
+    expect(breaker.state).toBe('closed');
+    for (const pass of passes.slice(20, 30)) breaker.ended(pass, 'answered', 11_000);
+    breaker.ended(passes[30]!, 'failed', 12_000);
+    expect(breaker.state).toBe('open');
+  });
+
   test('counts neither aborts nor moves', () => {
     const breaker = new Breaker(OPTIONS);
     end(breaker, 'unrelated', 1_000, 0);
