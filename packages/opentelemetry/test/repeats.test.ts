@@ -126,9 +126,10 @@ test('calls that wait in mailboxes move with their shards', { timeout: 60_000 },
   const calls = checkedCalls(await answers, recorder);
   const moved = repeatedFor('MOVED', calls);
   expect(moved).toHaveLength(CALLS - KEYS);
-  const epoch = expect.any(Number) as number;
-  for (const { attributes } of moved)
-    expect(attributes).toMatchObject({ 'clstr.node.id': 'n2', 'clstr.epoch': epoch });
+  for (const { attributes } of moved) expect(attributes['clstr.node.id']).toBe('n2');
+  // A client that has the answer may not know the epoch yet; the node that gave it does.
+  const at = recorder.spans.filter(({ kind }) => kind === SpanKind.SERVER);
+  for (const { attributes } of at) expect(attributes['clstr.epoch']).toBeTypeOf('number');
 });
 
 test.skipIf(!hasNatsServer())(

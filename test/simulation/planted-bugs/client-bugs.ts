@@ -3,7 +3,7 @@ import type { PlantedBug } from './planted-bug.ts';
 
 const CALL = 'packages/core/src/client/call.ts';
 const HOLD_QUEUE = 'packages/core/src/client/hold-queue.ts';
-const DISPATCH = 'packages/core/src/node/dispatch.ts';
+const RECEIVERS = 'packages/core/src/node/receivers.ts';
 
 export const CLIENT_BUGS: readonly PlantedBug[] = [
   {
@@ -14,8 +14,8 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: CALL,
-        find: 'this.isIdempotent && REPEATED_WHEN_IDEMPOTENT.has(error.code)',
-        replace: 'REPEATED_WHEN_IDEMPOTENT.has(error.code)',
+        find: 'this.mayRepeat && REPEATED.has(error.code)',
+        replace: 'REPEATED.has(error.code)',
       },
     ],
   },
@@ -40,7 +40,7 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: CALL,
-        find: 'if (!this.isIdempotent || this.isNotify || this.attempt === 0) return false;',
+        find: 'if (!this.mayRepeat || this.isNotify || this.attempt === 0) return false;',
         replace: 'if (this.isNotify || this.attempt === 0) return false;',
       },
     ],
@@ -65,9 +65,9 @@ export const CLIENT_BUGS: readonly PlantedBug[] = [
     kinds: ['cut'],
     patches: [
       {
-        file: DISPATCH,
-        find: 'if (mayAnswer) this.onEntry(entry, port);',
-        replace: 'this.onEntry(entry, port);',
+        file: RECEIVERS,
+        find: 'if (mayAnswer) dispatch.onEntry(entry, port);',
+        replace: 'dispatch.onEntry(entry, port);',
       },
     ],
   },

@@ -100,9 +100,9 @@ function purgedBeforeItDies(seed: number): readonly Fault[] {
 const releasesOnce = [
   {
     file: OWNERSHIP,
-    find: "await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released' });",
+    find: "await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'released', carries });",
     replace: `const { ledger } = this.#options;
-      const released = ledger.encode({ epoch, owner: nodeId, inc, state: 'released' });
+      const released = ledger.encode({ epoch, owner: nodeId, inc, state: 'released', carries });
       await ledger.store.cas(shardKey(shard), revision, released, ledger.timing.ackTimeoutMs);`,
   },
 ];
@@ -152,8 +152,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
       {
         file: OWNERSHIP,
         find: `const result = await this.#write(shard, revision, { epoch, owner: nodeId, inc, state: 'owned' });
-    if (result.kind === 'acked')
-      await`,
+    if (result.kind !== 'acked') return;`,
         replace: `const result = await this.#options.ledger.store
       .cas(shardKey(shard), revision, JSON.stringify({ epoch, owner: nodeId, inc, state: 'owned', nonce: '' }), 250)
       .then((outcome) =>
@@ -161,8 +160,7 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
           ? { kind: 'acked', entry: { revision: outcome.revision } }
           : { kind: 'lost', entry: { revision: 0 } },
       );
-    if (result.kind === 'acked')
-      await`,
+    if (result.kind !== 'acked') return;`,
       },
       {
         file: OWNERSHIP,

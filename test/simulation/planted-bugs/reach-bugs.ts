@@ -2,7 +2,7 @@
 import type { Fault } from '@clstr/testing';
 import type { PlantedBug } from './planted-bug.ts';
 
-const DISPATCH = 'packages/core/src/node/dispatch.ts';
+const RECEIVERS = 'packages/core/src/node/receivers.ts';
 const REACH = 'packages/core/src/node/reach.ts';
 const OWNERSHIP = 'packages/core/src/cluster/ownership.ts';
 
@@ -55,7 +55,7 @@ export const REACH_BUGS: readonly PlantedBug[] = [
     invariant: 'L7',
     seed: 14,
     schedule: () => outagesAndLostAnswers,
-    patches: [{ file: DISPATCH, find: ' || entry.type === PROBE_TYPE;', replace: ';' }],
+    patches: [{ file: RECEIVERS, find: ' || entry.type === PROBE_TYPE;', replace: ';' }],
   },
   {
     name: 'the time for which a loop was blocked counts as silence',
