@@ -30,18 +30,13 @@ export function withCallChain(
 
 /** Most critical calls have no other headers. */
 function withCritical(headers: Headers | undefined): Headers {
-  if (headers === undefined) return CRITICAL;
-  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
-  copy[CRITICAL_HEADER] = '1';
-  return copy;
+  return headers === undefined ? CRITICAL : withHeader(headers, CRITICAL_HEADER, '1');
 }
 
 /** The headers of an attempt that is not the first of its call. */
 export function withAttempt(headers: Headers | undefined, attempt: number): Headers {
   const inherited = attemptIn(headers?.[ATTEMPT_HEADER]);
-  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
-  copy[ATTEMPT_HEADER] = String(Math.max(attempt, inherited));
-  return copy;
+  return withHeader(headers, ATTEMPT_HEADER, String(Math.max(attempt, inherited)));
 }
 
 const CRITICAL: Headers = Object.freeze(
@@ -49,15 +44,16 @@ const CRITICAL: Headers = Object.freeze(
 );
 
 export function withIdempotencyKey(headers: Headers | undefined, key: string): Headers {
-  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
-  copy[IDEMPOTENCY_KEY_HEADER] = key;
-  return copy;
+  return withHeader(headers, IDEMPOTENCY_KEY_HEADER, key);
 }
 
 /** The headers of a call which may have run since `ms` before its deadline; it keeps an earlier time that it knows. */
 export function withMayHaveRun(headers: Headers | undefined, ms: number): Headers | undefined {
   if (headers?.[MAY_HAVE_RUN_HEADER] !== undefined) return headers;
-  const copy: Record<string, string> = Object.assign(Object.create(null) as object, headers);
-  copy[MAY_HAVE_RUN_HEADER] = String(Math.ceil(ms));
-  return copy;
+  return withHeader(headers, MAY_HAVE_RUN_HEADER, String(Math.ceil(ms)));
+}
+
+/** A copy with one header more. */
+function withHeader(headers: Headers | undefined, name: string, value: string): Headers {
+  return Object.assign(Object.create(null) as object, headers, { [name]: value });
 }
