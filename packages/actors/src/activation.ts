@@ -26,7 +26,7 @@ import { RunningTurns, behind } from './running-turns.ts';
 import { Setup } from './setup.ts';
 import { SharedRefusal } from './shared-refusal.ts';
 import { isPanic } from './tasks.ts';
-import { isThenable } from './thenable.ts';
+import { isThenable } from '@clstr/core/internal';
 
 type Phase = 'new' | 'starting' | 'active' | 'stopping' | 'gone';
 

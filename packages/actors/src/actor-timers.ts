@@ -5,7 +5,7 @@ import type { TimerHandler } from './actor-context.ts';
 import type { ActorCore, Job, TimerKind } from './actor-core.ts';
 import { actorName } from './actor-name.ts';
 import { LifeContext } from './contexts.ts';
-import { isThenable } from './thenable.ts';
+import { isThenable } from '@clstr/core/internal';
 
 /** How long a timer that falls due while the lease is expired waits before it tests the lease again. */
 const EXPIRY_PAUSE_MS = 100;

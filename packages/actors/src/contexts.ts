@@ -11,7 +11,7 @@ import type { Methods } from './method.ts';
 import { messageType } from './method.ts';
 import { NestedCaller } from './nested-caller.ts';
 import type { Ref, Referable } from './ref.ts';
-import { isThenable } from './thenable.ts';
+import { isThenable } from '@clstr/core/internal';
 import { checkedError } from './validation.ts';
 
 abstract class BaseContext implements LifecycleContext {

@@ -4,7 +4,7 @@ import type { ActorError } from '@clstr/core';
 import { isClstrError } from '@clstr/core';
 import { invalidOption, isErrorCode } from '@clstr/core/internal';
 import type { AnyMethod, ErrorSchemas, ErrorsOf, Methods } from './method.ts';
-import { isThenable } from './thenable.ts';
+import { isThenable } from '@clstr/core/internal';
 
 type CodesOf<M extends Methods> = { [Name in keyof M]: keyof ErrorsOf<M[Name]> & string }[keyof M];
 

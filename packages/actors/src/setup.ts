@@ -4,7 +4,7 @@ import { detached } from '@clstr/core/internal';
 import type { ActorCore, Job } from './actor-core.ts';
 import { LifeContext } from './contexts.ts';
 import { discarded } from './ending.ts';
-import { isThenable } from './thenable.ts';
+import { isThenable } from '@clstr/core/internal';
 
 /** Calls one of `onState`, `onError` and `onRefused` once, unless it is called off. */
 export class Setup {

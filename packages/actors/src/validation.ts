@@ -5,7 +5,7 @@ import { asRefusal, forCaller } from '@clstr/core/handler';
 import { describe } from '@clstr/core/internal';
 import type { ErasedHandler } from './actor-context.ts';
 import type { ErrorSchemas } from './method.ts';
-import { isThenable } from './thenable.ts';
+import { isThenable } from '@clstr/core/internal';
 
 /**
  * Wraps a handler in its validators; returns the handler itself if there are none. Errors name the method by `type`.

@@ -1,4 +1,5 @@
 /** For the sibling packages alone: anything here may change in any release. */
+export { isThenable } from './base/thenable.ts';
 export { isErrorCode } from './base/errors.ts';
 export { chainTo, isOfChain } from './wire/call-chain.ts';
 export { NOWHERE, heldBytes } from './wire/transport.ts';

@@ -1,4 +1,4 @@
-/** Whether a value can be awaited: a getter named `then` may throw. */
+/** Recognises promises of any kind, because user code may return those of a library. A getter named `then` may throw. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
 }
