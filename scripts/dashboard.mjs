@@ -25,6 +25,8 @@ const ROWS = {
     ['Transport errors per second', 'ops', [per('error_type', 'clstr_cluster_transport_errors_total')]],
     ['Repeated calls per second', 'ops', [per('reason', 'clstr_cluster_repeats_total')]],
     ['Calls not repeated per second', 'ops', [per('reason', 'clstr_cluster_retries_denied_total')]],
+    ['Lists of calls per second', 'ops', [per('method', 'clstr_cluster_list_calls_count')]],
+    ['Calls per list, p99', 'short', [quantileOf(0.99, 'method', 'clstr_cluster_list_calls')]],
     ['Changes of breakers per second', 'ops', [per('state', 'clstr_cluster_breaker_changes_total')]],
     [
       'Nodes with an open breaker',

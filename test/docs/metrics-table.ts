@@ -61,7 +61,7 @@ export async function renderMetrics(): Promise<string> {
 const INTRODUCTION = `What [\`prometheusMetrics()\`](../../packages/prometheus/README.md) exports. Made from the package, which a test holds equal
 to this file: change the source, then run \`UPDATE_DOCS=1 npx vitest run test/docs.test.ts\`.
 
-The buckets of durations reach from 0.25 ms to 10 s, those of batches from 1 to 1,024. A \`message_type\` is one that a
+The buckets of durations reach from 0.25 ms to 10 s, those of batches and lists from 1 to 1,024. A \`message_type\` is one that a
 handler declares or has run; all others count as \`other\`. A \`reason\` is an [error code](errors.md) in lower case. No label
 is a key, a shard or a client.`;
 
@@ -102,6 +102,8 @@ const WHAT_TO_DO: Readonly<Record<string, string>> = {
     'compare with the time at the nodes: the rest is the bus and the event loops',
   clstr_cluster_retries_denied_total:
     '`budget`: more fails than may be repeated, find out why; `deadline`: callers give too little time; `nested`: the caller of the repeated call repeats the whole',
+  clstr_cluster_list_calls:
+    'long lists of `requestMany` wait for room at the nodes; `gather` and `broadcast` make a call to each node',
   clstr_cluster_breaker_changes_total:
     '`open`: a node does not answer; look at it, and at the network in between',
   clstr_cluster_breakers_open: 'the log line `client.breaker_opened` names the node',

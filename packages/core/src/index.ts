@@ -51,6 +51,7 @@ export type { Logger } from './base/logger.ts';
 export type {
   BreakerState,
   KeyedRepeat,
+  ListMethod,
   Metrics,
   NodeEventType,
   RetryDenial,

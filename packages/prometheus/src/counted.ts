@@ -3,6 +3,7 @@ import type {
   BreakerState,
   ErrorCode,
   KeyedRepeat,
+  ListMethod,
   Metrics,
   NodeEventType,
   RetryDenial,
@@ -16,6 +17,7 @@ import { ByLabel } from './by-label.ts';
 import { Clients } from './clients.ts';
 import { Handled } from './handled.ts';
 import { Nodes } from './nodes.ts';
+import { Sizes } from './sizes.ts';
 import { Timed } from './timed.ts';
 import { Transports } from './transports.ts';
 
@@ -43,6 +45,11 @@ export class Counted implements Metrics {
   readonly transportErrors: ByLabel<Count> = new ByLabel(createCount);
   readonly repeats: ByLabel<Count> = new ByLabel(createCount);
   readonly retriesDenied: ByLabel<Count> = new ByLabel(createCount);
+  readonly lists: Readonly<Record<ListMethod, Sizes>> = {
+    requestMany: new Sizes(),
+    gather: new Sizes(),
+    broadcast: new Sizes(),
+  };
   readonly breakerChanges: ByLabel<Count> = new ByLabel(createCount);
   readonly refusals: ByLabel<Count> = new ByLabel(createCount);
   readonly shed: ByLabel<Shed> = new ByLabel(() => new Shed());
@@ -76,6 +83,10 @@ export class Counted implements Metrics {
 
   retryDenied(reason: RetryDenial): void {
     this.retriesDenied.of(reason).count++;
+  }
+
+  listMade(method: ListMethod, calls: number): void {
+    this.lists[method].add(calls);
   }
 
   breakerChanged(state: BreakerState): void {

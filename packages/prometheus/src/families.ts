@@ -49,7 +49,8 @@ export function familiesOf(counted: Counted, eventLoopDelay: EventLoopDelay): re
 }
 
 function clientFamilies(counted: Counted): readonly FamilyOptions[] {
-  const { requests, notifies, transportErrors, repeats, retriesDenied, breakerChanges, clients } = counted;
+  const { requests, notifies, transportErrors, repeats, retriesDenied } = counted;
+  const { lists, breakerChanges, clients } = counted;
   return [
     histogram('clstr_cluster_request_duration_seconds', 'How long requests took, at their clients.', (name) =>
       perType(requests, ({ durations }, labels) => durations.samples(name, labels)),
@@ -83,6 +84,13 @@ function clientFamilies(counted: Counted): readonly FamilyOptions[] {
       ),
       aggregator: 'min',
     },
+    histogram(
+      'clstr_cluster_list_calls',
+      'Calls that clients made at once, by the method.',
+      function* (name) {
+        for (const [method, sizes] of Object.entries(lists)) yield* sizes.samples(name, { method });
+      },
+    ),
     counter(
       'clstr_cluster_breaker_changes_total',
       'Changes of the breakers of clients, by their new state.',

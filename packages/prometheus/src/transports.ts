@@ -1,29 +1,24 @@
 /** The transports of this process. Their counts stay part of the totals when they are closed. */
 import type { WatchedTransport } from '@clstr/core';
-import { histogramSamples } from './durations.ts';
 import type { Sample } from './family.ts';
+import { Sizes } from './sizes.ts';
 
 const STATES: readonly WatchedTransport['state'][] = ['connected', 'disconnected'];
 
-interface Counts {
-  lostReplies: number;
-  entries: number;
-  readonly batchSizes: number[];
+class Counts {
+  lostReplies = 0;
+  readonly batches: Sizes = new Sizes();
+
+  add(lostReplies: number, batchSizes: readonly number[], entries: number): void {
+    this.lostReplies += lostReplies;
+    this.batches.addAll(batchSizes, entries);
+  }
 }
-
-/** 1 to 1,024 entries in steps of a power of two, and more. */
-const BOUNDS = Array.from({ length: 11 }, (_, power) => 2 ** power);
-
-const noCounts = (): Counts => ({
-  lostReplies: 0,
-  entries: 0,
-  batchSizes: new Array<number>(BOUNDS.length + 1).fill(0),
-});
 
 export class Transports {
   readonly #open = new Set<WatchedTransport>();
   /** What closed transports have counted. */
-  readonly #closed: Counts = noCounts();
+  readonly #closed: Counts = new Counts();
 
   watch(transport: WatchedTransport): void {
     this.#takeClosed();
@@ -44,31 +39,24 @@ export class Transports {
   }
 
   batchSizes(name: string): Iterable<Sample> {
-    const { batchSizes, entries } = this.#total();
-    return histogramSamples(name, {}, BOUNDS, batchSizes, entries);
+    return this.#total().batches.samples(name, {});
   }
 
   #total(): Counts {
     this.#takeClosed();
-    const total = noCounts();
-    add(total, this.#closed);
-    for (const transport of this.#open) add(total, transport);
+    const total = new Counts();
+    const { lostReplies, batches } = this.#closed;
+    total.add(lostReplies, batches.counts, batches.sum);
+    for (const open of this.#open) total.add(open.lostReplies, open.batchSizes, open.entries);
     return total;
   }
 
   #takeClosed(): void {
     for (const transport of this.#open) {
-      if (transport.state !== 'closed') continue;
+      const { state, lostReplies, batchSizes, entries } = transport;
+      if (state !== 'closed') continue;
       this.#open.delete(transport);
-      add(this.#closed, transport);
+      this.#closed.add(lostReplies, batchSizes, entries);
     }
-  }
-}
-
-function add(total: Counts, more: Pick<WatchedTransport, keyof Counts>): void {
-  total.lostReplies += more.lostReplies;
-  total.entries += more.entries;
-  for (const [power, count] of more.batchSizes.entries()) {
-    total.batchSizes[Math.min(power, BOUNDS.length)]! += count;
   }
 }

@@ -119,6 +119,18 @@ describe('counters', () => {
     expect(series.get('clstr_cluster_transport_errors_total{error_type="closed"}')).toBe(0);
   });
 
+  test('put lists of calls into buckets of powers of two, by the method that made them', async () => {
+    const metrics = create();
+    for (const calls of [1, 3, 1_024, 5_000]) metrics.listMade('requestMany', calls);
+    metrics.listMade('gather', 2);
+    const series = await read(metrics);
+    const of = (part: string): number => series.get(`clstr_cluster_list_calls_${part}`)!;
+    const buckets = ['1', '2', '4', '512', '1024', '+Inf'];
+    expect(buckets.map((le) => of(`bucket{le="${le}",method="requestMany"}`))).toEqual([1, 1, 2, 2, 3, 4]);
+    expect(of('sum{method="requestMany"}')).toBe(6_028);
+    expect(['requestMany', 'gather', 'broadcast'].map((m) => of(`count{method="${m}"}`))).toEqual([4, 1, 0]);
+  });
+
   test('of a declared type are there before its first message', async () => {
     const metrics = create();
     metrics.watchActors(actors({ types: ['cart.add'] }));

@@ -25,6 +25,9 @@ export type ShedReason = 'expired' | 'deadline' | 'age' | 'bound';
  */
 export type KeyedRepeat = 'replayed' | 'joined' | 'reused' | 'lost';
 
+/** Which method made several calls at once: with the items of a list, or one for each node. */
+export type ListMethod = 'requestMany' | 'gather' | 'broadcast';
+
 /** What happened to a node, or to one of its shards. */
 export type NodeEventType =
   'joined' | 'acquired' | 'released' | 'lost' | 'lapsed' | 'fenced' | 'unreachable' | 'reachable';
@@ -52,6 +55,8 @@ export interface Metrics {
   callRepeated?(reason: ErrorCode): void;
   /** A failed call that may be repeated was not. */
   retryDenied?(reason: RetryDenial): void;
+  /** A client makes so many calls at once. An empty list, and one that is refused as a whole, are not reported. */
+  listMade?(method: ListMethod, calls: number): void;
   /** The breaker of a client for one node has changed. */
   breakerChanged?(state: BreakerState): void;
   /** A node refused a message before its handler ran. Reported in addition to `handlerEnded` if it had accepted it. */
@@ -97,6 +102,7 @@ export const noMetrics: SafeMetrics = {
   transportError: ignore,
   callRepeated: ignore,
   retryDenied: ignore,
+  listMade: ignore,
   breakerChanged: ignore,
   messageRefused: ignore,
   messageShed: ignore,

@@ -16,6 +16,7 @@ const PARAMETERS: { readonly [Name in keyof SafeMetrics]: Parameters<SafeMetrics
   transportError: 1,
   callRepeated: 1,
   retryDenied: 1,
+  listMade: 2,
   breakerChanged: 1,
   messageRefused: 1,
   messageShed: 2,

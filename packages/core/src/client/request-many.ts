@@ -13,6 +13,7 @@ export async function requestMany(
   options: ListOptions = {},
 ): Promise<CallResult[]> {
   checkList(calls, options);
+  if (calls.length > 0) host.options.metrics.listMade('requestMany', calls.length);
   if (calls.some((call) => serviceOf(call, host) !== host.service)) return toServices(host, calls, options);
   return run(host, calls, options);
 }

@@ -114,6 +114,7 @@ async function toAllNodes(
   await within(calls.clock, nodes.find(), timeoutMs);
   const all = nodes.known();
   if (all.length === 0) throw new ClstrError('NO_SUBSCRIBER', 'the client has found no node of the cluster');
+  client.options.metrics.listMade(message.isNotify ? 'broadcast' : 'gather', all.length);
   const leftMs = Math.max(1, Math.floor(untilMs - calls.clock.monoMs()));
   const enough = new AbortController();
   const [signal, letGo] = anySignal(

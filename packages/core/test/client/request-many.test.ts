@@ -51,6 +51,22 @@ describe('requestMany', () => {
     expect((await rows).map(short)).toEqual(['a', ['ACTOR_ERROR', 'executed', true], 'c']);
   });
 
+  test('reports the size of each list once, whatever services it is for, but not of one that is refused', async () => {
+    const metrics = recordMetrics();
+    const { client, transport } = start({ metrics });
+    const lists = () => metrics.calls.filter(([name]) => name === 'listMade');
+    void client.requestMany(gets(3));
+    void client.requestMany([...gets(2), { service: 'stock', key: 'k', type: 'Get' }]);
+    await client.requestMany([]);
+    await client.requestMany(gets(1), { timeoutMs: -1 }).catch(() => undefined);
+    expect(lists()).toEqual([
+      ['listMade', 'requestMany', 3],
+      ['listMade', 'requestMany', 3],
+    ]);
+    expect(transport.sent).toHaveLength(5);
+    await client.close();
+  });
+
   test('sends nothing for an empty list', async () => {
     const { client, transport } = start();
     expect(await client.requestMany([])).toEqual([]);

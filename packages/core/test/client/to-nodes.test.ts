@@ -6,6 +6,7 @@ import type { Balance, ClientOptions, NodeResult } from '../../src/index.ts';
 import { NO_SHARD } from '../../src/index.ts';
 import { ClstrError } from '../../src/base/errors.ts';
 import type { NodeAddress } from '../../src/wire/address.ts';
+import { recordMetrics } from '../recorded-metrics.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';
 import type { Sent } from '../scripted-transport.ts';
 
@@ -60,6 +61,21 @@ describe('gather', () => {
     expect(transport.sent.map(to)).toEqual(['node-0', 'node-1', 'node-2']);
     for (const sent of transport.sent.splice(0)) sent.reply(1);
     await again;
+  });
+
+  test('and broadcast report to how many nodes they send', async () => {
+    const metrics = recordMetrics();
+    const started = start({ metrics });
+    const lists = () => metrics.calls.filter(([name]) => name === 'listMade');
+    void started.client.gather('Ask');
+    await answerInfo(started, 3);
+    void started.client.broadcast('Tell');
+    await started.clock.advance(0);
+    expect(lists()).toEqual([
+      ['listMade', 'gather', 3],
+      ['listMade', 'broadcast', 3],
+    ]);
+    await started.client.close();
   });
 
   test('asks on where shards have no node, within bounds, and not again at once', async () => {
