@@ -21,6 +21,7 @@ export function recordTracing(): RecordedTracing {
       return {
         headers: { ...call.headers, traceparent: `call-${calls.length}` },
         repeated: (reason, attempt) => void events.push(['repeated', reason, attempt]),
+        retryDenied: (denial, reason) => void events.push(['denied', denial, reason]),
         ended: (error, end: CallEnd) => void events.push(['call ended', error?.code, end]),
       };
     },

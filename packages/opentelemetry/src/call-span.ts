@@ -1,12 +1,14 @@
 /** The span of one call, with all its attempts. */
 import type { Span } from '@opentelemetry/api';
-import type { CallEnd, CallSpan, ClstrError, ErrorCode, Headers } from '@clstr/core';
+import type { CallEnd, CallSpan, ClstrError, ErrorCode, Headers, RetryDenial } from '@clstr/core';
 import {
   CLSTR_ATTEMPTS,
   CLSTR_EPOCH,
   CLSTR_NODE_ID,
   OTHER_METHOD,
   RETRY_ATTEMPT,
+  RETRY_DENIAL,
+  RETRY_DENIED_EVENT,
   RETRY_EVENT,
   RETRY_REASON,
   RPC_METHOD,
@@ -30,6 +32,10 @@ export class RecordedCall implements CallSpan {
 
   repeated(reason: ErrorCode, attempt: number): void {
     this.#span.addEvent(RETRY_EVENT, { [RETRY_REASON]: reason, [RETRY_ATTEMPT]: attempt });
+  }
+
+  retryDenied(denial: RetryDenial, reason: ErrorCode): void {
+    this.#span.addEvent(RETRY_DENIED_EVENT, { [RETRY_DENIAL]: denial, [RETRY_REASON]: reason });
   }
 
   ended(error: ClstrError | undefined, { attempts, nodeId, epoch }: CallEnd): void {

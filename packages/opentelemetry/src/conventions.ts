@@ -54,3 +54,8 @@ export const RETRY_EVENT = 'clstr.retry';
 export const RETRY_REASON = 'clstr.retry.reason';
 /** 2 for the first repeat. */
 export const RETRY_ATTEMPT = 'clstr.retry.attempt';
+
+/** The event of a span whose call could be sent again and is not; {@link RETRY_REASON} says why the last attempt failed. */
+export const RETRY_DENIED_EVENT = 'clstr.retry_denied';
+/** What decided against another attempt: `policy`, `deadline`, `budget` or `nested`. */
+export const RETRY_DENIAL = 'clstr.retry.denial';

@@ -1,5 +1,6 @@
 /** One call and the span that observes it, whose errors never reach the call. */
 import type { ClstrError, ErrorCode } from '../base/errors.ts';
+import type { RetryDenial } from '../base/metrics.ts';
 import type { FloodLog } from '../base/flood-log.ts';
 import type { Headers } from '../wire/envelope.ts';
 import { copyHeaders } from '../wire/envelope.ts';
@@ -76,6 +77,14 @@ export class CallTrace {
       }
     }
     this.from = undefined;
+  }
+
+  retryDenied(denial: RetryDenial, reason: ErrorCode): void {
+    try {
+      this.#span.retryDenied?.(denial, reason);
+    } catch (err) {
+      this.#floodLog.error('tracing.threw', { err }, 'retryDenied() of a span threw');
+    }
   }
 
   ended(error: ClstrError | undefined, to: Address, epoch: number): void {

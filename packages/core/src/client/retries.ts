@@ -7,6 +7,7 @@ import type { RetryDenial, SafeMetrics } from '../base/metrics.ts';
 import type { Logger } from '../base/logger.ts';
 import { createRareLog } from '../base/rare-log.ts';
 import type { RareLog } from '../base/rare-log.ts';
+import type { CallTrace } from './call-trace.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
@@ -19,6 +20,8 @@ export interface FailedCall {
   readonly attempts: number;
   /** It is made for an attempt that is a repeat itself: the caller that repeated that one repeats the whole. */
   readonly isForRepeat: boolean;
+  /** The span that observes it. */
+  readonly trace: Pick<CallTrace, 'retryDenied'> | undefined;
 }
 
 export interface RetriesOptions {
@@ -64,6 +67,7 @@ export class Retries {
       this.#logSpent(error);
     }
     metrics.retryDenied(denial);
+    call.trace?.retryDenied(denial, error.code);
     return undefined;
   }
 

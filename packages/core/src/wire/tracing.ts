@@ -3,6 +3,7 @@
  * `Metrics`.
  */
 import type { ClstrError, ErrorCode } from '../base/errors.ts';
+import type { RetryDenial } from '../base/metrics.ts';
 import { invalidOption } from '../base/options.ts';
 import { option } from '../base/spec.ts';
 import type { Option } from '../base/spec.ts';
@@ -46,6 +47,11 @@ export interface CallSpan {
    * owner has changed and the former one is silent.
    */
   repeated?(reason: ErrorCode, attempt: number): void;
+  /**
+   * The call has failed and could be repeated, but is not. `reason` is why its last attempt failed; what decided against
+   * another one is `denial`, as metrics have it.
+   */
+  retryDenied?(denial: RetryDenial, reason: ErrorCode): void;
   /**
    * The call has its answer or has failed; called once. A notify has ended once the bus has it: what a node does with it
    * later is not part of this.

@@ -121,6 +121,17 @@ describe('a traced call', () => {
     ]);
   });
 
+  test('that could be repeated and is not says what decided against it', async () => {
+    const { client, transport, tracing } = start({ retry: { pauseMs: () => undefined } });
+    const call = client.requestShard(1, 'Get');
+    transport.last.refuse(new ClstrError('OVERLOADED', 'full'));
+    await expect(call).rejects.toThrow();
+    expect(tracing.events).toMatchObject([
+      ['denied', 'policy', 'OVERLOADED'],
+      ['call ended', 'OVERLOADED', { attempts: 1 }],
+    ]);
+  });
+
   test('that is a notify ends once the bus has it', async () => {
     const { client, transport, tracing } = start();
     const sent = client.notifyShard(1, 'Poke');
@@ -195,6 +206,15 @@ describe('an error of the tracing does not reach the call', () => {
     transport.last.reply('r');
     expect(await call).toBe('r');
     expect(logger.lines.map((line) => line.message)).toContain(message);
+  });
+
+  test('retryDenied() of a span threw', async () => {
+    const tracing = spanOf({ retryDenied: fail });
+    const { client, transport, logger } = start({ tracing, retry: { pauseMs: () => undefined } });
+    const call = client.requestShard(1, 'Get');
+    transport.last.refuse(new ClstrError('OVERLOADED', 'full'));
+    await expect(call).rejects.toMatchObject({ code: 'OVERLOADED' });
+    expect(logger.lines.map((line) => line.message)).toContain('retryDenied() of a span threw');
   });
 
   test.each([
