@@ -1,5 +1,5 @@
 /** The handlers of messages to a node itself, by type: of broadcasts, and of calls to any node. */
-import { asRefusal, ClstrError } from '../base/errors.ts';
+import { asRefusal, ClstrError, isClstrError } from '../base/errors.ts';
 import { describe } from '../base/describe.ts';
 import { invalidOption } from '../base/options.ts';
 import { option } from '../base/spec.ts';
@@ -23,13 +23,24 @@ export const nodeHandlersOption: Option<NodeHandlers> = option((owner, name, val
   }
   const handlers = Object.create(null) as Record<string, NodeMessageHandler>;
   for (const [type, handler] of Object.entries(value)) {
-    checkCallerType(type);
+    checkName(owner, name, type);
     if (typeof handler !== 'function')
       throw invalidOption(owner, `${name}.${describe(type)}`, handler, 'a function');
     handlers[type] = handler as NodeMessageHandler;
   }
   return Object.freeze(handlers);
 }, Object.freeze({}));
+
+/** @throws INVALID_OPTION: here a wrong type is a mistake of the program, not of a message. */
+function checkName(owner: string, name: string, type: string): void {
+  try {
+    checkCallerType(type);
+  } catch (cause) {
+    if (!isClstrError(cause)) throw cause;
+    const message = `${owner}: ${name} must have message types as names: ${cause.message}; rename the handler`;
+    throw new ClstrError('INVALID_OPTION', message, { cause });
+  }
+}
 
 /** Runs each message by the handler of its shard, or of its node. Costs nothing where there are no such handlers. */
 export function withNodeHandlers(handler: Handler, nodeHandlers: NodeHandlers): Handler {

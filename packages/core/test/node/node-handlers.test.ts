@@ -76,9 +76,16 @@ describe('a message to a node', () => {
   });
 });
 
-test.each([
+test.each<[unknown, string]>([
   [5, 'an object of functions, got 5'],
   [[() => 1], 'an object of functions, got an array'],
+  [
+    { 'clstr.size': () => 1 },
+    'types starting with "clstr." are reserved, got "clstr.size"; rename the handler',
+  ],
+  [{ '': () => 1 }, 'nodeHandlers must have message types as names: the message type must be a non-empty'],
+  [{ 'a\nb': () => 1 }, 'got "a\\nb"; rename'],
+  [{ ['x'.repeat(300)]: () => 1 }, 'is longer than 255 bytes; rename'],
   [{ Size: 7 }, 'nodeHandlers."Size" must be a function, got 7'],
 ])('createNode refuses nodeHandlers %o', (given, why) => {
   const options = { transport: new ScriptedTransport(), shards: [1], handler: () => 1, nodeHandlers: given };
