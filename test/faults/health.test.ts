@@ -152,10 +152,14 @@ describe.skipIf(!hasNatsServer())('the probes of a process', { timeout: 120_000 
     await provision('life');
     const { proxy, url } = await proxied();
     proxy.setMode({ kind: 'reset' });
-    const probed = await ProbedProcess.start({ name: 'life', servers: url });
+    const probed = await ProbedProcess.start({
+      ...{ name: 'life', servers: url.replace('//', '//ada:secret@') },
+    });
     const starting = await probed.until('connecting');
     expect(starting).toMatchObject(NOT_READY);
     expect(codesOf(starting.health)).toEqual(['STARTING']);
+    expect(starting.health.reasons[0]!.text).toContain(`a connection to ${url} for `);
+    expect(JSON.stringify(starting.health)).not.toContain('secret');
 
     proxy.setMode({ kind: 'pass' });
     const serving = await probed.until('serving');

@@ -13,6 +13,8 @@ export interface Seat extends Pick<NodeOptions, 'shards' | 'membership'> {
 }
 
 export interface Place {
+  /** Where its servers are, without credentials; undefined if only a transport knows. */
+  readonly address: string | undefined;
   connect(context: ConnectContext): unknown;
   /** @throws the errors of the membership's `open` and of its store */
   seat(service: string | undefined, logger: Logger): Promise<Seat>;
@@ -21,6 +23,7 @@ export interface Place {
 /** The nodes of a cluster know its shape: it is read before a node of this process is made. */
 export function placeIn(cluster: Cluster): Place {
   return {
+    address: cluster.address,
     connect: (context) => cluster.connect(context),
     async seat(service, logger) {
       const membership = cluster.membership(service);
@@ -44,5 +47,5 @@ export function placeIn(cluster: Cluster): Place {
 
 /** For an app with one service, whose options say everything. */
 export function placeOf(transport: () => Transport | Promise<Transport>, seat: Seat): Place {
-  return { connect: transport, seat: () => Promise.resolve(seat) };
+  return { address: undefined, connect: transport, seat: () => Promise.resolve(seat) };
 }

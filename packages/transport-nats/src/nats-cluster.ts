@@ -77,9 +77,10 @@ export function natsCluster(options: NatsClusterOptions = {}): Cluster {
   const { inboxPrefixes, subjectPrefix, serverWaitMs, clock, logger, ...connect } = shared;
   const location = { cluster: name, subjectPrefix };
   // Wrong servers and logins are refused here, not at the first connection.
-  natsConnectOptions('natsCluster', { ...connect, name }, defaults);
+  const { servers } = natsConnectOptions('natsCluster', { ...connect, name }, defaults);
   return Object.freeze<Cluster>({
     name,
+    address: [servers ?? []].flat().join(', '),
     numShards,
     seed,
     logger,

@@ -2,6 +2,7 @@ import { systemClock } from '@clstr/core';
 import { LateLogger } from '@clstr/core/internal';
 import { describe, expect, test } from 'vitest';
 import { defaults } from '../src/defaults.ts';
+import { natsCluster } from '../src/nats-cluster.ts';
 import { resolveNatsOptions } from '../src/nats-options.ts';
 import { scriptedConnection } from './scripted-connection.ts';
 
@@ -196,4 +197,10 @@ describe('a borrowed connection', () => {
       );
     },
   );
+});
+
+test('a cluster says where its servers are, without their credentials', () => {
+  const servers = ['nats://ada:secret@one:4222', 'ada:secret@two'];
+  expect(natsCluster({ servers }).address).toBe('nats://one:4222, two');
+  expect(natsCluster().address).toBe('127.0.0.1:4222');
 });

@@ -9,6 +9,8 @@ import { readConfig } from './records.ts';
 /** Made by `natsCluster` or `memoryCluster`. */
 export interface Cluster {
   readonly name: string;
+  /** Where it is, as health shows it: the addresses of its servers, without credentials. Undefined within one process. */
+  readonly address?: string | undefined;
   /** Undefined: as the cluster has it. */
   readonly numShards: number | undefined;
   readonly seed: string | undefined;
