@@ -52,7 +52,9 @@ export async function createApp<Actors extends readonly AnyActor[]>(
 ): Promise<App> {
   const resolved = resolveAppOptions(options as unknown as AppOptions);
   const ending = new Ending(resolved.logger);
-  const health = new AppHealth({ subject: 'the app', clock: resolved.clock });
+  const health = new AppHealth({
+    ...{ subject: 'the app', clock: resolved.clock, address: resolved.place.address },
+  });
   ending.begun.addEventListener('abort', () => {
     health.ending();
   });
@@ -86,6 +88,7 @@ async function startApp(options: ResolvedAppOptions, ending: Ending, appHealth: 
     const [own, ...others] = await everySettled(hosted.map((service) => takeSeat(service, options, ending)));
     const client = openClient(options, own!, transport);
     ending.add(() => client.close());
+    appHealth.opened(client);
     const started = [own!, ...others].map((seat) =>
       startNode(options, seat, { transport, client, ending, nodes, health: appHealth }),
     );

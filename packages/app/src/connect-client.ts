@@ -30,7 +30,7 @@ const OWNER = 'connectClient';
 const METHODS = [
   ...(['requestKey', 'notifyKey', 'requestShard', 'notifyShard'] as const),
   ...(['requestMany', 'broadcast', 'gather', 'any'] as const),
-  ...(['key', 'shard', 'shardOf', 'service'] as const),
+  ...(['key', 'shard', 'shardOf', 'service', 'openBreakers'] as const),
 ];
 
 /**
@@ -46,7 +46,7 @@ export async function connectClient(options: ConnectOptions): Promise<ConnectedC
   refuseSaidByCluster(OWNER, rest);
   const { clock } = rest;
   const logger = chosen === false ? silentLogger : (chosen ?? cluster.logger ?? stderrLogger({ clock }));
-  const health = followed && healthFor(followed, clock);
+  const health = followed && healthFor(followed, clock, cluster.address);
   let transport: Transport | undefined;
   try {
     transport = await cluster.connect({ logger, signal: new AbortController().signal });
@@ -55,6 +55,7 @@ export async function connectClient(options: ConnectOptions): Promise<ConnectedC
     const { numShards = 'ask', seed } = cluster;
     const view = transport.service(service);
     const client = createClient({ ...rest, transport: view, numShards, seed, logger });
+    health?.opened(client);
     health?.started();
     return closingBoth(client, transport, health);
   } catch (error) {
@@ -66,10 +67,14 @@ export async function connectClient(options: ConnectOptions): Promise<ConnectedC
 }
 
 /** @throws INVALID_OPTION */
-function healthFor(given: HealthFollower, ownClock: Clock | undefined): AppHealth {
+function healthFor(
+  given: HealthFollower,
+  ownClock: Clock | undefined,
+  address: string | undefined,
+): AppHealth {
   const follower = healthOption.check(OWNER, 'health', given);
   const clock = clockOption.check(OWNER, 'clock', ownClock ?? systemClock);
-  const health = new AppHealth({ subject: 'the client', clock });
+  const health = new AppHealth({ subject: 'the client', clock, address });
   follower.follow(() => health.read());
   return health;
 }

@@ -15,6 +15,7 @@ export type {
   Routing,
 } from './client/options.ts';
 export type { BreakerOptions } from './client/breaker.ts';
+export type { OpenBreaker } from './client/breakers.ts';
 export type { Route } from './client/routes.ts';
 export type { FailedAttempt, Retry, RetryOptions, RetryPolicy } from './client/retry-policy.ts';
 export { createNode } from './node/node.ts';

@@ -66,6 +66,7 @@ const NOT_CREATED: Health = {
   state: 'connecting',
   reasons: [healthReason('STARTING', 'the program has not called createApp or connectClient yet')],
   nodes: [],
+  openBreakers: [],
   eventLoop: { worstMs: 0, overMs: 0 },
 };
 

@@ -1,6 +1,7 @@
 /** Whether an app can do its work, and what is wrong: for probes, and for the person who looks after an alarm. */
-import type { Clock, ConnectionState, NodeState, Transport } from '@clstr/core';
+import type { Client, Clock, ConnectionState, NodeState, OpenBreaker, Transport } from '@clstr/core';
 import { isClstrError } from '@clstr/core';
+import { breakerReasons } from './breaker-health.ts';
 import { ConnectionWatch } from './connection-health.ts';
 import { EventLoopDelay, eventLoopReasons } from './event-loop.ts';
 import type { EventLoopHealth } from './event-loop.ts';
@@ -25,6 +26,8 @@ export interface Health {
   /** Absent before the first connection. */
   readonly connection?: ConnectionState;
   readonly nodes: readonly NodeHealth[];
+  /** The nodes to which the client sends no calls at the moment, or only some that try whether they answer again. */
+  readonly openBreakers: readonly OpenBreaker[];
   readonly eventLoop: EventLoopHealth;
 }
 
@@ -32,30 +35,39 @@ export interface AppHealthOptions {
   /** How the texts call it. */
   readonly subject: 'the app' | 'the client';
   readonly clock: Clock;
+  /** Where its servers are, without credentials, if that is known before there is a connection. */
+  readonly address: string | undefined;
 }
 
 /** The health of an app, or of a client that has a connection of its own: they report each step of their lives. */
 export class AppHealth {
   readonly #subject: string;
   readonly #clock: Clock;
+  readonly #address: string | undefined;
   readonly #loop: EventLoopDelay;
   readonly #startedMs: number;
   readonly #nodes: NodeWatch[] = [];
   #connection: ConnectionWatch | undefined;
+  #client: Pick<Client, 'openBreakers'> | undefined;
   #isStarted = false;
   #isEnding = false;
   #isClosed = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor({ subject, clock }: AppHealthOptions) {
+  constructor({ subject, clock, address }: AppHealthOptions) {
     this.#subject = subject;
     this.#clock = clock;
+    this.#address = address;
     this.#loop = new EventLoopDelay(clock);
     this.#startedMs = clock.monoMs();
   }
 
   connected(transport: Transport): void {
     this.#connection = new ConnectionWatch(transport, this.#clock);
+  }
+
+  opened(client: Pick<Client, 'openBreakers'>): void {
+    this.#client = client;
   }
 
   added(node: WatchedNode): void {
@@ -84,7 +96,12 @@ export class AppHealth {
   read(): Health {
     const nodes = this.#nodes.map((watch) => watch.read());
     const eventLoop = this.#loop.read();
-    const reasons = gravestFirst([...this.#reasons(nodes), ...eventLoopReasons(eventLoop)]);
+    const openBreakers = this.#client?.openBreakers() ?? [];
+    const reasons = gravestFirst([
+      ...this.#reasons(nodes),
+      ...breakerReasons(openBreakers),
+      ...eventLoopReasons(eventLoop),
+    ]);
     const connection = this.#connection?.state;
     return {
       isReady: reasons.every(({ effect }) => effect === 'warning'),
@@ -92,7 +109,7 @@ export class AppHealth {
       state: this.#state(reasons),
       reasons,
       ...(connection !== undefined && { connection }),
-      ...{ nodes, eventLoop },
+      ...{ nodes, openBreakers, eventLoop },
     };
   }
 
@@ -117,8 +134,10 @@ export class AppHealth {
 
   #startingText(): string {
     const forMs = Math.round(this.#clock.monoMs() - this.#startedMs);
-    const missing = this.#connection === undefined ? 'a connection' : 'the membership store';
-    return `${this.#subject} has been waiting for ${missing} for ${forMs} ms`;
+    const [missing, at] =
+      this.#connection === undefined ? ['a connection', 'to'] : ['the membership store', 'at'];
+    const where = this.#address === undefined ? '' : ` ${at} ${this.#address}`;
+    return `${this.#subject} has been waiting for ${missing}${where} for ${forMs} ms`;
   }
 
   #state([gravest]: readonly HealthReason[]): AppState {

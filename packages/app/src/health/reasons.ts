@@ -28,6 +28,7 @@ export type HealthCode =
   | 'UNOWNED_SHARDS'
   | 'SHARDS_MISSING'
   | 'NO_SHARDS'
+  | 'CIRCUIT_OPEN'
   | 'SHEDDING'
   | 'STUCK_HANDLER'
   | 'SLOW_EVENT_LOOP';
@@ -58,7 +59,7 @@ export const HEALTH_REASONS: Readonly<Record<HealthCode, HealthReasonInfo>> = {
   STARTING: {
     effect: 'not-ready',
     meaning: 'the app has not started yet',
-    action: 'wait; if it lasts, check the NATS servers and the log of this process',
+    action: 'wait; if it lasts, check the servers that are named, and the log of this process',
   },
   FENCED: {
     effect: 'not-ready',
@@ -109,6 +110,12 @@ export const HEALTH_REASONS: Readonly<Record<HealthCode, HealthReasonInfo>> = {
     effect: 'warning',
     meaning: 'the placement gives the node no shards, so it is idle',
     action: 'check numShards and the weights: with more nodes than shards some have none',
+  },
+  CIRCUIT_OPEN: {
+    effect: 'warning',
+    meaning: 'nodes have not answered the calls of the client lately, so it sends them none, or only a few',
+    action:
+      'look at the nodes that are named, and at the network between them and this process; the client tries them again by itself',
   },
   SHEDDING: {
     effect: 'warning',

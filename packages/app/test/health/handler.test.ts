@@ -15,7 +15,7 @@ import { place } from './setting.ts';
 
 const SERVING: Health = {
   ...{ isReady: true, isLive: true, state: 'serving', connection: 'connected' },
-  ...{ reasons: [], nodes: [], eventLoop: { worstMs: 0, overMs: 1_000 } },
+  ...{ reasons: [], nodes: [], openBreakers: [], eventLoop: { worstMs: 0, overMs: 1_000 } },
 };
 const WARNED: Health = { ...SERVING, reasons: [healthReason('STORE_AWAY', 'the store is away')] };
 const LAPSED: Health = {

@@ -1,9 +1,11 @@
 /** Each reason of an app's health, on a cluster in memory. */
 import { ClstrError } from '@clstr/core';
 import { deferred } from '@clstr/testing';
+import { memoryMembership, memoryTransport } from '@clstr/transport-memory';
 import { describe, expect, test } from 'vitest';
 import type { Clock, Transport } from '@clstr/core';
 import type { Health } from '../../src/health/health.ts';
+import { breakerReasons } from '../../src/health/breaker-health.ts';
 import { HEALTH_REASONS } from '../../src/health/reasons.ts';
 import { Greeter } from '../greeter.ts';
 import { NUM_SHARDS, codesOf, place, timing } from './setting.ts';
@@ -53,6 +55,36 @@ describe('while it starts', () => {
     expect(health()).toMatchObject({ isReady: false, isLive: false, state: 'failed' });
     expect(codesOf(health())).toEqual(['START_FAILED']);
     expect(textOf(health(), 'START_FAILED')).toContain('CONNECT_FAILED: no server at nats://10.0.0.7:4222');
+  });
+
+  test('says to which servers, and at which of them the store is, if its cluster knows', async () => {
+    const { clock, store, start } = place();
+    const [made, opened] = [deferred<Transport>(), deferred<never>()];
+    const cluster = {
+      ...{
+        name: 'c',
+        address: 'nats://10.0.0.7:4222',
+        numShards: undefined,
+        seed: undefined,
+        logger: undefined,
+      },
+      connect: () => made.promise,
+      membership: () => ({ ...memoryMembership({ store, clock }), open: () => opened.promise }),
+    };
+    const alone = { transport: undefined, membership: undefined, numShards: undefined, cluster };
+    const { health } = start('n1', alone);
+    await clock.advance(500);
+    expect(textOf(health(), 'STARTING')).toMatch(
+      /^the app has been waiting for a connection to nats:\/\/10\.0\.0\.7:4222 for 500 ms\./,
+    );
+    made.resolve(memoryTransport());
+    await clock.advance(250);
+    expect(textOf(health(), 'STARTING')).toMatch(
+      /^the app has been waiting for the membership store at nats:\/\/10\.0\.0\.7:4222 for 750 ms\./,
+    );
+    opened.reject(new ClstrError('CONNECT_FAILED', 'gone'));
+    await clock.advance(0);
+    expect(health().state).toBe('failed');
   });
 
   test('says which node joins, and why the store keeps it waiting', async () => {
@@ -288,6 +320,38 @@ describe('warns', () => {
     expect(codesOf(app.health())).toEqual([]);
   });
 
+  test('of a node to which its client sends no calls, which it names, and is ready all the same', async () => {
+    const { clock, silent, start } = place();
+    const breaker = { minCalls: 5, openMs: 300, windowMs: 1_000 };
+    const app = await start('n1', { client: { breaker, route: 'owner' } }).app();
+    const other = await start('n2').app();
+    await clock.advance(expiryMs);
+    const keys = Array.from({ length: 100 }, (_, i) => `k${i}`);
+    const away = keys.filter((key) => other.node.shards().includes(app.client.shardOf(key))).slice(0, 5);
+    const callAll = async (): Promise<PromiseSettledResult<string>[]> => {
+      const calls = away.map((key) => app.ref(Greeter, key).whereAreYou(undefined, { timeoutMs: 100 }));
+      const ended = Promise.allSettled(calls);
+      await clock.advance(120);
+      return ended;
+    };
+    await callAll();
+    expect(app.health()).toMatchObject({ reasons: [], openBreakers: [] });
+    silent.add('node:n2');
+    await callAll();
+    const health = app.health();
+    expect([health.isReady, health.isLive, codesOf(health)]).toEqual([true, true, ['CIRCUIT_OPEN']]);
+    const retryAfterMs = expect.any(Number) as number;
+    expect(health.openBreakers).toEqual([{ nodeId: 'n2', service: 'default', retryAfterMs }]);
+    expect(textOf(health, 'CIRCUIT_OPEN')).toMatch(
+      /^calls to these nodes have failed lately: n2 of the service default \(tried again in \d+ ms\)\. What to do: look/,
+    );
+    silent.clear();
+    await clock.advance(300);
+    expect(textOf(app.health(), 'CIRCUIT_OPEN')).toContain('n2 of the service default (tried again now)');
+    await callAll();
+    expect(app.health()).toMatchObject({ reasons: [], openBreakers: [] });
+  });
+
   test('of shards without an owner after a crash, and of those that it has yet to get', async () => {
     const { clock, store, unanswered, start } = place();
     const app = await start('n1').app();
@@ -323,6 +387,14 @@ describe('warns', () => {
       /^node light owns none of the 16 shards of the service default/,
     );
   });
+});
+
+test('a list of many open breakers is cut', () => {
+  const open = Array.from({ length: 10 }, (_, i) => ({ nodeId: `n${i}`, service: 'a', retryAfterMs: 0 }));
+  const [reason] = breakerReasons(open);
+  expect(reason!.text).toMatch(
+    /: n0 of the service a .*, n7 of the service a \(tried again now\) and 2 more\. /,
+  );
 });
 
 test('every reason says what to do, and the gravest comes first', () => {

@@ -1,4 +1,5 @@
 /** The client of a program: requests and notifies by key or by shard. */
+import type { OpenBreaker } from './breakers.ts';
 import type { CallResult, KeyedCall, ListOptions } from './list-options.ts';
 import type { CallOptions } from './options.ts';
 import type { AnyNode, AnyOptions, GatherOptions, NodeResult } from './to-nodes.ts';
@@ -74,6 +75,12 @@ export interface Client {
    * @throws INVALID_OPTION, TRANSPORT_CLOSED
    */
   service(name: string): Client;
+  /**
+   * The nodes that get no calls from this client and those of its services, or only some that try them again, because they
+   * have not answered lately. A run of a node that no call tries again is left out once a window has passed. Empty without
+   * the option `breaker`.
+   */
+  openBreakers(): readonly OpenBreaker[];
   /** Ends pending calls as `ABORTED` and refuses later ones. Leaves the transport open. Idempotent. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

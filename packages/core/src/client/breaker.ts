@@ -5,6 +5,7 @@
  */
 
 import type { BreakerState } from '../base/metrics.ts';
+import { sum } from '../base/sum.ts';
 
 export interface BreakerOptions {
   /** The share of failed calls, above 0 and at most 1, from which the node gets no calls. Default 0.5. */
@@ -60,6 +61,15 @@ export class Breaker {
   }
 
   /**
+   * Whether the node gets no calls, or only probes. A breaker that no call has met since its pause ended counts for a window
+   * more: the run of a node that has ended gets no call that would close it.
+   */
+  isLimiting(nowMs: number): boolean {
+    if (this.state === 'closed') return false;
+    return this.#probes > 0 || nowMs < this.#openUntilMs + this.#options.windowMs;
+  }
+
+  /**
    * Hot path. `nowMs` may be when the attempt began, if it was answered: the window moves in slices of a tenth.
    */
   ended(pass: number, end: AttemptEnd, nowMs: number): void {
@@ -105,8 +115,4 @@ export class Breaker {
     this.#answered.fill(0);
     this.#failed.fill(0);
   }
-}
-
-function sum(slices: readonly number[]): number {
-  return slices.reduce((total, count) => total + count, 0);
 }

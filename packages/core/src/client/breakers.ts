@@ -29,7 +29,17 @@ function checkRate(owner: string, name: string, value: unknown): number {
   throw invalidOption(owner, name, value, 'a number above 0 and at most 1');
 }
 
+/** A node that gets no calls from a client, or only some that try whether it answers again. */
+export interface OpenBreaker {
+  readonly nodeId: string;
+  /** The service that the client calls there. */
+  readonly service: string;
+  /** How long the node gets no calls, in milliseconds; 0 once some may try it again. */
+  readonly retryAfterMs: number;
+}
+
 export interface BreakersOptions {
+  readonly service: string;
   readonly breaker: BreakerOptions;
   readonly clock: Clock;
   readonly metrics: SafeMetrics;
@@ -41,7 +51,7 @@ const MAX_NODES = 1_024;
 
 export class Breakers {
   readonly #options: BreakersOptions;
-  readonly #byNode = new Map<string, Breaker>();
+  readonly #byRun = new Map<string, { readonly nodeId: string; readonly breaker: Breaker }>();
   /** One node may have several address objects, which are found faster than a text. */
   readonly #byAddress = new WeakMap<NodeAddress, Breaker>();
   /** What was asked for last: calls of one turn often go to one node. */
@@ -91,9 +101,17 @@ export class Breakers {
     });
   }
 
-  /** How many nodes get no calls, or only probes. */
-  get open(): number {
-    return [...this.#byNode.values()].filter(({ state }) => state !== 'closed').length;
+  /** The nodes that get no calls, or only probes. One row for each node, however many runs of it are among them. */
+  open(): readonly OpenBreaker[] {
+    const nowMs = this.#options.clock.monoMs();
+    const { service } = this.#options;
+    const found = new Map<string, OpenBreaker>();
+    for (const { nodeId, breaker } of this.#byRun.values()) {
+      if (!breaker.isLimiting(nowMs)) continue;
+      const retryAfterMs = Math.max(breaker.waitMs(nowMs), found.get(nodeId)?.retryAfterMs ?? 0);
+      found.set(nodeId, { nodeId, service, retryAfterMs });
+    }
+    return [...found.values()];
   }
 
   #of(to: NodeAddress): Breaker {
@@ -105,12 +123,13 @@ export class Breakers {
   }
 
   #make(to: NodeAddress): Breaker {
-    const name = `${to.nodeId} ${to.inc}`;
-    const breaker = this.#byNode.get(name) ?? new Breaker(this.#options.breaker);
+    const { nodeId, inc } = to;
+    const name = `${nodeId} ${inc}`;
+    const breaker = this.#byRun.get(name)?.breaker ?? new Breaker(this.#options.breaker);
     this.#byAddress.set(to, breaker);
-    this.#byNode.delete(name);
-    this.#byNode.set(name, breaker);
-    if (this.#byNode.size > MAX_NODES) this.#byNode.delete(this.#byNode.keys().next().value!);
+    this.#byRun.delete(name);
+    this.#byRun.set(name, { nodeId, breaker });
+    if (this.#byRun.size > MAX_NODES) this.#byRun.delete(this.#byRun.keys().next().value!);
     return breaker;
   }
 }

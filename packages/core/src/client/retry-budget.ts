@@ -2,6 +2,7 @@
  * How many repeats a client may make, as a share of its calls: when a cluster is in trouble, repeats must not multiply
  * its load. A repeat is charged when it is decided, not when it leaves, so that many cannot gather during their pauses.
  */
+import { sum } from '../base/sum.ts';
 
 /** Repeats per call. */
 const SHARE = 0.2;
@@ -50,8 +51,4 @@ export class RetryBudget {
     this.#slice = slice;
     this.#sliceEndMs = (slice + 1) * SLICE_MS;
   }
-}
-
-function sum(slices: readonly number[]): number {
-  return slices.reduce((total, count) => total + count, 0);
 }

@@ -2,6 +2,7 @@
 import type { Client } from './api.ts';
 import { CallerStacks } from './stacks.ts';
 import { Breakers } from './breakers.ts';
+import type { OpenBreaker } from './breakers.ts';
 import { Call } from './call.ts';
 import type { CallHost } from './call.ts';
 import { mergeHeaders, withCallChain } from './call-headers.ts';
@@ -85,10 +86,9 @@ export class RoutingClient implements Client {
     warnOfTwoOwners(link, floodLog);
     const policy = options.retry && retryPolicy(options.retry, random);
     this.#retries = policy && new Retries({ policy, clock, metrics: options.metrics, logger });
-    this.#breakers =
-      options.breaker &&
-      new Breakers({ ...{ clock, logger }, breaker: options.breaker, metrics: options.metrics });
     const { service = DEFAULT_SERVICE } = transport.cluster ?? {};
+    const { breaker, metrics } = options;
+    this.#breakers = breaker && new Breakers({ breaker, service, clock, metrics, logger });
     const watched = watchedClient(service, this.#retries, this.#breakers, () => this.#isClosed);
     options.metrics.watchClient(watched);
     const routes = new Routes(options.route);
@@ -131,7 +131,7 @@ export class RoutingClient implements Client {
     this.#parts = {
       options,
       calls: this.#host,
-      service: transport.cluster?.service ?? DEFAULT_SERVICE,
+      service,
       ofService: (name) => this.#partsOf(name),
       isShaped: () => shape.router !== undefined,
       whenShaped: (given, goOn) => this.#whenShaped(given, goOn),
@@ -224,6 +224,12 @@ export class RoutingClient implements Client {
       this.#services.set(name, client);
     }
     return client;
+  }
+
+  openBreakers(): readonly OpenBreaker[] {
+    if (this.#isClosed) return [];
+    const others = [...this.#services.values()].flatMap((client) => client.openBreakers());
+    return [...(this.#breakers?.open() ?? []), ...others];
   }
 
   #partsOf(service: string): ClientParts | ClstrError {

@@ -15,7 +15,7 @@ export function watchedClient(
       return retries?.left;
     },
     get openBreakers() {
-      return breakers?.open;
+      return breakers?.open().length;
     },
     get isClosed() {
       return isClosed();

@@ -89,6 +89,19 @@ describe('a breaker', () => {
     for (const pass of early.slice(20)) breaker.ended(pass, 'failed', 5_200);
     expect(breaker.state).toBe('half-open');
   });
+
+  test('limits its node until it closes, or until no call has tried the node for a window', () => {
+    const breaker = new Breaker(OPTIONS);
+    expect(breaker.isLimiting(0)).toBe(false);
+    end(breaker, 'failed', 20, 0);
+    expect([breaker.isLimiting(14_999), breaker.isLimiting(15_000)]).toEqual([true, false]);
+    const probe = breaker.pass(20_000);
+    expect(breaker.isLimiting(60_000)).toBe(true);
+    breaker.ended(probe, 'failed', 60_000);
+    expect([breaker.isLimiting(74_999), breaker.isLimiting(75_000)]).toEqual([true, false]);
+    end(breaker, 'answered', MAX_PROBES, 75_000);
+    expect([breaker.state, breaker.isLimiting(75_000)]).toEqual(['closed', false]);
+  });
 });
 
 /** The model keeps each end with its slice of the window, and counts them anew at each step. */

@@ -147,6 +147,36 @@ describe('a client with breakers', () => {
     await client.close();
   });
 
+  test('names the nodes that it leaves alone, over all services, until none of them is called any more', async () => {
+    const { clock, client, transport, failAt, metrics } = await start({ route: 'owner' });
+    expect(client.openBreakers()).toEqual([]);
+    const stock = client.service('stock');
+    const info = { node_id: 'c', shards: [0], cluster: { numShards: 1 } };
+    transport.service('stock').last.reply(info, nodeAddress('c', 'i'));
+    await clock.advance(0);
+    await failAt(0, 10, failWith(transport, 'CONNECTION_LOST'));
+    await clock.advance(1_000);
+    const a = { nodeId: 'a', service: 'default', retryAfterMs: 4_000 };
+    expect(client.openBreakers()).toEqual([a]);
+    expect(stock.openBreakers()).toEqual([]);
+    await clock.advance(14_000);
+    expect([client.openBreakers(), metrics.clients[0]!.openBreakers]).toEqual([[], 0]);
+    await client.close();
+  });
+
+  test('are one row for a node that ran twice', async () => {
+    const { clock, client, transport, failAt, call } = await start({ route: 'owner' });
+    await failAt(0, 10, failWith(transport, 'CONNECTION_LOST'));
+    await clock.advance(5_000);
+    const again = call(0);
+    transport.last.reply('ok', nodeAddress('a', 'next'));
+    await again;
+    await failAt(0, 10, failWith(transport, 'CONNECTION_LOST'));
+    expect(client.openBreakers()).toEqual([{ nodeId: 'a', service: 'default', retryAfterMs: 5_000 }]);
+    await client.close();
+    expect(client.openBreakers()).toEqual([]);
+  });
+
   test.each([false, 'on', 5, null, { rate: 1 }, { failureRate: 0 }, { failureRate: NaN }, { minCalls: 0 }])(
     'is refused with %j',
     (breaker) => {
