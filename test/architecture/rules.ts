@@ -28,6 +28,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     node: true,
     tests: ['transport-memory', 'transport-nats'],
   },
+  durable: { siblings: ['core', 'actors'], libraries: [], node: false, tests: ['transport-memory', 'app'] },
   opentelemetry: {
     siblings: ['core'],
     libraries: ['@opentelemetry/api'],
@@ -75,7 +76,7 @@ export const CORE_DOORS: readonly string[] = ['index', 'wire', 'store', 'handler
  */
 export const CORE_FLOORS: readonly (readonly string[])[] = [
   ['client', 'node'],
-  ['cluster'],
+  ['cluster', 'state'],
   ['wire'],
   ['placement'],
   ['base'],

@@ -94,33 +94,34 @@ export class Activation implements ActorCore, OfShard<Activation> {
 
   run(method: Method, request: HandlerRequest, context: HandlerContext): unknown {
     const { isReadonly } = method;
+    const own = new MessageContext(this, request, context);
     let result: unknown;
     this.#mailbox.started(isReadonly);
     try {
-      result = method.call(this.#state, request.payload, new MessageContext(this, request, context));
-      if (isThenable(result)) return this.#running(result, isReadonly, request, context);
+      result = method.call(this.#state, request.payload, own);
+      if (isThenable(result)) return this.#running(result, isReadonly, request, own);
     } catch (error) {
       this.#messageFailed(request, error);
       this.#ended(isReadonly);
       throw error;
     }
     this.#ended(isReadonly);
-    return result;
+    return own.heldUntil === undefined ? result : own.heldUntil.then(() => result);
   }
 
   #running(
     result: PromiseLike<unknown>,
     isReadonly: boolean,
     request: HandlerRequest,
-    context: HandlerContext,
+    own: MessageContext,
   ): Promise<unknown> {
     const turns = (this.#turns ??= new RunningTurns());
-    turns.began(isReadonly, request, context);
+    turns.began(isReadonly, request, MessageContext.partsOf(own).context);
     return Promise.resolve(result).then(
       (value) => {
         turns.ended(isReadonly, request);
         this.#ended(isReadonly);
-        return value;
+        return own.heldUntil === undefined ? value : own.heldUntil.then(() => value);
       },
       (error: unknown) => {
         turns.ended(isReadonly, request);
@@ -143,9 +144,13 @@ export class Activation implements ActorCore, OfShard<Activation> {
   }
 
   failed(error: unknown): void {
-    if (this.home.actor.onError === 'keep' || !spoilsState(error)) return;
+    if (this.home.actor.onError === 'restart' && spoilsState(error)) this.restart();
+  }
+
+  restart(): void {
     this.#wish = 'restart';
     this.#mailbox.isOpen = false;
+    this.#settle();
   }
 
   /** Runs the turns that may run now, in order. */

@@ -2,6 +2,7 @@
 import type { Clock, HandlerContext, HandlerRequest, Headers, Logger, ShardLease } from '@clstr/core';
 import type { CallChain, OverdueTurns } from '@clstr/core/handler';
 import type { FloodLog, SafeMetrics } from '@clstr/core/internal';
+import type { StateStore } from '@clstr/core/store';
 import type { ErasedHandler, TimerHandler } from './actor-context.ts';
 import type { Actor } from './implementation.ts';
 import type { Mailboxes, Turn } from './mailbox.ts';
@@ -15,6 +16,8 @@ export interface NodeScope {
   /** Known from the first message on. */
   nodeId: string;
   readonly services: unknown;
+  /** Where durable actors keep their state; undefined if there are none. */
+  readonly store: StateStore | undefined;
   readonly client: Caller | undefined;
   readonly clock: Clock;
   readonly metrics: SafeMetrics;
@@ -63,6 +66,7 @@ export interface Method {
 export interface ActorCore {
   readonly home: ActorTypeScope;
   readonly key: string;
+  readonly shard: number;
   /** The shard lease of the message that the actor was set up for; undefined in a static cluster. */
   readonly lease: ShardLease | undefined;
   /** Fires when the actor leaves memory. */
@@ -74,6 +78,8 @@ export interface ActorCore {
   timerEnded(): void;
   /** Handles an error that user code threw in a turn. */
   failed(error: unknown): void;
+  /** Drops the state once the turn that runs has ended; messages that wait go to the next activation. */
+  restart(): void;
   /** The turn that waiting messages wait for. */
   readonly blocker: Blocker | undefined;
   /** Records that a message waited until its deadline passed. */

@@ -1,6 +1,7 @@
 /** The options of `actorHandler`, checked once, and the scope that all its actors share. */
 import type { Clock, Logger, Metrics } from '@clstr/core';
 import { OverdueTurns } from '@clstr/core/handler';
+import type { StateStore } from '@clstr/core/store';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import {
   FloodLog,
@@ -28,6 +29,8 @@ export interface ActorHandlerOptions<Services = unknown> {
    * messages for other keys are `OVERLOADED`. Default 1,024.
    */
   cacheSize?: number | undefined;
+  /** Where durable actors keep their state; needed if there are any. It is borrowed: the handler does not close it. */
+  store?: StateStore | undefined;
   /** The client that `ctx.ref` calls through. It is borrowed: the handler does not close it. */
   client?: Caller | undefined;
   clock?: Clock | undefined;
@@ -40,10 +43,11 @@ export interface ActorHandlerOptions<Services = unknown> {
 const MAX_CACHE_SIZE = 0x7f_ffff;
 
 export const actorHandlerSpec: Spec<
-  Resolved<ActorHandlerOptions, 'client', { metrics: readonly Metrics[] }>
+  Resolved<ActorHandlerOptions, 'client' | 'store', { metrics: readonly Metrics[] }>
 > = {
   cacheSize: integer(1, MAX_CACHE_SIZE, defaults.cacheSize),
   services: { check: checkServices, fallback: () => ({}) },
+  store: optional(methods(['load', 'append'])),
   client: optional(methods(['requestKey', 'notifyKey'])),
   clock: clockOption,
   metrics: metricsOption,
@@ -57,13 +61,22 @@ export function resolveActorHandlerOptions(
 ): { host: NodeScope; cacheSize: number } {
   const owner = 'actorHandler';
   checkActors(owner, actors);
-  const { cacheSize, services, client, clock, logger, ...rest } = resolve(owner, actorHandlerSpec, given);
+  const { cacheSize, services, store, client, clock, logger, ...rest } = resolve(
+    owner,
+    actorHandlerSpec,
+    given,
+  );
+  const homeless = store === undefined && actors.find(({ durable }) => durable !== undefined);
+  if (homeless) {
+    throw invalidOption(owner, 'store', store, `given, because the state of actor ${homeless.name} is durable`);
+  }
   const metrics = safeMetrics(rest.metrics, logger, clock);
   return {
     cacheSize,
     host: {
       nodeId: '',
       services,
+      store,
       client,
       clock,
       metrics,

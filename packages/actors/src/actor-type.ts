@@ -57,12 +57,13 @@ export class ActorType implements ActorTypeScope {
 
   /** The methods under their wire names. */
   *methods(): Iterable<[string, BoundMethod]> {
-    const { name, methods, handlers, use } = this.actor;
+    const { name, methods, handlers, use, durable } = this.actor;
     for (const [method, declared] of Object.entries(methods)) {
       const { isReadonly, input, output } = declared;
       const type = messageType(name, method, declared);
       const handler = withMiddleware(use, method, handlers[method]!);
-      yield [type, { type: this, isReadonly, call: withValidators(type, input, output, handler) }];
+      const checked = withValidators(type, input, output, handler);
+      yield [type, { type: this, isReadonly, call: durable?.turn(isReadonly, checked) ?? checked }];
     }
   }
 

@@ -22,6 +22,10 @@ abstract class BaseContext implements LifecycleContext {
     this.self = self;
   }
 
+  static coreOf(context: BaseContext): ActorCore {
+    return context.self;
+  }
+
   abstract readonly signal: AbortSignal;
   /**
    * The shard lease at the creation of this context: code that outlives it must not get the token of the next lease.
@@ -81,8 +85,15 @@ abstract class BaseContext implements LifecycleContext {
   protected abstract caller(actor: ActorId): NestedCaller;
 }
 
+/** The actor behind a context, for layers on top of actors. */
+export function coreOf(context: LifecycleContext): ActorCore {
+  return BaseContext.coreOf(context as unknown as BaseContext);
+}
+
 /** The context of a message handler. */
 export class MessageContext extends BaseContext implements ActorContext {
+  /** A layer sets it if the reply has to wait after the turn has ended; if it rejects, that is the reply. */
+  heldUntil: Promise<unknown> | undefined = undefined;
   readonly #request: HandlerRequest;
   readonly #context: HandlerContext;
 
@@ -90,6 +101,15 @@ export class MessageContext extends BaseContext implements ActorContext {
     super(self);
     this.#request = request;
     this.#context = context;
+  }
+
+  /** What a context is made of, for a layer that makes a richer one. */
+  static partsOf(of: MessageContext): {
+    readonly self: ActorCore;
+    readonly request: HandlerRequest;
+    readonly context: HandlerContext;
+  } {
+    return { self: of.self, request: of.#request, context: of.#context };
   }
 
   get signal(): AbortSignal {

@@ -1,6 +1,7 @@
 /** The contract of an actor: its name and methods. Clients import contracts, so nothing here may pull in the host. */
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { invalidOption, resolve, serviceOption } from '@clstr/core/internal';
+import type { AnyDurable, DurableImplementation } from './durability.ts';
 import type { Actor, Implementation } from './implementation.ts';
 import { checkImplementation } from './implementation.ts';
 import { describing } from './calls.ts';
@@ -31,9 +32,13 @@ export interface Contract<Name extends string, M extends Methods> extends Refera
    */
   call(key: string): Calls<M>;
   /**
-   * Combines the contract with the code that runs on nodes, as data for `actorHandler`.
+   * Combines the contract with the code that runs on nodes, as data for `actorHandler`. With `durable` the state of a key
+   * outlives its process.
    * @throws INVALID_OPTION when a handler is missing, or the contract has no method for one.
    */
+  implement<State, Kit, Services = unknown>(
+    implementation: DurableImplementation<M, State, Kit, Services>,
+  ): Actor<State, Services>;
   implement<State, Services = unknown>(
     implementation: Implementation<M, State, Services>,
   ): Actor<State, Services>;
@@ -80,7 +85,9 @@ export function defineActor<const Name extends string, M extends Methods>(
     methods: table as M,
     ref: (caller, key) => toRef(caller, key) as Ref<M>,
     call: (key) => toCalls(describer, key) as Calls<M>,
-    implement: (implementation) => checkImplementation(contract, implementation),
+    implement: <State, Services>(
+      given: Implementation<M, State, Services> | AnyDurable<M, State, Services>,
+    ) => checkImplementation(contract, given),
   };
   return Object.freeze(contract);
 }

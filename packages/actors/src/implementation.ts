@@ -14,6 +14,7 @@ import {
 } from '@clstr/core/internal';
 import type { ActorContext, ErasedHandler, LifecycleContext } from './actor-context.ts';
 import { defaults } from './defaults.ts';
+import type { AnyDurable, Durability } from './durability.ts';
 import type { Middleware } from './middleware.ts';
 import type { Needs } from './services.ts';
 import type { AnyMethod, ErrorsOf, HandlerInputOf, HandlerOutputOf, Methods } from './method.ts';
@@ -68,6 +69,8 @@ export interface Actor<State = unknown, Services = unknown> {
   readonly service: string | undefined;
   readonly methods: Methods;
   readonly use: readonly Middleware[];
+  /** Undefined for an actor whose state lives in memory alone. */
+  readonly durable: Durability | undefined;
   readonly setup: (context: LifecycleContext) => unknown;
   readonly handlers: Readonly<Record<string, ErasedHandler>>;
   readonly passivate: ((state: unknown, context: PassivateContext) => unknown) | undefined;
@@ -84,11 +87,15 @@ export interface Actor<State = unknown, Services = unknown> {
 export type AnyActor = Actor<unknown, never>;
 
 export const implementationSpec: Spec<
-  Omit<Actor, 'name' | 'service' | 'methods' | '~state' | '~needs'> & { services: unknown }
+  Omit<Actor, 'name' | 'service' | 'methods' | 'setup' | '~state' | '~needs'> & {
+    services: unknown;
+    setup: Actor['setup'] | undefined;
+  }
 > = {
   services: optional(option(checkNeeds)),
   use: callbacks(),
-  setup: callback(),
+  durable: optional(option(checkDurability)),
+  setup: optional(callback()),
   handlers: handedOn(),
   passivate: optional(callback()),
   discard: optional(callback()),
@@ -100,17 +107,36 @@ export const implementationSpec: Spec<
 /** @throws INVALID_OPTION */
 export function checkImplementation<M extends Methods, State, Services>(
   { name, service, methods }: Pick<Actor, 'name' | 'service'> & { readonly methods: M },
-  given: Implementation<M, State, Services>,
+  given: Implementation<M, State, Services> | AnyDurable<M, State, Services>,
 ): Actor<State, Services> {
   const owner = `actor ${name}`;
-  const { services: _needs, ...options } = resolve(owner, implementationSpec, given);
+  const { services: _needs, ...options } = resolve(owner, implementationSpec, given, () => {
+    checkState(owner, given);
+  });
   return Object.freeze({
     name,
     service,
     methods,
     ...options,
+    setup: options.durable?.setup ?? options.setup!,
     handlers: checkHandlers(owner, methods, options.handlers),
   });
+}
+
+/** The state is made by `setup`, or kept by `durable`, which leaves nothing to save or to discard. */
+function checkState(owner: string, given: object): void {
+  const { durable, ...options } = given as Readonly<Record<string, unknown>>;
+  if (durable === undefined) {
+    if (options['setup'] === undefined) throw invalidOption(owner, 'setup', undefined, 'a function');
+    return;
+  }
+  const clash = ['setup', 'passivate', 'discard', 'onError'].find((name) => options[name] !== undefined);
+  if (clash !== undefined) throw invalidOption(owner, clash, options[clash], 'left out with durable');
+}
+
+function checkDurability(owner: string, name: string, durable: unknown): Durability {
+  if ((durable as Partial<Durability> | null)?.kind === 'durability') return durable as Durability;
+  throw invalidOption(owner, name, durable, 'made by durableState() or eventSourced()');
 }
 
 function checkNeeds(owner: string, name: string, services: unknown): unknown {

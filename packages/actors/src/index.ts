@@ -27,6 +27,7 @@ export type {
   PassivateContext,
   PassivateReason,
 } from './implementation.ts';
+export type { Durability, DurableHandlers, DurableImplementation } from './durability.ts';
 export type { ActorContext, ActorLog, LifecycleContext, LogMethod, TimerHandler } from './actor-context.ts';
 export type { Middleware, MiddlewareContext } from './middleware.ts';
 export { needs } from './services.ts';

@@ -5,6 +5,7 @@ import type { AnyActor, GivenServices, Referable, ServicesOf } from '@clstr/acto
 import { createClient, createNode } from '@clstr/core';
 import { DEFAULT_SERVICE, everySettled, invalidOption, methods, pause } from '@clstr/core/internal';
 import type { Client, Node, Transport } from '@clstr/core';
+import type { StateStore } from '@clstr/core/store';
 import { Ending } from './ending.ts';
 import { AppHealth } from './health/health.ts';
 import type { Health } from './health/health.ts';
@@ -150,7 +151,8 @@ async function startNode(
   const { nodeId, services, cacheSize, drainMs, clock, metrics, tracing, logger } = options;
   const { numShards, seed, shards, membership } = seat;
   const client = common.client.service(service.name);
-  const handler = actorHandler(service.actors, { client, services, cacheSize, clock, metrics, logger });
+  const store = await openStore(options, service, common);
+  const handler = actorHandler(service.actors, { client, store, services, cacheSize, clock, metrics, logger });
   const node = createNode({
     ...options.node,
     ...{ transport: viewOf(common.transport, service), numShards, seed, clock, metrics, logger },
@@ -161,6 +163,18 @@ async function startNode(
   common.ending.add(() => node.drain({ graceMs: drainMs }));
   await node.start();
   if (membership !== undefined) await untilOwned(node, { timing: membership.timing, clock, logger });
+}
+
+async function openStore(
+  { store: stores, clock, logger }: ResolvedAppOptions,
+  { name: service, actors }: HostedService,
+  { transport, ending }: Common,
+): Promise<StateStore | undefined> {
+  if (stores === undefined || !actors.some(({ durable }) => durable !== undefined)) return undefined;
+  const cluster = transport.cluster?.name ?? 'clstr';
+  const store = await stores.open({ cluster, service, transport, clock, logger });
+  ending.add(() => store.close());
+  return store;
 }
 
 function viewOf(transport: Transport, { name }: HostedService): Transport {

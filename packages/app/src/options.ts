@@ -3,6 +3,7 @@ import { constants } from 'node:os';
 import { defaults as actorDefaults } from '@clstr/actors';
 import type { Actor } from '@clstr/actors';
 import { ClstrError, defaults as coreDefaults, shardsForNode } from '@clstr/core';
+import type { StateStores } from '@clstr/core/store';
 import type { Check, Option, Resolved, Spec } from '@clstr/core/internal';
 import {
   callback,
@@ -58,6 +59,8 @@ export interface AppOptions<Services = unknown> {
   transport?: (() => Transport | Promise<Transport>) | undefined;
   /** With `cluster`, actors of several services may stand here: each service gets a node of its own. */
   actors: readonly Actor<unknown, Services>[];
+  /** Where durable actors keep their state: `jetstreamStore()`, for example. Required if there are any. */
+  store?: StateStores | undefined;
   /** What the actors need, and get as `ctx.services`; required if they need anything. */
   services?: Services | undefined;
   /**
@@ -116,6 +119,7 @@ type Maybe =
   | 'cluster'
   | 'transport'
   | 'service'
+  | 'store'
   | 'membership'
   | 'nodeId'
   | 'nodeIds'
@@ -153,6 +157,7 @@ export const appSpec: Spec<AppTable> = {
   transport: optional(callback('a function that makes one')),
   service: serviceOption,
   actors: option(checkActors),
+  store: optional(methods(['open'])),
   membership: handedOn(),
   nodeId: handedOn(),
   nodeIds: handedOn(),

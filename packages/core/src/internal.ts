@@ -13,6 +13,7 @@ export {
 } from './wire/subjects.ts';
 export { DEFAULT_SERVICE, checkServiceName, serviceLocation, serviceOption } from './wire/service.ts';
 export type { CallerTime } from './wire/waiting-replies.ts';
+export { decodeText, encodeText } from './base/bytes.ts';
 export { describe, printable } from './base/describe.ts';
 export { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOption } from './base/options.ts';
 export {

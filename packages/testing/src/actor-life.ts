@@ -1,8 +1,9 @@
 /** One run of the node with the actor under test: it hosts the actor, watches it, and ends it in every possible way. */
 import { actorHandler, request } from '@clstr/actors';
-import type { Actor, ActorHandler, Caller, PassivateReason } from '@clstr/actors';
+import type { Actor, ActorHandler, Caller, Durability, PassivateReason } from '@clstr/actors';
 import type { Clock, Logger } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
+import type { StateStore } from '@clstr/core/store';
 import { MAX_DELAY_MS } from '@clstr/core/internal';
 import { deferred } from './deferred.ts';
 import type { Deferred } from './deferred.ts';
@@ -12,6 +13,7 @@ import { turn } from './turn.ts';
 export interface ActorLifeHost {
   readonly nodeId: string;
   readonly services: unknown;
+  readonly store: StateStore;
   readonly client: Caller;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -21,8 +23,8 @@ export interface ActorLifeHost {
 const LEAVE = '~leave';
 
 export class ActorLife {
-  /** Undefined while the actor is not in memory. */
-  state: unknown = undefined;
+  /** What `setup` returned; undefined while the actor is not in memory. */
+  #made: unknown = undefined;
   readonly #actor: Actor;
   readonly #key: string;
   readonly #host: ActorLifeHost;
@@ -41,10 +43,17 @@ export class ActorLife {
     this.#handler = actorHandler([this.#watched()], {
       cacheSize: 1,
       services: host.services,
+      store: host.store,
       client: this.#endingClient(),
       clock: this.#endingClock(),
       logger: host.logger,
     });
+  }
+
+  /** What handlers get; undefined while the actor is not in memory. */
+  get state(): unknown {
+    const made = this.#made;
+    return made === undefined ? undefined : (this.#actor.durable?.stateOf(made) ?? made);
   }
 
   deliver(message: TestMessage): void {
@@ -116,9 +125,10 @@ export class ActorLife {
 
   /** The same actor, except that this run observes its state and how it ends. */
   #watched(): Actor {
-    const { methods, use, handlers, setup, passivate, discard } = this.#actor;
+    const { methods, use, handlers, setup, passivate, discard, durable } = this.#actor;
     return {
       ...this.#actor,
+      durable: durable && withoutFillers(durable),
       methods: { ...methods, [LEAVE]: request() },
       use: use.map(
         (middleware) => (context, next) => (context.method === LEAVE ? next() : middleware(context, next)),
@@ -150,7 +160,7 @@ export class ActorLife {
   /** Stays synchronous if `setup` is. */
   #setUp(setup: () => unknown): unknown {
     const keep = (state: unknown): unknown => {
-      if (!this.#isOver) this.state = state;
+      if (!this.#isOver) this.#made = state;
       return state;
     };
     const fail = (error: unknown): never => {
@@ -167,7 +177,7 @@ export class ActorLife {
   }
 
   #left(): void {
-    this.state = undefined;
+    this.#made = undefined;
     this.#isInMemory = false;
     this.#asked?.resolve();
   }
@@ -203,6 +213,17 @@ export class ActorLife {
       },
     };
   }
+}
+
+/** Actors that only make room have no state. */
+function withoutFillers(durable: Durability): Durability {
+  return {
+    ...durable,
+    turn: (isReadonly, call) => {
+      const turn = durable.turn(isReadonly, call);
+      return (state, input, context) => (state === undefined ? call : turn)(state, input, context);
+    },
+  };
 }
 
 /** Rejects with the reason of `signal`. */

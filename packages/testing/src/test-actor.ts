@@ -4,7 +4,19 @@ import type { CallOptions } from '@clstr/core';
 import { messageType } from '@clstr/actors/internal';
 import type { OptionsArgument } from '@clstr/actors/internal';
 import type { Resolved, Spec } from '@clstr/core/internal';
-import { handedOn, inBackground, invalidOption, oneOf, orMade, resolve, text } from '@clstr/core/internal';
+import {
+  handedOn,
+  inBackground,
+  invalidOption,
+  methods,
+  oneOf,
+  optional,
+  orMade,
+  resolve,
+  text,
+} from '@clstr/core/internal';
+import { memoryStateStore } from '@clstr/transport-memory';
+import type { MemoryStateStores } from '@clstr/transport-memory';
 import { ActorLife } from './actor-life.ts';
 import { fakeClock } from './fake-clock.ts';
 import type { FakeClock } from './fake-clock.ts';
@@ -20,6 +32,8 @@ export interface TestActorOptions<Services = unknown> {
   key?: string | undefined;
   /** What the actor needs, and gets as `ctx.services`; required if it needs anything. */
   services?: Services | undefined;
+  /** Where a durable actor keeps its state: a `memoryStateStore()`. Default: a new one. */
+  store?: MemoryStateStores | undefined;
   /** Default: a new one. */
   clock?: FakeClock | undefined;
   /** The fakes, made by `fakeRef`, that answer the actor's calls through `ctx.ref`. */
@@ -85,15 +99,16 @@ export function testActor<M extends Methods, State, Services>(
 
 const OWNER = 'testActor';
 
-export const testActorSpec: Spec<Resolved<TestActorOptions, 'services'>> = {
+export const testActorSpec: Spec<Resolved<TestActorOptions, 'services' | 'store'>> = {
   key: text('test', /[^]/, 'a non-empty string'),
   services: handedOn(),
+  store: optional(methods(['connect'])),
   clock: orMade(handedOn(), fakeClock),
   refs: orMade(handedOn(), () => []),
   delivery: oneOf(['at-once', 'by-step'], 'at-once'),
 };
 
-type TestActorParts<M extends Methods> = Resolved<TestActorOptions, 'services'> & {
+type TestActorParts<M extends Methods> = Resolved<TestActorOptions, 'services' | 'store'> & {
   contract: Contract<string, M>;
   actor: Actor;
 };
@@ -104,12 +119,14 @@ class TestActor<M extends Methods, State> implements ActorUnderTest<M, State> {
   readonly #options: TestActorParts<M>;
   readonly #log: RecordedLogger = recordLog();
   readonly #others: FakeCaller;
+  readonly #store: MemoryStateStores;
   #waiting: TestMessage[] = [];
   #life: ActorLife;
 
   constructor(options: TestActorParts<M>) {
     this.#options = options;
     this.clock = options.clock;
+    this.#store = options.store ?? memoryStateStore({ clock: options.clock });
     this.#others = new FakeCaller(options.refs, options.clock);
     this.#life = this.#newLife();
     this.call = options.contract.ref(
@@ -168,7 +185,8 @@ class TestActor<M extends Methods, State> implements ActorUnderTest<M, State> {
   #newLife(): ActorLife {
     const { actor, key, clock, services } = this.#options;
     const client = this.#caller();
-    return new ActorLife(actor, key, { nodeId: NODE_ID, clock, services, client, logger: this.#log });
+    const store = this.#store.connect({ clock });
+    return new ActorLife(actor, key, { nodeId: NODE_ID, clock, services, store, client, logger: this.#log });
   }
 
   async #accept<T>(type: string, input: unknown, isNotify: boolean, options: CallOptions = {}): Promise<T> {

@@ -13,6 +13,7 @@ import type {
   Transport,
 } from '@clstr/core';
 import { ClstrError, createClient, createNode, defaults as core } from '@clstr/core';
+import type { StateStore } from '@clstr/core/store';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import {
   checkInteger,
@@ -20,12 +21,14 @@ import {
   flag,
   handedOn,
   invalidOption,
+  methods,
   option,
+  optional,
   orMade,
   resolve,
 } from '@clstr/core/internal';
-import type { MemoryBus, NetworkPolicy } from '@clstr/transport-memory';
-import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
+import type { MemoryBus, MemoryStateStores, NetworkPolicy } from '@clstr/transport-memory';
+import { createMemoryBus, memoryStateStore, memoryTransport } from '@clstr/transport-memory';
 import { defaults } from './defaults.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { dynamicOwnership, staticOwnership } from './test-ownership.ts';
@@ -53,6 +56,8 @@ export interface TestClusterOptions<Services = unknown> {
   actors?: readonly Actor<unknown, Services>[] | undefined;
   /** What `actors` need, and get as `ctx.services`; required if they need anything. */
   services?: Services | undefined;
+  /** Where durable actors keep their state, under the ids of their nodes: a `memoryStateStore()`. Default: a new one. */
+  store?: MemoryStateStores | undefined;
   /** Actors that a node keeps in memory per type. Default 1,024. */
   cacheSize?: number | undefined;
   /** The clock of the bus, the nodes and the client. */
@@ -125,7 +130,11 @@ export async function testCluster<Actors extends readonly AnyActor[] = readonly 
   const { routing } = ownership;
   /** The client through which the actors call each other; it must outlive them. */
   const inner = createClient({ ...shared, routing, tracing: more.node?.tracing });
-  const handlerOf = more.createHandler ?? ((): Handler => toHandler(more, inner, clock));
+  const states = more.store ?? memoryStateStore({ clock });
+  const handlerOf =
+    more.createHandler ??
+    ((id: string): Handler =>
+      toHandler(more, { client: inner, clock, store: states.connect({ member: id, clock }) }));
   const client = createClient({ ...more.client, ...shared, routing });
   const start = async (id: string): Promise<Node> => {
     const node = createNode({ ...more.node, ...shared, ...ownership.of(id), id, handler: handlerOf(id) });
@@ -191,6 +200,7 @@ type Maybe =
   | 'createHandler'
   | 'actors'
   | 'services'
+  | 'store'
   | 'clock'
   | 'random'
   | 'maxPayload'
@@ -207,6 +217,7 @@ export const testClusterSpec: Spec<Resolved<TestClusterOptions, Maybe>> = {
   createHandler: handedOn(),
   actors: handedOn(),
   services: handedOn(),
+  store: optional(methods(['connect'])),
   cacheSize: orMade(handedOn(), () => actorDefaults.cacheSize),
   clock: handedOn(),
   random: handedOn(),
@@ -237,13 +248,12 @@ function checkHandlers(given: TestClusterOptions): void {
 
 function toHandler(
   options: Pick<TestClusterOptions, 'handler' | 'actors' | 'services' | 'cacheSize' | 'node'>,
-  client: Client,
-  clock: Clock | undefined,
+  host: { client: Client; clock: Clock | undefined; store: StateStore },
 ): Handler {
   const { handler, actors, services, cacheSize, node } = options;
   return actors === undefined
     ? handler!
-    : actorHandler(actors, { client, services, cacheSize, clock, logger: node?.logger });
+    : actorHandler(actors, { ...host, services, cacheSize, logger: node?.logger });
 }
 
 /** Advances a fake clock until `work` has ended, so that a clock that stands still does not block a test. */

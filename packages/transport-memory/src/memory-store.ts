@@ -5,7 +5,6 @@ import { ClstrError, defaults } from '@clstr/core';
 import { provisionedRecords } from '@clstr/core/store';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import {
-  checkKnownOptions,
   checkString,
   clockOption,
   integer,
@@ -20,7 +19,7 @@ import { MemoryStoreConnection } from './memory-store-connection.ts';
 import type { StoreCore } from './memory-store-connection.ts';
 import { StoreHistory } from './store-history.ts';
 import type { StoreWrite } from './store-history.ts';
-import { resolvePolicy } from './store-policy.ts';
+import { checkPolicy, resolvePolicy } from './store-policy.ts';
 import type { StorePolicy } from './store-policy.ts';
 
 export interface MemoryStoreOptions {
@@ -92,11 +91,6 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
   const store = new SharedStore(clock, policy, maxHistory);
   if (provision !== undefined) store.provision(provision as ClusterShape);
   return store;
-}
-
-function checkPolicy(owner: string, name: string, policy: unknown): StorePolicy {
-  checkKnownOptions(`${owner}: ${name}`, policy, ['onOperation', 'onDelivery']);
-  return policy as StorePolicy;
 }
 
 class SharedStore implements MemoryStore {

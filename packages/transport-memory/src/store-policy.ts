@@ -1,11 +1,13 @@
 /** What a memory store does with each operation and delivery: the seam through which tests lose, delay and falsify. */
 import type { Clock, ClstrError } from '@clstr/core';
 import type { StoreEntry } from '@clstr/core/store';
+import { checkKnownOptions } from '@clstr/core/internal';
 
 /** One call of a member, as it leaves. */
 export interface StoreOperation {
   readonly member: string;
-  readonly kind: 'cas' | 'read' | 'list';
+  /** The first three on the records of a membership, the others on the state of actors; `list` on both. */
+  readonly kind: 'cas' | 'read' | 'list' | 'append' | 'load' | 'erase';
   /** Undefined for a list. */
   readonly key: string | undefined;
 }
@@ -42,6 +44,12 @@ export type DeliveryEffect = number | { readonly brokenMs: number; readonly reas
 export interface StorePolicy {
   onOperation?(operation: StoreOperation): OperationEffect;
   onDelivery?(delivery: StoreDelivery): DeliveryEffect;
+}
+
+/** @throws INVALID_OPTION */
+export function checkPolicy(owner: string, name: string, policy: unknown): StorePolicy {
+  checkKnownOptions(`${owner}: ${name}`, policy, ['onOperation', 'onDelivery']);
+  return policy as StorePolicy;
 }
 
 /** Fills the gaps of a policy. If it throws, the operation is lost, and the error surfaces as an uncaught one. */

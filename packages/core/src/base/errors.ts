@@ -54,6 +54,8 @@ export type ErrorCode =
   | 'NODE_ID_IN_USE'
   | 'CLUSTER_CONFIG_MISMATCH'
   | 'STORE_REFUSED'
+  | 'UNAVAILABLE'
+  | 'STATE_UNREADABLE'
   | 'INTERNAL';
 
 const REFUSED: ErrorDefaults = { outcome: 'not-executed', retryable: false };
@@ -98,6 +100,8 @@ const DEFAULTS: Readonly<Record<ErrorCode, ErrorDefaults>> = {
   NODE_ID_IN_USE: REFUSED,
   CLUSTER_CONFIG_MISMATCH: REFUSED,
   STORE_REFUSED: REFUSED,
+  UNAVAILABLE: REPEATABLE,
+  STATE_UNREADABLE: REFUSED,
   INTERNAL: UNKNOWN,
 };
 
@@ -138,7 +142,9 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorCodeInfo>> = /* @__PUR
   NODE_ID_IN_USE: 'another live node has this id',
   CLUSTER_CONFIG_MISMATCH:
     'the peer belongs to another cluster, or to one with another shard count, seed or codec',
-  STORE_REFUSED: 'the membership store refuses; the message has its reason',
+  STORE_REFUSED: 'the store refuses; the message has its reason',
+  UNAVAILABLE: 'the store of the state cannot be reached',
+  STATE_UNREADABLE: 'the stored state of the key cannot be read by this build; it was left as it is',
   INTERNAL: 'the handler threw; the node that ran it logged the error under an id',
 });
 

@@ -5,7 +5,10 @@
  * may be old; they are hints for when to try.
  */
 
+import type { CasOutcome } from '../base/cas-outcome.ts';
 import type { ClstrError } from '../base/errors.ts';
+
+export type { CasOutcome };
 
 /** The newest write of a key, as far as the answering store knows. */
 export interface StoreEntry {
@@ -15,18 +18,6 @@ export interface StoreEntry {
   /** Undefined once the key was deleted: the deletion is a write with a revision too. */
   readonly value: string | undefined;
 }
-
-/**
- * The result of a compare-and-set. `lost` is certain: the key's newest write has another revision, which may come from an
- * earlier sending of the same write. `undecided`: another write of the key is in flight, often an earlier sending of the
- * same write. `unknown`: no answer came; the write may have been done, be done later, or never. With a `refusal` the
- * store answered why it did not write: that is for people only, as no decision rests on it.
- */
-export type CasOutcome =
-  | { readonly kind: 'acked'; readonly revision: number }
-  | { readonly kind: 'lost' }
-  | { readonly kind: 'undecided' }
-  | { readonly kind: 'unknown'; readonly refusal?: ClstrError | undefined };
 
 export interface StoreListener {
   onEntry(entry: StoreEntry): void;

@@ -1,5 +1,5 @@
 /** The current disturbances between one node and the rest of its world. */
-import type { DeliveryEffect, OperationEffect } from '@clstr/transport-memory/internal';
+import type { DeliveryEffect, OperationEffect, StoreOperation } from '@clstr/transport-memory/internal';
 import type { SeededRandom } from './seeded-random.ts';
 
 export class Disturbances {
@@ -35,13 +35,14 @@ export class Disturbances {
     return isBlackHole || breaksWatches || shares > 0;
   }
 
-  storeEffect(random: SeededRandom, kind: 'cas' | 'read' | 'list'): OperationEffect {
+  storeEffect(random: SeededRandom, kind: StoreOperation['kind']): OperationEffect {
     const request = 0.1 + random.next() * 2 + random.next() * this.storeDelayMs;
     const answer = 0.1 + random.next() * 2 + random.next() * this.storeDelayMs;
     if (this.isBlackHole) return { request: 'lost' };
-    if (kind === 'cas' && random.chance(this.losesWrites)) return { request: 'lost' };
+    const isWrite = kind === 'cas' || kind === 'append';
+    if (isWrite && random.chance(this.losesWrites)) return { request: 'lost' };
     if (this.losesAnswers > 0 && random.chance(this.losesAnswers)) return { request, answer: 'lost' };
-    if (kind !== 'cas') {
+    if (!isWrite) {
       if (this.deafMs > 0) return { request: 'lost' };
       return { request, answer, staleBy: random.chance(0.05) ? random.int(1, 20) : 0 };
     }

@@ -1,0 +1,196 @@
+/** The state of durable actors in memory: for tests, and for programs that may forget it. */
+import type { Clock } from '@clstr/core';
+import { ClstrError } from '@clstr/core';
+import type {
+  CasOutcome,
+  StateHead,
+  StateLog,
+  StatePlace,
+  StateRecord,
+  StateStore,
+  StateStores,
+  StoredRecord,
+} from '@clstr/core/store';
+import { refusalOf } from '@clstr/core/store';
+import type { Resolved, Spec } from '@clstr/core/internal';
+import { clockOption, integer, option, resolve } from '@clstr/core/internal';
+import { MemoryRequests } from './memory-requests.ts';
+import type { RequestCore } from './memory-requests.ts';
+import { checkPolicy, resolvePolicy } from './store-policy.ts';
+import type { StorePolicy } from './store-policy.ts';
+
+export interface MemoryStateOptions {
+  /** Default: every request and answer arrives, in the next turn. */
+  policy?: StorePolicy | undefined;
+  /** The largest record, in bytes. Default 1,047,552, about what a message over NATS may hold. */
+  maxRecordBytes?: number | undefined;
+  clock?: Clock | undefined;
+}
+
+/** Keeps the state of all services that open it, until the process ends. */
+export interface MemoryStateStores extends StateStores {
+  /** Opens a connection under a name that `cut`, `restore` and the policy use. Services do not share state. */
+  connect(options?: { member?: string | undefined; service?: string | undefined; clock?: Clock | undefined }): StateStore;
+  /** Cuts off the connections of `member`, or all of them: their calls fail. */
+  cut(member?: string): void;
+  restore(member?: string): void;
+}
+
+export const memoryStateSpec: Spec<Resolved<MemoryStateOptions>> = {
+  policy: option(checkPolicy, {}),
+  maxRecordBytes: integer(1, 0x7fff_ffff, 1_047_552),
+  clock: clockOption,
+};
+
+/** @throws INVALID_OPTION */
+export function memoryStateStore(options: MemoryStateOptions = {}): MemoryStateStores {
+  const { policy, maxRecordBytes, clock } = resolve('memoryStateStore', memoryStateSpec, options);
+  const core = { clock, policy: resolvePolicy(policy, clock) };
+  const services = new Map<string, MemoryLogs>();
+  const connections = new Set<MemoryState>();
+  let members = 0;
+  const each = (member: string | undefined, change: (connection: MemoryState) => void): void => {
+    for (const connection of connections) {
+      if (member === undefined || connection.member === member) change(connection);
+    }
+  };
+  const stores: MemoryStateStores = {
+    open: ({ service, clock: own }) => Promise.resolve(stores.connect({ service, clock: own })),
+    connect({ member = `member-${++members}`, service = '', clock: own = clock } = {}) {
+      const logs = services.get(service) ?? new MemoryLogs();
+      services.set(service, logs);
+      const requests = new MemoryRequests(core, member, own);
+      const connection = new MemoryState(member, requests, logs, {
+        maxRecordBytes,
+        onClose: () => connections.delete(connection),
+      });
+      connections.add(connection);
+      return connection;
+    },
+    cut: (member) => {
+      each(member, (connection) => connection.cut());
+    },
+    restore: (member) => {
+      each(member, (connection) => connection.restore());
+    },
+  };
+  return Object.freeze(stores);
+}
+
+class MemoryState implements StateStore {
+  readonly member: string;
+  readonly maxRecordBytes: number;
+  readonly #requests: MemoryRequests;
+  readonly #logs: MemoryLogs;
+  readonly #onClose: () => void;
+  #isClosed = false;
+
+  constructor(
+    member: string,
+    requests: MemoryRequests,
+    logs: MemoryLogs,
+    { maxRecordBytes, onClose }: { maxRecordBytes: number; onClose: () => void },
+  ) {
+    this.member = member;
+    this.maxRecordBytes = maxRecordBytes;
+    this.#requests = requests;
+    this.#logs = logs;
+    this.#onClose = onClose;
+  }
+
+  get isConnected(): boolean {
+    return this.#requests.isConnected;
+  }
+
+  load(place: StatePlace, timeoutMs: number): Promise<StateLog> {
+    return this.#requests.ask({ kind: 'load', key: place.key }, timeoutMs, () => this.#logs.load(place));
+  }
+
+  async append(
+    place: StatePlace,
+    revision: number,
+    record: StateRecord,
+    timeoutMs: number,
+  ): Promise<CasOutcome> {
+    if (record.bytes.length > this.maxRecordBytes) return { kind: 'unknown', refusal: tooLarge(record, this) };
+    try {
+      return await this.#requests.ask({ kind: 'append', key: place.key }, timeoutMs, ({ isUndecided = false }) =>
+        isUndecided ? { kind: 'undecided' } : this.#logs.append(place, revision, record),
+      );
+    } catch (error) {
+      return { kind: 'unknown', refusal: refusalOf(error) };
+    }
+  }
+
+  erase(place: StatePlace, revision: number, timeoutMs: number): Promise<void> {
+    return this.#requests.ask({ kind: 'erase', key: place.key }, timeoutMs, () => {
+      this.#logs.erase(place, revision);
+    });
+  }
+
+  list(place: Omit<StatePlace, 'key'>, timeoutMs: number): Promise<readonly StateHead[]> {
+    return this.#requests.ask({ kind: 'list', key: undefined }, timeoutMs, () => this.#logs.list(place));
+  }
+
+  close(): Promise<void> {
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#requests.cut();
+      this.#requests.close();
+      this.#onClose();
+    }
+    return Promise.resolve();
+  }
+
+  cut(): void {
+    if (this.isConnected) this.#requests.cut();
+  }
+
+  restore(): void {
+    if (!this.#isClosed) this.#requests.restore();
+  }
+}
+
+/** The logs of one service. */
+class MemoryLogs {
+  readonly #shards = new Map<string, Map<string, readonly StoredRecord[]>>();
+  #revision = 0;
+
+  load({ key, ...place }: StatePlace): StateLog {
+    const records = this.#of(place).get(key) ?? [];
+    const whole = records.findLastIndex(({ isWhole }) => isWhole);
+    return { revision: records.at(-1)?.revision ?? 0, records: records.slice(Math.max(0, whole)) };
+  }
+
+  append({ key, ...place }: StatePlace, revision: number, { bytes, isWhole }: StateRecord): CasOutcome {
+    const logs = this.#of(place);
+    const records = logs.get(key) ?? [];
+    if ((records.at(-1)?.revision ?? 0) !== revision) return { kind: 'lost' };
+    const record = Object.freeze<StoredRecord>({ revision: ++this.#revision, bytes, isWhole });
+    logs.set(key, place.keeps === 'newest' && isWhole ? [record] : [...records, record]);
+    return { kind: 'acked', revision: record.revision };
+  }
+
+  erase({ key, ...place }: StatePlace, revision: number): void {
+    const logs = this.#of(place);
+    const left = (logs.get(key) ?? []).filter((record) => record.revision > revision);
+    if (left.length === 0) logs.delete(key);
+    else logs.set(key, left);
+  }
+
+  list(place: Omit<StatePlace, 'key'>): readonly StateHead[] {
+    return [...this.#of(place)].map(([key, records]) => ({ key, ...records.at(-1)! }));
+  }
+
+  #of({ space, shard }: Omit<StatePlace, 'key'>): Map<string, readonly StoredRecord[]> {
+    const name = `${space}.${shard}`;
+    const found = this.#shards.get(name) ?? new Map<string, readonly StoredRecord[]>();
+    this.#shards.set(name, found);
+    return found;
+  }
+}
+
+function tooLarge({ bytes }: StateRecord, { maxRecordBytes }: StateStore): ClstrError {
+  const message = `a record of ${bytes.length} bytes is larger than the store takes (${maxRecordBytes})`;
+  return new ClstrError('PAYLOAD_TOO_LARGE', message);
+}
