@@ -103,7 +103,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
     } catch (error) {
       this.#messageFailed(request, error);
       this.#ended(isReadonly);
-      throw error;
+      return thrown(error, own);
     }
     this.#ended(isReadonly);
     return own.heldUntil === undefined ? result : own.heldUntil.then(() => result);
@@ -127,7 +127,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
         turns.ended(isReadonly, request);
         this.#messageFailed(request, error);
         this.#ended(isReadonly);
-        throw error;
+        return thrown(error, own);
       },
     );
   }
@@ -468,4 +468,12 @@ export class Activation implements ActorCore, OfShard<Activation> {
   get #name(): string {
     return actorName(this.home.actor.name, this.key);
   }
+}
+
+/** Throws what a handler has thrown, once its reply may leave. */
+function thrown(error: unknown, { heldUntil }: MessageContext): unknown {
+  if (heldUntil === undefined) throw error;
+  return heldUntil.then(() => {
+    throw error;
+  });
 }

@@ -58,11 +58,12 @@ export function actorHandler<Actors extends readonly AnyActor[]>(
   const drop = async (shard: number, refusal: ClstrError): Promise<void> => {
     await Promise.all(types.map((type) => type.drop(shard, asRefusal(refusal))));
   };
+  const keepsReplies = (type: string): boolean => methods.get(type)?.type.actor.durable !== undefined;
   const overdue = (): readonly OverdueTurn[] => host.overdue.list();
   return Object.assign(handle, {
     hosts: actors.map(({ name }) => name),
     types: messageTypes,
     hasMailboxes: true,
-    ...{ close, handOver, drop, overdue, [Symbol.asyncDispose]: close },
+    ...{ keepsReplies, close, handOver, drop, overdue, [Symbol.asyncDispose]: close },
   });
 }

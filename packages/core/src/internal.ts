@@ -1,5 +1,6 @@
 /** For the sibling packages alone: anything here may change in any release. */
 export { isThenable } from './base/thenable.ts';
+export { fingerprintOf } from './placement/fingerprint.ts';
 export { isErrorCode } from './base/errors.ts';
 export { chainTo, isOfChain } from './wire/call-chain.ts';
 export { NOWHERE, heldBytes } from './wire/transport.ts';

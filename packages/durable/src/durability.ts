@@ -24,13 +24,11 @@ async function activate({ keeps, snapshotEvery, create }: ModelKind, core: Actor
   const place = { space: home.actor.name, keeps, shard, key };
   const log = new StateLog({ store: store!, place, lease, writers: Writers.ofHost(home.host), clock, name });
   const records = await log.load();
-  const model = create(key);
+  const actor = new DurableActor({ core, name, model: create(key), log, keeps, snapshotEvery });
   try {
-    model.restore(records);
+    actor.restore(records);
   } catch (error) {
     throw unreadable(name, log.revision, error);
   }
-  const after = records.slice(records.findLastIndex(({ isWhole }) => isWhole) + 1);
-  const eventsSinceWhole = after.reduce((sum, { events }) => sum + events.length, 0);
-  return new DurableActor({ core, name, model, log, keeps, snapshotEvery, eventsSinceWhole });
+  return actor;
 }

@@ -2,7 +2,7 @@
 import { ClstrError } from '@clstr/core';
 import type { ErrorCode } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
-import { printable } from '@clstr/core/internal';
+import { describe, printable } from '@clstr/core/internal';
 
 /** The store did not answer before the handler ran. */
 export function storeAway(actor: string, cause?: unknown): ClstrError {
@@ -20,6 +20,19 @@ export function unreadable(actor: string, revision: number, cause: unknown): Cls
 export function notOwner(actor: string, epoch: number, newer: number): ClstrError {
   const message = `${actor} was written in epoch ${newer}, and this node had its shard in epoch ${epoch}`;
   return asRefusal(new ClstrError('NOT_OWNER', message));
+}
+
+export function keyReused(actor: string, idempotencyKey: string): ClstrError {
+  const message =
+    `idempotency key ${describe(idempotencyKey)} was given to another call of ${actor} before: ` +
+    'a repeat has the same routing key, type and payload';
+  return asRefusal(new ClstrError('IDEMPOTENCY_KEY_REUSED', message));
+}
+
+/** The call may have run so long ago, or before so many others, that its reply is not kept any more. */
+export function replyForgotten(actor: string, idempotencyKey: string): ClstrError {
+  const message = `a call of ${actor} with idempotency key ${describe(idempotencyKey)} may have run, and its reply is forgotten`;
+  return new ClstrError('REPLY_LOST', message);
 }
 
 /** The handler ran, and certainly nothing of its turn was stored. */

@@ -25,7 +25,7 @@ export interface StateModel {
   commit(): Change | undefined;
   /** The turn has failed: the state is as it was before. */
   rollback(): void;
-  /** Nothing has changed; what a record says that claims the key. */
+  /** The state as it is, for a record that a turn needs although it has changed nothing. */
   unchanged(): Change;
 }
 

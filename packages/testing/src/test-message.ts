@@ -21,6 +21,7 @@ export class TestMessage implements HandlerContext {
   readonly nodeId: string;
   readonly log: Logger;
   readonly lease = undefined;
+  readonly idempotencyKey: string | undefined;
   onAbort: ((reason: ClstrError) => void) | undefined = undefined;
   /** Settles with the answer, or with the error that the handler threw. */
   readonly answer: Promise<unknown>;
@@ -40,6 +41,7 @@ export class TestMessage implements HandlerContext {
     const shard = shardFromString(key, defaults.numShards);
     const payload = asReceived(input, `the input of ${type}`);
     this.request = { key, shard, type, payload, headers: { ...headers }, isNotify, callChain };
+    this.idempotencyKey = options.idempotencyKey;
     this.nodeId = nodeId;
     this.log = log;
     this.#clock = clock;

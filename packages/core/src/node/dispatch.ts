@@ -20,7 +20,7 @@ import {
   copyHeaders,
 } from '../wire/envelope.ts';
 import { ATTEMPT_HEADER, FRAMEWORK_HEADERS, attemptIn, isCritical } from '../wire/framework-headers.ts';
-import { IDEMPOTENCY_KEY_HEADER } from '../wire/idempotency.ts';
+import { IDEMPOTENCY_KEY_HEADER, idempotencyKeyIn } from '../wire/idempotency.ts';
 import { ClstrError, Refusal } from '../base/errors.ts';
 import type { Failure } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
@@ -172,7 +172,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
         return;
       }
       request = this.#toRequest(entry);
-      if (entry.headers?.[IDEMPOTENCY_KEY_HEADER] !== undefined) {
+      if (entry.headers?.[IDEMPOTENCY_KEY_HEADER] !== undefined && !this.#isKeptByHandler(entry)) {
         const admitted = this.idempotency.admit(entry, port, nowMs);
         if (admitted instanceof Refusal) this.#refuse(entry, port, admitted);
         if (!(admitted instanceof ReplyRecord)) return;
@@ -194,6 +194,13 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     } catch (error) {
       call.fail(error);
     }
+  }
+
+  /** @throws INVALID_ENVELOPE */
+  #isKeptByHandler({ type, headers }: InboundEntry): boolean {
+    if (this.options.handler.keepsReplies?.(type) !== true) return false;
+    idempotencyKeyIn(headers!);
+    return true;
   }
 
   #beginTrace(request: InboundRequest, call: HandlerCall): void {

@@ -16,6 +16,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { randomId } from '../base/random.ts';
 import type { Shards } from '../cluster/shards.ts';
+import { IDEMPOTENCY_KEY_HEADER, TRANSIT_MS, mayHaveRunMs } from '../wire/idempotency.ts';
 import { NO_SHARD, heldBytes } from '../wire/transport.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 
@@ -106,7 +107,13 @@ export class HandlerCall extends Deadline implements HandlerContext {
   }
 
   get idempotencyKey(): string | undefined {
-    return this.record?.key;
+    return this.record?.key ?? this.entry.headers?.[IDEMPOTENCY_KEY_HEADER];
+  }
+
+  get mayHaveRunMs(): number | undefined {
+    const { headers = {}, ttlMs } = this.entry;
+    const sinceMs = mayHaveRunMs(headers);
+    return sinceMs === undefined ? undefined : Math.max(0, sinceMs - (ttlMs ?? 0)) + TRANSIT_MS;
   }
 
   get log(): Logger {

@@ -44,6 +44,11 @@ export interface HandlerContext {
   /** The caller's name for this one operation, which runs once in the life of a shard's owner; undefined without one. */
   readonly idempotencyKey?: string | undefined;
   /**
+   * For a handler that keeps replies: how long ago, at most, the first attempt of the call left that may have run, in
+   * milliseconds. Undefined if none has.
+   */
+  readonly mayHaveRunMs?: number | undefined;
+  /**
    * Called once when `signal` fires, before the caller is answered. Cheaper than `signal`: for layers that keep a
    * message waiting, which can answer it there with {@link HandlerContext.refuse}.
    */
@@ -78,6 +83,11 @@ export interface Handler {
    * count all others as `other`.
    */
   readonly types?: readonly string[] | undefined;
+  /**
+   * Whether it knows by itself, better than the node, which calls of a type it has run under their idempotency key: the
+   * node then leaves those calls to it.
+   */
+  keepsReplies?(type: string): boolean;
   /** It keeps the messages of a key waiting by itself, as actors do: a node refuses `maxRunning` with it. */
   readonly hasMailboxes?: boolean | undefined;
   /** Called once, after the last message, when the node drains or closes. */

@@ -13,7 +13,7 @@ import { Refusal } from '../base/errors.ts';
 import type { KeyedRepeat, SafeMetrics } from '../base/metrics.ts';
 import type { Random } from '../base/random.ts';
 import type { FormerOwner, Shards } from '../cluster/shards.ts';
-import { idempotencyKeyIn, mayHaveRunMs } from '../wire/idempotency.ts';
+import { TRANSIT_MS, idempotencyKeyIn, mayHaveRunMs } from '../wire/idempotency.ts';
 import { NO_SHARD } from '../wire/transport.ts';
 import type { InboundEntry, ReplyPort } from '../wire/transport.ts';
 import { callFingerprint } from './call-fingerprint.ts';
@@ -40,9 +40,6 @@ export interface IdempotencySettings {
   readonly clock: Clock;
   readonly metrics: SafeMetrics;
 }
-
-/** The longest time that a message may be on its way: an attempt may have left that much earlier than it says. */
-export const TRANSIT_MS = 30_000;
 
 export class Idempotency implements ReplyRecordHost {
   readonly nodeId: string;

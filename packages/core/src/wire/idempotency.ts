@@ -16,6 +16,9 @@ export const IDEMPOTENCY_KEY_HEADER = 'x-clstr-idempotency-key';
  */
 export const MAY_HAVE_RUN_HEADER = 'x-clstr-may-have-run';
 
+/** The longest time that a message may be on its way: an attempt may have left that much earlier than it says. */
+export const TRANSIT_MS = 30_000;
+
 /** The longest idempotency key, in bytes of UTF-8. */
 export const MAX_IDEMPOTENCY_KEY_BYTES = 255;
 
