@@ -12,6 +12,7 @@ const DOORS = {
   'core/src/wire': '@clstr/core/wire',
   'actors/src/index': '@clstr/actors',
   'actors/src/keyed': '@clstr/actors/keyed',
+  'durable/src/index': '@clstr/durable',
   'app/src/index': '@clstr/app',
   'opentelemetry/src/index': '@clstr/opentelemetry',
   'prometheus/src/index': '@clstr/prometheus',

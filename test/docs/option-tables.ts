@@ -15,6 +15,8 @@ import { anySpec } from '../../packages/core/src/client/to-nodes.ts';
 import { drainSpec, nodeSpec } from '../../packages/core/src/node/options.ts';
 import { sheddingSpec } from '../../packages/core/src/node/shedding-options.ts';
 import { placementSpec } from '../../packages/core/src/placement/placement.ts';
+import { durableStateSpec } from '../../packages/durable/src/durable-state.ts';
+import { eventSourcedSpec, eventSpec } from '../../packages/durable/src/event-sourced.ts';
 import { metricsSpec } from '../../packages/opentelemetry/src/metrics-options.ts';
 import { tracingSpec } from '../../packages/opentelemetry/src/tracing-options.ts';
 import { prometheusSpec } from '../../packages/prometheus/src/prometheus-metrics.ts';
@@ -29,6 +31,7 @@ import { testClusterSpec } from '../../packages/testing/src/test-cluster.ts';
 import { memoryClusterSpec } from '../../packages/transport-memory/src/memory-cluster.ts';
 import { memoryBusSpec } from '../../packages/transport-memory/src/memory-bus.ts';
 import { memoryMembershipSpec } from '../../packages/transport-memory/src/memory-membership.ts';
+import { memoryStateSpec } from '../../packages/transport-memory/src/memory-state-store.ts';
 import { memoryStoreSpec, provisionedSpec } from '../../packages/transport-memory/src/memory-store.ts';
 import { memoryTransportSpec } from '../../packages/transport-memory/src/memory-transport.ts';
 import { membershipSpec, provisionSpec } from '../../packages/transport-nats/src/membership-options.ts';
@@ -74,6 +77,7 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
     { name: 'memoryTransport', spec: memoryTransportSpec, options: 'MemoryTransportOptions' },
     { name: 'memoryMembership', spec: memoryMembershipSpec, options: 'MemoryMembershipOptions' },
     { name: 'createMemoryStore', spec: memoryStoreSpec, options: 'MemoryStoreOptions' },
+    { name: 'memoryStateStore', spec: memoryStateSpec, options: 'MemoryStateOptions' },
     { name: 'createMemoryStore: provision', spec: provisionedSpec, options: 'ProvisionedCluster' },
   ],
   actors: [
@@ -87,6 +91,11 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
   app: [
     { name: 'createApp', spec: appSpec, options: 'AppOptions' },
     { name: 'stderrLogger', spec: stderrLoggerSpec, options: 'StderrLoggerOptions' },
+  ],
+  durable: [
+    { name: 'durableState', spec: durableStateSpec, options: 'DurableStateOptions' },
+    { name: 'eventSourced', spec: eventSourcedSpec, options: 'EventSourcedOptions' },
+    { name: 'eventSourced: events', spec: eventSpec, options: 'VersionedEvent' },
   ],
   opentelemetry: [
     { name: 'openTelemetryTracing', spec: tracingSpec, options: 'OpenTelemetryTracingOptions' },

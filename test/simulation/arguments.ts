@@ -16,6 +16,7 @@ export const HELP = `npm run simulate -- [options]
   --threads N      default 2
   --faults JSON    this schedule in place of what the seed draws, as a violation prints it
   --shrink         on a violation: print the smallest schedule that still fails
+  --durable        durable actors, and calls with idempotency keys
   --slices         place one node in each turn of the event loop, as large clusters do
   --trace          print all that happens, of one seed
   --bug NAME       plant the bug whose name contains NAME
@@ -33,6 +34,7 @@ const OPTIONS = {
   faults: { type: 'string' },
   bug: { type: 'string' },
   shrink: { type: 'boolean' },
+  durable: { type: 'boolean' },
   slices: { type: 'boolean' },
   trace: { type: 'boolean' },
   search: { type: 'boolean' },
@@ -49,6 +51,7 @@ export interface Arguments {
   readonly faults: string | undefined;
   readonly bug: string | undefined;
   readonly wantsShrink: boolean;
+  readonly isDurable: boolean;
   readonly wantsSlices: boolean;
   readonly wantsTrace: boolean;
   readonly wantsSearch: boolean;
@@ -85,6 +88,7 @@ export function readArguments(args: readonly string[]): Arguments {
     skew: readSkew(values.skew),
     ...{ faults: values.faults, bug: values.bug, wantsTrace },
     wantsShrink: values.shrink ?? false,
+    isDurable: values.durable ?? false,
     wantsSlices: values.slices ?? false,
     wantsSearch: values.search ?? false,
     wantsHelp: values.help ?? false,

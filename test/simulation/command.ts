@@ -1,5 +1,5 @@
 /** `npm run simulate`: many seeds, and what they did; see `--help`. */
-import type { Fault, SimulationOptions, SimulationReport } from '@clstr/testing';
+import type { Fault, SimulationReport } from '@clstr/testing';
 import { FAULT_KINDS } from '@clstr/testing';
 import { HELP, readArguments } from './arguments.ts';
 import type { Arguments } from './arguments.ts';
@@ -11,6 +11,7 @@ import { search } from './search.ts';
 import { shrink } from './shrink.ts';
 import { SLICES } from './slices.ts';
 import { Tally } from './tally.ts';
+import type { RunOptions } from './worker.ts';
 
 const MAX_SHOWN = 5;
 
@@ -18,7 +19,7 @@ const MAX_SHOWN = 5;
 export async function main(args: readonly string[]): Promise<number> {
   let given: Arguments;
   let bugs: readonly PlantedBug[];
-  let options: Omit<SimulationOptions, 'seed'>;
+  let options: Omit<RunOptions, 'seed'>;
   try {
     given = readArguments(args);
     bugs = bugsOf(given);
@@ -42,15 +43,16 @@ function bugsOf({ bug, wantsSearch }: Arguments): readonly PlantedBug[] {
   return bugs;
 }
 
-function optionsOf(given: Arguments, bug: PlantedBug | undefined): Omit<SimulationOptions, 'seed'> {
+function optionsOf(given: Arguments, bug: PlantedBug | undefined): Omit<RunOptions, 'seed'> {
   const { timing, skew: clockRateError } = given;
   const faults = given.faults === undefined ? undefined : (JSON.parse(given.faults) as readonly Fault[]);
-  return { kinds: given.kinds ?? bug?.kinds, faults, timing, clockRateError };
+  const isDurable = given.isDurable || bug?.isDurable === true;
+  return { kinds: given.kinds ?? bug?.kinds, faults, timing, clockRateError, isDurable };
 }
 
 async function runAll(
   given: Arguments,
-  options: Omit<SimulationOptions, 'seed'>,
+  options: Omit<RunOptions, 'seed'>,
   bug: PlantedBug | undefined,
 ): Promise<number> {
   const { seed, seeds, threads, wantsTrace, wantsShrink, wantsSlices } = given;
@@ -64,7 +66,7 @@ async function runAll(
       for (const line of trace) console.log(line);
       tally.add(report);
     } else {
-      const optionsFor = (each: number): SimulationOptions => ({
+      const optionsFor = (each: number): RunOptions => ({
         ...options,
         seed: each,
         faults: options.faults ?? bug?.schedule?.(each),
@@ -92,7 +94,7 @@ function show({ seed, violations, faults }: SimulationReport): void {
 
 async function showSmallest(
   pool: Pool,
-  options: Omit<SimulationOptions, 'seed'>,
+  options: Omit<RunOptions, 'seed'>,
   { seed, faults, violations }: SimulationReport,
 ): Promise<void> {
   const { invariant } = violations[0]!;

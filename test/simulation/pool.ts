@@ -1,9 +1,9 @@
 /** Runs simulations on a few threads at a time. */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { SimulationOptions, SimulationReport } from '@clstr/testing';
+import type { SimulationReport } from '@clstr/testing';
 import type { Bundle } from './bundle.ts';
-import type { Job, JobResult } from './worker.ts';
+import type { Job, JobResult, RunOptions } from './worker.ts';
 
 export interface Finished {
   readonly report: SimulationReport;
@@ -40,7 +40,7 @@ export class Pool {
   }
 
   /** Rejects when the simulation itself fails, which no violation makes it do. */
-  async run(options: SimulationOptions, wantsTrace = false): Promise<Finished> {
+  async run(options: RunOptions, wantsTrace = false): Promise<Finished> {
     const worker = await this.#free();
     const job: Job = { id: ++this.#jobs, options, wantsTrace };
     const { report, trace, error } = await new Promise<JobResult>((resolve) => {
@@ -58,7 +58,7 @@ export class Pool {
   async runSeeds(
     from: number,
     count: number,
-    optionsOf: (seed: number) => SimulationOptions,
+    optionsOf: (seed: number) => RunOptions,
     onReport: (report: SimulationReport) => unknown,
   ): Promise<void> {
     let next = from;

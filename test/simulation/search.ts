@@ -1,9 +1,10 @@
 /** Looks for a seed that shows a planted bug. */
-import type { SimulationOptions, SimulationReport } from '@clstr/testing';
+import type { SimulationReport } from '@clstr/testing';
 import { bundleSimulator } from './bundle.ts';
 import type { Patch } from './bundle.ts';
 import type { PlantedBug } from './planted-bugs/planted-bug.ts';
 import { Pool } from './pool.ts';
+import type { RunOptions } from './worker.ts';
 
 export interface Found {
   /** Undefined when no seed did. */
@@ -41,8 +42,8 @@ export async function search(bug: PlantedBug, from: number, count: number): Prom
   }
 }
 
-export function optionsOf({ kinds, schedule }: PlantedBug, seed: number): SimulationOptions {
-  return { seed, kinds, faults: schedule?.(seed) };
+export function optionsOf({ kinds, schedule, isDurable }: PlantedBug, seed: number): RunOptions {
+  return { seed, kinds, faults: schedule?.(seed), isDurable };
 }
 
 export function trips(bug: PlantedBug, { violations }: SimulationReport): boolean {

@@ -42,7 +42,14 @@ export function createCountedStore(
   return { store, counts };
 }
 
-const OPERATIONS = { cas: 'writes', read: 'reads', list: 'lists' } as const;
+const OPERATIONS = {
+  cas: 'writes',
+  append: 'writes',
+  erase: 'writes',
+  read: 'reads',
+  load: 'reads',
+  list: 'lists',
+} as const;
 const DELIVERIES: Readonly<Record<string, keyof StoreCounts>> = {
   s: 'shardDeliveries',
   m: 'memberDeliveries',

@@ -68,7 +68,12 @@ export function resolveActorHandlerOptions(
   );
   const homeless = store === undefined && actors.find(({ durable }) => durable !== undefined);
   if (homeless) {
-    throw invalidOption(owner, 'store', store, `given, because the state of actor ${homeless.name} is durable`);
+    throw invalidOption(
+      owner,
+      'store',
+      store,
+      `given, because the state of actor ${homeless.name} is durable`,
+    );
   }
   const metrics = safeMetrics(rest.metrics, logger, clock);
   return {

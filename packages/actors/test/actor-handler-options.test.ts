@@ -74,7 +74,7 @@ test.each<[name: string, value: unknown, message: RegExp]>([
 
 test('refuses options it does not know, and none at all', () => {
   expect(() => actorHandler([actor], { cache: 5 } as ActorHandlerOptions)).toThrow(
-    refusal(/unknown option "cache"; known: cacheSize, services, client, clock, metrics, logger/),
+    refusal(/unknown option "cache"; known: cacheSize, services, store, client, clock, metrics, logger/),
   );
   expect(() => actorHandler([actor], null as unknown as ActorHandlerOptions)).toThrow(
     refusal(/options must be an object, got null/),

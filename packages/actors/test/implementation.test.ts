@@ -75,7 +75,7 @@ describe('refuses, naming the actor,', () => {
     [
       'an option it does not know',
       { idle: 5 },
-      /unknown option "idle"; known: services, use, setup, handlers, passivate/,
+      /unknown option "idle"; known: services, use, durable, setup, handlers, passivate/,
     ],
   ])('%s', (_what, given, message) => {
     expect(implement(given)).toThrow(refusal(message));

@@ -152,7 +152,15 @@ async function startNode(
   const { numShards, seed, shards, membership } = seat;
   const client = common.client.service(service.name);
   const store = await openStore(options, service, common);
-  const handler = actorHandler(service.actors, { client, store, services, cacheSize, clock, metrics, logger });
+  const handler = actorHandler(service.actors, {
+    client,
+    store,
+    services,
+    cacheSize,
+    clock,
+    metrics,
+    logger,
+  });
   const node = createNode({
     ...options.node,
     ...{ transport: viewOf(common.transport, service), numShards, seed, clock, metrics, logger },

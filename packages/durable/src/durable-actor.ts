@@ -83,7 +83,7 @@ export class DurableActor {
   }
 
   #ended(isReadonly: boolean, value: unknown, message: MessageContext): unknown {
-    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#failure !== undefined) throw this.#failure as Error;
     if (!isReadonly) this.#commit(value, message);
     if (!this.#log.isClaimed && this.#last === undefined) this.#add(this.#model.unchanged(), undefined);
     this.#hold(message);
@@ -94,7 +94,7 @@ export class DurableActor {
   #failed(isReadonly: boolean, error: unknown, message: MessageContext): never {
     if (!isReadonly) this.#model.rollback();
     this.#hold(message);
-    throw this.#failure ?? error;
+    throw (this.#failure ?? error) as Error;
   }
 
   #commit(value: unknown, message: MessageContext): void {

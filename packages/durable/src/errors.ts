@@ -7,7 +7,9 @@ import { describe, printable } from '@clstr/core/internal';
 /** The store did not answer before the handler ran. */
 export function storeAway(actor: string, cause?: unknown): ClstrError {
   const reason = cause instanceof Error ? `: ${printable(cause.message)}` : '';
-  return asRefusal(new ClstrError('UNAVAILABLE', `the store of ${actor} cannot be reached${reason}`, { cause }));
+  return asRefusal(
+    new ClstrError('UNAVAILABLE', `the store of ${actor} cannot be reached${reason}`, { cause }),
+  );
 }
 
 export function unreadable(actor: string, revision: number, cause: unknown): ClstrError {
@@ -42,7 +44,10 @@ export function notStored(actor: string, why: string): ClstrError {
 
 /** The handler ran, and nobody knows whether its turn was stored. */
 export function maybeStored(actor: string, withinMs: number): ClstrError {
-  return afterTurn('UNAVAILABLE', `the store did not say within ${withinMs} ms whether it has the turn of ${actor}`);
+  return afterTurn(
+    'UNAVAILABLE',
+    `the store did not say within ${withinMs} ms whether it has the turn of ${actor}`,
+  );
 }
 
 export function notErased(actor: string, cause: unknown): ClstrError {

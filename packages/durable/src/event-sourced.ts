@@ -2,27 +2,27 @@
 import type { Durability } from '@clstr/actors';
 import { MessageContext } from '@clstr/actors/internal';
 import type { Option, Resolved, Spec } from '@clstr/core/internal';
-import { callback, integer, invalidOption, option, optional, resolve } from '@clstr/core/internal';
+import { callback, describe, integer, invalidOption, option, optional, resolve } from '@clstr/core/internal';
 import { durability } from './durability.ts';
 import type { Change, StateModel } from './model.ts';
 import type { RecordContent, StoredEvent } from './record.ts';
 import { jsonOf, stateIn } from './state-json.ts';
 
 /** Returns the state after an event. A pure function: it neither changes the state nor asks anyone. */
-export type ApplyEvent<State> =
+export type EventReducer<State> =
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- only `any` matches data of all types
   (state: State, data: any) => State;
 
 /** An event whose shape has changed: its version, and what earlier ones become. */
-export interface VersionedEvent<State, Apply extends ApplyEvent<State> = ApplyEvent<State>> {
+export interface VersionedEvent<State, Reducer extends EventReducer<State> = EventReducer<State>> {
   /** From 1, the version of an event given as a function alone. */
   version: number;
-  apply: Apply;
+  reduce: Reducer;
   /** Turns the data of an earlier version into that of today's. A pure function. */
-  upcast?: ((data: unknown, version: number) => Parameters<Apply>[1]) | undefined;
+  upcast?: ((data: unknown, version: number) => Parameters<Reducer>[1]) | undefined;
 }
 
-export type EventTable<State> = Readonly<Record<string, ApplyEvent<State> | VersionedEvent<State>>>;
+export type EventTable<State> = Readonly<Record<string, EventReducer<State> | VersionedEvent<State>>>;
 
 export interface EventSourcedOptions<State extends object, Events extends EventTable<State>> {
   /** Makes the state of a key without events. */
@@ -37,7 +37,11 @@ export interface EventSourcedOptions<State extends object, Events extends EventT
   upcast?: ((state: unknown, version: number) => State) | undefined;
 }
 
-type DataOf<Event> = Event extends { apply: infer Apply } ? DataOf<Apply> : Event extends (state: never, data: infer Data) => unknown ? Data : never;
+type DataOf<Event> = Event extends (state: never, data: infer Data) => unknown
+  ? Data
+  : Event extends { reduce: (state: never, data: infer Data) => unknown }
+    ? Data
+    : never;
 
 /** What event sourcing adds to the context of a handler. */
 export interface EventSourcedKit<State, Events> {
@@ -52,22 +56,23 @@ export interface EventSourcedKit<State, Events> {
 }
 
 const eventsOption: Option<EventTable<object>> = option((owner, name, value) => {
-  if (typeof value !== 'object' || value === null) throw invalidOption(owner, name, value, 'an object of functions');
+  if (typeof value !== 'object' || value === null)
+    throw invalidOption(owner, name, value, 'an object of functions');
   const table = Object.create(null) as Record<string, VersionedEvent<object>>;
   for (const [event, given] of Object.entries(value as EventTable<object>)) {
-    const { version, apply, upcast } = resolve(
+    const { version, reduce, upcast } = resolve(
       `${owner}: ${name}.${event}`,
       eventSpec,
-      typeof given === 'function' ? { version: 1, apply: given } : given,
+      typeof given === 'function' ? { version: 1, reduce: given } : given,
     );
-    table[event] = { version, apply, upcast };
+    table[event] = { version, reduce, upcast };
   }
   return Object.freeze(table);
 });
 
 export const eventSpec: Spec<Resolved<VersionedEvent<object>, 'upcast'>> = {
   version: integer(1, Number.MAX_SAFE_INTEGER),
-  apply: callback(),
+  reduce: callback(),
   upcast: optional(callback()),
 };
 
@@ -161,19 +166,19 @@ class EventSourcedModel implements StateModel {
     const event = this.#event(name);
     const text = JSON.stringify([name, event.version, data]);
     // The event is applied as it will be read, so that both give the same state.
-    this.state = event.apply(this.state, (JSON.parse(text) as StoredEvent)[2]);
+    this.state = event.reduce(this.state, (JSON.parse(text) as StoredEvent)[2]);
     this.#emitted.push(text);
     return this.state;
   }
 
   #replay([name, version, data]: StoredEvent): void {
     const event = this.#event(name);
-    this.state = event.apply(this.state, stateIn({ version, value: data }, event));
+    this.state = event.reduce(this.state, stateIn({ version, value: data }, event));
   }
 
   #event(name: string): VersionedEvent<object> {
     const event = this.#options.events[name];
-    if (event === undefined) throw new TypeError(`there is no event ${JSON.stringify(name)}`);
+    if (event === undefined) throw new TypeError(`there is no event ${describe(name)}`);
     return event as VersionedEvent<object>;
   }
 

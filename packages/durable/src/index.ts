@@ -3,7 +3,7 @@ export { durableState } from './durable-state.ts';
 export type { DurableStateKit, DurableStateOptions } from './durable-state.ts';
 export { eventSourced } from './event-sourced.ts';
 export type {
-  ApplyEvent,
+  EventReducer,
   EventSourcedKit,
   EventSourcedOptions,
   EventTable,

@@ -40,7 +40,10 @@ export interface RecordBody {
 /** Of what is written around a body. */
 export const HEAD_LENGTH = 160;
 
-export function encodeRecord({ writer, nonce }: RecordHead, { events, state, replies, forgottenMs }: RecordBody): Uint8Array {
+export function encodeRecord(
+  { writer, nonce }: RecordHead,
+  { events, state, replies, forgottenMs }: RecordBody,
+): Uint8Array {
   const head = JSON.stringify({ v: FORMAT, epoch: writer.epoch, by: writer.name, n: nonce }).slice(0, -1);
   const rest = [
     ...(events.length === 0 ? [] : [`"events":[${events.join(',')}]`]),
@@ -55,12 +58,22 @@ export function encodeRecord({ writer, nonce }: RecordHead, { events, state, rep
 export function decodeRecord(bytes: Uint8Array, isWhole: boolean): RecordContent {
   const value: unknown = JSON.parse(decodeText(bytes));
   if (typeof value !== 'object' || value === null) throw new Error('it is not a JSON object');
-  const { v, epoch, by, n, events = [], state, replies = [], forgotten = 0 } = value as Readonly<Record<string, unknown>>;
+  const {
+    v,
+    epoch,
+    by,
+    n,
+    events = [],
+    state,
+    replies = [],
+    forgotten = 0,
+  } = value as Readonly<Record<string, unknown>>;
   if (v !== FORMAT) throw new Error(`its format is ${String(v)}, and this build reads ${FORMAT}`);
   if (!Number.isSafeInteger(epoch) || typeof by !== 'string' || !Number.isSafeInteger(n)) {
     throw new Error('it does not say who wrote it');
   }
-  if (!Array.isArray(events) || !events.every(isEvent)) throw new Error('its events are not a list of events');
+  if (!Array.isArray(events) || !events.every(isEvent))
+    throw new Error('its events are not a list of events');
   if (state !== undefined && !isState(state)) throw new Error('its state has no version');
   if (!Array.isArray(replies) || !replies.every(isReply) || !Number.isFinite(forgotten)) {
     throw new Error('its replies are not a list of replies');

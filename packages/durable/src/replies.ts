@@ -22,7 +22,12 @@ export interface KeptReply {
   readonly text: string;
 }
 
-export type StoredReply = readonly [idempotencyKey: string, fingerprint: string, storedAtMs: number, value?: unknown];
+export type StoredReply = readonly [
+  idempotencyKey: string,
+  fingerprint: string,
+  storedAtMs: number,
+  value?: unknown,
+];
 
 export class Replies {
   /** Oldest first. */
@@ -84,7 +89,9 @@ export function keptReply(
   value: unknown,
 ): KeptReply {
   const stored: StoredReply =
-    value === undefined ? [idempotencyKey, fingerprint, storedAtMs] : [idempotencyKey, fingerprint, storedAtMs, value];
+    value === undefined
+      ? [idempotencyKey, fingerprint, storedAtMs]
+      : [idempotencyKey, fingerprint, storedAtMs, value];
   const text = JSON.stringify(stored);
   // What a repeat gets must be what the first caller got.
   const { 3: copy } = JSON.parse(text) as StoredReply;
@@ -95,4 +102,3 @@ export function keptReply(
 export function fingerprintOfCall({ type, payload }: { type: string; payload: unknown }): string {
   return fingerprintOf(JSON.stringify([type, payload]));
 }
-

@@ -13,7 +13,10 @@ interface Versioned<T> {
 }
 
 /** @throws an Error that says why this build cannot read it */
-export function stateIn<T>(stored: { version: number; value: unknown }, { version, upcast }: Versioned<T>): T {
+export function stateIn<T>(
+  stored: { version: number; value: unknown },
+  { version, upcast }: Versioned<T>,
+): T {
   if (stored.version === version) return stored.value as T;
   if (stored.version > version) {
     throw new Error(`it has version ${stored.version}, and this build knows ${version}`);

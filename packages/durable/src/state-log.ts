@@ -10,7 +10,7 @@ import type { Writers } from './writers.ts';
 /** How long one request to the store may take. */
 const REQUEST_MS = 2_000;
 /** How long an owner goes on to find out whether a record was stored. */
-export const SETTLE_MS = 10_000;
+const SETTLE_MS = 10_000;
 const MIN_PAUSE_MS = 20;
 const MAX_PAUSE_MS = 500;
 

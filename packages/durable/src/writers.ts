@@ -47,5 +47,6 @@ export class Writers {
 }
 
 function nameOf({ space, key }: StatePlace): string {
-  return `${space}/${key}`;
+  // Only compared, never shown.
+  return JSON.stringify([space, key]);
 }

@@ -134,7 +134,7 @@ describe('eventSourced', () => {
         events: {
           added: {
             version: 2,
-            apply: (state, { units }: { units: number }) => ({ total: state.total + units }),
+            reduce: (state, { units }: { units: number }) => ({ total: state.total + units }),
             upcast: (data) => ({ units: (data as { count: number }).count }),
           },
         },
@@ -175,7 +175,9 @@ describe('eventSourced', () => {
         add: (state, _input, ctx) => {
           expectTypeOf(state).toEqualTypeOf<CartState>();
           expectTypeOf(ctx.emit).parameter(0).toEqualTypeOf<'added'>();
-          expectTypeOf(ctx.emit<'added'>).parameter(1).toEqualTypeOf<{ item: string; count: number }>();
+          expectTypeOf(ctx.emit<'added'>)
+            .parameter(1)
+            .toEqualTypeOf<{ item: string; count: number }>();
           // @ts-expect-error a timer in memory would not survive
           expectTypeOf(ctx.every).toBeFunction();
           return 0;

@@ -35,7 +35,8 @@ describe.each(Object.entries(kinds))('two owners of one key of %s', (_name, coun
     expect(await earlier.call.add(1)).toBe(1);
     expect(await later.call.add(10)).toBe(11);
     await expect(earlier.call.add(100)).rejects.toSatisfy(
-      (error) => isClstrError(error, 'FENCED') && error.outcome === 'unknown' && error.details?.['stored'] === false,
+      (error) =>
+        isClstrError(error, 'FENCED') && error.outcome === 'unknown' && error.details?.['stored'] === false,
     );
     expect(await later.call.add(10)).toBe(21);
     expect(await earlier.call.get()).toBe(21);
@@ -104,7 +105,11 @@ describe.each(Object.entries(kinds))('a write of %s whose answer does not come',
     await actor.call.add(1);
     isAway = true;
     const options = { timeoutMs: 60_000 };
-    const calls = [actor.call.add(1, options), actor.call.add(1, options), actor.call.get(undefined, options)];
+    const calls = [
+      actor.call.add(1, options),
+      actor.call.add(1, options),
+      actor.call.get(undefined, options),
+    ];
     const ended = Promise.allSettled(calls);
     await world.clock.advance(20_000);
     for (const result of await ended) {
@@ -118,7 +123,9 @@ describe.each(Object.entries(kinds))('a write of %s whose answer does not come',
 
   it('cannot take effect once the next activation has read, however late it arrives', async () => {
     let isAway = false;
-    const world = worldWith((append) => (append === 2 ? { request: 30_000 } : isAway ? { request: 'lost' } : {}));
+    const world = worldWith((append) =>
+      append === 2 ? { request: 30_000 } : isAway ? { request: 'lost' } : {},
+    );
     const actor = testActor(Counter, counter, world);
     await actor.call.add(1);
     isAway = true;

@@ -15,7 +15,6 @@ import { refusalOf } from '@clstr/core/store';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { clockOption, integer, option, resolve } from '@clstr/core/internal';
 import { MemoryRequests } from './memory-requests.ts';
-import type { RequestCore } from './memory-requests.ts';
 import { checkPolicy, resolvePolicy } from './store-policy.ts';
 import type { StorePolicy } from './store-policy.ts';
 
@@ -30,7 +29,13 @@ export interface MemoryStateOptions {
 /** Keeps the state of all services that open it, until the process ends. */
 export interface MemoryStateStores extends StateStores {
   /** Opens a connection under a name that `cut`, `restore` and the policy use. Services do not share state. */
-  connect(options?: { member?: string | undefined; service?: string | undefined; clock?: Clock | undefined }): StateStore;
+  connect(options?: {
+    member?: string | undefined;
+    service?: string | undefined;
+    clock?: Clock | undefined;
+  }): StateStore;
+  /** What is stored now, without a connection. */
+  peek(place: StatePlace, service?: string): StateLog;
   /** Cuts off the connections of `member`, or all of them: their calls fail. */
   cut(member?: string): void;
   restore(member?: string): void;
@@ -54,13 +59,17 @@ export function memoryStateStore(options: MemoryStateOptions = {}): MemoryStateS
       if (member === undefined || connection.member === member) change(connection);
     }
   };
+  const logsOf = (service: string): MemoryLogs => {
+    const logs = services.get(service) ?? new MemoryLogs();
+    services.set(service, logs);
+    return logs;
+  };
   const stores: MemoryStateStores = {
+    peek: (place, service = '') => logsOf(service).load(place),
     open: ({ service, clock: own }) => Promise.resolve(stores.connect({ service, clock: own })),
     connect({ member = `member-${++members}`, service = '', clock: own = clock } = {}) {
-      const logs = services.get(service) ?? new MemoryLogs();
-      services.set(service, logs);
       const requests = new MemoryRequests(core, member, own);
-      const connection = new MemoryState(member, requests, logs, {
+      const connection = new MemoryState(member, requests, logsOf(service), {
         maxRecordBytes,
         onClose: () => connections.delete(connection),
       });
@@ -112,10 +121,14 @@ class MemoryState implements StateStore {
     record: StateRecord,
     timeoutMs: number,
   ): Promise<CasOutcome> {
-    if (record.bytes.length > this.maxRecordBytes) return { kind: 'unknown', refusal: tooLarge(record, this) };
+    if (record.bytes.length > this.maxRecordBytes)
+      return { kind: 'unknown', refusal: tooLarge(record, this) };
     try {
-      return await this.#requests.ask({ kind: 'append', key: place.key }, timeoutMs, ({ isUndecided = false }) =>
-        isUndecided ? { kind: 'undecided' } : this.#logs.append(place, revision, record),
+      return await this.#requests.ask(
+        { kind: 'append', key: place.key },
+        timeoutMs,
+        ({ isUndecided = false }) =>
+          isUndecided ? { kind: 'undecided' } : this.#logs.append(place, revision, record),
       );
     } catch (error) {
       return { kind: 'unknown', refusal: refusalOf(error) };

@@ -1,5 +1,6 @@
 /** All planted bugs. */
 import { CLIENT_BUGS } from './client-bugs.ts';
+import { DURABLE_BUGS } from './durable-bugs.ts';
 import { OWNERSHIP_BUGS } from './ownership-bugs.ts';
 import type { PlantedBug } from './planted-bug.ts';
 import { REACH_BUGS } from './reach-bugs.ts';
@@ -10,4 +11,5 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   ...OWNERSHIP_BUGS,
   ...REACH_BUGS,
   ...CLIENT_BUGS,
+  ...DURABLE_BUGS,
 ];

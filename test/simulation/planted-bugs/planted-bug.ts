@@ -8,6 +8,8 @@ export interface PlantedBug {
   readonly invariant: Invariant;
   /** A run that finds it. */
   readonly seed: number;
+  /** With durable counters in place of those that keep their state themselves. */
+  readonly isDurable?: boolean;
   /** What the seed and a search draw faults from. Default: all. */
   readonly kinds?: readonly FaultKind[];
   /** In place of what the seed would draw: for mistakes that take several faults in one order, each within a moment. */

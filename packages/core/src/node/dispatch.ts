@@ -70,6 +70,8 @@ export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions, I
   readonly maxRunning?: number | undefined;
   /** The types that the user's handler declares. */
   readonly types?: readonly string[] | undefined;
+  /** As the user's handler says. */
+  readonly keepsReplies?: ((type: string) => boolean) | undefined;
 }
 
 const MAX_KNOWN_TYPES = 1_024;
@@ -198,7 +200,7 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
 
   /** @throws INVALID_ENVELOPE */
   #isKeptByHandler({ type, headers }: InboundEntry): boolean {
-    if (this.options.handler.keepsReplies?.(type) !== true) return false;
+    if (this.options.keepsReplies?.(type) !== true) return false;
     idempotencyKeyIn(headers!);
     return true;
   }

@@ -91,9 +91,10 @@ class ShardNode implements Node {
       onChange: (reach, reason) => this.#onReach(reach, reason),
     });
     const ownTypes = Object.keys(options.nodeHandlers);
-    const types = options.handler.types && [...options.handler.types, ...ownTypes];
+    const { types: ofHandler, keepsReplies } = options.handler;
+    const types = ofHandler && [...ofHandler, ...ownTypes];
     this.#dispatch = new Dispatch({
-      ...{ ...own, shards: this.#shards, router, handler, types },
+      ...{ ...own, shards: this.#shards, router, handler, types, keepsReplies },
       ...{ cluster: transport.cluster, asker: probe },
       hasNodeHandlers: ownTypes.length > 0,
     });

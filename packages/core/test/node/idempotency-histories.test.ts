@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { createClient } from '../../src/client/client.ts';
 import { ActorError, ClstrError, isClstrError } from '../../src/base/errors.ts';
 import type { Failure } from '../../src/base/errors.ts';
-import { TRANSIT_MS } from '../../src/node/idempotency.ts';
+import { TRANSIT_MS } from '../../src/wire/idempotency.ts';
 import type { InboundEntry, ReplyPort } from '../../src/wire/transport.ts';
 import { ScriptedTransport } from '../scripted-transport.ts';
 import type { Sent } from '../scripted-transport.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ActorError, ClstrError, asRefusal } from '../../src/base/errors.ts';
 import { MAX_KEPT_BYTES } from '../../src/node/kept-reply.ts';
-import { TRANSIT_MS } from '../../src/node/idempotency.ts';
+import { TRANSIT_MS } from '../../src/wire/idempotency.ts';
 import { entryOf } from '../entry.ts';
 import { KEY, KeyedDispatch, MAY_HAVE_RUN } from './keyed-dispatch.ts';
 
@@ -72,6 +72,28 @@ describe('a repeat', () => {
     node.send('order-1', { shard: 1 });
     node.send('order-1', { shard: 3 });
     expect(node.gates).toHaveLength(2);
+  });
+});
+
+describe('a handler that keeps replies by itself', () => {
+  test('gets each keyed call of its types, and what it needs to know of it', () => {
+    const node = new KeyedDispatch({}, undefined, (type) => type === 'Keep');
+    node.send('order-1', { type: 'Keep' });
+    node.send('order-1', { type: 'Keep' }, 200);
+    const [first, repeat] = node.contexts;
+    expect(first).toMatchObject({ idempotencyKey: 'order-1', mayHaveRunMs: undefined });
+    expect(repeat).toMatchObject({ idempotencyKey: 'order-1', mayHaveRunMs: 200 + TRANSIT_MS });
+    expect(node.repeats).toEqual([]);
+    node.send('order-2', { type: 'Add' });
+    node.send('order-2', { type: 'Add' });
+    expect(node.gates).toHaveLength(3);
+    expect(node.repeats).toEqual(['joined']);
+  });
+
+  test('gets no call whose key no client sends', () => {
+    const node = new KeyedDispatch({}, undefined, () => true);
+    expect(node.answerTo(node.send('a\nb'))).toBe('INVALID_ENVELOPE not-executed');
+    expect(node.gates).toHaveLength(0);
   });
 });
 

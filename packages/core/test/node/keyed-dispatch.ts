@@ -38,7 +38,11 @@ export class KeyedDispatch {
   readonly dispatch: Dispatch;
 
   /** With the clock of another node it starts now. */
-  constructor(idempotency: IdempotencyOptions = {}, clock?: ManualClock) {
+  constructor(
+    idempotency: IdempotencyOptions = {},
+    clock?: ManualClock,
+    keepsReplies: (type: string) => boolean = () => false,
+  ) {
     this.clock = clock ?? new ManualClock(0);
     const shards = { ...staticShards('n1', new Set([1, 3]), systemRandom), holds: () => this.isHeld };
     this.dispatch = new Dispatch({
@@ -52,6 +56,7 @@ export class KeyedDispatch {
         this.contexts.push(context);
         return gate.promise;
       },
+      keepsReplies,
       codec: jsonCodec,
       handlerTimeoutMs: 60_000,
       idempotency: resolve('test', idempotencySpec, idempotency),

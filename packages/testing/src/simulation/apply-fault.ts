@@ -55,7 +55,7 @@ function begin(world: World, fault: Fault, node: SimulatedNode): void {
       later(() => node.clock.resume());
       return;
     case 'cut':
-      store.cut(node.processId);
+      world.cut(node.processId);
       later(() => restore(world, node));
       return;
     case 'black-hole':
@@ -67,7 +67,7 @@ function begin(world: World, fault: Fault, node: SimulatedNode): void {
     case 'flap': {
       const healedMs = 5 + (salt % 316);
       set({ losesAnswers: 1 }, { losesAnswers: 0, losesWrites: 0.5 });
-      later(() => store.cut(node.processId), durationMs + healedMs);
+      later(() => world.cut(node.processId), durationMs + healedMs);
       later(
         () => {
           disturbances.losesWrites = 0;
@@ -140,8 +140,8 @@ export function targetOf({ processes }: World, { node }: Fault): SimulatedNode |
   return there[node % there.length];
 }
 
-function restore({ store }: World, node: SimulatedNode): void {
-  if (node.clock.state !== 'dead') store.restore(node.processId);
+function restore(world: World, node: SimulatedNode): void {
+  if (node.clock.state !== 'dead') world.restore(node.processId);
 }
 
 /** Keeps a process busy for 50 to 250 ms and free for as long, again and again. */
@@ -170,7 +170,7 @@ export const OUTAGE_STAGGER_MS = 1_500;
 function outage(world: World, { salt }: Fault, later: (undo: () => void, delayMs?: number) => void): void {
   for (const node of world.processes) {
     if (salt % 2 === 0) {
-      world.store.cut(node.processId);
+      world.cut(node.processId);
       later(() => later(() => restore(world, node), world.network.next() * OUTAGE_STAGGER_MS));
     } else {
       node.disturbances.losesAnswers = 1;

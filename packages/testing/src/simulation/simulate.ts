@@ -5,6 +5,7 @@
 import type { Actor } from '@clstr/actors';
 import { createPlacement } from '@clstr/core';
 import type { Logger, NodeEvent, NodeOptions, TimingProfile } from '@clstr/core';
+import type { MemoryStateStores } from '@clstr/transport-memory';
 import { BucketLosses } from './bucket-losses.ts';
 import { CounterLoad } from './counter-load.ts';
 import { Exclusion } from './exclusion.ts';
@@ -27,8 +28,8 @@ export interface SimulationOptions {
   readonly actors?: readonly Actor[] | undefined;
   /** What each client does, until `isOver()`; must not reject. Default: adds to counters. */
   readonly workload?: Workload | undefined;
-  /** Called when the run is over; returns a text for each problem. */
-  readonly check?: (() => readonly string[]) | undefined;
+  /** Called when the run is over, with the store of durable actors; returns a text for each problem. */
+  readonly check?: ((states: MemoryStateStores) => readonly string[]) | undefined;
   /** A schedule to run instead of the one that the seed would draw, such as one that is being shrunk. */
   readonly faults?: readonly Fault[] | undefined;
   /** The kinds of faults that the seed may draw. Default: all. */
@@ -222,7 +223,7 @@ class Simulation {
     const isCalm = this.#faults.every(({ kind }) => kind === 'join' || kind === 'leave');
     checkEpochs(world, isCalm ? 1 : undefined);
     if (this.#isDefaultLoad) this.#counters.check();
-    for (const text of this.#options.check?.() ?? []) world.oracle.violated('CHECK', text);
+    for (const text of this.#options.check?.(world.states) ?? []) world.oracle.violated('CHECK', text);
   }
 
   #report(): SimulationReport {

@@ -14,7 +14,7 @@ import type {
 } from '@clstr/core';
 import type { Address, EntryReceiver, NodeAddress, Subscription } from '@clstr/core/wire';
 import type { ClusterStore } from '@clstr/core/store';
-import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
+import type { MemoryBus, MemoryStateStores, MemoryStore } from '@clstr/transport-memory';
 import { memoryMembership, memoryTransport } from '@clstr/transport-memory';
 import { altered } from '../altered.ts';
 import { Disturbances } from './disturbances.ts';
@@ -30,6 +30,7 @@ export interface SimulatedNodeOptions {
   readonly numShards: number;
   readonly bus: MemoryBus;
   readonly store: MemoryStore;
+  readonly states: MemoryStateStores;
   readonly worldClock: Clock;
   /** The rate of its monotonic clock, in seconds per true second. */
   readonly clockRate: number;
@@ -55,14 +56,16 @@ export class SimulatedNode {
   /** The reason why it could not start, if it failed. */
   failure: unknown;
   readonly #store: MemoryStore;
+  readonly #states: MemoryStateStores;
   readonly #transport: Transport;
 
   constructor(options: SimulatedNodeOptions) {
-    const { id, processId, isExclusive, numShards, bus, store, random, logger } = options;
+    const { id, processId, isExclusive, numShards, bus, store, states, random, logger } = options;
     this.id = id;
     this.processId = processId;
     this.clock = new ProcessClock(options.worldClock, options.clockRate);
     this.#store = store;
+    this.#states = states;
     this.#transport = memoryTransport({ bus });
     const membership = memoryMembership({
       ...{ store, member: processId, clock: this.clock, timing: options.timing },
@@ -78,7 +81,11 @@ export class SimulatedNode {
       membership: { ...membership, open },
       newBucket: options.newBucket,
       identity: isExclusive ? 'exclusive' : 'checked',
-      handler: actorHandler(options.actors(this), { clock: this.clock, logger }),
+      handler: actorHandler(options.actors(this), {
+        store: states.connect({ member: processId, clock: this.clock }),
+        clock: this.clock,
+        logger,
+      }),
       interceptors: [options.interceptor(this)],
       clock: this.clock,
       random,
@@ -119,6 +126,7 @@ export class SimulatedNode {
   kill(): void {
     this.clock.kill();
     this.#store.cut(this.processId);
+    this.#states.cut(this.processId);
     void this.#transport.close();
   }
 }

@@ -12,8 +12,13 @@ import type {
   TimingProfile,
 } from '@clstr/core';
 import type { OutboundEntry } from '@clstr/core/wire';
-import { createMemoryBus, createMemoryStore, memoryTransport } from '@clstr/transport-memory';
-import type { MemoryBus, MemoryStore } from '@clstr/transport-memory';
+import {
+  createMemoryBus,
+  createMemoryStore,
+  memoryStateStore,
+  memoryTransport,
+} from '@clstr/transport-memory';
+import type { MemoryBus, MemoryStateStores, MemoryStore } from '@clstr/transport-memory';
 import { ClientWatch } from './client-watch.ts';
 import { Oracle } from './oracle.ts';
 import { lastEpochOf } from './ownership-history.ts';
@@ -57,6 +62,8 @@ export class World {
   readonly #probeLinks = new Set<string>();
   readonly oracle: Oracle;
   readonly store: MemoryStore;
+  /** Where durable actors keep their state. */
+  readonly states: MemoryStateStores;
   readonly timing: Timing;
   /** All processes that were started and have not ended; several may have the same node id. */
   processes: SimulatedNode[] = [];
@@ -87,6 +94,14 @@ export class World {
         onOperation: ({ member, kind }) =>
           this.#byName.get(member)?.disturbances.storeEffect(this.network, kind) ?? {},
         onDelivery: ({ member }) => this.#byName.get(member)?.disturbances.deliveryEffect(this.network) ?? 0,
+      },
+    });
+    const storing = new SeededRandom(options.seed ^ 0x2545_f491);
+    this.states = memoryStateStore({
+      clock,
+      policy: {
+        onOperation: ({ member, kind }) =>
+          this.#byName.get(member)?.disturbances.storeEffect(storing, kind) ?? {},
       },
     });
     const delays = new OrderedDelays(clock);
@@ -132,6 +147,7 @@ export class World {
         numShards: NUM_SHARDS,
         bus: this.#bus,
         store: this.store,
+        states: this.states,
       },
       ...{ worldClock: this.clock, random, logger, timing },
       clockRate: 1 + clockRateError * (2 * random.next() - 1),
@@ -151,6 +167,17 @@ export class World {
     });
     process.start();
     return process;
+  }
+
+  /** Cuts a process off from everything that is stored. */
+  cut(processId: string): void {
+    this.store.cut(processId);
+    this.states.cut(processId);
+  }
+
+  restore(processId: string): void {
+    this.store.restore(processId);
+    this.states.restore(processId);
   }
 
   /** Must be called whenever the disturbances of any process change. */
