@@ -9,11 +9,11 @@ import type {
   StateRecord,
   StateStore,
   StateStores,
-  StoredRecord,
 } from '@clstr/core/store';
 import { refusalOf } from '@clstr/core/store';
 import type { Resolved, Spec } from '@clstr/core/internal';
 import { clockOption, integer, option, resolve } from '@clstr/core/internal';
+import { MemoryLogs } from './memory-logs.ts';
 import { MemoryRequests } from './memory-requests.ts';
 import { checkPolicy, resolvePolicy } from './store-policy.ts';
 import type { StorePolicy } from './store-policy.ts';
@@ -26,19 +26,26 @@ export interface MemoryStateOptions {
   clock?: Clock | undefined;
 }
 
-/** Keeps the state of all services that open it, until the process ends. */
+/** Keeps the state of all clusters and services that open it, until the process ends. */
 export interface MemoryStateStores extends StateStores {
-  /** Opens a connection under a name that `cut`, `restore` and the policy use. Services do not share state. */
-  connect(options?: {
-    member?: string | undefined;
-    service?: string | undefined;
-    clock?: Clock | undefined;
-  }): StateStore;
+  /** Opens a connection under a name that `cut`, `restore` and the policy use. */
+  connect(options?: MemoryStateConnectOptions): StateStore;
   /** What is stored now, without a connection. */
-  peek(place: StatePlace, service?: string): StateLog;
-  /** Cuts off the connections of `member`, or all of them: their calls fail. */
+  peek(place: StatePlace, service?: string, cluster?: string): StateLog;
+  /** Cuts off the connections of `member`, or all that are open: their calls fail until `restore`. */
   cut(member?: string): void;
+  /** Also where a connection was made since: it is cut off from its start while its member is. */
   restore(member?: string): void;
+}
+
+export interface MemoryStateConnectOptions {
+  /** Default: a new name. */
+  member?: string | undefined;
+  /** Clusters and services share no state. Default ''. */
+  cluster?: string | undefined;
+  /** Default ''. */
+  service?: string | undefined;
+  clock?: Clock | undefined;
 }
 
 export const memoryStateSpec: Spec<Resolved<MemoryStateOptions>> = {
@@ -53,33 +60,43 @@ export function memoryStateStore(options: MemoryStateOptions = {}): MemoryStateS
   const core = { clock, policy: resolvePolicy(policy, clock) };
   const services = new Map<string, MemoryLogs>();
   const connections = new Set<MemoryState>();
+  const cutOff = { all: false, members: new Set<string>() };
   let members = 0;
   const each = (member: string | undefined, change: (connection: MemoryState) => void): void => {
     for (const connection of connections) {
       if (member === undefined || connection.member === member) change(connection);
     }
   };
-  const logsOf = (service: string): MemoryLogs => {
-    const logs = services.get(service) ?? new MemoryLogs();
-    services.set(service, logs);
+  const logsOf = (cluster: string, service: string): MemoryLogs => {
+    const name = JSON.stringify([cluster, service]);
+    const logs = services.get(name) ?? new MemoryLogs();
+    services.set(name, logs);
     return logs;
   };
   const stores: MemoryStateStores = {
-    peek: (place, service = '') => logsOf(service).load(place),
-    open: ({ service, clock: own }) => Promise.resolve(stores.connect({ service, clock: own })),
-    connect({ member = `member-${++members}`, service = '', clock: own = clock } = {}) {
+    peek: (place, service = '', cluster = '') => logsOf(cluster, service).load(place),
+    open: ({ cluster, service, clock: own }) =>
+      Promise.resolve(stores.connect({ cluster, service, clock: own })),
+    connect({ member = `member-${++members}`, cluster = '', service = '', clock: own = clock } = {}) {
       const requests = new MemoryRequests(core, member, own);
-      const connection = new MemoryState(member, requests, logsOf(service), {
+      const connection = new MemoryState(member, requests, logsOf(cluster, service), {
         maxRecordBytes,
         onClose: () => connections.delete(connection),
       });
       connections.add(connection);
+      if (cutOff.all || cutOff.members.has(member)) connection.cut();
       return connection;
     },
-    cut: (member) => {
+    cut(member) {
+      if (member === undefined) cutOff.all = true;
+      else cutOff.members.add(member);
       each(member, (connection) => connection.cut());
     },
-    restore: (member) => {
+    restore(member) {
+      if (member === undefined) {
+        cutOff.all = false;
+        cutOff.members.clear();
+      } else cutOff.members.delete(member);
       each(member, (connection) => connection.restore());
     },
   };
@@ -161,45 +178,6 @@ class MemoryState implements StateStore {
 
   restore(): void {
     if (!this.#isClosed) this.#requests.restore();
-  }
-}
-
-/** The logs of one service. */
-class MemoryLogs {
-  readonly #shards = new Map<string, Map<string, readonly StoredRecord[]>>();
-  #revision = 0;
-
-  load({ key, ...place }: StatePlace): StateLog {
-    const records = this.#of(place).get(key) ?? [];
-    const whole = records.findLastIndex(({ isWhole }) => isWhole);
-    return { revision: records.at(-1)?.revision ?? 0, records: records.slice(Math.max(0, whole)) };
-  }
-
-  append({ key, ...place }: StatePlace, revision: number, { bytes, isWhole }: StateRecord): CasOutcome {
-    const logs = this.#of(place);
-    const records = logs.get(key) ?? [];
-    if ((records.at(-1)?.revision ?? 0) !== revision) return { kind: 'lost' };
-    const record = Object.freeze<StoredRecord>({ revision: ++this.#revision, bytes, isWhole });
-    logs.set(key, place.keeps === 'newest' && isWhole ? [record] : [...records, record]);
-    return { kind: 'acked', revision: record.revision };
-  }
-
-  erase({ key, ...place }: StatePlace, revision: number): void {
-    const logs = this.#of(place);
-    const left = (logs.get(key) ?? []).filter((record) => record.revision > revision);
-    if (left.length === 0) logs.delete(key);
-    else logs.set(key, left);
-  }
-
-  list(place: Omit<StatePlace, 'key'>): readonly StateHead[] {
-    return [...this.#of(place)].map(([key, records]) => ({ key, ...records.at(-1)! }));
-  }
-
-  #of({ space, shard }: Omit<StatePlace, 'key'>): Map<string, readonly StoredRecord[]> {
-    const name = `${space}.${shard}`;
-    const found = this.#shards.get(name) ?? new Map<string, readonly StoredRecord[]>();
-    this.#shards.set(name, found);
-    return found;
   }
 }
 

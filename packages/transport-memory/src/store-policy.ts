@@ -24,7 +24,7 @@ export interface OperationEffect {
   readonly isUndecided?: boolean | undefined;
   /** The store refuses with this reason, as a full one would. */
   readonly refusal?: ClstrError | undefined;
-  /** A `read` or `list` answers with the state of this many writes ago, as far as the history goes. Default 0. */
+  /** A `read` or `list` of a membership answers with the state of this many writes ago, as far as the history goes. Default 0. */
   readonly staleBy?: number | undefined;
 }
 
