@@ -51,12 +51,7 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     tests: ['transport-memory', 'actors', 'app'],
   },
   testing: { siblings: ['core', 'transport-memory', 'actors'], libraries: [], node: true },
-  conformance: {
-    siblings: ['core', 'testing'],
-    libraries: ['vitest'],
-    node: true,
-    tests: ['transport-memory'],
-  },
+  conformance: { siblings: ['core', 'testing', 'transport-memory'], libraries: ['vitest'], node: true },
   'create-clstr': { siblings: [], libraries: [], node: true },
 };
 

@@ -14,6 +14,7 @@ export type Themes<S> = Readonly<Record<string, Readonly<Record<string, (stage: 
 export interface Suite<S extends Closable> {
   readonly title: string;
   readonly themes: Themes<S>;
+  /** Sentence or theme → reason. */
   readonly skips: Readonly<Record<string, string>> | undefined;
   readonly createStage: () => S;
 }
@@ -26,7 +27,7 @@ export function declareSuite<S extends Closable>({ title, themes, skips, createS
       describe(theme, () => {
         for (const [sentence, check] of Object.entries(behaviours)) {
           it(sentence, { timeout: TIMEOUT_MS }, async (context) => {
-            const reason = reasons.get(sentence);
+            const reason = reasons.get(sentence) ?? reasons.get(theme);
             if (reason !== undefined) context.skip(reason);
             await play(check, createStage());
           });
@@ -47,9 +48,11 @@ async function play<S extends Closable>(check: (stage: S) => Promise<void>, stag
 }
 
 function checkSkips<S>(themes: Themes<S>, reasons: ReadonlyMap<string, string>): void {
-  const sentences = new Set(Object.values(themes).flatMap((behaviours) => Object.keys(behaviours)));
-  for (const [sentence, reason] of reasons) {
-    if (!sentences.has(sentence)) throw new Error(`no behaviour to skip: ${JSON.stringify(sentence)}`);
-    if (reason.trim() === '') throw new Error(`a skip without a reason: ${JSON.stringify(sentence)}`);
+  const known = new Set(
+    Object.entries(themes).flatMap(([theme, behaviours]) => [theme, ...Object.keys(behaviours)]),
+  );
+  for (const [name, reason] of reasons) {
+    if (!known.has(name)) throw new Error(`no behaviour to skip: ${JSON.stringify(name)}`);
+    if (reason.trim() === '') throw new Error(`a skip without a reason: ${JSON.stringify(name)}`);
   }
 }

@@ -1,6 +1,6 @@
-import { createMemoryBus, memoryTransport } from '@clstr/transport-memory';
+import { createMemoryBus, memoryStateStore, memoryTransport } from '@clstr/transport-memory';
 import { expect, test } from 'vitest';
-import { transportConformance } from '../src/index.ts';
+import { stateStoreConformance, transportConformance } from '../src/index.ts';
 
 const subject = {
   async createBus() {
@@ -23,4 +23,11 @@ test('refuses a skip without a reason', () => {
     transportConformance('any', { ...subject, skips: { 'carries a large text both ways': ' ' } });
   };
   expect(declare).toThrow('a skip without a reason: "carries a large text both ways"');
+});
+
+// Without faults each behaviour of the theme would fail: all of them are skipped.
+const stores = memoryStateStore();
+stateStoreConformance('memory', {
+  connect: async (context) => ({ store: await stores.open(context) }),
+  skips: { 'lost connections': 'this store gives no faults' },
 });
