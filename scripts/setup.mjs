@@ -1,8 +1,9 @@
 // Makes a fresh clone ready: installs dependencies when they do not match the lock file and,
-// with --nats, --redis and --prometheus, makes sure of these servers. Plain Node: it runs before anything is installed.
+// with --nats, --redis, --prometheus and --postgres, makes sure of these servers. Plain Node: it runs before anything is
+// installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { installHint, findNatsServer } from './nats-server.mjs';
@@ -89,6 +90,20 @@ function ensurePrometheus() {
   );
 }
 
+/** Does the same for Postgres, in which one of the examples keeps state. Debian does not put its programs on the PATH. */
+function ensurePostgres() {
+  const folder = '/usr/lib/postgresql';
+  const isFound = () =>
+    spawnSync('postgres', ['--version'], { stdio: 'ignore' }).status === 0 ||
+    (existsSync(folder) &&
+      readdirSync(folder).some((version) => existsSync(`${folder}/${version}/bin/postgres`)));
+  if (isFound() || (installWithApt('postgresql') && isFound())) return;
+  missing(
+    'postgres was not found on PATH or below /usr/lib/postgresql. Install it with the package manager of your system.',
+    'Postgres',
+  );
+}
+
 function missing(message, server) {
   if (process.env.CI === 'true') fail(message);
   say(`${message}\nWhat needs a real ${server} server cannot run; tests of it are skipped.`);
@@ -136,4 +151,5 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   if (process.argv.includes('--nats')) ensureNatsServer();
   if (process.argv.includes('--redis')) ensureRedisServer();
   if (process.argv.includes('--prometheus')) ensurePrometheus();
+  if (process.argv.includes('--postgres')) ensurePostgres();
 }
