@@ -1,7 +1,7 @@
 /** Lists: the newest record of each log of a shard. */
 import type { StateHead, StatePlace, StateStore } from '@clstr/core/store';
 import { expect } from 'vitest';
-import { PATIENT_MS, placeOf, recordOf, textOf, write, writeAll } from './stage.ts';
+import { PATIENT_MS, placeOf, recordOf, textOf, turn, write, writeAll } from './stage.ts';
 import type { StateBehaviours } from './stage.ts';
 
 const MANY = 1_000;
@@ -63,6 +63,7 @@ export const lists: StateBehaviours = {
         const heads = await list(reader!);
         expect(heads.map(({ key }) => key)).toEqual(keys);
         for (const head of heads) expect(textOf(head)).toMatch(new RegExp(`^${head.key}: \\d+$`));
+        await turn();
       }
     } finally {
       isDone = true;

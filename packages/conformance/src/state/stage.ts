@@ -125,3 +125,10 @@ export async function eventually(isMet: () => Promise<boolean>): Promise<void> {
     await pause(systemClock, PAUSE_MS);
   }
 }
+
+/** Lets events of the system happen, such as the end of a write. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
