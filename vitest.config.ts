@@ -7,7 +7,7 @@ import { logWatch } from './test/log-watch/plugin.ts';
 const BRANCHES_PERCENT = 95;
 const MEASURED = [
   ...['core', 'transport-memory', 'transport-nats', 'actors', 'app'],
-  ...['durable', 'opentelemetry', 'prometheus'],
+  ...['durable', 'jetstream', 'opentelemetry', 'prometheus'],
 ];
 
 /**

@@ -13,6 +13,7 @@ const DOORS = {
   'actors/src/index': '@clstr/actors',
   'actors/src/keyed': '@clstr/actors/keyed',
   'durable/src/index': '@clstr/durable',
+  'jetstream/src/index': '@clstr/jetstream',
   'app/src/index': '@clstr/app',
   'opentelemetry/src/index': '@clstr/opentelemetry',
   'prometheus/src/index': '@clstr/prometheus',

@@ -21,7 +21,7 @@ const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, 'test/consumers');
 const PACKAGES = [
   ...['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing', 'conformance'],
-  ...['durable', 'prometheus', 'opentelemetry', 'create-clstr'],
+  ...['durable', 'jetstream', 'prometheus', 'opentelemetry', 'create-clstr'],
 ];
 const PROJECTS = ['node', 'services', 'observed', 'browser'];
 /** A program that sees only its direct dependencies, as pnpm lays them out: the types of its exports must be nameable. */

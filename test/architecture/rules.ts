@@ -29,6 +29,12 @@ export const PACKAGES: Readonly<Record<string, PackageRule>> = {
     tests: ['transport-memory', 'transport-nats'],
   },
   durable: { siblings: ['core', 'actors'], libraries: [], node: false, tests: ['transport-memory', 'app'] },
+  jetstream: {
+    siblings: ['core', 'transport-nats'],
+    libraries: [],
+    node: true,
+    tests: ['actors', 'app', 'durable', 'transport-memory', 'nats'],
+  },
   opentelemetry: {
     siblings: ['core'],
     libraries: ['@opentelemetry/api'],

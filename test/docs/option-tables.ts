@@ -17,6 +17,7 @@ import { sheddingSpec } from '../../packages/core/src/node/shedding-options.ts';
 import { placementSpec } from '../../packages/core/src/placement/placement.ts';
 import { durableStateSpec } from '../../packages/durable/src/durable-state.ts';
 import { eventSourcedSpec, eventSpec } from '../../packages/durable/src/event-sourced.ts';
+import { jetstreamStoreSpec } from '../../packages/jetstream/src/jetstream-store.ts';
 import { metricsSpec } from '../../packages/opentelemetry/src/metrics-options.ts';
 import { tracingSpec } from '../../packages/opentelemetry/src/tracing-options.ts';
 import { prometheusSpec } from '../../packages/prometheus/src/prometheus-metrics.ts';
@@ -97,6 +98,7 @@ const FACTORIES: Readonly<Record<string, readonly Factory[]>> = {
     { name: 'eventSourced', spec: eventSourcedSpec, options: 'EventSourcedOptions' },
     { name: 'eventSourced: events', spec: eventSpec, options: 'VersionedEvent' },
   ],
+  jetstream: [{ name: 'jetstreamStore', spec: jetstreamStoreSpec, options: 'JetStreamStoreOptions' }],
   opentelemetry: [
     { name: 'openTelemetryTracing', spec: tracingSpec, options: 'OpenTelemetryTracingOptions' },
     { name: 'openTelemetryMetrics', spec: metricsSpec, options: 'OpenTelemetryMetricsOptions' },

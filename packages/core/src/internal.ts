@@ -14,7 +14,7 @@ export {
 } from './wire/subjects.ts';
 export { DEFAULT_SERVICE, checkServiceName, serviceLocation, serviceOption } from './wire/service.ts';
 export type { CallerTime } from './wire/waiting-replies.ts';
-export { decodeText, encodeText } from './base/bytes.ts';
+export { decodeText, decodeTextLossy, encodeText } from './base/bytes.ts';
 export { describe, printable } from './base/describe.ts';
 export { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOption } from './base/options.ts';
 export {
@@ -45,6 +45,7 @@ export { ByShard } from './base/by-shard.ts';
 export type { OfShard } from './base/by-shard.ts';
 export { Slices } from './base/slices.ts';
 export { clockOption, pause, within } from './base/clock.ts';
+export { Deadline, DeadlineWheel } from './base/deadline-wheel.ts';
 export { randomId, systemRandom } from './base/random.ts';
 export { loggerOption, safeLogger } from './base/observers.ts';
 export { LateLogger } from './base/late-logger.ts';

@@ -239,7 +239,7 @@ export class Bucket {
 export type Written = CasOutcome | 'no-stream';
 
 /** The name becomes part of a subject, and any user who may publish to inboxes can answer in place of the server. */
-function checkConsumerName(name: unknown): string {
+export function checkConsumerName(name: unknown): string {
   if (typeof name === 'string' && CONSUMER_NAME.test(name)) return name;
   throw new ClstrError('CONNECTION_LOST', `JetStream gave a consumer the invalid name ${describe(name)}`);
 }
@@ -313,6 +313,8 @@ export function readAck(data: Uint8Array, stream: string): CasOutcome {
     if (ack.error.err_code === ApiErrors.WRITE_IN_FLIGHT) return { kind: 'undecided' };
     return unknownAfter(fromApiError(ack.error, `a write to ${stream}`));
   }
-  const revision = (ack as { seq?: unknown } | null)?.seq;
+  const { seq: revision, stream: by } = (ack ?? {}) as { seq?: unknown; stream?: unknown };
+  // Another stream that takes the subject has written, and nobody will find it there.
+  if (by !== stream) return UNKNOWN;
   return Number.isSafeInteger(revision) ? { kind: 'acked', revision: revision as number } : UNKNOWN;
 }

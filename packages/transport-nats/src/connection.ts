@@ -2,7 +2,7 @@
 import type { Clock, ConnectionEvent, ConnectionState, Logger } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
 import { FloodLog, inBackground, within, describeSubject } from '@clstr/core/internal';
-import type { ConnectionOptions, NatsConnection, Status } from 'nats';
+import type { ConnectionOptions, NatsConnection, PublishOptions, Status } from 'nats';
 import { DebugEvents, Events } from 'nats';
 import type { Session } from './dial.ts';
 import { Dialer } from './dialer.ts';
@@ -10,7 +10,7 @@ import { KeptSubscription } from './kept-subscription.ts';
 import type { ConnectionSubscription, SubscriptionListener } from './kept-subscription.ts';
 import { watchLiveness } from './liveness.ts';
 import { fromNatsError, isAuthCode, refusedSubscription, withoutCredentials } from './nats-errors.ts';
-import { lastProtocolError } from './nats-internals.ts';
+import { encodedHeaders, lastProtocolError } from './nats-internals.ts';
 import { OutageLog } from './outage-log.ts';
 import { paceReading } from './paced-reading.ts';
 import { SubscriptionCheck } from './subscription-check.ts';
@@ -120,8 +120,17 @@ export class Connection {
 
   /** Hands a message to the NATS client. @throws TRANSPORT_CLOSED, CONNECTION_LOST, PAYLOAD_TOO_LARGE */
   publish(subject: string, bytes: Uint8Array, reply: string | undefined): void {
+    this.#publish(subject, bytes, reply === undefined ? undefined : { reply });
+  }
+
+  /** Does the same with headers, given as the bytes that travel. @throws as {@link publish} */
+  publishWithHead(subject: string, bytes: Uint8Array, reply: string, head: Uint8Array): void {
+    this.#publish(subject, bytes, { reply, headers: encodedHeaders(head) });
+  }
+
+  #publish(subject: string, bytes: Uint8Array, options: PublishOptions | undefined): void {
     try {
-      this.nats.publish(subject, bytes, reply === undefined ? undefined : { reply });
+      this.nats.publish(subject, bytes, options);
     } catch (cause) {
       if (this.#dialer !== undefined && !this.#isClosing && this.nats.isClosed()) {
         const message = `cannot publish to ${describeSubject(subject)}: ${this.#label} was lost`;

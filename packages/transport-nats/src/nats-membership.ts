@@ -111,7 +111,7 @@ async function openBucket(options: ResolvedClusterOptions): Promise<OpenBucket> 
     found = await firstAnswer(bucket, connect.servers as readonly string[]);
     if (found !== undefined && found.inflows.length > 0) throw bucketIsFed(bucket.stream, found.inflows);
     const most = Math.max(replicas, found?.shape.replicas ?? 1);
-    if (most > 1 && !allowUnsafeServer && !isSafe(control.serverVersion)) {
+    if (most > 1 && !allowUnsafeServer && !isSafeServer(control.serverVersion)) {
       throw unsafeServer(control.serverVersion, most);
     }
   } catch (error) {
@@ -130,7 +130,7 @@ async function firstAnswer(bucket: Bucket, servers: readonly string[]): Promise<
 }
 
 /** Since 2.11, the majority of servers has each acknowledged write of a replicated stream. */
-function isSafe(version: string): boolean {
+export function isSafeServer(version: string): boolean {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   return major > 2 || (major === 2 && minor >= 11);
 }

@@ -1,6 +1,14 @@
 /** What a user of the NATS server may do, for each role of a program in a cluster. */
 import type { Resolved, Spec } from '@clstr/core/internal';
-import { announcementsOf, flag, invalidOption, oneOf, resolve, serviceOption } from '@clstr/core/internal';
+import {
+  DEFAULT_SERVICE,
+  announcementsOf,
+  flag,
+  invalidOption,
+  oneOf,
+  resolve,
+  serviceOption,
+} from '@clstr/core/internal';
 import { NODES_QUEUE } from './nats-bus.ts';
 import { inboxPrefixesOption, locationOf, locationPart, subjectOption } from './location-options.ts';
 import type { Location } from './location-options.ts';
@@ -31,6 +39,11 @@ export interface NatsPermissionsOptions {
   service?: string | undefined;
   /** Whether a node may create a missing bucket. Default false: a provisioner creates it. */
   mayCreateBucket?: boolean | undefined;
+  /**
+   * Whether a node keeps the state of its actors in JetStream, by `jetstreamStore`. Its user may then create the two streams
+   * of the cluster, and read all of them: also the state of other services. Default false.
+   */
+  keepsState?: boolean | undefined;
 }
 
 /** Subjects that are allowed, all others not: the lists of nats-server's `permissions`, or of a user's JWT. */
@@ -82,13 +95,14 @@ function subjects({ prefix, inboxPrefix }: Names): string[] {
 }
 
 function serving(names: Names): string[] {
-  const { bucket, inboxPrefixes, mayCreateBucket, prefix } = names;
+  const { bucket, inboxPrefixes, mayCreateBucket, keepsState, prefix } = names;
   return [
     announcementsOf(prefix),
     ...inboxPrefixes.map((root) => `${root}.>`),
     ...['cfg', 'h.*', 'm.*', 's.*'].map((record) => `$KV.${bucket}.${record}`),
     ...(mayCreateBucket ? [`$JS.API.STREAM.CREATE.KV_${bucket}`] : []),
-    ...reading(names),
+    ...reading(`KV_${bucket}`),
+    ...(keepsState ? ['STATE', 'LOG'].flatMap((kind) => stateIn(kind, names)) : []),
   ];
 }
 
@@ -98,13 +112,23 @@ function provisioning(names: Names): string[] {
     ...['cfg', 's.*'].map((record) => `$KV.${bucket}.${record}`),
     `$JS.API.STREAM.CREATE.KV_${bucket}`,
     `$JS.API.STREAM.UPDATE.KV_${bucket}`,
-    ...reading(names),
+    ...reading(`KV_${bucket}`),
   ];
 }
 
-/** Reads, lists and watches of the bucket. */
-function reading({ bucket }: Names): string[] {
-  const stream = `KV_${bucket}`;
+/** The records of a service, and one of the two streams that have them. */
+function stateIn(kind: string, { cluster, service = DEFAULT_SERVICE }: Names): string[] {
+  const stream = `CLSTR_${kind}_${cluster}`;
+  return [
+    `${cluster}.${kind.toLowerCase()}.${service}.>`,
+    `$JS.API.STREAM.CREATE.${stream}`,
+    `$JS.API.STREAM.PURGE.${stream}`,
+    ...reading(stream),
+  ];
+}
+
+/** Reads, lists and watches of a stream. */
+function reading(stream: string): string[] {
   return [
     `$JS.API.STREAM.INFO.${stream}`,
     `$JS.API.STREAM.MSG.GET.${stream}`,
@@ -123,10 +147,11 @@ export const permissionsSpec: Spec<Resolved<NatsPermissionsOptions, 'subjectPref
   ...locationPart,
   service: serviceOption,
   mayCreateBucket: flag(false),
+  keepsState: flag(false),
 };
 
 type Table = Resolved<NatsPermissionsOptions, 'subjectPrefix' | 'service'>;
-type Names = Omit<Table, 'role' | 'cluster' | 'subjectPrefix' | 'service'> & Location;
+type Names = Omit<Table, 'role' | 'subjectPrefix'> & Location;
 
 function resolveNames(given: NatsPermissionsOptions): Names & { role: NatsRole } {
   const options = resolve(OWNER, permissionsSpec, given);

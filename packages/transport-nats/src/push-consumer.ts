@@ -161,7 +161,7 @@ function gap(): ClstrError {
  * Reads the reply subject of a pushed message: `$JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>.<consumer
  * sequence>.<time>.<pending>`; newer servers put domain and account after ACK, and a token after pending.
  */
-function placeOf(reply = ''): { revision: number; consumerSequence: number } | undefined {
+export function placeOf(reply = ''): { revision: number; consumerSequence: number } | undefined {
   const tokens = reply.split('.');
   if (tokens.length < 9 || tokens[0] !== '$JS' || tokens[1] !== 'ACK') return undefined;
   const [revision, consumerSequence] = tokens.slice(tokens.length === 9 ? 5 : 7).map(Number);

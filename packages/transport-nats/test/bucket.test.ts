@@ -12,6 +12,7 @@ test.each([
   ['the newest write is another', refused(10_071), { kind: 'lost' }],
   ['another write is in flight', refused(10_164), { kind: 'undecided' }],
   ['no leader of JetStream now', refused(10_008), { kind: 'unknown' }],
+  ['an acknowledgement by another stream', '{"stream":"X","seq":17}', { kind: 'unknown' }],
   ['no revision', '{"stream":"KV_c"}', { kind: 'unknown' }],
   ['a revision that is none', '{"seq":"17"}', { kind: 'unknown' }],
   ['nothing', '', { kind: 'unknown' }],

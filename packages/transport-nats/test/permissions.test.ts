@@ -33,6 +33,23 @@ describe('natsPermissions', () => {
     expect(publish(true).filter((subject) => !publish(false).includes(subject))).toEqual([create]);
   });
 
+  test('of a node that keeps state has the records of its service, and both streams', () => {
+    const publish = (options: Partial<NatsPermissionsOptions>): readonly string[] =>
+      natsPermissions({ role: 'node', inboxPrefix, cluster: 'shop', ...options }).publish;
+    const added = publish({ keepsState: true }).filter((subject) => !publish({}).includes(subject));
+    expect(added).toEqual(
+      ['STATE', 'LOG'].flatMap((kind) => [
+        `shop.${kind.toLowerCase()}.default.>`,
+        ...['STREAM.CREATE', 'STREAM.PURGE', 'STREAM.INFO', 'STREAM.MSG.GET', 'CONSUMER.CREATE'].map(
+          (method) => `$JS.API.${method}.CLSTR_${kind}_shop`,
+        ),
+        `$JS.API.CONSUMER.DELETE.CLSTR_${kind}_shop.*`,
+        `$JS.FC.CLSTR_${kind}_shop.>`,
+      ]),
+    );
+    expect(publish({ keepsState: true, service: 'orders' })).toContain('shop.log.orders.>');
+  });
+
   test('of an app are those of a client and of a node', () => {
     const of = (role: 'client' | 'node' | 'app') => natsPermissions({ role, inboxPrefix });
     expect(of('app')).toEqual({
