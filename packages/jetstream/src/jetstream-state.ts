@@ -189,9 +189,9 @@ function keyOfMessage(stream: string, token: string, found: FoundRecord): string
   throw foreignRecord(stream, found.record.revision, `${describe(token)} does not name its key`);
 }
 
-/** Of the headers of a record. */
+/** The most that the headers of a record take. */
 const HEAD_BYTES = 256;
-/** Of the longest key that a record says itself. */
+/** The longest key that travels in front of a record. */
 const KEY_BYTES = 65_536;
 const EMPTY: StateLog = Object.freeze({ revision: 0, records: Object.freeze([]) });
 const LOST: CasOutcome = Object.freeze({ kind: 'lost' });

@@ -17,7 +17,7 @@ export class KnownBases {
     this.#most = most;
   }
 
-  /** Of the log whose newest record is `revision`; undefined if that is not known. */
+  /** Returns the base of the log whose newest record is `revision`; undefined if that is not known. */
   get(subject: string, revision: number): number | undefined {
     const known = this.#known.get(subject);
     return known?.revision === revision ? known.base : undefined;

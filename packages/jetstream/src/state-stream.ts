@@ -16,7 +16,7 @@ interface SubjectsPage {
   readonly total?: number;
 }
 
-/** A message as the API says it, in base64. */
+/** A message as the API returns it, in base64. */
 export interface RawMessage {
   readonly subject: string;
   readonly seq: number;
@@ -33,7 +33,7 @@ export interface StateStreamParts {
   readonly requests: Requests;
   readonly clock: Clock;
   readonly plan: StreamPlan;
-  /** Of a stream that has to be made. */
+  /** How to make the stream if it is missing. */
   readonly shape: StreamShape;
 }
 

@@ -6,7 +6,7 @@ export interface StreamShape {
   readonly storage: 'file' | 'memory';
 }
 
-/** The settings of a stream, as the server says them. */
+/** The settings of a stream, as the server reports them. */
 export interface StreamSettings {
   readonly subjects?: readonly string[];
   readonly retention?: string;
