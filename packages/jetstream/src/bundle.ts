@@ -1,6 +1,6 @@
 /**
  * Several records in one message. A stream that keeps the newest message of a key has room for no more: a record that does
- * not say everything takes those that it needs along.
+ * not say everything takes those that it needs along. They can be erased only together with it.
  *
  * Each of them but the last has a head of 13 bytes: whether it is whole, its revision (8 bytes), and its length (4 bytes).
  */
