@@ -99,9 +99,10 @@ export class DurableActor {
 
   #commit(value: unknown, message: MessageContext): void {
     try {
-      const change = this.#model.commit();
+      const change = this.#model.change();
       const reply = this.#replyToKeep(value, message);
       if (change !== undefined || reply !== undefined) this.#add(change ?? this.#model.unchanged(), reply);
+      this.#model.commit();
     } catch (error) {
       this.#failed(false, error, message);
     }

@@ -48,6 +48,11 @@ export function durableState<State extends object>(
 
 type ResolvedState = Resolved<DurableStateOptions<object>, 'upcast'>;
 
+interface StateText {
+  readonly text: string;
+  readonly exists: boolean;
+}
+
 class DurableStateModel implements StateModel {
   state: object;
   readonly #key: string;
@@ -57,6 +62,8 @@ class DurableStateModel implements StateModel {
   /** Whether a turn has given the key a state: before, and after its end, there is none to store. */
   #exists = false;
   #isErasing = false;
+  /** What the turn that ends makes of both. */
+  #next: StateText = { text: '', exists: false };
 
   constructor(key: string, options: ResolvedState) {
     this.#key = key;
@@ -80,13 +87,19 @@ class DurableStateModel implements StateModel {
     });
   }
 
-  commit(): Change | undefined {
-    if (this.#isErasing) return this.#erase();
+  change(): Change | undefined {
+    const isErased = this.#isErasing;
+    if (isErased) this.state = this.#options.initial(this.#key);
     const text = jsonOf(this.state, 'the state');
-    if (text === this.#text) return undefined;
-    this.#text = text;
-    this.#exists = true;
-    return this.unchanged();
+    this.#next = { text, exists: !isErased && (this.#exists || text !== this.#text) };
+    const isSame = isErased ? !this.#exists : text === this.#text;
+    return isSame ? undefined : this.#changeTo(this.#next, isErased);
+  }
+
+  commit(): void {
+    this.#isErasing = false;
+    this.#text = this.#next.text;
+    this.#exists = this.#next.exists;
   }
 
   rollback(): void {
@@ -95,17 +108,12 @@ class DurableStateModel implements StateModel {
   }
 
   unchanged(): Change {
-    const text = this.#exists ? `[${this.#options.version},${this.#text}]` : undefined;
-    return { events: [], state: () => text, isErased: false, length: text?.length ?? 0 };
+    return this.#changeTo({ text: this.#text, exists: this.#exists }, false);
   }
 
-  #erase(): Change | undefined {
-    this.#isErasing = false;
-    this.state = this.#options.initial(this.#key);
-    this.#text = jsonOf(this.state, 'the state');
-    if (!this.#exists) return undefined;
-    this.#exists = false;
-    return { ...this.unchanged(), isErased: true };
+  #changeTo({ text, exists }: StateText, isErased: boolean): Change {
+    const stored = exists ? `[${this.#options.version},${text}]` : undefined;
+    return { events: [], state: () => stored, isErased, length: stored?.length ?? 0 };
   }
 }
 

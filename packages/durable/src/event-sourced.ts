@@ -142,14 +142,18 @@ class EventSourcedModel implements StateModel {
     });
   }
 
-  commit(): Change | undefined {
-    if (this.#isErasing) return this.#erase();
-    const events = this.#emitted;
-    if (events.length === 0) return undefined;
+  change(): Change | undefined {
+    if (!this.#isErasing) return this.#emitted.length === 0 ? undefined : this.#changeOf(this.#emitted, true);
+    this.#emitted = [];
+    this.state = this.#options.initial(this.#key);
+    return this.#exists ? this.#changeOf([], false, true) : undefined;
+  }
+
+  commit(): void {
+    this.#exists = !this.#isErasing && (this.#exists || this.#emitted.length > 0);
+    this.#isErasing = false;
     this.#emitted = [];
     this.#before = this.state;
-    this.#exists = true;
-    return this.#change(events, false);
   }
 
   rollback(): void {
@@ -159,7 +163,7 @@ class EventSourcedModel implements StateModel {
   }
 
   unchanged(): Change {
-    return this.#change([], false);
+    return this.#changeOf([], this.#exists);
   }
 
   #emit(name: string, data: unknown): object {
@@ -182,20 +186,9 @@ class EventSourcedModel implements StateModel {
     return event as VersionedEvent<object>;
   }
 
-  #erase(): Change | undefined {
-    this.#isErasing = false;
-    this.#emitted = [];
-    this.state = this.#options.initial(this.#key);
-    this.#before = this.state;
-    if (!this.#exists) return undefined;
-    this.#exists = false;
-    return this.#change([], true);
-  }
-
-  #change(events: readonly string[], isErased: boolean): Change {
+  #changeOf(events: readonly string[], exists: boolean, isErased = false): Change {
     const { state } = this;
     const { version } = this.#options;
-    const exists = this.#exists;
     return {
       events,
       state: () => (exists ? `[${version},${jsonOf(state, 'the state')}]` : undefined),

@@ -21,8 +21,10 @@ export interface StateModel {
   restore(records: readonly RecordContent[]): void;
   /** The context of a turn, with what this kind adds to it. */
   contextOf(message: MessageContext, isReadonly: boolean): MessageContext;
-  /** Ends a turn, and returns what it has changed, if anything. @throws what JSON cannot hold */
-  commit(): Change | undefined;
+  /** What the turn has changed, if anything. It may still be taken back. @throws what JSON cannot hold */
+  change(): Change | undefined;
+  /** The turn counts, and the next one begins with what it has changed. */
+  commit(): void;
   /** The turn has failed: the state is as it was before. */
   rollback(): void;
   /** The state as it is, for a record that a turn needs although it has changed nothing. */
