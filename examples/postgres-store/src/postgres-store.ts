@@ -131,7 +131,7 @@ class PostgresStore implements StateStore {
     };
     try {
       call.throwIfAborted(); // what is over must not be sent late
-      call.addEventListener('abort', () => release(true)); // nor may its answer be that of another call
+      call.addEventListener('abort', () => release(true)); // nor may the next call wait behind it
       return (await client.query<Row>(sql, values)).rows;
     } catch (error) {
       release(translate(error).code === 'CONNECTION_LOST');

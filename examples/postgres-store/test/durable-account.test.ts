@@ -2,7 +2,7 @@
 import { defineActor, request } from '@clstr/actors';
 import { createApp } from '@clstr/app';
 import type { App } from '@clstr/app';
-import { isClstrError } from '@clstr/core';
+import { isClstrError, systemClock } from '@clstr/core';
 import type { StateStoreContext } from '@clstr/core/store';
 import { durableState } from '@clstr/durable';
 import { fakeClock } from '@clstr/testing';
@@ -10,7 +10,7 @@ import { memoryTransport } from '@clstr/transport-memory';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { postgresStore } from '../src/postgres-store.ts';
-import { hasPostgres, startPostgres } from './postgres-server.ts';
+import { START_TIMEOUT_MS, hasPostgres, startPostgres } from './postgres-server.ts';
 import type { PostgresServer } from './postgres-server.ts';
 
 const Account = defineActor('account', {
@@ -29,7 +29,7 @@ describe.skipIf(!hasPostgres())('over Postgres', () => {
   let server: PostgresServer;
   beforeAll(async () => {
     server = await startPostgres();
-  });
+  }, START_TIMEOUT_MS);
   afterAll(() => server.stop());
 
   const start = (): Promise<App> =>
@@ -58,6 +58,23 @@ describe.skipIf(!hasPostgres())('over Postgres', () => {
     await untilAnswered(() => eve.deposit({ cents: 1 }));
     expect(await eve.balance()).toBe(21);
     await app.close();
+  });
+
+  test('an append that waits for a lock ends in time, and no call waits behind it', async () => {
+    const stores = postgresStore({ connectionString: server.url, maxConnections: 1 });
+    const store = await stores.open({ ...context(), clock: systemClock });
+    const place = { space: 'account', keeps: 'newest', shard: 1, key: 'locked' } as const;
+    const record = { bytes: Uint8Array.of(1), isWhole: true };
+    const appended = await store.append(place, 0, record, 10_000);
+    expect(appended.kind).toBe('acked');
+    const operator = new Client({ connectionString: server.url });
+    await operator.connect();
+    await operator.query("BEGIN; SELECT FROM clstr_log WHERE key = 'locked' FOR UPDATE");
+    const { revision } = await store.load(place, 10_000);
+    expect(await store.append(place, revision, record, 100)).toEqual({ kind: 'unknown' });
+    expect(await store.load(place, 10_000)).toMatchObject({ revision });
+    await operator.end();
+    await store.close();
   });
 
   test.each([

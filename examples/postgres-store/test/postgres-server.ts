@@ -16,6 +16,9 @@ export function hasPostgres(): boolean {
   return programsFolder() !== undefined || process.env['CI'] === 'true';
 }
 
+/** For hooks: on a busy machine it takes a while to make a cluster. */
+export const START_TIMEOUT_MS = 60_000;
+
 export interface PostgresServer {
   readonly port: number;
   readonly url: string;
@@ -54,21 +57,21 @@ export async function startPostgres(): Promise<PostgresServer> {
     return server;
   };
   let server = await start();
-  /** SIGQUIT ends it without a checkpoint, SIGINT with one. */
-  const end = async (signal: NodeJS.Signals): Promise<void> => {
+  /** At once and without a checkpoint: what follows is a recovery, or nobody needs the files any more. */
+  const end = async (): Promise<void> => {
     const exit = once(server, 'exit');
-    server.kill(signal);
+    server.kill('SIGQUIT');
     await exit;
   };
   return {
     port,
     url: `postgres://clstr@127.0.0.1:${port}/postgres`,
     async crash() {
-      await end('SIGQUIT');
+      await end();
       server = await start();
     },
     async stop() {
-      await end('SIGINT');
+      await end();
       rmSync(folder, { recursive: true, force: true });
     },
   };

@@ -4,7 +4,7 @@ import { startTcpProxy } from '@clstr/testing';
 import type { TcpProxy } from '@clstr/testing';
 import { afterAll, beforeAll, describe } from 'vitest';
 import { postgresStore } from '../src/postgres-store.ts';
-import { hasPostgres, startPostgres } from './postgres-server.ts';
+import { START_TIMEOUT_MS, hasPostgres, startPostgres } from './postgres-server.ts';
 import type { PostgresServer } from './postgres-server.ts';
 
 describe.skipIf(!hasPostgres())('over Postgres', () => {
@@ -12,7 +12,7 @@ describe.skipIf(!hasPostgres())('over Postgres', () => {
   const proxies: TcpProxy[] = [];
   beforeAll(async () => {
     server = await startPostgres();
-  });
+  }, START_TIMEOUT_MS);
   afterAll(async () => {
     await Promise.all(proxies.map((proxy) => proxy.close()));
     await server.stop();
