@@ -20,7 +20,7 @@ import {
   copyHeaders,
 } from '../wire/envelope.ts';
 import { ATTEMPT_HEADER, FRAMEWORK_HEADERS, attemptIn, isCritical } from '../wire/framework-headers.ts';
-import { IDEMPOTENCY_KEY_HEADER, idempotencyKeyIn } from '../wire/idempotency.ts';
+import { IDEMPOTENCY_KEY_HEADER } from '../wire/idempotency.ts';
 import { ClstrError, Refusal } from '../base/errors.ts';
 import type { Failure } from '../base/errors.ts';
 import { FloodLog } from '../base/flood-log.ts';
@@ -70,8 +70,6 @@ export interface DispatchOptions extends HandlerCallOptions, AdmissionOptions, I
   readonly maxRunning?: number | undefined;
   /** The types that the user's handler declares. */
   readonly types?: readonly string[] | undefined;
-  /** As the user's handler says. */
-  readonly keepsReplies?: ((type: string) => boolean) | undefined;
 }
 
 const MAX_KNOWN_TYPES = 1_024;
@@ -174,11 +172,11 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
         return;
       }
       request = this.#toRequest(entry);
-      if (entry.headers?.[IDEMPOTENCY_KEY_HEADER] !== undefined && !this.#isKeptByHandler(entry)) {
+      if (entry.headers?.[IDEMPOTENCY_KEY_HEADER] !== undefined) {
         const admitted = this.idempotency.admit(entry, port, nowMs);
         if (admitted instanceof Refusal) this.#refuse(entry, port, admitted);
-        if (!(admitted instanceof ReplyRecord)) return;
-        record = admitted;
+        if (admitted instanceof ReplyRecord) record = admitted;
+        else if (admitted !== 'by-handler') return;
       }
     } catch (error) {
       this.#refuse(entry, port, error as ClstrError);
@@ -196,13 +194,6 @@ export class Dispatch implements EntryReceiver, HandlerCallHost {
     } catch (error) {
       call.fail(error);
     }
-  }
-
-  /** @throws INVALID_ENVELOPE */
-  #isKeptByHandler({ type, headers }: InboundEntry): boolean {
-    if (this.options.keepsReplies?.(type) !== true) return false;
-    idempotencyKeyIn(headers!);
-    return true;
   }
 
   #beginTrace(request: InboundRequest, call: HandlerCall): void {

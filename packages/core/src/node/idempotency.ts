@@ -37,6 +37,8 @@ export interface IdempotencySettings {
   readonly shards: Shards;
   readonly idempotency: ResolvedIdempotencyOptions;
   readonly handlerTimeoutMs: number;
+  /** The types whose replies the handler keeps by itself. */
+  readonly keepsReplies?: ((type: string) => boolean) | undefined;
   readonly clock: Clock;
   readonly metrics: SafeMetrics;
 }
@@ -68,14 +70,19 @@ export class Idempotency implements ReplyRecordHost {
   }
 
   /**
-   * Returns the record of a message that is to run, the refusal of one whose key names another call, or undefined for a
-   * repeat: it has its reply, or will get it.
+   * Returns the record of a message that is to run, `by-handler` for one that runs without a record, the refusal of one
+   * whose key names another call, or undefined for a repeat: it has its reply, or will get it.
    *
    * @throws INVALID_ENVELOPE
    */
-  admit(entry: InboundEntry, port: ReplyPort, nowMs: number): ReplyRecord | Refusal | undefined {
+  admit(
+    entry: InboundEntry,
+    port: ReplyPort,
+    nowMs: number,
+  ): ReplyRecord | Refusal | 'by-handler' | undefined {
     const { shard } = entry;
     const key = idempotencyKeyIn(entry.headers!);
+    if (this.#settings.keepsReplies?.(entry.type) === true) return 'by-handler';
     const found = this.table.get(shard, key);
     if (found === undefined) {
       if (!this.#mayHaveRun(entry, key)) return this.#begin(entry, key);
