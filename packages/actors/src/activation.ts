@@ -6,27 +6,28 @@
  */
 import type { HandlerContext, HandlerRequest, ShardLease } from '@clstr/core';
 import { ClstrError } from '@clstr/core';
-import { abortDetached, within } from '@clstr/core/internal';
+import { abortDetached, isThenable, within } from '@clstr/core/internal';
 import type { OfShard } from '@clstr/core/internal';
 import type { TimerHandler } from './actor-context.ts';
 import type { ActorTypeScope, ActorCore, Job, Method, TimerKind } from './actor-core.ts';
 import { actorName } from './actor-name.ts';
 import { ActorTimers } from './actor-timers.ts';
 import { backoffMs } from './backoff.ts';
+import { Background } from './background.ts';
 import { MessageContext } from './contexts.ts';
 import { defaults } from './defaults.ts';
-import { discarded, passivated } from './ending.ts';
-import { draining, mailboxFull, spoilsState, turnTooLate } from './errors.ts';
+import { discarded, passivated, reportBusy } from './ending.ts';
+import { draining, spoilsState } from './errors.ts';
+import { FullMailbox } from './full-mailbox.ts';
+import { failureOf, replyOf } from './held-reply.ts';
 import type { DiscardReason, PassivateReason } from './implementation.ts';
 import { Mailbox } from './mailbox.ts';
 import { MessageJob, isTooLate } from './message-job.ts';
 import { OwnTurn } from './own-turn.ts';
-import type { Blocker } from './running-turns.ts';
-import { RunningTurns, behind } from './running-turns.ts';
+import type { Blocker } from './blocker.ts';
+import { RunningTurns } from './running-turns.ts';
 import { Setup } from './setup.ts';
-import { SharedRefusal } from './shared-refusal.ts';
 import { isPanic } from './tasks.ts';
-import { isThenable } from '@clstr/core/internal';
 
 type Phase = 'new' | 'starting' | 'active' | 'stopping' | 'gone';
 
@@ -50,8 +51,7 @@ export class Activation implements ActorCore, OfShard<Activation> {
   #state: unknown = undefined;
   /** The mailbox is already being emptied, further up the stack or after a pause for others. */
   #isPumping = false;
-  /** The number of promises given to `waitUntil` that have not settled. */
-  #background = 0;
+  #background: Background | undefined;
   /** What {@link #settle} does once nothing runs. */
   #wish: 'none' | 'restart' | 'idle' | 'evicted' = 'none';
   /** `passivate` was rejected, and it is too early to try again. */
@@ -59,11 +59,8 @@ export class Activation implements ActorCore, OfShard<Activation> {
   /** The shard was lost: nothing runs on this state any more. Messages under a later lease wait for the next life. */
   #isLost = false;
   #passivateFailures = 0;
-  #fullError: SharedRefusal | undefined;
-  #tooLateError: SharedRefusal | undefined;
-  #turns: RunningTurns | undefined;
-  /** The phase of the actor's life, or the timer, that runs now. */
-  #ownTurn: OwnTurn | undefined;
+  #refusals: FullMailbox | undefined;
+  readonly #turns = new RunningTurns();
   #setup: Setup | undefined;
   #timers: ActorTimers | undefined;
   #life: AbortController | undefined;
@@ -83,8 +80,10 @@ export class Activation implements ActorCore, OfShard<Activation> {
     this.usedAtSweep = this.home.sweep;
     if (this.#mailbox.canRun(method.isReadonly)) return this.run(method, request, context);
     const { mailbox } = this.home.actor;
-    if (this.#mailbox.size >= mailbox) throw this.#full(mailbox);
-    if (isTooLate(context, this.#mailbox.expectedMs)) throw this.#tooLate();
+    if (this.#mailbox.size >= mailbox) throw (this.#refusals ??= new FullMailbox()).full(this);
+    if (isTooLate(context, this.#mailbox.expectedMs)) {
+      throw (this.#refusals ??= new FullMailbox()).tooLate(this, this.#mailbox);
+    }
     return new Promise((resolve, reject) => {
       const job = new MessageJob(this, method, request, context, resolve, reject);
       this.enqueue(job);
@@ -103,10 +102,10 @@ export class Activation implements ActorCore, OfShard<Activation> {
     } catch (error) {
       this.#messageFailed(request, error);
       this.#ended(isReadonly);
-      return thrown(error, own);
+      return failureOf(own, error);
     }
     this.#ended(isReadonly);
-    return own.heldUntil === undefined ? result : own.heldUntil.then(() => result);
+    return replyOf(own, result);
   }
 
   #running(
@@ -115,19 +114,19 @@ export class Activation implements ActorCore, OfShard<Activation> {
     request: HandlerRequest,
     own: MessageContext,
   ): Promise<unknown> {
-    const turns = (this.#turns ??= new RunningTurns());
-    turns.began(isReadonly, request, MessageContext.partsOf(own).context);
+    const turns = this.#turns;
+    turns.began(isReadonly, request, MessageContext.contextOf(own));
     return Promise.resolve(result).then(
       (value) => {
         turns.ended(isReadonly, request);
         this.#ended(isReadonly);
-        return own.heldUntil === undefined ? value : own.heldUntil.then(() => value);
+        return replyOf(own, value);
       },
       (error: unknown) => {
         turns.ended(isReadonly, request);
         this.#messageFailed(request, error);
         this.#ended(isReadonly);
-        return thrown(error, own);
+        return failureOf(own, error);
       },
     );
   }
@@ -199,13 +198,13 @@ export class Activation implements ActorCore, OfShard<Activation> {
 
   timerStarted(): void {
     this.#mailbox.started(false);
-    this.#beginOwnTurn('a timer');
+    this.#turns.beginOwn(new OwnTurn('a timer', this));
   }
 
   /** A timer does not count as activity: if timers run at every sweep, the overdue actor leaves after one of them. */
   timerEnded(): void {
     this.#mailbox.ended(false);
-    this.#endOwnTurn();
+    this.#turns.endOwn();
     const mayLeave = !this.#isKept && !this.#hasPendingTimers && this.#wish === 'none';
     if (mayLeave && this.home.isOverdue(this)) this.#wish = 'idle';
     this.#pump();
@@ -220,65 +219,20 @@ export class Activation implements ActorCore, OfShard<Activation> {
       throw new ClstrError('ABORTED', `${this.#name} has left memory: no timer can be set`);
     }
     this.#timers ??= new ActorTimers(this);
-    if (this.#timers.size >= defaults.timers) {
-      throw new ClstrError('OVERLOADED', `${this.#name} has ${defaults.timers} timers`);
-    }
-    return this.#timers.add(delayMs, kind, handler);
+    return this.#timers.addByUser(delayMs, kind, handler);
   }
 
   get blocker(): Blocker | undefined {
-    return this.#ownTurn?.blocker ?? this.#turns?.oldest;
+    return this.#turns.oldest;
   }
 
   messageExpired(): void {
-    this.#ownTurn?.messageExpired(this, this.shard);
-  }
-
-  #beginOwnTurn(what: string): void {
-    this.#endOwnTurn();
-    this.#ownTurn = new OwnTurn(what, this);
-  }
-
-  #endOwnTurn(): void {
-    this.#ownTurn?.end();
-    this.#ownTurn = undefined;
-  }
-
-  #full(mailbox: number): ClstrError {
-    const { clock } = this.home.host;
-    this.#fullError ??= new SharedRefusal();
-    return this.#fullError.get(clock, () => mailboxFull(this.#name, mailbox, behind(this.blocker, clock)));
-  }
-
-  #tooLate(): ClstrError {
-    const { clock } = this.home.host;
-    const { size, expectedMs } = this.#mailbox;
-    this.#tooLateError ??= new SharedRefusal();
-    return this.#tooLateError.get(clock, () =>
-      turnTooLate(this.#name, size, expectedMs, behind(this.blocker, clock)),
-    );
+    this.#turns.own?.messageExpired(this, this.shard);
   }
 
   waitUntil(work: Promise<unknown>): void {
-    this.#background++;
-    const { host, actor } = this.home;
-    const beganMs = host.tasks.began();
-    const ended = (): void => {
-      this.#background--;
-      this.#settle();
-    };
-    Promise.resolve(work).then(
-      () => {
-        host.tasks.succeeded(beganMs);
-        ended();
-      },
-      (err: unknown) => {
-        host.tasks.failed(beganMs, err);
-        const fields = { err, actor: actor.name, key: this.key };
-        host.floodLog.error('actor.background_failed', fields, 'work given to waitUntil failed');
-        ended();
-      },
-    );
+    this.#background ??= new Background(() => this.#settle());
+    this.#background.add(this, work);
   }
 
   passivateSoon(): void {
@@ -342,18 +296,12 @@ export class Activation implements ActorCore, OfShard<Activation> {
 
   /** Ends the actor with its node, or, with `refusal`, before its shard moves; waiting messages are then refused. */
   async close(limitMs: number = defaults.passivateMs, refusal?: unknown): Promise<void> {
-    const { host, actor } = this.home;
     if (refusal !== undefined) for (const job of this.#mailbox.takeAll()) job.refuse(refusal);
     await this.#whenAtRest(limitMs);
     if (this.#phase === 'active' && !this.#mailbox.isRunning) await this.stop('drain');
     else if (this.#phase !== 'gone') {
-      const blocker = behind(this.blocker, host.clock);
-      host.floodLog.error(
-        'actor.not_idle',
-        { actor: actor.name, key: this.key },
-        `${this.#name} did not become idle in time${blocker}`,
-      );
-      await this.#discard('failed', refusal ?? draining(host.nodeId));
+      reportBusy(this);
+      await this.#discard('failed', refusal ?? draining(this.home.host.nodeId));
     }
   }
 
@@ -449,15 +397,15 @@ export class Activation implements ActorCore, OfShard<Activation> {
     if (this.#phase === 'stopping') this.home.stopping--;
     if (phase === 'stopping') this.home.stopping++;
     this.#phase = phase;
-    if (phase === 'starting') this.#beginOwnTurn('setup');
-    else if (phase === 'stopping') this.#beginOwnTurn('passivate or discard');
-    else this.#endOwnTurn();
+    if (phase === 'starting') this.#turns.beginOwn(new OwnTurn('setup', this));
+    else if (phase === 'stopping') this.#turns.beginOwn(new OwnTurn('passivate or discard', this));
+    else this.#turns.endOwn();
     this.#mailbox.isOpen = phase === 'active' && !this.#isLost;
   }
 
   /** Whether nothing runs, no message waits and no background work is pending. */
   get #isAtRest(): boolean {
-    return !this.#mailbox.isRunning && this.#mailbox.size === 0 && this.#background === 0;
+    return !this.#mailbox.isRunning && this.#mailbox.size === 0 && this.#background?.isIdle !== false;
   }
 
   /** An actor with a timer set by `after` leaves memory only with its shard, its node or its state. */
@@ -468,12 +416,4 @@ export class Activation implements ActorCore, OfShard<Activation> {
   get #name(): string {
     return actorName(this.home.actor.name, this.key);
   }
-}
-
-/** Throws what a handler has thrown, once its reply may leave. */
-function thrown(error: unknown, { heldUntil }: MessageContext): unknown {
-  if (heldUntil === undefined) throw error;
-  return heldUntil.then(() => {
-    throw error;
-  });
 }

@@ -7,7 +7,7 @@ import type { ErasedHandler, TimerHandler } from './actor-context.ts';
 import type { Actor } from './implementation.ts';
 import type { Mailboxes, Turn } from './mailbox.ts';
 import type { Caller } from './ref.ts';
-import type { Blocker } from './running-turns.ts';
+import type { Blocker } from './blocker.ts';
 import type { SetupFailures } from './setup-failures.ts';
 import type { Tasks } from './tasks.ts';
 

@@ -1,10 +1,12 @@
 /** The timers of one actor: they run through its mailbox, and stop with it. */
+import { ClstrError } from '@clstr/core';
 import type { CallChain } from '@clstr/core/handler';
 import { detached } from '@clstr/core/internal';
 import type { TimerHandler } from './actor-context.ts';
 import type { ActorCore, Job, TimerKind } from './actor-core.ts';
 import { actorName } from './actor-name.ts';
 import { LifeContext } from './contexts.ts';
+import { defaults } from './defaults.ts';
 import { isThenable } from '@clstr/core/internal';
 
 /** How long a timer that falls due while the lease is expired waits before it tests the lease again. */
@@ -20,10 +22,6 @@ export class ActorTimers {
     this.#self = self;
   }
 
-  get size(): number {
-    return this.#timers.size;
-  }
-
   /** Runs `handler` after `delayMs`, once or again and again. The returned function cancels it. */
   add(delayMs: number, kind: TimerKind, handler: TimerHandler): () => void {
     const timer = new TimerJob(this.#self, this, kind, delayMs, handler);
@@ -34,6 +32,13 @@ export class ActorTimers {
       timer.cancel();
       this.#self.timerCancelled();
     };
+  }
+
+  /** @throws OVERLOADED */
+  addByUser(delayMs: number, kind: TimerKind, handler: TimerHandler): () => void {
+    if (this.#timers.size < defaults.timers) return this.add(delayMs, kind, handler);
+    const { home, key } = this.#self;
+    throw new ClstrError('OVERLOADED', `${actorName(home.actor.name, key)} has ${defaults.timers} timers`);
   }
 
   has(timer: TimerJob): boolean {

@@ -112,6 +112,11 @@ export class MessageContext extends BaseContext implements ActorContext {
     return { self: of.self, request: of.#request, context: of.#context };
   }
 
+  /** Allocates nothing, unlike {@link partsOf}. */
+  static contextOf(of: MessageContext): HandlerContext {
+    return of.#context;
+  }
+
   get signal(): AbortSignal {
     return this.#context.signal;
   }

@@ -3,6 +3,7 @@ import type { ActorCore } from './actor-core.ts';
 import { actorName } from './actor-name.ts';
 import { EndContext } from './contexts.ts';
 import type { Actor, DiscardReason, PassivateReason } from './implementation.ts';
+import { behind } from './blocker.ts';
 
 /** Whether the state may go: false when `passivate` was rejected or took too long. Never rejects. */
 export async function passivated(
@@ -41,6 +42,16 @@ export async function discarded(self: ActorCore, state: unknown, reason: Discard
     host.tasks.failed(beganMs, err);
     report(self, err, 'discard', reason);
   }
+}
+
+/** The actor has to leave, and a turn of it does not end. */
+export function reportBusy({ home, key, blocker }: ActorCore): void {
+  const { floodLog, clock } = home.host;
+  floodLog.error(
+    'actor.not_idle',
+    { actor: home.actor.name, key },
+    `${actorName(home.actor.name, key)} did not become idle in time${behind(blocker, clock)}`,
+  );
 }
 
 function report({ home, key }: ActorCore, err: unknown, what: 'passivate' | 'discard', reason: string): void {

@@ -6,7 +6,7 @@ import { ClstrError } from '@clstr/core';
 import { asRefusal } from '@clstr/core/handler';
 import { captureContext, describe } from '@clstr/core/internal';
 import type { ActorCore, Job, Method } from './actor-core.ts';
-import { behind } from './running-turns.ts';
+import { behind } from './blocker.ts';
 
 export class MessageJob implements Job {
   readonly isReadonly: boolean;

@@ -4,7 +4,7 @@
  */
 import type { OverdueTurns, WatchedTurn } from '@clstr/core/handler';
 import type { ActorCore } from './actor-core.ts';
-import type { Blocker } from './running-turns.ts';
+import type { Blocker } from './blocker.ts';
 
 export class OwnTurn {
   readonly #what: string;
