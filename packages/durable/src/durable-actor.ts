@@ -58,9 +58,9 @@ export class DurableActor {
   /** @throws what a record that cannot be used makes it throw */
   restore(records: readonly RecordContent[]): void {
     this.#model.restore(records);
-    for (const { replies, forgottenMs, isWhole, events } of records) {
-      this.#replies.restore(replies, forgottenMs, isWhole);
-      this.#eventsSinceWhole = isWhole ? 0 : this.#eventsSinceWhole + events.length;
+    for (const record of records) {
+      this.#replies.restore(record);
+      this.#eventsSinceWhole = record.isWhole ? 0 : this.#eventsSinceWhole + record.events.length;
     }
   }
 
@@ -124,8 +124,8 @@ export class DurableActor {
       if (found.fingerprint !== fingerprintOfCall(request)) throw keyReused(this.#name, idempotencyKey);
       return found;
     }
-    const leftMs = mayHaveRunMs === undefined ? Infinity : this.#wallMs - mayHaveRunMs;
-    if (leftMs <= this.#replies.forgottenMs) throw replyForgotten(this.#name, idempotencyKey);
+    const sentMs = mayHaveRunMs === undefined ? Infinity : this.#wallMs - mayHaveRunMs;
+    if (this.#replies.mayHaveRun(idempotencyKey, sentMs)) throw replyForgotten(this.#name, idempotencyKey);
     return undefined;
   }
 
@@ -209,8 +209,7 @@ export class DurableActor {
     for (;;) {
       const record = this.#encodeAlone(group, isWhole);
       if (record.bytes.length <= this.#log.maxBytes) return record;
-      if (!isWhole || this.#replies.size === 0) return undefined;
-      this.#replies.trim(this.#wallMs, true);
+      if (!isWhole || !this.#replies.makeRoom()) return undefined;
     }
   }
 
@@ -221,6 +220,7 @@ export class DurableActor {
       events,
       state: isWhole ? state() : undefined,
       replies: isWhole ? [...this.#replies.texts, ...texts] : texts,
+      ran: isWhole ? this.#replies.ran : [],
       forgottenMs: this.#replies.forgottenMs,
     });
   }

@@ -3,6 +3,8 @@
  * reply, whichever owner it reaches, and a turn never takes effect twice.
  */
 import { fingerprintOf } from '@clstr/core/internal';
+import { RanKeys } from './ran-keys.ts';
+import type { RanSegment } from './ran-keys.ts';
 
 /** How long a reply is kept. */
 const KEEP_MS = 600_000;
@@ -22,6 +24,14 @@ export interface KeptReply {
   readonly text: string;
 }
 
+/** What a record says of replies. */
+export interface RestoredReplies {
+  readonly replies: readonly StoredReply[];
+  readonly ran: readonly RanSegment[];
+  readonly forgottenMs: number;
+  readonly isWhole: boolean;
+}
+
 export type StoredReply = readonly [
   idempotencyKey: string,
   fingerprint: string,
@@ -32,10 +42,11 @@ export type StoredReply = readonly [
 export class Replies {
   /** Oldest first. */
   readonly #byKey = new Map<string, KeptReply>();
+  readonly #ran = new RanKeys();
   #length = 0;
   #forgottenMs = 0;
 
-  /** The newest time of a reply that is not kept any more; 0 if none was forgotten. */
+  /** The newest time of a call of which nothing is known any more; 0 if none was forgotten. */
   get forgottenMs(): number {
     return this.#forgottenMs;
   }
@@ -44,19 +55,27 @@ export class Replies {
     return Array.from(this.#byKey.values(), ({ text }) => text);
   }
 
-  get size(): number {
-    return this.#byKey.size;
+  get ran(): readonly RanSegment[] {
+    return this.#ran.segments;
   }
 
   get(idempotencyKey: string): KeptReply | undefined {
     return this.#byKey.get(idempotencyKey);
   }
 
+  /** Whether a call, whose reply is not kept, has run, or may have run if it was first sent at `sentMs`. */
+  mayHaveRun(idempotencyKey: string, sentMs: number): boolean {
+    return this.#ran.has(idempotencyKey) || sentMs <= this.#forgottenMs;
+  }
+
   /** Takes over what a record says. A whole record says everything. */
-  restore(stored: readonly StoredReply[], forgottenMs: number, isWhole: boolean): void {
-    if (isWhole) this.#byKey.clear();
-    this.#length = isWhole ? 0 : this.#length;
-    for (const [idempotencyKey, fingerprint, storedAtMs, value] of stored) {
+  restore({ replies, ran, forgottenMs, isWhole }: RestoredReplies): void {
+    if (isWhole) {
+      this.#byKey.clear();
+      this.#length = 0;
+      this.#ran.restore(ran);
+    }
+    for (const [idempotencyKey, fingerprint, storedAtMs, value] of replies) {
       this.add(keptReply(idempotencyKey, fingerprint, storedAtMs, value));
     }
     this.#forgottenMs = Math.max(this.#forgottenMs, forgottenMs);
@@ -67,17 +86,33 @@ export class Replies {
     this.#length += reply.text.length;
   }
 
-  /** Forgets what is too old or too much; with `isFull` one more. */
-  trim(nowMs: number, isFull = false): void {
-    let isOne = isFull;
-    for (const [key, { storedAtMs, text }] of this.#byKey) {
+  /** Forgets what is too old or too much. */
+  trim(nowMs: number): void {
+    const sinceMs = nowMs - KEEP_MS;
+    for (const reply of this.#byKey.values()) {
       const isTooMuch = this.#byKey.size > MAX_REPLIES || this.#length > MAX_LENGTH;
-      if (!isOne && !isTooMuch && storedAtMs > nowMs - KEEP_MS) return;
-      isOne = false;
-      this.#byKey.delete(key);
-      this.#length -= text.length;
-      this.#forgottenMs = Math.max(this.#forgottenMs, storedAtMs);
+      if (!isTooMuch && reply.storedAtMs > sinceMs) break;
+      this.#drop(reply);
     }
+    this.#forgottenMs = Math.max(this.#forgottenMs, this.#ran.trim(sinceMs));
+  }
+
+  /** Makes room in a record that is full: a reply goes, or, without replies, the oldest keys. Returns false for nothing. */
+  makeRoom(): boolean {
+    const [oldest] = this.#byKey.values();
+    if (oldest !== undefined) {
+      this.#drop(oldest);
+      return true;
+    }
+    const forgottenMs = this.#ran.drop();
+    this.#forgottenMs = Math.max(this.#forgottenMs, forgottenMs ?? 0);
+    return forgottenMs !== undefined;
+  }
+
+  #drop({ idempotencyKey, storedAtMs, text }: KeptReply): void {
+    this.#byKey.delete(idempotencyKey);
+    this.#length -= text.length;
+    this.#ran.add(idempotencyKey, storedAtMs);
   }
 }
 

@@ -1,9 +1,11 @@
 import { defineActor, request } from '@clstr/actors';
 import { isClstrError } from '@clstr/core';
 import { durableState, eventSourced } from '@clstr/durable';
-import { testActor } from '@clstr/testing';
+import { fakeClock, testActor } from '@clstr/testing';
 import { memoryStateStore } from '@clstr/transport-memory';
 import { describe, expect, it } from 'vitest';
+import { RanKeys } from '../src/ran-keys.ts';
+import type { RanSegment } from '../src/ran-keys.ts';
 
 const Counter = defineActor('counter', {
   add: request<number, number>(),
@@ -98,5 +100,46 @@ describe.each(Object.entries(kinds))('keyed calls of %s', (_name, counter) => {
     for (let n = 0; n < 300; n++) await actor.call.add(1, { idempotencyKey: `pay-${n}` });
     expect(Math.max(...sizes)).toBeLessThan(8_000);
     expect(await actor.call.add(1, { idempotencyKey: 'pay-299' })).toBe(300);
+  });
+});
+
+describe('a key with many keyed calls', () => {
+  const clock = fakeClock();
+  const options = { clock, store: memoryStateStore({ clock }) };
+  const actor = testActor(Counter, kinds.durableState, options);
+  const pay = (n: number): Promise<number> => actor.call.add(1, { idempotencyKey: `pay-${n}` });
+
+  it('refuses a repeat whose reply is not kept, and runs what has not run', async () => {
+    for (let n = 0; n < 200; n++) await pay(n);
+    actor.restart();
+    await expect(pay(3)).rejects.toSatisfy(
+      (error) => isClstrError(error, 'REPLY_LOST') && error.outcome === 'unknown',
+    );
+    expect(await pay(199)).toBe(200);
+    expect(await pay(1_000)).toBe(201);
+  });
+});
+
+describe('RanKeys', () => {
+  it('knows its keys after they were stored', () => {
+    const ran = new RanKeys();
+    for (let n = 0; n < 2_000; n++) ran.add(`key-${n}`, n);
+    const restored = new RanKeys();
+    restored.restore(JSON.parse(JSON.stringify(ran.segments)) as RanSegment[]);
+    for (let n = 0; n < 2_000; n++) expect(restored.has(`key-${n}`)).toBe(true);
+    expect(restored.has('key-2000')).toBe(false);
+  });
+
+  it('says until when it has forgotten keys, for their age and for their number', () => {
+    const ran = new RanKeys();
+    for (let n = 0; n < 2_000; n++) ran.add(`key-${n}`, n);
+    expect(ran.trim(0)).toBe(0);
+    expect(ran.trim(600)).toBe(511);
+    expect([ran.has('key-511'), ran.has('key-512')]).toEqual([false, true]);
+    for (let n = 2_000; n < 20_000; n++) ran.add(`key-${n}`, n);
+    const forgottenMs = ran.trim(600);
+    expect([ran.has(`key-${forgottenMs}`), ran.has(`key-${forgottenMs + 1}`)]).toEqual([false, true]);
+    expect(forgottenMs).toBeGreaterThan(20_000 - 17 * 512);
+    expect(JSON.stringify(ran.segments).length).toBeLessThan(70_000);
   });
 });
