@@ -1,9 +1,10 @@
-/** The dynamic program of README.md under `kill -9`: what was answered is on the account, and nothing is there twice. */
+/** The programs of the pages that keep money, under `kill -9`: what was answered is on the account, and nothing is there twice. */
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { defineActor, request } from '@clstr/actors';
+import type { Caller } from '@clstr/actors';
 import { connectClient } from '@clstr/app';
 import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { natsCluster } from '@clstr/transport-nats';
@@ -21,10 +22,31 @@ const Account = defineActor('account', {
   deposit: request<{ id: string; cents: number }, number>({ idempotent: true }),
 });
 
+const DurableAccount = defineActor('account', {
+  deposit: request<{ cents: number }, number>(),
+});
+
+type Deposit = (client: Caller, account: string, cents: number, id: string) => Promise<number>;
+
+const PROGRAMS: readonly { page: string; title: string; deposit: Deposit }[] = [
+  {
+    page: 'README.md',
+    title: 'Actors that remember, on nodes that come and go',
+    deposit: (client, account, cents, idempotencyKey) =>
+      DurableAccount.ref(client, account).deposit({ cents }, { idempotencyKey, timeoutMs: 10_000 }),
+  },
+  {
+    page: 'docs/how-to/state-in-your-database.md',
+    title: 'State in your database',
+    deposit: (client, account, cents, id) =>
+      Account.ref(client, account).deposit({ id, cents }, { timeoutMs: 10_000 }),
+  },
+];
+
 /** The program up to its app, as a server has it, with short leases. */
 function asServer(text: string): string {
-  const [server = '', rest] = text.split('\nconsole.log(await app.ref(');
-  expect(rest, 'the program of README ends with its deposit').toBeDefined();
+  const [server = '', rest] = text.split(/\n(?:const once = .*\n)?console\.log\(await app\.ref\(/);
+  expect(rest, 'the program ends with its deposit').toBeDefined();
   const fast = server.replace("name: 'bank' }", "name: 'bank', timing: 'fast' }");
   expect(fast).not.toBe(server);
   return `${fast}\nprocess.send?.('ready');\n`;
@@ -32,64 +54,67 @@ function asServer(text: string): string {
 
 beforeAll(buildPackages, BUILD_TIMEOUT_MS);
 
-describe.skipIf(!hasNatsServer())('README.md', { timeout: 240_000 }, () => {
-  test('loses no money and makes none while its nodes are killed', async () => {
-    await using server = await startNatsServer({ args: ['-js'] });
-    const [, dynamic] = readmePrograms(server.url);
-    const program = dynamic!.write('money', asServer);
-    const nodes: ChildProcess[] = [];
-    const start = async (): Promise<void> => {
-      const node = fork(program, {
-        execArgv: loaderOf(program),
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      });
-      nodes.push(node);
-      const ended = once(node, 'exit').then(([code]) => {
-        throw new Error(`the program ended with code ${String(code)} before its app was there`);
-      });
-      await Promise.race([once(node, 'message', { signal: AbortSignal.timeout(60_000) }), ended]);
-    };
-    try {
-      await Promise.all([start(), start(), start()]);
-      await using client = await connectClient({
-        cluster: natsCluster({ servers: server.url, name: 'bank' }),
-      });
-      let [answered, failed, isOver] = [0, 0, false];
-      let [onAnswered, awaited] = [(): void => undefined, Infinity];
-      /** Sends one deposit until it is answered, as a caller who has the id does. */
-      const deposit = async (account: string, cents: number): Promise<number> => {
-        for (const id = randomUUID(); ; failed++) {
-          try {
-            return await Account.ref(client, account).deposit({ id, cents }, { timeoutMs: 10_000 });
-          } catch (error) {
-            if (failed > 10_000) throw error;
-          }
-        }
-      };
-      const load = ACCOUNTS.map(async (account) => {
-        let sum = 0;
-        for (; !isOver; sum++) {
-          await deposit(account, 1);
-          if (++answered === awaited) onAnswered();
-        }
-        return sum;
-      });
-      for (let kills = 0; kills < KILLS; kills++) {
-        await new Promise<void>((resolve) => {
-          awaited = answered + BETWEEN;
-          onAnswered = resolve;
+describe.skipIf(!hasNatsServer())('a program that keeps money', { timeout: 240_000 }, () => {
+  test.each(PROGRAMS)(
+    'of $page loses none and makes none under kills',
+    async ({ page, title, deposit: send }) => {
+      await using server = await startNatsServer({ args: ['-js'] });
+      const found = readmePrograms(server.url, page).find((each) => each.title === title);
+      const program = found!.write('money', asServer);
+      const nodes: ChildProcess[] = [];
+      const start = async (): Promise<void> => {
+        const node = fork(program, {
+          execArgv: loaderOf(program),
+          stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
         });
-        nodes.shift()!.kill('SIGKILL');
-        await start();
+        nodes.push(node);
+        const ended = once(node, 'exit').then(([code]) => {
+          throw new Error(`the program ended with code ${String(code)} before its app was there`);
+        });
+        await Promise.race([once(node, 'message', { signal: AbortSignal.timeout(60_000) }), ended]);
+      };
+      try {
+        await Promise.all([start(), start(), start()]);
+        await using client = await connectClient({
+          cluster: natsCluster({ servers: server.url, name: 'bank' }),
+        });
+        let [answered, failed, isOver] = [0, 0, false];
+        let [onAnswered, awaited] = [(): void => undefined, Infinity];
+        /** Sends one deposit until it is answered, as a caller who has the id does. */
+        const deposit = async (account: string, cents: number): Promise<number> => {
+          for (const id = randomUUID(); ; failed++) {
+            try {
+              return await send(client, account, cents, id);
+            } catch (error) {
+              if (failed > 10_000) throw error;
+            }
+          }
+        };
+        const load = ACCOUNTS.map(async (account) => {
+          let sum = 0;
+          for (; !isOver; sum++) {
+            await deposit(account, 1);
+            if (++answered === awaited) onAnswered();
+          }
+          return sum;
+        });
+        for (let kills = 0; kills < KILLS; kills++) {
+          await new Promise<void>((resolve) => {
+            awaited = answered + BETWEEN;
+            onAnswered = resolve;
+          });
+          nodes.shift()!.kill('SIGKILL');
+          await start();
+        }
+        isOver = true;
+        const sums = await Promise.all(load);
+        figure(`${page} under ${KILLS} kills: ${answered} deposits answered, ${failed} repeated by hand`);
+        expect(await Promise.all(ACCOUNTS.map((account) => deposit(account, 0)))).toEqual(sums);
+      } finally {
+        await Promise.all(nodes.map((node) => endOf(node)));
       }
-      isOver = true;
-      const sums = await Promise.all(load);
-      figure(`README under ${KILLS} kills: ${answered} deposits answered, ${failed} repeated by hand`);
-      expect(await Promise.all(ACCOUNTS.map((account) => deposit(account, 0)))).toEqual(sums);
-    } finally {
-      await Promise.all(nodes.map((node) => endOf(node)));
-    }
-  });
+    },
+  );
 });
 
 async function endOf(node: ChildProcess): Promise<void> {

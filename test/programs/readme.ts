@@ -11,7 +11,7 @@ const FOLDER = join(ROOT, 'node_modules/.cache/clstr-readme');
 export const SERVER = 'nats://127.0.0.1:4222';
 
 export function buildPackages(): void {
-  for (const name of ['app', 'prometheus', 'transport-memory', 'transport-nats'])
+  for (const name of ['app', 'durable', 'jetstream', 'prometheus', 'transport-memory', 'transport-nats'])
     build(join(ROOT, 'packages', name));
 }
 
@@ -26,7 +26,7 @@ export interface ReadmeProgram {
 /** What each program of README.md prints. */
 export const PRINTED = [
   { title: 'clstr', stdout: '2\n' },
-  { title: 'Dynamic clusters', stdout: '500\n' },
+  { title: 'Actors that remember, on nodes that come and go', stdout: '500\n' },
   { title: 'Services', stdout: '{ free: 2 }\nonly 2\n' },
   { title: 'Raw routing', stdout: 'no node owns this shard nobody listens on clstr.shard.*\n' },
   { title: 'Calls that survive', stdout: '5 after 3 attempts\n' },
