@@ -57,7 +57,7 @@ test.skipIf(!hasNatsServer())(
   'conserves money over a real nats-server',
   { timeout: RUN_TIMEOUT_MS },
   async () => {
-    const server = await startNatsServer();
+    const server = await startNatsServer({ args: ['-js'] });
     try {
       expectConserved(await run(MAIN, '--transport', 'nats', '--nats-url', server.url));
     } finally {

@@ -1,48 +1,43 @@
-/** An account: a balance, and all entries behind it. */
-import type { Actor } from '@clstr/actors';
+/** An account: a balance, and all entries behind it. Both are stored before the reply to a change leaves. */
 import { ActorError } from '@clstr/core';
+import { durableState } from '@clstr/durable';
 import { Account } from './contracts.ts';
 
 export interface AccountState {
   isOpen: boolean;
   cents: number;
-  /** The amount of each entry, by id; 0 for a reverted one. A real bank keeps these in its database. */
-  readonly entries: Map<string, number>;
+  /** The amount of each entry, by id; 0 for a reverted one. A real bank would move old ones elsewhere. */
+  readonly entries: Record<string, number>;
 }
 
-/** @param store keeps the accounts that are not in memory. */
-export function createAccount(store: Map<string, AccountState>): Actor {
-  return Account.implement({
-    setup: ({ key }): AccountState => store.get(key) ?? { isOpen: false, cents: 0, entries: new Map() },
-    handlers: {
-      open(account, { cents }) {
-        if (account.isOpen) throw new ActorError('ALREADY_OPEN', 'the account is open');
-        account.isOpen = true;
-        return (account.cents = cents);
-      },
-      deposit: (account, { id, cents }) => post(account, id, cents),
-      withdraw: (account, { id, cents }) => post(account, id, -cents),
-      revert(account, { id }) {
-        // This may overdraw an account that has spent the money since.
-        account.cents -= account.entries.get(id) ?? 0;
-        account.entries.set(id, 0);
-        return account.cents;
-      },
-      balance: ({ cents }) => cents,
+export const account = Account.implement({
+  durable: durableState({ initial: (): AccountState => ({ isOpen: false, cents: 0, entries: {} }) }),
+  handlers: {
+    open(state, { cents }) {
+      if (state.isOpen) throw new ActorError('ALREADY_OPEN', 'the account is open');
+      state.isOpen = true;
+      return (state.cents = cents);
     },
-    passivate: (account, { key }) => store.set(key, account),
-  });
-}
+    deposit: (state, { id, cents }) => post(state, id, cents),
+    withdraw: (state, { id, cents }) => post(state, id, -cents),
+    revert(state, { id }) {
+      // This may overdraw an account that has spent the money since.
+      state.cents -= state.entries[id] ?? 0;
+      state.entries[id] = 0;
+      return state.cents;
+    },
+    balance: ({ cents }) => cents,
+  },
+});
 
-/** There is no `await` between the checks and the change, so that no other message runs between them. */
-function post(account: AccountState, id: string, change: number): number {
-  const known = account.entries.get(id);
+function post(state: AccountState, id: string, change: number): number {
+  const known = state.entries[id];
   if (known === 0) throw new ActorError('REVERTED', `entry ${id} was reverted`);
-  if (known !== undefined) return account.cents;
-  if (!account.isOpen) throw new ActorError('NOT_OPEN', 'there is no such account');
-  if (account.cents + change < 0) {
-    throw new ActorError('OVERDRAWN', `the account holds ${account.cents} cents`, { cents: account.cents });
+  if (known !== undefined) return state.cents;
+  if (!state.isOpen) throw new ActorError('NOT_OPEN', 'there is no such account');
+  if (state.cents + change < 0) {
+    throw new ActorError('OVERDRAWN', `the account holds ${state.cents} cents`, { cents: state.cents });
   }
-  account.entries.set(id, change);
-  return (account.cents += change);
+  state.entries[id] = change;
+  return (state.cents += change);
 }

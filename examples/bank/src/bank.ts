@@ -1,14 +1,16 @@
 /** The run: opens accounts, sends all transfers at once, and counts the money before and after. */
+import type { Actor } from '@clstr/actors';
 import { createApp } from '@clstr/app';
 import type { App, AppOptions } from '@clstr/app';
-import { createAccount } from './account.ts';
+import { account } from './account.ts';
 import { Account, Transfer } from './contracts.ts';
 import type { Order, Receipt } from './contracts.ts';
 import { createFaults, sabotaged } from './sabotage.ts';
 import { transfer } from './transfer.ts';
 
 export interface BankOptions {
-  transport: AppOptions['transport'];
+  /** Where it runs: a cluster, or a transport; and where its state is kept. */
+  place: Pick<AppOptions, 'cluster' | 'transport' | 'store'>;
   accounts: number;
   transfers: number;
   /** Disables the reverting: money must be missing at the end. */
@@ -31,11 +33,10 @@ const CLOSED_SHARE = 1 / 20;
 const MAX_TRIES = 20;
 
 export async function runBank(options: BankOptions): Promise<BankResult> {
-  const { transport, accounts, transfers, isBroken } = options;
-  const account = sabotaged(createAccount(new Map()), createFaults(isBroken));
+  const { place, accounts, transfers, isBroken } = options;
   const app = await createApp({
-    transport,
-    actors: [account, transfer],
+    ...place,
+    actors: [sabotaged(account as Actor, createFaults(isBroken)), transfer],
     cacheSize: Math.max(accounts, transfers),
     client: { timeoutMs: 30_000 },
     // Its handlers fail on purpose, many times a second.

@@ -1,8 +1,9 @@
 /** `node dist/main.js`: 1,000 transfers at once. Exits 0 when money is conserved, 1 when not, 2 on a wrong option. */
 import { randomUUID } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { memoryTransport } from '@clstr/transport-memory';
-import { natsTransport } from '@clstr/transport-nats';
+import { jetstreamStore } from '@clstr/jetstream';
+import { memoryStateStore, memoryTransport } from '@clstr/transport-memory';
+import { natsCluster } from '@clstr/transport-nats';
 import { runBank } from './bank.ts';
 import type { BankOptions } from './bank.ts';
 import { formatResult, isConserved } from './report.ts';
@@ -29,21 +30,24 @@ function readOptions(): BankOptions | undefined {
         break: { type: 'boolean', default: false },
       },
     });
-    const transport = transportOf(values.transport, values['nats-url']);
-    return { transport, accounts: ACCOUNTS, transfers: TRANSFERS, isBroken: values.break };
+    const place = placeOf(values.transport, values['nats-url']);
+    return { place, accounts: ACCOUNTS, transfers: TRANSFERS, isBroken: values.break };
   } catch (error) {
     console.error((error as Error).message);
     return undefined;
   }
 }
 
-function transportOf(name: string, servers: string): BankOptions['transport'] {
+function placeOf(name: string, servers: string): BankOptions['place'] {
   switch (name) {
     case 'memory':
-      return () => memoryTransport();
+      return { transport: () => memoryTransport(), store: memoryStateStore() };
     case 'nats':
-      // Each run has its own prefix, so that it does not touch anything else on the server.
-      return () => natsTransport({ servers, subjectPrefix: `bank-${randomUUID()}` });
+      // Each run has its own cluster, so that it does not touch anything else on the server.
+      return {
+        cluster: natsCluster({ servers, name: `bank-${randomUUID()}`, timing: 'fast' }),
+        store: jetstreamStore({ storage: 'memory' }),
+      };
     default:
       throw new Error(`--transport must be memory or nats, got ${name}`);
   }

@@ -2,72 +2,64 @@
  * A transfer: it withdraws from one account, deposits to another, and reverts both entries when it cannot finish.
  *
  * The trap is the answer that never arrives: a failed deposit may still have happened. So the transfer does not guess.
- * It reverts both entries, which is right whether or not they were made.
+ * It reverts both entries, which is right whether or not they were made. If its node dies half-way, the transfer begins
+ * again when it is asked again: its entries have ids, so that nothing is booked twice.
  */
-import type { LifecycleContext } from '@clstr/actors';
 import { ActorError, isClstrError } from '@clstr/core';
+import type { LifecycleContext } from '@clstr/actors';
+import { durableState } from '@clstr/durable';
 import { Account, Transfer } from './contracts.ts';
 import type { Order, Receipt } from './contracts.ts';
 
 interface TransferState {
-  order: Order | undefined;
-  /** The reason why the transfer is being reverted. */
-  failure: string | undefined;
-  /** The result, which is kept as long as the actor is in memory. */
-  receipt: Receipt | undefined;
+  order?: Order;
+  /** The result: from then on the transfer answers with it, and moves no money. */
+  receipt?: Receipt;
 }
 
-const RETRY_MS = 50;
+type Context = Pick<LifecycleContext, 'ref' | 'key'>;
 
 export const transfer = Transfer.implement({
-  setup: (): TransferState => ({ order: undefined, failure: undefined, receipt: undefined }),
+  durable: durableState({ initial: (): TransferState => ({}) }),
   handlers: {
     async run(state, order, ctx) {
       state.order ??= order;
       if (!isSame(order, state.order)) {
         throw new ActorError('ID_REUSED', `transfer ${ctx.key} already exists with other values`);
       }
-      if (state.receipt === undefined && state.failure === undefined) await move(state, order, ctx);
-      if (state.receipt === undefined) await takeBack(state, order, ctx);
-      if (state.receipt === undefined)
-        throw new ActorError('PENDING', 'the transfer is being reverted: ask again');
-      return state.receipt;
+      return (state.receipt ??= await move(order, ctx));
     },
   },
 });
 
-/** Sets the receipt, or the reason why the transfer must be reverted. */
-async function move(state: TransferState, { from, to, cents }: Order, ctx: LifecycleContext): Promise<void> {
+async function move(order: Order, ctx: Context): Promise<Receipt> {
+  const { from, to, cents } = order;
   const entry = { id: ctx.key, cents };
-  if (from === to) {
-    state.receipt = { outcome: 'refused', reason: 'SAME_ACCOUNT' };
-    return;
-  }
+  if (from === to) return { outcome: 'refused', reason: 'SAME_ACCOUNT' };
   try {
     await ctx.ref(Account, from).withdraw(entry);
   } catch (error) {
-    // An ActorError from the account means that nothing has changed.
-    if (error instanceof ActorError) state.receipt = { outcome: 'refused', reason: reasonOf(error) };
-    else state.failure = reasonOf(error);
-    return;
+    // The account refuses only what it has not booked; but an entry that was reverted may have a counterpart.
+    const reason = reasonOf(error);
+    if (error instanceof ActorError && reason !== 'REVERTED') return { outcome: 'refused', reason };
+    return takeBack(order, reason, ctx);
   }
   try {
     await ctx.ref(Account, to).deposit(entry);
-    state.receipt = { outcome: 'done', reason: '' };
+    return { outcome: 'done', reason: '' };
   } catch (error) {
-    state.failure = reasonOf(error);
+    return takeBack(order, reasonOf(error), ctx);
   }
 }
 
-/** Reverts until it succeeds, in turns of its own, so that the caller's deadline does not limit it. */
-async function takeBack(state: TransferState, { from, to }: Order, ctx: LifecycleContext): Promise<void> {
-  if (state.receipt !== undefined) return;
+/** @throws PENDING when it has to be asked again */
+async function takeBack({ from, to }: Order, reason: string, ctx: Context): Promise<Receipt> {
   try {
-    for (const account of [to, from]) await ctx.ref(Account, account).revert({ id: ctx.key });
-    state.receipt = { outcome: 'compensated', reason: state.failure! };
+    for (const key of [to, from]) await ctx.ref(Account, key).revert({ id: ctx.key });
   } catch {
-    ctx.after(RETRY_MS, (later) => takeBack(state, { from, to, cents: 0 }, later));
+    throw new ActorError('PENDING', `the transfer is being reverted (${reason}): ask again`);
   }
+  return { outcome: 'compensated', reason };
 }
 
 function isSame(one: Order, other: Order): boolean {

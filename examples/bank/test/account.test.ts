@@ -1,12 +1,10 @@
 import { testActor } from '@clstr/testing';
 import { expect, test } from 'vitest';
-import { createAccount } from '../src/account.ts';
-import type { AccountState } from '../src/account.ts';
+import { account } from '../src/account.ts';
 import { Account } from '../src/contracts.ts';
 
 function createTest() {
-  const store = new Map<string, AccountState>();
-  return testActor(Account, createAccount(store), { key: 'alice' });
+  return testActor(Account, account, { key: 'alice' });
 }
 
 test('opens once, and counts deposits and withdrawals', async () => {
@@ -48,12 +46,14 @@ test('reverts an entry once, and then refuses it forever, even if it arrives lat
   expect(await t.call.balance()).toBe(500);
 });
 
-test('keeps its money when it leaves memory', async () => {
+test('keeps its money when it leaves memory, and when its node dies', async () => {
   const t = createTest();
   await t.call.open({ cents: 500 });
   await t.call.withdraw({ id: 'a', cents: 100 });
   await t.passivate('evicted');
   expect(await t.call.withdraw({ id: 'a', cents: 100 })).toBe(400);
+  t.restart();
+  expect(await t.call.balance()).toBe(400);
 });
 
 test.each([
