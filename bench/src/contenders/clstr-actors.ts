@@ -42,6 +42,15 @@ export const clstrActorsMetricsMemory: Contender = {
   },
 };
 
+/** The same with a retry budget, a breaker for its node, and shedding. */
+export const clstrActorsSurvive: Contender = {
+  name: 'clstr-actors-survive',
+  title: 'clstr actors, retry, breaker, shedding',
+  isLeftOutOfQuick: true,
+  startNode: (site) => natsNode(site, actorHandler([oracle]), { shedding: {} }),
+  startClient: (site) => natsClient(site, ask, { retry: 'standard', breaker: {} }),
+};
+
 /** Has types only: no other contender but Effect validates its input. */
 export const Oracle = defineActor('oracle', { ask: request<Payload, Payload>() });
 

@@ -12,6 +12,8 @@ type AskMany = (client: Client) => ClientSide['requestMany'];
 
 /** What observes client and node. */
 export type Observers = Pick<ClientOptions, 'metrics' | 'tracing'>;
+/** What a client may be given beside that. */
+type ClientExtras = Observers & Pick<ClientOptions, 'retry' | 'breaker'>;
 
 export type NodeExtras = Omit<
   NodeOptions,
@@ -21,20 +23,20 @@ export type NodeExtras = Omit<
 export async function natsNode(
   { servers, prefix, numShards }: Site,
   handler: Handler,
-  observers: Observers = {},
+  extras: NodeExtras = {},
 ): Promise<Side> {
   const transport = await natsTransport({ servers, subjectPrefix: prefix });
-  return nodeSide(transport, await startNode(transport, handler, numShards, observers));
+  return nodeSide(transport, await startNode(transport, handler, numShards, extras));
 }
 
 export async function natsClient(
   { servers, prefix, numShards }: Site,
   ask: Ask,
-  observers: Observers = {},
+  extras: ClientExtras = {},
   askMany?: AskMany,
 ): Promise<ClientSide> {
   const transport = await natsTransport({ servers, subjectPrefix: prefix });
-  const client = createClient({ ...observers, transport, numShards });
+  const client = createClient({ ...extras, transport, numShards });
   return {
     request: ask(client),
     requestMany: askMany?.(client),

@@ -5,6 +5,7 @@ import {
   clstrActorsMemory,
   clstrActorsMetrics,
   clstrActorsMetricsMemory,
+  clstrActorsSurvive,
 } from './clstr-actors.ts';
 import {
   traces1,
@@ -38,6 +39,7 @@ export const contenders: readonly Contender[] = [
   natsMany,
   clstrMany,
   clstrActors,
+  clstrActorsSurvive,
   clstrActorsMetrics,
   traces1,
   traces1Sdk,
