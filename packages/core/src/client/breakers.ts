@@ -46,6 +46,16 @@ export interface BreakersOptions {
   readonly logger: Logger;
 }
 
+interface ClientWithBreakers extends Omit<BreakersOptions, 'breaker' | 'service'> {
+  readonly breaker: BreakerOptions | undefined;
+}
+
+/** Undefined if all nodes get their calls. */
+export function breakersOf(client: ClientWithBreakers, service: string): Breakers | undefined {
+  const { breaker, clock, metrics, logger } = client;
+  return breaker && new Breakers({ breaker, service, clock, metrics, logger });
+}
+
 /** Nodes that come and go have a breaker each; those that were used least recently are forgotten beyond this. */
 const MAX_NODES = 1_024;
 

@@ -16,6 +16,7 @@ import { noTracing } from '../wire/tracing.ts';
 import type { NodeAddress } from '../wire/transport.ts';
 import type { ClientParts } from './client-parts.ts';
 import { Call } from './call.ts';
+import type { CallFields } from './call.ts';
 import { mergeHeaders, withCallChain } from './call-headers.ts';
 import { encodeCall } from './call-payload.ts';
 import { beginTrace } from './call-trace.ts';
@@ -186,24 +187,21 @@ export class CallList {
       if (own.headers !== undefined) headers = mergeHeaders(headers, own.headers);
       sent = withCallChain(headers, callChain, critical);
     }
-    const bytes = encodeCall(options.codec, type, payload);
-    const call = new Call(
-      calls,
-      false,
-      this.#shards[index]!,
+    const fields: CallFields = {
+      isNotify: false,
+      shard: this.#shards[index]!,
       key,
       type,
-      sent,
-      bytes,
-      isRawPayload(payload),
-      leftMs,
-      own?.idempotent ?? idempotent,
-      this.#onValue,
-      this.#onError,
-    );
-    call.index = index;
-    call.isForRepeat = this.#isForRepeat;
-    lane.began(bytes.length);
+      headers: sent,
+      payload: encodeCall(options.codec, type, payload),
+      isRaw: isRawPayload(payload),
+      timeoutMs: leftMs,
+      isIdempotent: own?.idempotent ?? idempotent,
+      isForRepeat: this.#isForRepeat,
+      index,
+    };
+    const call = new Call(calls, fields, this.#onValue, this.#onError);
+    lane.began(fields.payload.length);
     this.#inFlight++;
     if (calls.tracing !== noTracing) beginTrace(calls, call, headers, { ...this.#options, critical });
     this.#host.began(call, own?.idempotencyKey);

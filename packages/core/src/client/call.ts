@@ -53,6 +53,25 @@ export interface CallHost extends CallTracing {
   onNotifyFailed(call: Call, error: ClstrError): void;
 }
 
+/** What makes one call differ from another. */
+export interface CallFields {
+  readonly isNotify: boolean;
+  readonly shard: number;
+  readonly key: string | undefined;
+  readonly type: string;
+  /** As they are sent. */
+  readonly headers: Headers | undefined;
+  /** Encoded. */
+  readonly payload: string | Uint8Array;
+  readonly isRaw: boolean;
+  readonly timeoutMs: number;
+  readonly isIdempotent: boolean;
+  /** The handler that makes the call serves a repeated attempt itself. */
+  readonly isForRepeat: boolean;
+  /** Its place in a list; -1 for a call by itself. */
+  readonly index: number;
+}
+
 /** Hot path: one object is the entry on the wire, the sink of its reply and the item in the deadline wheel. */
 export class Call extends Deadline implements OutboundEntry, ReplySink, Delivered, Abortable {
   readonly #host: CallHost;
@@ -84,12 +103,10 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   attempts = 0;
   /** An attempt met a node that had no room, or may have run: the next one adds to the load. */
   #isRetry = false;
-  /** Set before {@link start}: the handler that makes the call serves a repeated attempt itself. */
-  isForRepeat = false;
+  readonly isForRepeat: boolean;
   /** Set before {@link start}, in the headers too. */
   idempotencyKey: string | undefined = undefined;
-  /** Its place in a list, set before {@link start}; -1 for a call by itself. */
-  index = -1;
+  readonly index: number;
   trace: CallTrace | undefined = undefined;
   /** With breakers: the permission of the last attempt, until it ends. */
   #pass = 0;
@@ -102,39 +119,30 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
   readonly #resolve: (value: unknown, call: Call) => void;
   readonly #reject: (error: ClstrError, call: Call) => void;
 
-  /**
-   * Positional on purpose: an options object per call would be one more allocation on the hot path. `resolve` and `reject`
-   * get the call, so that all calls of a list can share them; those of a promise ignore it.
-   */
+  /** `resolve` and `reject` get the call, so that all calls of a list can share them; those of a promise ignore it. */
   constructor(
     host: CallHost,
-    isNotify: boolean,
-    shard: number,
-    key: string | undefined,
-    type: string,
-    headers: Headers | undefined,
-    payload: string | Uint8Array,
-    isRaw: boolean,
-    timeoutMs: number,
-    isIdempotent: boolean,
+    fields: CallFields,
     resolve: (value: unknown, call: Call) => void,
     reject: (error: ClstrError, call: Call) => void,
   ) {
     super();
     this.#host = host;
-    this.isNotify = isNotify;
-    this.shard = shard;
-    this.key = key;
-    this.type = type;
-    this.headers = headers;
-    this.payload = payload;
-    this.isRaw = isRaw;
-    this.timeoutMs = timeoutMs;
-    this.isIdempotent = isIdempotent;
+    this.isNotify = fields.isNotify;
+    this.shard = fields.shard;
+    this.key = fields.key;
+    this.type = fields.type;
+    this.headers = fields.headers;
+    this.payload = fields.payload;
+    this.isRaw = fields.isRaw;
+    this.timeoutMs = fields.timeoutMs;
+    this.isIdempotent = fields.isIdempotent;
+    this.isForRepeat = fields.isForRepeat;
+    this.index = fields.index;
     const nowMs = host.clock.monoMs();
-    this.deadlineMs = nowMs + timeoutMs;
+    this.deadlineMs = nowMs + fields.timeoutMs;
     host.retries?.onCall(nowMs);
-    this.to = host.routes.addressOf(shard);
+    this.to = host.routes.addressOf(fields.shard);
     this.#resolve = resolve;
     this.#reject = reject;
   }

@@ -8,7 +8,9 @@ import type { Logger } from '../base/logger.ts';
 import { createRareLog } from '../base/rare-log.ts';
 import type { RareLog } from '../base/rare-log.ts';
 import type { CallTrace } from './call-trace.ts';
+import type { ResolvedClientOptions } from './options.ts';
 import { RetryBudget } from './retry-budget.ts';
+import { retryPolicy } from './retry-policy.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** A call whose last attempt failed. */
@@ -29,6 +31,12 @@ export interface RetriesOptions {
   readonly clock: Clock;
   readonly metrics: SafeMetrics;
   readonly logger: Logger;
+}
+
+/** Undefined if calls are not retried. */
+export function retriesOf(client: ResolvedClientOptions): Retries | undefined {
+  const { retry, random, clock, metrics, logger } = client;
+  return retry && new Retries({ policy: retryPolicy(retry, random), clock, metrics, logger });
 }
 
 export class Retries {

@@ -1,12 +1,14 @@
 /** The client itself: it checks calls, finds their shard, and keeps what they share. */
 import type { Client } from './api.ts';
 import { CallerStacks } from './stacks.ts';
-import { Breakers } from './breakers.ts';
-import type { OpenBreaker } from './breakers.ts';
+import { breakersOf } from './breakers.ts';
+import type { Breakers, OpenBreaker } from './breakers.ts';
 import { Call } from './call.ts';
-import type { CallHost } from './call.ts';
+import type { CallFields, CallHost } from './call.ts';
 import { mergeHeaders, withCallChain } from './call-headers.ts';
 import { CallMetrics } from './call-metrics.ts';
+import { ClusterFit } from './cluster-fit.ts';
+import { KnownTypes } from './known-types.ts';
 import { encodeCall } from './call-payload.ts';
 import { beginTrace } from './call-trace.ts';
 import { checkCallOptions, refuseIdempotencyKey, resolveClientOptions } from './options.ts';
@@ -17,8 +19,9 @@ import type { ClientParts } from './client-parts.ts';
 import type { CallResult, KeyedCall, ListOptions } from './list-options.ts';
 import { requestMany } from './request-many.ts';
 import { Notifies } from './notifies.ts';
-import { Retries } from './retries.ts';
-import { retryPolicy } from './retry-policy.ts';
+import { onReconnect } from './reconnects.ts';
+import { retriesOf } from './retries.ts';
+import type { Retries } from './retries.ts';
 import { Nodes } from './nodes.ts';
 import { NodeCalls } from './to-nodes.ts';
 import { warnOfTwoOwners } from './two-owners.ts';
@@ -31,10 +34,9 @@ import { Routes } from './routes.ts';
 import { scopeOf, scopedClient } from './scope.ts';
 import type { ScopedClient } from './scope.ts';
 import { attemptOf } from '../wire/call-chain.ts';
-import { identityOf, misfitWith } from '../wire/cluster-identity.ts';
-import type { ClusterIdentity } from '../wire/cluster-identity.ts';
+import { identityOf } from '../wire/cluster-identity.ts';
 import { isRawPayload, jsonCodec } from '../wire/codec.ts';
-import { NODE_INFO_TYPE, checkCallerType, checkKey } from '../wire/envelope.ts';
+import { NODE_INFO_TYPE, checkKey } from '../wire/envelope.ts';
 import { ClstrError } from '../base/errors.ts';
 import { watchedClient } from './watched-client.ts';
 import { FloodLog } from '../base/flood-log.ts';
@@ -46,11 +48,9 @@ import { noTracing } from '../wire/tracing.ts';
 import { Shape } from './shape.ts';
 import { UsedKeys } from './used-keys.ts';
 
-const MAX_KNOWN_TYPES = 1_024;
-
 export class RoutingClient implements Client {
   readonly #options: ResolvedClientOptions;
-  #identity: ClusterIdentity;
+  readonly #fit: ClusterFit;
   readonly #shape: Shape;
   readonly #services = new Map<string, Client>();
   readonly #host: CallHost;
@@ -59,7 +59,7 @@ export class RoutingClient implements Client {
   readonly #nodeCalls: NodeCalls;
   /** The host of the framework's own messages, which are JSON whatever the codec. */
   readonly #infoHost: CallHost;
-  readonly #knownTypes = new Set<string>();
+  readonly #types = new KnownTypes();
   readonly #metrics: CallMetrics;
   readonly #notifies: Notifies;
   readonly #usedKeys = new UsedKeys();
@@ -68,8 +68,6 @@ export class RoutingClient implements Client {
   readonly #breakers: Breakers | undefined;
   #pending = 0;
   #attempts = 0;
-  /** Why the client accepts no call: it is closed, or does not fit its cluster. */
-  #refusal: ClstrError | undefined;
   #isClosed = false;
   #closing: Promise<void> | undefined;
 
@@ -78,17 +76,15 @@ export class RoutingClient implements Client {
     this.#options = options;
     const floodLog = new FloodLog(logger, clock);
     this.#notifies = new Notifies(options.onNotifyFailed, floodLog);
-    this.#identity = identityOf(options, transport.cluster);
     if (transport.readings !== undefined) options.metrics.watchTransport(transport.readings);
     const shape = (this.#shape = new Shape(options));
+    this.#fit = new ClusterFit(identityOf(options, transport.cluster), shape, logger);
     const link = transport.openLink({ clientId: randomSafeInteger(random) });
     this.#metrics = new CallMetrics(options.metrics, clock, link);
     warnOfTwoOwners(link, floodLog);
-    const policy = options.retry && retryPolicy(options.retry, random);
-    this.#retries = policy && new Retries({ policy, clock, metrics: options.metrics, logger });
+    this.#retries = retriesOf(options);
     const { service = DEFAULT_SERVICE } = transport.cluster ?? {};
-    const { breaker, metrics } = options;
-    this.#breakers = breaker && new Breakers({ breaker, service, clock, metrics, logger });
+    this.#breakers = breakersOf(options, service);
     const watched = watchedClient(service, this.#retries, this.#breakers, () => this.#isClosed);
     options.metrics.watchClient(watched);
     const routes = new Routes(options.route);
@@ -99,7 +95,7 @@ export class RoutingClient implements Client {
       retries: this.#retries,
       numShards: () => shape.numShards ?? 0,
       calls: () => deadlines.items(),
-      onIdentity: (cluster: unknown) => this.#compare(cluster),
+      onIdentity: (cluster: unknown) => void this.#compare(cluster),
       onAsked: (failure: ClstrError | undefined) => shape.onAsked(failure, this.#ask),
       onFound: (delivery: Delivery) => {
         this.#host.delivery = delivery;
@@ -136,9 +132,9 @@ export class RoutingClient implements Client {
       isShaped: () => shape.router !== undefined,
       whenShaped: (given, goOn) => this.#whenShaped(given, goOn),
       room: () => options.maxPending - this.#pending,
-      refusal: () => this.#refusal && this.#refuse(this.#refusal),
+      refusal: () => this.#refusal(),
       shardOf: (key) => shape.shardOf(key),
-      checkType: (type) => this.#checkType(type),
+      checkType: (type) => this.#types.check(type),
       began: (call, idempotencyKey) => {
         this.#pending++;
         if (idempotencyKey !== undefined) this.#usedKeys.begin(call, idempotencyKey);
@@ -151,11 +147,7 @@ export class RoutingClient implements Client {
     const own = { codec: { value: jsonCodec }, tracing: { value: noTracing } };
     this.#infoHost = Object.create(this.#host, own) as CallHost;
     if (options.routing === 'auto') this.#host.delivery.refresh();
-    let wasLost = transport.state === 'disconnected';
-    this.#stopListening = transport.onConnection(({ state }) => {
-      if (state === 'disconnected') wasLost = true;
-      else if (state === 'connected' && wasLost) this.#host.delivery.onReconnect();
-    });
+    this.#stopListening = onReconnect(transport, () => this.#host.delivery.onReconnect());
   }
 
   requestKey<T>(key: string, type: string, payload?: unknown, options?: CallOptions): Promise<T> {
@@ -216,7 +208,7 @@ export class RoutingClient implements Client {
   service(name: string): Client {
     const { transport } = this.#options;
     if (name === (transport.cluster?.service ?? DEFAULT_SERVICE)) return this;
-    if (this.#isClosed) throw this.#refuse(this.#refusal!);
+    if (this.#isClosed) throw closed();
     let client = this.#services.get(name);
     if (client === undefined) {
       const own = { transport: transport.service(name), numShards: 'ask', routing: 'auto' } as const;
@@ -251,38 +243,32 @@ export class RoutingClient implements Client {
 
   async #close(): Promise<void> {
     this.#isClosed = true;
-    this.#refusal = new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
     this.#stopListening();
     this.#host.delivery.close();
-    this.#shape.end(this.#refusal);
+    this.#shape.end(closed());
     for (const call of this.#host.deadlines.items()) call.close();
     const services = [...this.#services.values()].map((client) => client.close());
     await Promise.all([this.#host.link.close(), ...services]);
   }
 
   /** Refuses all calls if a node names another cluster; calls that may have run there keep their outcome. */
-  #compare(cluster: unknown): void {
-    if (this.#isClosed || typeof cluster !== 'object' || cluster === null) return;
-    const misfit = misfitWith(this.#identity, cluster);
-    const isNew = misfit !== undefined && misfit.message !== this.#refusal?.message;
-    this.#refusal = misfit;
-    if (misfit === undefined) {
-      if (this.#identity.numShards !== undefined) return;
-      // With the option `numShards: 'ask'`: nodes that say another number from now on are misfits.
-      this.#shape.learn(cluster);
-      this.#identity = { ...this.#identity, numShards: this.#shape.numShards };
-      return;
-    }
-    if (isNew)
-      this.#options.logger.error({ event: 'client.misfit', details: misfit.details }, misfit.message);
-    this.#shape.end(misfit);
-    for (const call of this.#host.deadlines.items()) call.refuse(misfit);
+  #compare(cluster: unknown): ClstrError | undefined {
+    if (this.#isClosed) return undefined;
+    const misfit = this.#fit.compare(cluster);
+    if (misfit !== undefined) for (const call of this.#host.deadlines.items()) call.refuse(misfit);
+    return misfit;
   }
 
-  /** Returns an error of its own for each call; asks again, because the cluster may be another one by now. */
-  #refuse({ code, message, details }: ClstrError): ClstrError {
-    if (!this.#isClosed) this.#host.delivery.refresh();
-    return new ClstrError(code, message, { details });
+  /**
+   * Why the client accepts no call: it is closed, or does not fit its cluster. Each call gets an error of its own; after a
+   * misfit the client asks again, because the cluster may be another one by now.
+   */
+  #refusal(): ClstrError | undefined {
+    if (this.#isClosed) return closed();
+    const { misfit } = this.#fit;
+    if (misfit === undefined) return undefined;
+    this.#host.delivery.refresh();
+    return new ClstrError(misfit.code, misfit.message, { details: misfit.details });
   }
 
   readonly #ask = (): void => {
@@ -300,18 +286,9 @@ export class RoutingClient implements Client {
   }
 
   async #nodeInfo(shard: number, options: CallOptions = {}): Promise<NodeInfo> {
-    const info = await this.#send(
-      false,
-      undefined,
-      shard,
-      NODE_INFO_TYPE,
-      undefined,
-      options,
-      this.#infoHost,
-    );
-    const { cluster } = (info ?? {}) as { cluster?: unknown };
-    this.#compare(cluster);
-    const misfit = misfitWith(this.#identity, cluster);
+    const host = this.#infoHost;
+    const info = await this.#send(false, undefined, shard, NODE_INFO_TYPE, undefined, options, host);
+    const misfit = this.#compare(((info ?? {}) as { cluster?: unknown }).cluster);
     if (misfit !== undefined) throw misfit;
     return readNodeInfo(info, (shards) => this.#shape.isList(shards));
   }
@@ -352,7 +329,7 @@ export class RoutingClient implements Client {
     }
     try {
       if (key === undefined && shard !== NO_SHARD) this.#shape.checkShard(shard);
-      this.#checkType(type);
+      this.#types.check(type);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -382,25 +359,21 @@ export class RoutingClient implements Client {
         if (options.headers !== undefined) headers = mergeHeaders(headers, options.headers);
         if (shard === NO_SHARD) refuseIdempotencyKey(options, 'left out of calls to nodes');
       }
-      const sent = withCallChain(headers, options?.callChain, options?.critical);
-      const bytes = encodeCall(this.#options.codec, type, payload);
-      const isRaw = isRawPayload(payload);
-      this.#pending++;
-      const call = new Call(
-        host,
+      const fields: CallFields = {
         isNotify,
         shard,
         key,
         type,
-        sent,
-        bytes,
-        isRaw,
+        headers: withCallChain(headers, options?.callChain, options?.critical),
+        payload: encodeCall(this.#options.codec, type, payload),
+        isRaw: isRawPayload(payload),
         timeoutMs,
-        options?.idempotent ?? false,
-        resolve,
-        reject,
-      );
-      if (options?.callChain !== undefined) call.isForRepeat = attemptOf(options.callChain) > 1;
+        isIdempotent: options?.idempotent ?? false,
+        isForRepeat: options?.callChain !== undefined && attemptOf(options.callChain) > 1,
+        index: -1,
+      };
+      this.#pending++;
+      const call = new Call(host, fields, resolve, reject);
       if (host.tracing !== noTracing) beginTrace(host, call, headers, options);
       if (options?.idempotencyKey !== undefined) this.#usedKeys.begin(call, options.idempotencyKey);
       call.start(options?.signal);
@@ -409,15 +382,10 @@ export class RoutingClient implements Client {
 
   /** @throws OVERLOADED, or the reason why the client accepts no call */
   #checkOpen(): void {
-    if (this.#refusal !== undefined) throw this.#refuse(this.#refusal);
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
     if (this.#pending < this.#options.maxPending) return;
     throw new ClstrError('OVERLOADED', `${this.#pending} calls of this client are pending (maxPending)`);
-  }
-
-  #checkType(type: string): void {
-    if (this.#knownTypes.has(type)) return;
-    checkCallerType(type);
-    if (this.#knownTypes.size < MAX_KNOWN_TYPES) this.#knownTypes.add(type);
   }
 
   #onEnd(call: Call, error: ClstrError | undefined): void {
@@ -427,3 +395,5 @@ export class RoutingClient implements Client {
     this.#metrics.ended(call, error);
   }
 }
+
+const closed = (): ClstrError => new ClstrError('TRANSPORT_CLOSED', 'this client is closed');
