@@ -129,7 +129,7 @@ describe('provisionShards', () => {
     expect(served([node])).toBe(NUM_SHARDS);
   });
 
-  test('writes only what is missing, whoever else writes too', async () => {
+  test('writes only what is missing, while others write too', async () => {
     const { clock, store } = startWorld();
     const other = store.connect();
     const value = JSON.stringify({ epoch: 7, owner: 'x', inc: 'y', state: 'owned', nonce: 'z' });

@@ -1,4 +1,4 @@
-/** New owners are announced on a real nats-server, and whoever forges announcements gains nothing. */
+/** New owners are announced on a real nats-server, and a peer that forges announcements gains nothing. */
 import type { Client, Node, Transport } from '@clstr/core';
 import { createClient, createNode } from '@clstr/core';
 import { isTopologyAddress } from '@clstr/core/wire';

@@ -78,7 +78,7 @@ describe.skipIf(!hasNatsServer())('over NATS', () => {
     return node;
   }
 
-  test('a listener that threw at a disconnect made an outage for ever', async () => {
+  test('a listener that threw at a disconnect made an outage endless', async () => {
     const [clientSide, nodeSide] = [await open(), await open()];
     for (const transport of [clientSide, nodeSide]) {
       transport.onConnection(() => {
@@ -120,7 +120,7 @@ describe.skipIf(!hasNatsServer())('over NATS', () => {
     await Promise.all(back);
     const repeated = early.requestKey('k', 'Early');
     const ended = Promise.allSettled([repeated]);
-    // For a client made after the return nothing is missing: it hears of the same refusal later, on the same wire.
+    // For a client made after the return nothing is missing: the same refusal reaches it later, on the same wire.
     const late = clientOf(clientSide);
     await expect(late.requestKey('k', 'Late')).rejects.toMatchObject({ code: 'NO_SUBSCRIBER' });
     await nodeOf(nodeSide).start();

@@ -33,7 +33,7 @@ export const REGRESSIONS: readonly Regression[] = [
   },
   {
     // S8: a shard that came while the lease was over was told of as if it were held.
-    name: 'a node that drains without its connection hears of its first shards when its name is another’s',
+    name: 'a node that drains without its connection learns its first shards when another node has its name',
     seed: 100_527,
     faults: [
       { kind: 'cut', atMs: 2_271, durationMs: 4_399, node: 40, salt: 1_049_005_647 },

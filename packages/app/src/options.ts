@@ -201,7 +201,7 @@ export function resolveAppOptions(given: AppOptions): ResolvedAppOptions {
   });
 }
 
-/** A cluster says by itself what these say; without one, the app has one service, and is told everything. */
+/** A cluster already says what these options say. Without a cluster the app has one service, and its options say it. */
 function checkPlace(given: AppOptions): void {
   const { cluster, transport, membership, nodeIds } = given;
   if (cluster === undefined && transport === undefined) {

@@ -1,5 +1,5 @@
 /** The last step of a start in a dynamic cluster: until every shard has an owner, a first call might find no node. */
-import { pause } from '@clstr/core/internal';
+import { counted, pause } from '@clstr/core/internal';
 import type { Clock, Logger, Node, Timing } from '@clstr/core';
 
 export interface UntilOwnedOptions {
@@ -28,14 +28,14 @@ export async function untilOwned(node: Node, { timing, clock, logger }: UntilOwn
     if (waitedMs >= 2 * (expiryMs + stableMs)) {
       logger.warn(
         { event: 'app.starts_unowned', nodeId, unowned },
-        `node ${nodeId} starts although ${unowned} shards have no owner`,
+        `node ${nodeId} starts, but ${counted(unowned, 'shard')} without an owner cannot be called yet`,
       );
       return;
     }
     if (!isSaid && waitedMs >= 2 * stableMs) {
       isSaid = true;
       const message =
-        `node ${nodeId} waits for the owners of ${unowned} shards, up to ${expiryMs} ms: they have no record, or their ` +
+        `node ${nodeId} waits for the owners of ${counted(unowned, 'shard')}, up to ${expiryMs} ms: they have no record, or their ` +
         'owner has just died. provisionCluster({ numShards, isNew: true }) spares a new cluster this wait';
       logger.warn({ event: 'app.waits_for_owners', nodeId, unowned }, message);
     }

@@ -15,6 +15,7 @@ export {
 export { DEFAULT_SERVICE, checkServiceName, serviceLocation, serviceOption } from './wire/service.ts';
 export type { CallerTime } from './wire/waiting-replies.ts';
 export { decodeText, decodeTextLossy, encodeText } from './base/bytes.ts';
+export { counted } from './base/count-text.ts';
 export { describe, printable } from './base/describe.ts';
 export { MAX_DELAY_MS, checkInteger, checkKnownOptions, checkString, invalidOption } from './base/options.ts';
 export {

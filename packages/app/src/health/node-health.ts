@@ -1,6 +1,6 @@
 /** One node of an app: its readings, and what is wrong with it. */
 import type { Clock, Node, NodeEvent, NodeState, OverdueTurn, Reach } from '@clstr/core';
-import { describe } from '@clstr/core/internal';
+import { counted, describe } from '@clstr/core/internal';
 import { healthReason } from './reasons.ts';
 import type { HealthReason } from './reasons.ts';
 
@@ -115,7 +115,7 @@ export class NodeWatch {
       case 'draining':
         return healthReason(
           'DRAINING',
-          `${this.#name} is draining: ${owned} shards and ${inFlight} messages are left`,
+          `${this.#name} is draining, with ${counted(owned, 'shard')} and ${counted(inFlight, 'message')} left`,
         );
       default:
         return undefined;
@@ -124,7 +124,7 @@ export class NodeWatch {
 
   #untilOwned({ unowned }: NodeHealth): HealthReason[] {
     if (unowned === 0) return [];
-    const what = `${this.#name} has joined, and waits for the owners of ${unowned} of ${this.#numShards} shards`;
+    const what = `${this.#name} has joined, and waits for the owners of ${unowned} of ${counted(this.#numShards, 'shard')}`;
     return [healthReason('STARTING', what)];
   }
 
@@ -163,7 +163,7 @@ export class NodeWatch {
       warnings.push(healthReason('REACH_DOUBTED', `the probes of ${this.#name} get no answer`));
     }
     if (isShedding) {
-      const what = `${this.#name} refuses calls, critical ones last, with ${inFlight} messages in progress`;
+      const what = `${this.#name} refuses calls, critical ones last, with ${counted(inFlight, 'message')} in progress`;
       warnings.push(healthReason('SHEDDING', what));
     }
     if (oldestStuck !== undefined) {

@@ -220,7 +220,7 @@ describe('is not ready', () => {
     await clock.advance(timing.heartbeatMs);
     expect(textOf(app.health(), 'DRAINING')).toMatch(/^the app is closing\./);
     expect(app.health().reasons.map(({ text }) => text)).toContainEqual(
-      expect.stringMatching(/^node n1 is draining: \d+ shards and 1 messages are left\./),
+      expect.stringMatching(/^node n1 is draining, with \d+ shards? and 1 message left\./),
     );
     greeter.gate.resolve('done');
     await clock.advance(timing.drainMs);

@@ -80,7 +80,7 @@ export const lostBuckets: StoreBehaviours = {
     await write(other, 'h.a', 0, 'x');
     await heard.hears('h.a', 'x');
     await stage.deleteBucket();
-    // Round trips on the watching connection: what was told before them has arrived.
+    // Round trips on the watching connection: notices that were sent before them have arrived.
     for (let i = 0; i < 10; i++) await store.read('h.a', PATIENT_MS);
     expect(heard.entries).toHaveLength(1);
   },

@@ -112,7 +112,7 @@ export class Hearing implements StoreListener {
     });
   }
 
-  /** Resolves when this write has been told. */
+  /** Resolves when the watch has delivered this write. */
   hears(key: string, value: string | undefined): Promise<void> {
     return this.until(() => this.entries.some((entry) => entry.key === key && entry.value === value));
   }

@@ -6,9 +6,9 @@ export interface MemberUnderTest {
   readonly store: ClusterStore;
   /** Cuts the member off, and stays so; the store notices by itself. */
   cut(): void;
-  /** Requests arrive, answers and watches do not; nobody is told. Until `restore`. */
+  /** Until `restore`, requests arrive, but answers and watches do not, and nobody learns of the fault. */
   loseAnswers(): void;
-  /** Nothing arrives, in either direction, or later; nobody is told. Until `restore`. */
+  /** Until `restore`, nothing arrives in either direction, not even later, and nobody learns of the fault. */
   loseEverything(): void;
   /**
    * Ends the fault, and resolves when the store says that it is connected. A connection that has lost something may
@@ -21,7 +21,7 @@ export interface MemberUnderTest {
 export interface ClusterUnderTest {
   /** The stage closes the store. */
   connect(): Promise<MemberUnderTest>;
-  /** As an operator does it: no member is told. */
+  /** As an operator does it: no member gets a notice. */
   deleteBucket(): Promise<void>;
   /** Called after every store is closed. */
   close?(): Promise<void>;

@@ -11,11 +11,11 @@ export const failures: Behaviours = {
   async 'delivers an error made for the caller whole, as executed and not retryable'(stage) {
     const details = { field: 'age', got: [1, 'ü'] };
     const [sync, async] = await failInBothWays(stage, () =>
-      forCaller(new ClstrError('VALIDATION_FAILED', 'age is no number', { details, retryable: true })),
+      forCaller(new ClstrError('VALIDATION_FAILED', 'age is not a number', { details, retryable: true })),
     );
     for (const error of [sync, async]) {
       expect(error).toMatchObject({ code: 'VALIDATION_FAILED', outcome: 'executed', retryable: false });
-      expect([error.message, error.details]).toEqual(['age is no number', details]);
+      expect([error.message, error.details]).toEqual(['age is not a number', details]);
     }
   },
 

@@ -92,7 +92,7 @@ export const keys: Behaviours = {
       'CLUSTER_CONFIG_MISMATCH',
       'not-executed',
     );
-    // Where a key lives is told to nobody who does not know it.
+    // A caller that does not know where a key lives does not learn it from a refusal.
     expect([nameOf(error), error.details]).toEqual([undefined, undefined]);
     expect(handled).toBe(0);
   },

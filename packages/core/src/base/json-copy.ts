@@ -1,4 +1,5 @@
 /** Copies a value for JSON: a mark such as `[BigInt 5]` replaces each part that JSON would refuse or empty. */
+import { counted } from './count-text.ts';
 
 const MAX_DEPTH = 32;
 
@@ -50,7 +51,7 @@ function copyOfObject(value: object, ancestors: readonly object[]): unknown {
 function kindOf(value: object): string | undefined {
   if (value instanceof Map || value instanceof Set) return `[${value.constructor.name} of ${value.size}]`;
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
-    return `[${value.constructor.name} of ${value.byteLength} bytes]`;
+    return `[${value.constructor.name} of ${counted(value.byteLength, 'byte')}]`;
   if (
     value instanceof Promise ||
     value instanceof WeakMap ||

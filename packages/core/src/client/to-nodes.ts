@@ -21,7 +21,7 @@ export type NodeResult<T = unknown> =
   | { readonly nodeId: string; readonly ok: false; readonly error: ClstrError };
 
 export interface GatherOptions extends CallOptions {
-  /** How many answers are enough; the other nodes are told to stop. Default: those of all nodes. */
+  /** How many answers are enough. The client then cancels its calls to the other nodes. Default: one from every node. */
   count?: number | undefined;
 }
 
@@ -32,9 +32,9 @@ export interface AnyOptions {
 
 /** Calls to any one node of the cluster, which its `nodeHandlers` answer. */
 export interface AnyNode {
-  /** @throws as {@link Client.requestKey}, but for the key; NO_SUBSCRIBER if there is no node */
+  /** @throws what {@link Client.requestKey} throws, except KEY_REQUIRED; NO_SUBSCRIBER if the client finds no node */
   request<T = unknown>(type: string, payload?: unknown, options?: CallOptions): Promise<T>;
-  /** @throws as {@link Client.notifyKey}, but for the key; NO_SUBSCRIBER if there is no node */
+  /** @throws what {@link Client.notifyKey} throws, except KEY_REQUIRED; NO_SUBSCRIBER if the client finds no node */
   notify(type: string, payload?: unknown, options?: CallOptions): Promise<void>;
 }
 

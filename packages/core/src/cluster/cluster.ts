@@ -17,7 +17,7 @@ export interface Cluster {
   /** Where its processes log; undefined when it was given none. */
   readonly logger: Logger | undefined;
   /**
-   * Opens a connection, which its user closes. Waits for a server for as long as the cluster was told to.
+   * Opens a connection, which its user closes. Waits for a server for as long as the options of the cluster say.
    *
    * @throws CONNECT_FAILED, AUTH_FAILED; ABORTED when the signal fires
    */

@@ -1,4 +1,5 @@
 /** The member record of one incarnation: whether it wants shards, and whether it doubts its own reach. */
+import { counted } from '../base/count-text.ts';
 import { inBackground } from '../base/background.ts';
 import type { Logger } from '../base/logger.ts';
 import type { HeartbeatSession } from './heartbeat-session.ts';
@@ -84,7 +85,7 @@ export class Declaration {
       const shards = held();
       logger.warn(
         { event: 'node.gives_shards_up', nodeId, shards },
-        `node ${nodeId} gives its ${shards} shards to reachable nodes`,
+        `node ${nodeId} gives its ${counted(shards, 'shard')} to reachable nodes`,
       );
     }
     if (this.#declared === keyOf(this.#wanted)) return;

@@ -1,4 +1,5 @@
 /** One incarnation of a node in its cluster: everything that begins when it joins and ends when it leaves or is fenced. */
+import { counted } from '../base/count-text.ts';
 import type { Clock } from '../base/clock.ts';
 import { turn, within } from '../base/clock.ts';
 import { ClstrError } from '../base/errors.ts';
@@ -215,7 +216,7 @@ export class Incarnation {
     if (left.length > 0) {
       logger.error(
         { event: 'node.hand_over_incomplete', nodeId, shards: left },
-        `node ${nodeId} could not hand over ${left.length} shards within ${limitMs} ms; other nodes take them over`,
+        `node ${nodeId} could not hand over ${counted(left.length, 'shard')} within ${limitMs} ms; other nodes take them over`,
       );
     }
     if (!this.#isEnded) {

@@ -33,7 +33,7 @@ export class Member implements Shards {
   /** When the lease expired; undefined once it is renewed. */
   #expiredAtMs: number | undefined;
   #hasJoined = false;
-  /** Only the first run of a process may replace another: two that both did would fence each other for ever. */
+  /** Only the first run of a process may replace another: two that both did would fence each other again and again. */
   #hasEntered = false;
   #isEnded = false;
 

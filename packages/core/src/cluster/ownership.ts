@@ -295,8 +295,8 @@ export class Ownership {
   }
 
   /**
-   * Whether no owner from an earlier bucket may serve the shard any more. In a new bucket whoever knew such an owner has
-   * written `restored` by then.
+   * Whether no owner from an earlier bucket may serve the shard any more. In a new bucket, a node that
+   * knew such an owner has written `restored` by then.
    */
   #isWaitOver(known: Known<ShardRecord> | undefined): boolean {
     const { timing } = this.#options.ledger;

@@ -47,7 +47,7 @@ export async function writeUntilKnown(writer: Writer, request: WriteRequest): Pr
   while (isWanted()) {
     const outcome = await writer.store.cas(key, revision, value, ackTimeoutMs);
     if (outcome.kind === 'acked') return acked({ key, revision: outcome.revision, value }, onKnown);
-    // A read at or below the replaced revision is no answer to a lost write: it is older than what won.
+    // A read at or below the replaced revision says nothing about a lost write: it is older than what won.
     const newest = await readBack(writer, request, outcome.kind === 'lost');
     if (newest === GIVEN_UP) break;
     const isUnread = newest instanceof NoAnswer;

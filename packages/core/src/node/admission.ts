@@ -1,4 +1,5 @@
 /** Whether a node takes a message. All refusals here are `not-executed`. */
+import { counted } from '../base/count-text.ts';
 import { describe } from '../base/describe.ts';
 import { Refusal } from '../base/errors.ts';
 import type { Shards } from '../cluster/shards.ts';
@@ -89,7 +90,7 @@ export class Admission {
       return new Refusal('ENVELOPE_EXPIRED', message);
     }
     if (this.inFlight >= maxInFlight || this.#inFlightBytes + bytes > maxInFlightBytes) {
-      const message = `node ${nodeId} has ${this.inFlight} messages (${this.#inFlightBytes} bytes) in progress`;
+      const message = `node ${nodeId} has ${counted(this.inFlight, 'message')} (${counted(this.#inFlightBytes, 'byte')}) in progress`;
       return new Refusal('OVERLOADED', message);
     }
     return undefined;

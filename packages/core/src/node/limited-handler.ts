@@ -1,4 +1,5 @@
 /** Lets so many calls of a handler run at once; further messages wait, in order, for as long as their time allows. */
+import { counted } from '../base/count-text.ts';
 import { detached } from '../base/async-context.ts';
 import type { Clock } from '../base/clock.ts';
 import { describe } from '../base/describe.ts';
@@ -125,7 +126,7 @@ export class LimitedHandler {
   #hopeless({ type }: HandlerRequest, neededMs: number): ClstrError {
     const message =
       `${describe(type)} would end in about ${Math.round(neededMs)} ms, ` +
-      `behind ${this.#queue.size} messages (maxRunning): more time than it has left`;
+      `behind ${counted(this.#queue.size, 'message')} (maxRunning): more time than it has left`;
     return new ClstrError('ENVELOPE_EXPIRED', message, { details: { reason: 'deadline' } });
   }
 }

@@ -1,4 +1,5 @@
 /** A node: serves a set of shards over a transport until it drains or closes. */
+import { counted } from '../base/count-text.ts';
 import type { Node, NodeEvent } from './api.ts';
 import { Dispatch } from './dispatch.ts';
 import { checkKey } from '../wire/envelope.ts';
@@ -218,7 +219,10 @@ class ShardNode implements Node {
     if (this.state !== 'starting') return;
     const { count } = this.#shards;
     this.#state = 'serving';
-    logger.info({ event: 'node.serving', nodeId: id, shards: count }, `node ${id} serves ${count} shards`);
+    logger.info(
+      { event: 'node.serving', nodeId: id, shards: count },
+      `node ${id} serves ${counted(count, 'shard')}`,
+    );
   }
 
   #onShardEvent(event: ShardEvent): void {

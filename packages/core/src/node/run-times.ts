@@ -47,7 +47,7 @@ class RunTime {
     this.#freshMs = nowMs;
   }
 
-  /** Without the exception for old forecasts, a type whose handlers were slow once might be refused for ever. */
+  /** Without the exception for old forecasts, a type whose handlers were slow once might always be refused. */
   expectedMs(nowMs: number): number {
     if (nowMs - this.#freshMs < STALE_MS) return this.#meanMs;
     this.#freshMs = nowMs;

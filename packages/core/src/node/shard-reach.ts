@@ -1,4 +1,5 @@
 /** Finds shards of a node that messages do not reach on their own subjects, though they reach its direct one. */
+import { counted } from '../base/count-text.ts';
 import type { ClstrError } from '../base/errors.ts';
 import { inBackground } from '../base/background.ts';
 import type { Logger } from '../base/logger.ts';
@@ -72,7 +73,7 @@ export class ShardReach {
     const [[shard, error]] = this.#missing as unknown as [[number, ClstrError]];
     const held = this.#options.shards().length;
     return (
-      `${this.#missing.size} of its ${held} shards are not reached on their subjects ` +
+      `messages do not reach ${this.#missing.size} of its ${counted(held, 'shard')} on their subjects ` +
       `(the first is ${shard}, ${error.code}: ${error.message})`
     );
   }

@@ -4,6 +4,7 @@
  *
  * Anyone can write the header: the actors in it are a claim. A ticket is proof: only those that its node called know it.
  */
+import { counted } from '../base/count-text.ts';
 import { ClstrError } from '../base/errors.ts';
 import { encodeText } from '../base/bytes.ts';
 import type { Random } from '../base/random.ts';
@@ -100,7 +101,7 @@ export function encodeCallChain(chain: CallChain): string {
   if (bytes <= MAX_CHAIN_BYTES) return header;
   throw new ClstrError(
     'INVALID_ENVELOPE',
-    `the chain of ${chain.length} calls takes ${bytes} bytes, more than ${MAX_CHAIN_BYTES}`,
+    `the chain of ${counted(chain.length, 'call')} takes ${bytes} bytes, more than ${MAX_CHAIN_BYTES}`,
     { details: { chainBytes: bytes } },
   );
 }

@@ -66,7 +66,7 @@ export function isRawPayload(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array;
 }
 
-/** Raw values are copied, as the caller may reuse them; `undefined` is no bytes; the rest goes through the codec. */
+/** Raw values are copied, as the caller may reuse them; `undefined` becomes no bytes at all; the rest goes through the codec. */
 export function encodePayload(codec: Codec, value: unknown): string | Uint8Array {
   if (value === undefined) return codec === jsonCodec ? NO_JSON : EMPTY;
   if (isRawPayload(value)) return new Uint8Array(value);

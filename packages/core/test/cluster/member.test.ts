@@ -673,7 +673,7 @@ describe('a node that leaves', () => {
     await left;
     expect(logger.lines.at(-1)).toMatchObject({
       level: 'error',
-      message: 'node a could not hand over 1 shards within 500 ms; other nodes take them over',
+      message: 'node a could not hand over 1 shard within 500 ms; other nodes take them over',
       fields: { shards: [2] },
     });
     expect(bucket.record('m.a')).toMatchObject({ state: 'left' });

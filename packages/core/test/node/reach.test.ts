@@ -292,7 +292,7 @@ describe('the shards of a node', () => {
     await clock.advance(LIMIT_MS + 3 * heartbeatMs);
     expect(changes.map(([next]) => next)).toEqual(['doubted', 'lost']);
     expect(changes.at(-1)![1]).toBe(
-      '1 of its 2 shards are not reached on their subjects (the first is 2, NO_SUBSCRIBER: nobody listens)',
+      'messages do not reach 1 of its 2 shards on their subjects (the first is 2, NO_SUBSCRIBER: nobody listens)',
     );
   });
 

@@ -1,4 +1,5 @@
 /** What a node does about messages that do not reach it. */
+import { counted } from '../../src/base/count-text.ts';
 import { describe, expect, test } from 'vitest';
 import { ClstrError } from '../../src/base/errors.ts';
 import type { Membership, NodeEvent, NodeOptions } from '../../src/index.ts';
@@ -69,7 +70,9 @@ describe('a member that messages do not reach', () => {
       'unreachable',
       ...Array.from({ length: held }, () => 'released'),
     ]);
-    expect([a!.said('node a cannot be reached'), a!.said(`gives its ${held} shards`)]).toEqual([1, 1]);
+    expect([a!.said('node a cannot be reached'), a!.said(`gives its ${counted(held, 'shard')}`)]).toEqual([
+      1, 1,
+    ]);
   });
 
   test('takes shards again once it was reached for a lease', async () => {
