@@ -27,6 +27,7 @@ import {
   valueText,
 } from './docs/option-tables.ts';
 import { privateNames } from './docs/private-names.ts';
+import { dashboardProblems } from './docs/dashboard-problems.ts';
 import { ROOT, listFiles, readText, writeText } from './docs/repository.ts';
 
 const PROTOCOL = 'docs/protocol/v1.md';
@@ -405,6 +406,26 @@ describe('the metrics', () => {
       await dashboardText(),
     );
   });
+
+  test('make a dashboard that Grafana declares so', { timeout: COMPILE_TIMEOUT_MS }, () => {
+    expect(dashboardProblems(DASHBOARD, readText(DASHBOARD))).toEqual([]);
+  });
+
+  test.each([
+    ['gridPos', 'gridPoss'],
+    ['unit', 'units'],
+    ['displayMode', 'displaymode'],
+    ['allValue', 'allValues'],
+  ])(
+    'would not make a dashboard with the property %s as %s',
+    { timeout: COMPILE_TIMEOUT_MS },
+    (name, wrong) => {
+      const problems = dashboardProblems(DASHBOARD, readText(DASHBOARD).replace(`"${name}"`, `"${wrong}"`));
+      expect(problems).toEqual([
+        expect.stringMatching(`^${DASHBOARD}:\\d+ .*"${wrong}"' does not exist in type`),
+      ]);
+    },
+  );
 
   test('are what the alerts ask for, and operations says what to do about each', async () => {
     const known = await named();

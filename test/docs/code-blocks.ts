@@ -25,7 +25,7 @@ export function codeBlockProblems(documents: ReadonlyMap<string, string>): strin
       else if (!hasReason(text)) problems.push(`${path}:${line} needs a reason: "${EXEMPT}: why"`);
     }
   }
-  return [...problems, ...compile(blocks)];
+  return [...problems, ...compileProblems(blocks)];
 }
 
 function hasReason(text: string): boolean {
@@ -33,7 +33,8 @@ function hasReason(text: string): boolean {
   return new RegExp(`^${EXEMPT}:\\s*\\S`).test(first);
 }
 
-function compile(blocks: ReadonlyMap<string, BlockFile>): string[] {
+/** By the names of the files that they would be, which need not exist. */
+export function compileProblems(blocks: ReadonlyMap<string, BlockFile>): string[] {
   const options = compilerOptions();
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile } = host;
@@ -59,7 +60,7 @@ function compilerOptions(): ts.CompilerOptions {
 }
 
 /** Programs of a page import each other by the names that they give. TypeScript compares paths with `/` on every system. */
-function fileName(path: string, line: number, text: string): string {
+export function fileName(path: string, line: number, text: string): string {
   const name = fileNamedIn(text) ?? `${basename(path)}.${line}.ts`;
   return join(ROOT, dirname(path), name).replaceAll('\\', '/');
 }
