@@ -250,8 +250,8 @@ export const OWNERSHIP_BUGS: readonly PlantedBug[] = [
     patches: [
       {
         file: OWNERSHIP,
-        find: 'return this.#isWaitOver(known) && this.#isStable ?',
-        replace: 'return this.#isWaitOver(known) || this.#isStable ?',
+        find: 'return this.#rest.isWaitOver(known) && this.#rest.isStable',
+        replace: 'return this.#rest.isWaitOver(known) || this.#rest.isStable',
       },
     ],
   },

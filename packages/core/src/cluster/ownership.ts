@@ -11,11 +11,11 @@ import { HeldShards } from './held-shards.ts';
 import type { HeldShard } from './held-shards.ts';
 import { formerOwnerIn, shardKey } from './records.ts';
 import type { ShardRecord } from './records.ts';
+import { Rest } from './rest.ts';
 import { isForgotten, restoredAt } from './restoring.ts';
 import type { HeartbeatSession } from './heartbeat-session.ts';
 import type { Known, Ledger } from './ledger.ts';
 import type { FormerOwner, ShardHost } from './shards.ts';
-import type { Timing } from './timing.ts';
 import type { WriteResult } from './write.ts';
 
 export interface OwnershipOptions {
@@ -40,12 +40,7 @@ export class Ownership {
   /** Lost, and not cleared away yet: the shard must not be taken again while anything of it is left. */
   readonly #dropping = new Map<number, Promise<void>>();
   readonly #slices: Slices;
-  #firstSeenMs: number;
-  /** This run wrote the first record of the bucket. */
-  #isNewBucket = false;
-  #changedMs: number;
-  #cancelStableTimer: (() => void) | undefined;
-  #cancelNewTimer: (() => void) | undefined;
+  readonly #rest: Rest;
   #moving = 0;
   #isDraining = false;
   #isEnded = false;
@@ -57,8 +52,8 @@ export class Ownership {
     this.#options = options;
     this.#held = new HeldShards(options.numShards);
     this.#slices = new Slices(options.ledger.clock);
-    this.#firstSeenMs = options.ledger.clock.monoMs();
-    this.#changedMs = this.#firstSeenMs;
+    const { clock, timing } = options.ledger;
+    this.#rest = new Rest({ clock, timing, isPlaced: options.isPlaced, onRest: () => this.reconcile() });
   }
 
   /** Hot path: whether the node may admit a message for the shard at this very moment. */
@@ -91,20 +86,13 @@ export class Ownership {
 
   /** This run is in a bucket that it has not seen before; the bucket `isNew` if this run wrote its first record. */
   onBucket(isNew: boolean): void {
-    const { clock, timing } = this.#options.ledger;
-    this.#firstSeenMs = clock.monoMs();
-    this.#isNewBucket = isNew;
-    this.#cancelNewTimer?.();
-    if (isNew) this.#cancelNewTimer = clock.timer(() => this.reconcile(), noticedMs(timing) + 1);
+    this.#rest.onBucket(isNew);
   }
 
   /** The members that are up have changed. */
   onMembersChanged(): void {
     if (this.#isEnded) return;
-    const { clock, timing } = this.#options.ledger;
-    this.#changedMs = clock.monoMs();
-    this.#cancelStableTimer?.();
-    this.#cancelStableTimer = clock.timer(() => this.reconcile(), timing.stableMs + 1);
+    this.#rest.onMembersChanged();
     this.reconcile();
   }
 
@@ -136,8 +124,7 @@ export class Ownership {
 
   async #end(): Promise<void> {
     this.#isEnded = true;
-    this.#cancelStableTimer?.();
-    this.#cancelNewTimer?.();
+    this.#rest.end();
     const shards = this.shards();
     // All at once: from now on nothing on them is admitted, run or answered, however long the rest takes.
     for (const shard of shards) this.#held.set(shard, undefined);
@@ -197,16 +184,18 @@ export class Ownership {
     if (this.#mustRestore(shard, record)) return () => this.#restore(shard, known);
     if (!this.#isDeclared) return undefined;
     if (isDesired) return this.#acquisition(shard, known);
-    const isFree = this.#isNewBucket && known === undefined && this.#isWaitOver(known);
+    const isFree = this.#rest.isNewBucket && known === undefined && this.#rest.isWaitOver(known);
     return isFree ? () => this.#release(shard) : undefined;
   }
 
   #acquisition(shard: number, known: Known<ShardRecord> | undefined): Step | undefined {
     const record = known?.record;
     if (record === undefined || record.state === 'restored') {
-      return this.#isWaitOver(known) && this.#isStable ? () => this.#acquire(shard, known) : undefined;
+      return this.#rest.isWaitOver(known) && this.#rest.isStable
+        ? () => this.#acquire(shard, known)
+        : undefined;
     }
-    if (!this.#isSettled && !this.#isReturning(record)) return undefined;
+    if (!this.#rest.isSettled && !this.#isReturning(record)) return undefined;
     const { ledger } = this.#options;
     const isFree = record.state === 'released' || ledger.isGone(record.owner, record.inc, known!.revision);
     return isFree ? () => this.#acquire(shard, known) : undefined;
@@ -294,16 +283,6 @@ export class Ownership {
     this.#reconcileSoon();
   }
 
-  /**
-   * Whether no owner from an earlier bucket may serve the shard any more. In a new bucket, a node that
-   * knew such an owner has written `restored` by then.
-   */
-  #isWaitOver(known: Known<ShardRecord> | undefined): boolean {
-    const { timing } = this.#options.ledger;
-    const isShort = this.#isNewBucket && known === undefined;
-    return this.#hasPassed(this.#firstSeenMs, isShort ? noticedMs(timing) : timing.expiryMs);
-  }
-
   /** Only the node that made the bucket knows that nobody has to wait any longer: it spares the others. */
   async #release(shard: number): Promise<void> {
     await this.#write(shard, 0, { epoch: 0, owner: '', inc: '', state: 'released' });
@@ -359,18 +338,7 @@ export class Ownership {
     const { ledger, nodeId } = this.#options;
     if (this.#moving >= ledger.timing.maxMoving) return false;
     // A node that wants no shards any more waits for nothing.
-    return this.#isDraining || this.#isStable || !ledger.isUp(nodeId);
-  }
-
-  /** Membership has not changed for a while: a move that it asks for will still be right when it is done. */
-  get #isStable(): boolean {
-    return this.#options.isPlaced() && this.#hasPassed(this.#changedMs, this.#options.ledger.timing.stableMs);
-  }
-
-  /** Nodes that start together let membership come to rest first; later, orphans are taken at once. */
-  get #isSettled(): boolean {
-    const isOld = this.#hasPassed(this.#firstSeenMs, 2 * this.#options.ledger.timing.stableMs);
-    return this.#isStable || (isOld && this.#options.isPlaced());
+    return this.#isDraining || this.#rest.isStable || !ledger.isUp(nodeId);
   }
 
   /** The shard of a former run, which this one has replaced: the others leave it to this node, as it never left. */
@@ -387,15 +355,6 @@ export class Ownership {
     const { ledger, nodeId, inc } = this.#options;
     return ledger.members.get(nodeId)?.record?.inc === inc;
   }
-
-  #hasPassed(sinceMs: number, ms: number): boolean {
-    return this.#options.ledger.clock.monoMs() - sinceMs >= ms;
-  }
 }
 
 type Step = () => Promise<void>;
-
-/** How soon an owner that reaches the store has noticed that its bucket is gone, and written the epochs that it knew. */
-function noticedMs({ heartbeatMs, ackTimeoutMs, slackMs }: Timing): number {
-  return heartbeatMs + ackTimeoutMs + slackMs / 3;
-}
