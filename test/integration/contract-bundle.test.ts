@@ -2,8 +2,8 @@
 import { build } from 'esbuild';
 import { beforeAll, describe, expect, test } from 'vitest';
 
-/** The contract, its references, and the errors with their JSON and their escaping: 10,371 bytes, 3 kB of them after gzip. */
-const MAX_BYTES = 10_500;
+/** The contract, its references, and the errors with their JSON and their escaping: 10,895 bytes, 3 kB of them after gzip. */
+const MAX_BYTES = 11_000;
 
 const CONTRACT = `
 import { defineActor, notify, request } from '@clstr/actors';

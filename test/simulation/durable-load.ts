@@ -139,14 +139,16 @@ export class DurableLoad {
     const op = random.pick(['add', 'add', 'add', 'slow', 'read', 'read', 'spoil'] as const);
     const id = this.#calls.length;
     const call: DurableCall = {
-      ...{ client: number, kind, key: random.pick(KEYS), op, isKeyed: isWrite(op) && random.next() < 0.6 },
-      ...{
-        invokedAt: this.#tick(),
-        endedAt: undefined,
-        outcome: 'pending',
-        value: undefined,
-        again: undefined,
-      },
+      client: number,
+      kind,
+      key: random.pick(KEYS),
+      op,
+      isKeyed: isWrite(op) && random.next() < 0.6,
+      invokedAt: this.#tick(),
+      endedAt: undefined,
+      outcome: 'pending',
+      value: undefined,
+      again: undefined,
     };
     this.#calls.push(call);
     const ref = (kind === 'state' ? State : Events).ref(client, call.key);

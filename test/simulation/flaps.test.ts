@@ -34,7 +34,9 @@ test(
     expect(report.violations).toEqual([]);
     expect(report.virtualMs).toBeGreaterThan(HOUR_MS);
     expect({ unreachable: report.unreachable, leaseTerm: report.leaseTerm, fenced: report.fenced }).toEqual({
-      ...{ unreachable: 0, leaseTerm: 0, fenced: 0 },
+      unreachable: 0,
+      leaseTerm: 0,
+      fenced: 0,
     });
   },
   TIMEOUT_MS,

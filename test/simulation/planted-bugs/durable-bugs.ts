@@ -4,7 +4,7 @@ import type { PlantedBug } from './planted-bug.ts';
 const ACTOR = 'packages/durable/src/durable-actor.ts';
 const EVENTS = 'packages/durable/src/event-sourced.ts';
 const LOG = 'packages/durable/src/state-log.ts';
-const STORE = 'packages/transport-memory/src/memory-state-store.ts';
+const STORE = 'packages/transport-memory/src/memory-logs.ts';
 
 /** What each of them is found by: the histories of durable counters. */
 const DURABLE = { invariant: 'CHECK', isDurable: true } as const;
