@@ -31,6 +31,12 @@ const NO_DEFAULT_EXPORT = [
     message: 'Named exports only.',
   },
   { selector: 'ExportAllDeclaration', message: 'Name what is exported: no export *.' },
+  {
+    selector:
+      'SpreadElement[argument.type="ObjectExpression"][argument.properties.length>0], ' +
+      'SpreadElement[argument.type="ArrayExpression"][argument.elements.length>0]',
+    message: 'Write what the literal holds without the spread: a reader would ask what it overrides.',
+  },
 ];
 
 /** What callers and peers choose. Messages quote it, cut and escaped. */

@@ -20,8 +20,18 @@ import path from 'node:path';
 const ROOT = path.dirname(import.meta.dirname);
 const SOURCES = path.join(ROOT, 'test/consumers');
 const PACKAGES = [
-  ...['core', 'transport-memory', 'transport-nats', 'actors', 'app', 'testing', 'conformance'],
-  ...['durable', 'jetstream', 'prometheus', 'opentelemetry', 'create-clstr'],
+  'core',
+  'transport-memory',
+  'transport-nats',
+  'actors',
+  'app',
+  'testing',
+  'conformance',
+  'durable',
+  'jetstream',
+  'prometheus',
+  'opentelemetry',
+  'create-clstr',
 ];
 const PROJECTS = ['node', 'services', 'observed', 'browser'];
 /** A program that sees only its direct dependencies, as pnpm lays them out: the types of its exports must be nameable. */

@@ -153,9 +153,17 @@ const [WIDTH, HEIGHT, COLUMNS] = [8, 8, 3];
 
 function variable(name, label) {
   return {
-    ...{ name, label: name, type: 'query', datasource: DATASOURCE, refresh: 2, sort: 1 },
+    name,
+    label: name,
+    type: 'query',
+    datasource: DATASOURCE,
+    refresh: 2,
+    sort: 1,
     query: { query: `label_values(${label}, ${name})`, refId: name },
-    ...{ multi: true, includeAll: true, allValue: '.*', current: { text: 'All', value: '$__all' } },
+    multi: true,
+    includeAll: true,
+    allValue: '.*',
+    current: { text: 'All', value: '$__all' },
   };
 }
 
@@ -175,7 +183,10 @@ function panels() {
       const column = index % COLUMNS;
       if (index > 0 && column === 0) y += HEIGHT;
       made.push({
-        ...{ id: made.length + 1, type: 'timeseries', title: name, datasource: DATASOURCE },
+        id: made.length + 1,
+        type: 'timeseries',
+        title: name,
+        datasource: DATASOURCE,
         gridPos: at(column * WIDTH, y, WIDTH, HEIGHT),
         fieldConfig: { defaults: { unit, min: 0 }, overrides: [] },
         options: { legend: { displayMode: 'list', placement: 'bottom' }, tooltip: { mode: 'multi' } },
@@ -198,13 +209,16 @@ function at(x, y, w, h) {
 
 export async function dashboardText() {
   const dashboard = {
-    ...{ title: 'clstr', uid: 'clstr', tags: ['clstr'], schemaVersion: 39, version: 1, editable: true },
-    ...{
-      refresh: '10s',
-      time: { from: 'now-30m', to: 'now' },
-      timezone: 'browser',
-      annotations: { list: [] },
-    },
+    title: 'clstr',
+    uid: 'clstr',
+    tags: ['clstr'],
+    schemaVersion: 39,
+    version: 1,
+    editable: true,
+    refresh: '10s',
+    time: { from: 'now-30m', to: 'now' },
+    timezone: 'browser',
+    annotations: { list: [] },
     templating: {
       list: [
         { name: 'datasource', label: 'data source', type: 'datasource', query: 'prometheus' },

@@ -94,8 +94,14 @@ describe('docs/protocol/v1.md', () => {
 
   test('has a table of bytes for every part of a frame', () => {
     expect(layout.headings).toEqual([
-      ...['Batch header', 'Entry header', 'REQUEST and NOTIFY', 'Headers block', 'One header'],
-      ...['REPLY', 'CANCEL', 'BATCH_ERROR'],
+      'Batch header',
+      'Entry header',
+      'REQUEST and NOTIFY',
+      'Headers block',
+      'One header',
+      'REPLY',
+      'CANCEL',
+      'BATCH_ERROR',
     ]);
   });
 
@@ -149,8 +155,15 @@ describe('the checks of the protocol', () => {
 
   test('render one line per field', () => {
     expect(block.split('\n').map((line) => line.slice(37))).toEqual([
-      ...['', 'magic', 'version 1', 'kind 3 (REPLY)', 'length 12', 'flags RAW FINAL', 'attempt 3'],
-      ...['payload', ''],
+      '',
+      'magic',
+      'version 1',
+      'kind 3 (REPLY)',
+      'length 12',
+      'flags RAW FINAL',
+      'attempt 3',
+      'payload',
+      '',
     ]);
   });
 
@@ -488,19 +501,35 @@ describe('TypeScript in documents', () => {
     'is found where it does not compile, at its line',
     () => {
       const text = [
-        ...['```ts', `import { createClient } from '@clstr/core';`, 'createClient({ nothing: 1 });', '```'],
-        ...['```ts', `import { gone } from '@clstr/core';`, '```'],
-        ...['```ts', `const = 1;`, '```'],
-        ...['```ts', '// @no-compile: a sketch', 'const = 1;', '```'],
-        ...['```ts', '// @no-compile', 'const = 1;', '```'],
-        ...['```ts', '// @no-compile:', 'const = 1;', '```'],
-        ...['```js', 'const = 1;', '```'],
-        ...[
-          '```ts',
-          `import { shardFromString } from '@clstr/core';`,
-          `shardFromString('key', 1024);`,
-          '```',
-        ],
+        '```ts',
+        `import { createClient } from '@clstr/core';`,
+        'createClient({ nothing: 1 });',
+        '```',
+        '```ts',
+        `import { gone } from '@clstr/core';`,
+        '```',
+        '```ts',
+        `const = 1;`,
+        '```',
+        '```ts',
+        '// @no-compile: a sketch',
+        'const = 1;',
+        '```',
+        '```ts',
+        '// @no-compile',
+        'const = 1;',
+        '```',
+        '```ts',
+        '// @no-compile:',
+        'const = 1;',
+        '```',
+        '```js',
+        'const = 1;',
+        '```',
+        '```ts',
+        `import { shardFromString } from '@clstr/core';`,
+        `shardFromString('key', 1024);`,
+        '```',
       ].join('\n');
       const found = codeBlockProblems(new Map([['docs/sample.md', text]]));
       expect([...new Set(found.map((problem) => problem.split(' ')[0]))]).toEqual(
@@ -557,8 +586,22 @@ describe('the files of the repository', () => {
 
 describe('the reader of Markdown', () => {
   const text = [
-    ...['# One', 'text [a](b) `[c](d)`', '| x | y |', '|---|---|', '| `1` | a \\| b |', ''],
-    ...['## One', '~~~ts', '# no heading', '```', '| no | table |', '~~~', '````md', '```ts', '```', '````'],
+    '# One',
+    'text [a](b) `[c](d)`',
+    '| x | y |',
+    '|---|---|',
+    '| `1` | a \\| b |',
+    '',
+    '## One',
+    '~~~ts',
+    '# no heading',
+    '```',
+    '| no | table |',
+    '~~~',
+    '````md',
+    '```ts',
+    '```',
+    '````',
   ].join('\n');
 
   test('finds code blocks with their line, nested fences included', () => {

@@ -45,7 +45,10 @@ describe('docs/how-to/kubernetes.md', () => {
   test('has manifests that parse', () => {
     expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([]);
     expect(manifests.map(({ kind }) => kind)).toEqual([
-      ...['Service', 'StatefulSet', 'PodDisruptionBudget', 'Job'],
+      'Service',
+      'StatefulSet',
+      'PodDisruptionBudget',
+      'Job',
     ]);
   });
 

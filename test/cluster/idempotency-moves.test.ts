@@ -22,7 +22,10 @@ async function startCluster() {
   const repeats: KeyedRepeat[] = [];
   const join = async (id: string): Promise<Node> => {
     const node = createNode({
-      ...{ id, transport, clock, numShards: NUM_SHARDS },
+      id,
+      transport,
+      clock,
+      numShards: NUM_SHARDS,
       membership: memoryMembership({ store, member: id, clock }),
       metrics: { keyedRepeat: (answer) => void repeats.push(answer) },
       handler: ({ payload }) => {

@@ -27,13 +27,11 @@ function startWorld(options: MemoryStoreOptions = {}) {
   const transport = memoryTransport({ bus: createMemoryBus({ clock }) });
   const join = (id: string): Node => {
     const node = createNode({
-      ...{
-        id,
-        transport,
-        clock,
-        numShards: NUM_SHARDS,
-        membership: memoryMembership({ store, member: id, clock }),
-      },
+      id,
+      transport,
+      clock,
+      numShards: NUM_SHARDS,
+      membership: memoryMembership({ store, member: id, clock }),
       handler: () => id,
     });
     node.start().catch(() => undefined);
@@ -44,8 +42,12 @@ function startWorld(options: MemoryStoreOptions = {}) {
 
 function provision(store: MemoryStore, clock: Clock, changes: object = {}): Promise<number> {
   const options = {
-    ...{ timing: TIMINGS.fast, clock, random: systemRandom, logger: silentLogger },
-    ...{ isNew: true, afterEpoch: 0 },
+    timing: TIMINGS.fast,
+    clock,
+    random: systemRandom,
+    logger: silentLogger,
+    isNew: true,
+    afterEpoch: 0,
   };
   return provisionShards(store.connect(), SHAPE, { ...options, ...changes });
 }

@@ -35,7 +35,12 @@ test('the events of shards that come, go and are lost add up to the shards that 
   const join = async (id: string): Promise<Node> => {
     const membership = memoryMembership({ store, member: id, clock });
     const node = createNode({
-      ...{ id, transport, clock, metrics, membership, numShards: NUM_SHARDS },
+      id,
+      transport,
+      clock,
+      metrics,
+      membership,
+      numShards: NUM_SHARDS,
       handler: () => id,
     });
     const started = node.start();

@@ -19,7 +19,9 @@ export async function exportedMetrics(): Promise<readonly ExportedMetric[]> {
   return found.map(({ name, help, type, values }) => {
     const labels = new Set((values as { labels: object }[]).flatMap((sample) => Object.keys(sample.labels)));
     return {
-      ...{ name, help, type: String(type) },
+      name,
+      help,
+      type: String(type),
       labels: [...labels].filter((label) => label !== 'le' && label !== 'quantile'),
     };
   });
@@ -29,11 +31,21 @@ function happenOnce(metrics: Required<PrometheusMetrics>): void {
   const type = 'cart.add';
   metrics.watchClient({ service: 'default', retriesLeft: 100, openBreakers: 0, isClosed: false });
   metrics.watchNode({
-    ...{ id: 'n1', state: 'serving', inFlight: 0, shards: () => [], wanted: 0, unowned: 0 },
-    ...{ leaseMarginMs: 0, storeTrouble: undefined, isShedding: false },
+    id: 'n1',
+    state: 'serving',
+    inFlight: 0,
+    shards: () => [],
+    wanted: 0,
+    unowned: 0,
+    leaseMarginMs: 0,
+    storeTrouble: undefined,
+    isShedding: false,
   });
   metrics.watchActors({
-    ...{ types: [type], active: () => new Map([['cart', 1]]), mailboxDepth: 0, tasksInFlight: 0 },
+    types: [type],
+    active: () => new Map([['cart', 1]]),
+    mailboxDepth: 0,
+    tasksInFlight: 0,
     isClosed: false,
   });
   metrics.requestEnded(type, true, 1);

@@ -153,7 +153,8 @@ describe.skipIf(!hasNatsServer())('the probes of a process', { timeout: 120_000 
     const { proxy, url } = await proxied();
     proxy.setMode({ kind: 'reset' });
     const probed = await ProbedProcess.start({
-      ...{ name: 'life', servers: url.replace('//', '//ada:secret@') },
+      name: 'life',
+      servers: url.replace('//', '//ada:secret@'),
     });
     const starting = await probed.until('connecting');
     expect(starting).toMatchObject(NOT_READY);
@@ -243,12 +244,20 @@ describe.skipIf(!hasNatsServer())('the probes of a process', { timeout: 120_000 
     const first = await ProbedProcess.start({ name: 'shared', servers: server.url, timing: 'fast' });
     await first.until('serving');
     const idle = await ProbedProcess.start({
-      ...{ name: 'shared', servers: server.url, timing: 'fast', nodeId: 'n2', weight: 0.001 },
+      name: 'shared',
+      servers: server.url,
+      timing: 'fast',
+      nodeId: 'n2',
+      weight: 0.001,
     });
     const none = await idle.until('NO_SHARDS');
     expect(none).toMatchObject({ ...OK, health: { state: 'serving', nodes: [{ owned: 0, wanted: 0 }] } });
     const misfit = await ProbedProcess.start({
-      ...{ name: 'shared', servers: server.url, timing: 'fast', nodeId: 'n3', numShards: 16 },
+      name: 'shared',
+      servers: server.url,
+      timing: 'fast',
+      nodeId: 'n3',
+      numShards: 16,
     });
     const failed = await misfit.until('failed');
     expect(failed).toMatchObject(NOT_LIVE);

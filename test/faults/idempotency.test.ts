@@ -42,7 +42,8 @@ describe.skipIf(!hasNatsServer())('10,000 calls with idempotency keys', { timeou
     };
     await Promise.all([startNode(), startNode(), startNode()]);
     await using transport = await natsTransport({
-      ...{ servers: `nats://127.0.0.1:${proxy.port}`, pingIntervalMs: 500 },
+      servers: `nats://127.0.0.1:${proxy.port}`,
+      pingIntervalMs: 500,
     });
     await using client = createClient({ transport, numShards: NUM_SHARDS });
 

@@ -52,8 +52,11 @@ describe.skipIf(!hasNatsServer())('identity', { timeout: 60_000 + TWINS * 6_000 
     const { ownerLog } = cluster;
     const mine = ownerLog.shardsOf('node-1');
     const load = cluster.startLoad({
-      ...{ perSecond: 200, keys: cluster.keys(1, (shard) => mine.includes(shard)) },
-      ...{ timeoutMs: 5_000, increments: 1, maxDelayMs: 20 },
+      perSecond: 200,
+      keys: cluster.keys(1, (shard) => mine.includes(shard)),
+      timeoutMs: 5_000,
+      increments: 1,
+      maxDelayMs: 20,
     });
     await pause(500);
     const stopped = cluster.node('node-1');

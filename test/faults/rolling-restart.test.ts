@@ -22,8 +22,11 @@ describe.skipIf(!hasNatsServer())('a rolling restart', { timeout: 120_000 }, () 
     });
     const startMs = nowMs();
     const load = cluster.startLoad({
-      ...{ perSecond: 500, keys: cluster.keys(4, isBusy) },
-      ...{ timeoutMs: 5_000, maxDelayMs: 50, increments: 0.3 },
+      perSecond: 500,
+      keys: cluster.keys(4, isBusy),
+      timeoutMs: 5_000,
+      maxDelayMs: 50,
+      increments: 0.3,
     });
     const exits: number[] = [];
     for (const id of NODES) {

@@ -62,35 +62,66 @@ const OUTAGE_MS = IS_LONG ? 10_000 : 4_000;
 
 const LOSSES: readonly Loss[] = [
   {
-    ...{ name: 'a server of three is stopped', servers: 3, begin: stop, end: goOn },
-    ...{ lastsMs: LOST_MS, boundMs: REROUTED_MS, isShort: true },
+    name: 'a server of three is stopped',
+    servers: 3,
+    begin: stop,
+    end: goOn,
+    lastsMs: LOST_MS,
+    boundMs: REROUTED_MS,
+    isShort: true,
   },
   {
-    ...{ name: 'a server of three is killed', servers: 3, begin: kill, end: restart },
-    ...{ lastsMs: LOST_MS, boundMs: REROUTED_MS },
+    name: 'a server of three is killed',
+    servers: 3,
+    begin: kill,
+    end: restart,
+    lastsMs: LOST_MS,
+    boundMs: REROUTED_MS,
   },
   ...(['black-hole', 'half-open', 'mute'] as const).flatMap((kind): Loss[] => [
     {
-      ...{ name: `a server of three, ${kind}`, servers: 3, begin: server(kind), end: server('pass') },
-      ...{ lastsMs: LOST_MS, boundMs: REROUTED_MS },
+      name: `a server of three, ${kind}`,
+      servers: 3,
+      begin: server(kind),
+      end: server('pass'),
+      lastsMs: LOST_MS,
+      boundMs: REROUTED_MS,
     },
     {
-      ...{ name: `one data connection of three servers, ${kind}`, servers: 3, isDataOnly: true },
-      ...{ begin: data(kind), end: data('pass'), lastsMs: LOST_MS, boundMs: REROUTED_MS },
+      name: `one data connection of three servers, ${kind}`,
+      servers: 3,
+      isDataOnly: true,
+      begin: data(kind),
+      end: data('pass'),
+      lastsMs: LOST_MS,
+      boundMs: REROUTED_MS,
     },
     {
-      ...{ name: `one data connection of one server, ${kind}`, servers: 1, isDataOnly: true },
-      ...{ begin: data(kind), end: data('pass'), lastsMs: LOST_MS, boundMs: UNREACHED_MS },
+      name: `one data connection of one server, ${kind}`,
+      servers: 1,
+      isDataOnly: true,
+      begin: data(kind),
+      end: data('pass'),
+      lastsMs: LOST_MS,
+      boundMs: UNREACHED_MS,
       isShort: kind === 'half-open',
     },
   ]),
   {
-    ...{ name: 'the only server is stopped', servers: 1, begin: stop, end: goOn },
-    ...{ lastsMs: OUTAGE_MS, boundMs: OUTAGE_MS + REROUTED_MS },
+    name: 'the only server is stopped',
+    servers: 1,
+    begin: stop,
+    end: goOn,
+    lastsMs: OUTAGE_MS,
+    boundMs: OUTAGE_MS + REROUTED_MS,
   },
   {
-    ...{ name: 'the only server is killed', servers: 1, begin: kill, end: restart },
-    ...{ lastsMs: OUTAGE_MS, boundMs: OUTAGE_MS + REROUTED_MS },
+    name: 'the only server is killed',
+    servers: 1,
+    begin: kill,
+    end: restart,
+    lastsMs: OUTAGE_MS,
+    boundMs: OUTAGE_MS + REROUTED_MS,
   },
 ];
 
@@ -98,7 +129,9 @@ describe.skipIf(!hasNatsServer())('the loss of a server or of a connection', { t
   const wanted = LOSSES.filter(({ isShort }) => IS_LONG || isShort);
   test.each(wanted)('$name: no key fails for longer than its bound', async (loss) => {
     await using cluster = await startCluster(`loss-${LOSSES.indexOf(loss)}`, {
-      ...{ numShards: NUM_SHARDS, servers: loss.servers, pingIntervalMs: PING_MS },
+      numShards: NUM_SHARDS,
+      servers: loss.servers,
+      pingIntervalMs: PING_MS,
       // The callers' own connections are not what is lost, where there is another server.
       ...(loss.servers === 3 ? { clientServers: [1, 2] } : {}),
     });

@@ -31,7 +31,10 @@ describe.skipIf(!hasNatsServer())('a node that is cut off for half a lease', { t
         handlers: { add: (state) => ++state.value },
       });
       const node = createNode({
-        ...{ id, transport, numShards: NUM_SHARDS, handler: actorHandler([counter]) },
+        id,
+        transport,
+        numShards: NUM_SHARDS,
+        handler: actorHandler([counter]),
         membership: natsMembership({ servers: store, timing }),
       });
       const left: string[] = [];

@@ -26,7 +26,10 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
 
   const join = async (id: string): Promise<Node> => {
     const node = createNode({
-      ...{ id, transport: transports[0]!, numShards: NUM_SHARDS, handler: () => id },
+      id,
+      transport: transports[0]!,
+      numShards: NUM_SHARDS,
+      handler: () => id,
       membership: natsMembership({ servers: server.url, timing: 'fast' }),
     });
     nodes.push(node);
@@ -51,7 +54,9 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
         questions++;
         onQuestion();
       }),
-      ...{ numShards: NUM_SHARDS, routing: 'topology', timeoutMs: 10_000 },
+      numShards: NUM_SHARDS,
+      routing: 'topology',
+      timeoutMs: 10_000,
     });
     expect(await ownersOf()).toEqual(new Array(NUM_SHARDS).fill('one'));
   });

@@ -53,7 +53,10 @@ describe.skipIf(!hasNatsServer())('on one nats-server', { timeout: 30_000 }, () 
     const app = await createApp({
       transport: () => natsTransport({ servers, ...bus }),
       membership: natsMembership({ servers, timing: 'fast', ...bucket }),
-      ...{ actors, numShards: NUM_SHARDS, nodeId: id, signals: [] },
+      actors,
+      numShards: NUM_SHARDS,
+      nodeId: id,
+      signals: [],
     });
     apps.push(app);
     return app;

@@ -186,7 +186,10 @@ describe.skipIf(!hasNatsServer())('an app of a NATS cluster', { timeout: 60_000 
     let health: (() => Health) | undefined;
     const order: string[] = [];
     const starting = createApp({
-      ...{ cluster: natsCluster({ servers }), actors: [who], signals: [], logger },
+      cluster: natsCluster({ servers }),
+      actors: [who],
+      signals: [],
+      logger,
       health: { follow: (given) => (health = given) },
       onClose: () => order.push('database'),
     });
@@ -208,7 +211,10 @@ describe.skipIf(!hasNatsServer())('an app of a NATS cluster', { timeout: 60_000 
     const servers = server.url;
     await server.kill();
     const starting = createApp({
-      ...{ cluster: natsCluster({ servers, serverWaitMs: 100 }), actors: [who], signals: [], logger: false },
+      cluster: natsCluster({ servers, serverWaitMs: 100 }),
+      actors: [who],
+      signals: [],
+      logger: false,
     });
     await expect(starting).rejects.toMatchObject({ code: 'CONNECT_FAILED' });
   });

@@ -19,8 +19,15 @@ const SHARD = shardFromString(KEY, NUM_SHARDS);
 const MB = 1_048_576;
 
 const entry = (fields: Partial<OutboundEntry>): OutboundEntry => ({
-  ...{ isNotify: false, attempt: 1, shard: SHARD, type: 'Echo', key: KEY, headers: undefined },
-  ...{ payload: '1', isRaw: false, remainingMs: () => 60_000 },
+  isNotify: false,
+  attempt: 1,
+  shard: SHARD,
+  type: 'Echo',
+  key: KEY,
+  headers: undefined,
+  payload: '1',
+  isRaw: false,
+  remainingMs: () => 60_000,
   ...fields,
 });
 
@@ -51,7 +58,11 @@ describe.skipIf(!hasNatsServer())('a node', () => {
     transport = await natsTransport({ servers: server.url });
     gate = deferred();
     node = createNode({
-      ...{ id: 'n1', transport, numShards: NUM_SHARDS, shards: [SHARD], maxKeyBytes: 65_535 },
+      id: 'n1',
+      transport,
+      numShards: NUM_SHARDS,
+      shards: [SHARD],
+      maxKeyBytes: 65_535,
       handler: ({ type, payload }) =>
         type === 'Wait' ? gate.promise : type === 'Grow' ? 'x'.repeat(20_000) : payload,
     });

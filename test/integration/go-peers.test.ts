@@ -153,8 +153,12 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
       expect(reply).toEqual({
         err: 'ACTOR_ERROR: only 3 left',
         error: {
-          ...{ code: 'ACTOR_ERROR', message: 'only 3 left', outcome: 'executed', retryable: false },
-          ...{ actorCode: 'NO_FUNDS', details: { left: 3 } },
+          code: 'ACTOR_ERROR',
+          message: 'only 3 left',
+          outcome: 'executed',
+          retryable: false,
+          actorCode: 'NO_FUNDS',
+          details: { left: 3 },
         },
       });
     });
@@ -263,7 +267,9 @@ describe.skipIf(!hasNatsServer())('over nats-server', () => {
     test('reads the bare text of an error as HANDLER_ERROR, outcome unknown', async () => {
       await answerWith('{"err":"user not found"}');
       await expect(client.requestKey('k', 'Get')).rejects.toMatchObject({
-        ...{ code: 'HANDLER_ERROR', outcome: 'unknown', retryable: false },
+        code: 'HANDLER_ERROR',
+        outcome: 'unknown',
+        retryable: false,
         message: expect.stringContaining('user not found') as string,
       });
     });

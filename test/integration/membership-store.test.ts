@@ -100,7 +100,8 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
       const store = await natsMembership(options).open();
       // One server cannot hold three replicas: it refuses the bucket, which is not made smaller behind one's back.
       expect(await store.cas(CONFIG_KEY, 0, 'x', TIMEOUT_MS)).toMatchObject({
-        ...{ kind: 'unknown', refusal: { code: 'STORE_REFUSED' } },
+        kind: 'unknown',
+        refusal: { code: 'STORE_REFUSED' },
       });
       expect(await store.read(CONFIG_KEY, TIMEOUT_MS)).toBeUndefined();
       await store.close();
@@ -135,7 +136,10 @@ describe.skipIf(!hasNatsServer())('membership over nats-server', () => {
       const cluster = nextCluster();
       const subjects = [`$KV.${cluster}.>`];
       await manager.streams.add({
-        ...{ name: `KV_${cluster}`, subjects, max_msgs_per_subject: 1, deny_purge: true },
+        name: `KV_${cluster}`,
+        subjects,
+        max_msgs_per_subject: 1,
+        deny_purge: true,
         ...more,
       });
       return cluster;

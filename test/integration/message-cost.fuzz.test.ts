@@ -53,7 +53,10 @@ test.skipIf(!hasNatsServer())(
     const server = await startNatsServer();
     const transport = await natsTransport({ servers: server.url });
     const node = createNode({
-      ...{ id: 'n1', transport, numShards: NUM_SHARDS, shards: [SHARD] },
+      id: 'n1',
+      transport,
+      numShards: NUM_SHARDS,
+      shards: [SHARD],
       handler: async ({ type, payload }) => {
         if (type === 'Throw') throw new Error('boom');
         if (type === 'Wait') await Promise.resolve();
@@ -66,16 +69,28 @@ test.skipIf(!hasNatsServer())(
     const subject = `clstr.shard.${SHARD}`;
     let attempts = 0;
     const entry = (fields: Partial<OutboundEntry>): OutboundEntry => ({
-      ...{ isNotify: false, attempt: ++attempts, shard: SHARD, type: 'Echo', key: 'k' },
-      ...{ headers: undefined, payload: '1', isRaw: false, remainingMs: () => 60_000 },
+      isNotify: false,
+      attempt: ++attempts,
+      shard: SHARD,
+      type: 'Echo',
+      key: 'k',
+      headers: undefined,
+      payload: '1',
+      isRaw: false,
+      remainingMs: () => 60_000,
       ...fields,
     });
     /** As many of up to three kinds of entries as were drawn, or as fit. */
     const message = (): Uint8Array => {
       const writer = createFrameWriter();
       const kinds = Array.from({ length: 1 + pick(3) }, () => ({
-        ...{ isNotify: pick(3) === 0, type: one(TYPES), key: one(KEYS), payload: one(PAYLOADS) },
-        ...{ headers: one(HEADERS), isRaw: pick(4) === 0, shard: pick(4) === 0 ? 3 : SHARD },
+        isNotify: pick(3) === 0,
+        type: one(TYPES),
+        key: one(KEYS),
+        payload: one(PAYLOADS),
+        headers: one(HEADERS),
+        isRaw: pick(4) === 0,
+        shard: pick(4) === 0 ? 3 : SHARD,
         remainingMs: one([() => 0, () => 60_000]),
       }));
       const clientIds = one([1, 1, 500]);

@@ -52,7 +52,12 @@ describe.skipIf(!hasNatsServer())('the metrics of two apps over NATS', () => {
     });
     const app = await createApp({
       transport: () => natsTransport({ servers: server.url }),
-      ...{ actors: [cart], nodeId, nodeIds: NODES, numShards: 16, signals: [], logger: false },
+      actors: [cart],
+      nodeId,
+      nodeIds: NODES,
+      numShards: 16,
+      signals: [],
+      logger: false,
       metrics: [own, { requestEnded: () => failing() }],
     });
     apps.push(app);

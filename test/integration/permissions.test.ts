@@ -81,7 +81,11 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     await using transport = await transportOf('node');
     const startNode = async (id: string): Promise<Node> => {
       const node = createNode({
-        ...{ id, transport, logger, numShards: NUM_SHARDS, membership: membershipOf('node') },
+        id,
+        transport,
+        logger,
+        numShards: NUM_SHARDS,
+        membership: membershipOf('node'),
         handler: actorHandler([counter]),
       });
       await node.start();
@@ -90,13 +94,11 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     const nodes = await Promise.all(['a', 'b', 'c'].map(startNode));
     await using clientTransport = await transportOf('web');
     await using client = createClient({
-      ...{
-        transport: clientTransport,
-        logger,
-        numShards: NUM_SHARDS,
-        routing: 'topology',
-        timeoutMs: 10_000,
-      },
+      transport: clientTransport,
+      logger,
+      numShards: NUM_SHARDS,
+      routing: 'topology',
+      timeoutMs: 10_000,
     });
     const keys = Array.from({ length: 40 }, (_, i) => `key-${i}`);
     const addAll = () => Promise.all(keys.map((key) => Counter.ref(client, key).add({ by: 1 })));
@@ -104,8 +106,13 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     await nodes[0]!.drain();
     expect((await addAll()).every((value) => value >= 1)).toBe(true);
     const app = await createApp({
-      ...{ transport: () => transportOf('app'), membership: membershipOf('app'), nodeId: 'd' },
-      ...{ actors: [counter], numShards: NUM_SHARDS, signals: [], logger },
+      transport: () => transportOf('app'),
+      membership: membershipOf('app'),
+      nodeId: 'd',
+      actors: [counter],
+      numShards: NUM_SHARDS,
+      signals: [],
+      logger,
     });
     const arrived = new Promise<void>((resolve) => {
       app.node.onEvent(({ type }) => {
@@ -136,7 +143,9 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     await node.start();
     await using clientTransport = await of('old-client');
     await using client = createClient({
-      ...{ transport: clientTransport, numShards: NUM_SHARDS, routing: 'topology' },
+      transport: clientTransport,
+      numShards: NUM_SHARDS,
+      routing: 'topology',
     });
     for (let i = 0; i < 2; i++) transport.announce(nodeAddress('n', 'i')!);
     expect(await client.requestShard(3, 'Get')).toBe('here');
@@ -192,8 +201,10 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
     await outside.flush();
     const node = raw.get('node')!;
     const config = {
-      ...{ deliver_subject: 'payments.transfer', filter_subject: '$KV.clstr.cfg' },
-      ...{ deliver_policy: 'last_per_subject', ack_policy: 'none' },
+      deliver_subject: 'payments.transfer',
+      filter_subject: '$KV.clstr.cfg',
+      deliver_policy: 'last_per_subject',
+      ack_policy: 'none',
     };
     const request = JSON.stringify({ stream_name: 'KV_clstr', config });
     const answer = await node.request('$JS.API.CONSUMER.CREATE.KV_clstr', request, { timeout: 5_000 });
@@ -227,10 +238,21 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
   const subscribe = (...subjects: string[]): Try[] => subjects.map((subject) => ['subscribe', subject]);
 
   const destructive = api(
-    ...['STREAM.DELETE.KV_clstr', 'STREAM.PURGE.KV_clstr', 'STREAM.MSG.DELETE.KV_clstr'],
-    ...['STREAM.SNAPSHOT.KV_clstr', 'STREAM.RESTORE.KV_clstr', 'STREAM.LIST', 'STREAM.NAMES', 'INFO'],
-    ...['STREAM.DELETE.other', 'STREAM.CREATE.other', 'STREAM.INFO.other', 'STREAM.MSG.GET.other'],
-    ...['CONSUMER.CREATE.other', 'CONSUMER.DELETE.other.x', 'STREAM.LEADER.STEPDOWN.KV_clstr'],
+    'STREAM.DELETE.KV_clstr',
+    'STREAM.PURGE.KV_clstr',
+    'STREAM.MSG.DELETE.KV_clstr',
+    'STREAM.SNAPSHOT.KV_clstr',
+    'STREAM.RESTORE.KV_clstr',
+    'STREAM.LIST',
+    'STREAM.NAMES',
+    'INFO',
+    'STREAM.DELETE.other',
+    'STREAM.CREATE.other',
+    'STREAM.INFO.other',
+    'STREAM.MSG.GET.other',
+    'CONSUMER.CREATE.other',
+    'CONSUMER.DELETE.other.x',
+    'STREAM.LEADER.STEPDOWN.KV_clstr',
   );
   const foreign = [
     ...publish('orders.created', '$KV.other.cfg', '$KV.clstr.x', '$KV.clstr.h.a.b', '$SYS.REQ.SERVER.PING'),
@@ -247,7 +269,9 @@ describe.skipIf(!hasNatsServer())('over a nats-server with docs/nats-server.conf
   ];
   const making = api('STREAM.CREATE.KV_clstr', 'STREAM.UPDATE.KV_clstr');
   const reading = api(
-    ...['STREAM.INFO.KV_clstr', 'STREAM.MSG.GET.KV_clstr', 'CONSUMER.CREATE.KV_clstr'],
+    'STREAM.INFO.KV_clstr',
+    'STREAM.MSG.GET.KV_clstr',
+    'CONSUMER.CREATE.KV_clstr',
     'CONSUMER.DELETE.KV_clstr.x',
   );
   const answering = publish('_INBOX.web.x.y', '_INBOX.jobs.x');

@@ -86,8 +86,15 @@ function batch(count: number, isNotify = false): Uint8Array {
   const writer = createFrameWriter();
   for (let i = 0; i < count; i++) {
     const entry: OutboundEntry = {
-      ...{ isNotify, attempt: ++attempts, shard: 0, type: 'clstr.topology', key: undefined },
-      ...{ headers: undefined, payload: 'null', isRaw: false, remainingMs: () => 60_000 },
+      isNotify,
+      attempt: ++attempts,
+      shard: 0,
+      type: 'clstr.topology',
+      key: undefined,
+      headers: undefined,
+      payload: 'null',
+      isRaw: false,
+      remainingMs: () => 60_000,
     };
     writer.message(1, entry);
   }

@@ -27,14 +27,18 @@ describe.skipIf(!hasNatsServer())('an answer that is ready while the node is not
     const subjectPrefix = `down-${++prefixes}`;
     const proxy = await startTcpProxy({ port: server.port });
     const transport = await natsTransport({
-      ...{ servers: `127.0.0.1:${proxy.port}`, subjectPrefix, reconnectWaitMs: 20 },
+      servers: `127.0.0.1:${proxy.port}`,
+      subjectPrefix,
+      reconnectWaitMs: 20,
     });
     const callers = await natsTransport({ servers: server.url, subjectPrefix, wire });
     const gate = deferred();
     const arrived = deferred();
     let running = 0;
     const node = createNode({
-      ...{ transport, numShards: NUM_SHARDS, shards: [0, 1] },
+      transport,
+      numShards: NUM_SHARDS,
+      shards: [0, 1],
       handler: async ({ type, payload }) => {
         if (++running === CALLS.length) arrived.resolve();
         await gate.promise;

@@ -73,8 +73,16 @@ const HOSTILE = [
 ];
 /** What only the JSON body can carry: the NATS protocol has no way to write it. */
 const HOSTILE_IN_JSON = [
-  ...['_INBOX.a b', '_INBOX.a\tb', '_INBOX.a\r\nPUB orders 1\r\nx', '_INBOX.a\nb', '_INBOX.a\0', ' _INBOX.a'],
-  ...['_INBOX.a ', '\u2028', '_INBOX.\u007f', 'orders 5\r\nhello'],
+  '_INBOX.a b',
+  '_INBOX.a\tb',
+  '_INBOX.a\r\nPUB orders 1\r\nx',
+  '_INBOX.a\nb',
+  '_INBOX.a\0',
+  ' _INBOX.a',
+  '_INBOX.a ',
+  '\u2028',
+  '_INBOX.\u007f',
+  'orders 5\r\nhello',
 ];
 
 describe.skipIf(!hasNatsServer())('a reply subject that is not an inbox', () => {
@@ -204,8 +212,15 @@ const UNUSED = nodeAddress('unused', 'unused')!;
 function request(type: string, shard = 0): Uint8Array {
   const writer = createFrameWriter();
   const entry: OutboundEntry = {
-    ...{ isNotify: false, attempt: ++attempts, shard, type, key: undefined, headers: undefined },
-    ...{ payload: '{}', isRaw: false, remainingMs: () => 60_000 },
+    isNotify: false,
+    attempt: ++attempts,
+    shard,
+    type,
+    key: undefined,
+    headers: undefined,
+    payload: '{}',
+    isRaw: false,
+    remainingMs: () => 60_000,
   };
   writer.message(1, entry);
   return writer.take();

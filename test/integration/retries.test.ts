@@ -49,7 +49,10 @@ async function start(retry: Retry, refuses: (type: string, attempt: number) => b
   };
   const cluster = memoryCluster({ timing: 'default' });
   const app = await createApp({
-    ...{ cluster, actors, signals: [], logger: false },
+    cluster,
+    actors,
+    signals: [],
+    logger: false,
     client: { retry, ...TIMEOUTS },
     node: { interceptors: [refusing] },
   });

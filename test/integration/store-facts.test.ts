@@ -69,8 +69,14 @@ describe.skipIf(!hasNatsServer())('a nats-server with JetStream', () => {
     const { stream, store } = await createCluster();
     const { config } = await manager.streams.info(stream);
     expect(config).toMatchObject({
-      ...{ allow_direct: false, max_msgs_per_subject: 1, max_age: 0, storage: 'file', num_replicas: 1 },
-      ...{ deny_delete: true, deny_purge: true, allow_rollup_hdrs: false },
+      allow_direct: false,
+      max_msgs_per_subject: 1,
+      max_age: 0,
+      storage: 'file',
+      num_replicas: 1,
+      deny_delete: true,
+      deny_purge: true,
+      allow_rollup_hdrs: false,
     });
     await store.close();
   });

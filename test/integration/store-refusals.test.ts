@@ -38,7 +38,11 @@ describe.skipIf(!hasNatsServer())('an account of JetStream', () => {
       const transport = await natsTransport(login);
       endings.push(() => transport.close());
       const node = createNode({
-        ...{ id, transport, numShards: NUM_SHARDS, logger, handler: () => id },
+        id,
+        transport,
+        numShards: NUM_SHARDS,
+        logger,
+        handler: () => id,
         membership: natsMembership({ ...login, timing: 'fast' }),
       });
       endings.push(() => node.close());

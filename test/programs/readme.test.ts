@@ -63,11 +63,13 @@ test('the programs about many calls and calls to nodes run as printed', { timeou
   const programs = readmePrograms('', 'docs/how-to/calls-that-survive.md');
   const titled = (title: string) => programs.find((program) => program.title === title)!;
   expect(await run(titled('Many calls at once').write())).toEqual({
-    ...{ code: 0, stderr: '' },
+    code: 0,
+    stderr: '',
     stdout: '3\nonly 5 are left\n2\n',
   });
   expect(await run(titled('Calls to nodes').write())).toEqual({
-    ...{ code: 0, stderr: '' },
+    code: 0,
+    stderr: '',
     stdout: 'node-1 7\n7\n',
   });
 });

@@ -44,7 +44,9 @@ const metrics = prometheusMetrics();
 const app = await createApp({
   cluster: natsCluster({ servers, name, numShards: 16, timing: 'fast' }),
   actors: [cart, narrow],
-  ...{ nodeId, metrics, logger: false },
+  nodeId,
+  metrics,
+  logger: false,
   client: { timeoutMs: 2_000, retry: 'aggressive', breaker: true, onNotifyFailed: () => undefined },
 });
 const page = createServer(async (_request, response) => {

@@ -28,12 +28,16 @@ function traced(part: string, share: string, tracing: () => Tracing): [Contender
   const title = `clstr actors, traces ${share}`;
   return [
     {
-      ...{ name, title, isLeftOutOfQuick: true },
+      name,
+      title,
+      isLeftOutOfQuick: true,
       startNode: (site) => natsNode(site, actorHandler([oracle]), { tracing: tracing() }),
       startClient: (site) => natsClient(site, ask, { tracing: tracing() }),
     },
     {
-      ...{ name: `${name}-memory`, title: `${title}, in memory`, isLeftOutOfQuick: true },
+      name: `${name}-memory`,
+      title: `${title}, in memory`,
+      isLeftOutOfQuick: true,
       startClient: ({ numShards }) =>
         memoryClient(numShards, actorHandler([oracle]), ask, { tracing: tracing() }),
     },

@@ -83,7 +83,11 @@ export async function sendOpenLoad(client: Client, load: OpenLoad): Promise<Open
   const quantile = (share: number): number => latencies[Math.floor(latencies.length * share)] ?? NaN;
   return {
     succeededPerSecond: latencies.length / load.seconds,
-    ...{ p50Ms: quantile(0.5), p99Ms: quantile(0.99), errors, lateMs },
-    ...{ criticalCalls: critical.calls, criticalSucceeded: critical.succeeded },
+    p50Ms: quantile(0.5),
+    p99Ms: quantile(0.99),
+    errors,
+    lateMs,
+    criticalCalls: critical.calls,
+    criticalSucceeded: critical.succeeded,
   };
 }

@@ -22,8 +22,12 @@ export function createCountedStore(
   numShards: number,
 ): { store: MemoryStore; counts: StoreCounts } {
   const counts: StoreCounts = {
-    ...{ writes: 0, reads: 0, lists: 0 },
-    ...{ shardDeliveries: 0, memberDeliveries: 0, heartbeatDeliveries: 0 },
+    writes: 0,
+    reads: 0,
+    lists: 0,
+    shardDeliveries: 0,
+    memberDeliveries: 0,
+    heartbeatDeliveries: 0,
   };
   const store = createMemoryStore({
     clock,

@@ -13,7 +13,12 @@ const HELP = `Measures joins, leaves and heartbeats of clusters, over memory on 
 Usage: npm run scale -- [part…]      parts: start, moves, heartbeats, placement, join, nats; default: all, about five minutes`;
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
-  ...{ start, moves, heartbeats, placement, join, nats },
+  start,
+  moves,
+  heartbeats,
+  placement,
+  join,
+  nats,
 };
 
 async function start(): Promise<void> {

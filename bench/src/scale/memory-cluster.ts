@@ -52,9 +52,15 @@ export class MemoryCluster {
     return this.#change(() => {
       for (const id of ids) {
         const node = createNode({
-          ...{ id, numShards: this.#numShards, clock: this.#clock, transport: this.#transport },
+          id,
+          numShards: this.#numShards,
+          clock: this.#clock,
+          transport: this.#transport,
           membership: memoryMembership({
-            ...{ store: this.#store, member: id, clock: this.#clock, timing: this.#timing },
+            store: this.#store,
+            member: id,
+            clock: this.#clock,
+            timing: this.#timing,
           }),
           handler: () => id,
         });
@@ -98,8 +104,11 @@ export class MemoryCluster {
     // Lets the cluster come to rest before the next change.
     await this.#clock.pass(REST_MS);
     return {
-      ...{ settledMs, cpuMs: (user + system) / 1_000, counts },
-      ...{ moves: total, mostMovesOfOneShard: mostOfOneShard },
+      settledMs,
+      cpuMs: (user + system) / 1_000,
+      counts,
+      moves: total,
+      mostMovesOfOneShard: mostOfOneShard,
     };
   }
 }

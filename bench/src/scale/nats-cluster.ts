@@ -70,12 +70,11 @@ export class NatsCluster {
     const settledMs = performance.now() - startedMs;
     const { total, mostOfOneShard } = this.#owners.moves;
     return {
-      ...{
-        settledMs,
-        cpuMs: (await this.#cpuMs()) - cpuBefore,
-        writes: (await this.#writes()) - writesBefore,
-      },
-      ...{ moves: total, mostMovesOfOneShard: mostOfOneShard },
+      settledMs,
+      cpuMs: (await this.#cpuMs()) - cpuBefore,
+      writes: (await this.#writes()) - writesBefore,
+      moves: total,
+      mostMovesOfOneShard: mostOfOneShard,
     };
   }
 

@@ -27,7 +27,10 @@ process.on('disconnect', () => process.exit(0));
 
 const transport = await natsTransport({ servers });
 const node = createNode({
-  ...{ id, transport, numShards, membership: natsMembership({ servers }) },
+  id,
+  transport,
+  numShards,
+  membership: natsMembership({ servers }),
   handler: () => id,
 });
 node.onEvent((event) => report({ kind: 'event', event }));

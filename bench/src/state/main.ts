@@ -117,7 +117,9 @@ async function rateOf(keys: number, seconds: number, write: Write): Promise<numb
 async function measureLoads(store: StateStore): Promise<void> {
   for (const together of [1, 20, 100]) {
     const places = Array.from({ length: together }, (_, key) => ({
-      ...{ space: `together-${together}`, keeps: 'all' as const, shard: 7 },
+      space: `together-${together}`,
+      keeps: 'all' as const,
+      shard: 7,
       key: `key-${key}`,
     }));
     const revisions = places.map(() => 0);

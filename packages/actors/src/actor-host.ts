@@ -64,6 +64,11 @@ export function actorHandler<Actors extends readonly AnyActor[]>(
     hosts: actors.map(({ name }) => name),
     types: messageTypes,
     hasMailboxes: true,
-    ...{ keepsReplies, close, handOver, drop, overdue, [Symbol.asyncDispose]: close },
+    keepsReplies,
+    close,
+    handOver,
+    drop,
+    overdue,
+    [Symbol.asyncDispose]: close,
   });
 }

@@ -498,7 +498,17 @@ describe('after a failure, the state', () => {
     await node.settled();
     expect(answers).toMatchObject([{ code: 'INTERNAL' }, { value: 'b' }, { value: 'c' }]);
     expect(script.events).toEqual([
-      ...['+setup', '-setup', '+a', '+discard', '-discard', '+setup', '-setup', '+b', '-b', '+c', '-c'],
+      '+setup',
+      '-setup',
+      '+a',
+      '+discard',
+      '-discard',
+      '+setup',
+      '-setup',
+      '+b',
+      '-b',
+      '+c',
+      '-c',
     ]);
   });
 

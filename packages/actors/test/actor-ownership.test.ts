@@ -55,14 +55,22 @@ function host(script: CellScript): Host {
   });
   const send: Host['send'] = (key, input, lease, more) => {
     const request: HandlerRequest = {
-      ...{ key, shard: key.startsWith('a') ? 1 : 2, type: `${Cell.name}.write`, payload: input },
-      ...{ headers: {}, isNotify: false, callChain: [] },
+      key,
+      shard: key.startsWith('a') ? 1 : 2,
+      type: `${Cell.name}.write`,
+      payload: input,
+      headers: {},
+      isNotify: false,
+      callChain: [],
       ...more,
     };
     const refusals: ClstrError[] = [];
     const controller = new AbortController();
     const context: HandlerContext = {
-      ...{ signal: controller.signal, nodeId: 'n1', lease, onAbort: undefined },
+      signal: controller.signal,
+      nodeId: 'n1',
+      lease,
+      onAbort: undefined,
       log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
       refuse: (error) => void refusals.push(error),
       started: () => undefined,
@@ -448,13 +456,21 @@ describe('many actors', () => {
 });
 
 const REQUEST: HandlerRequest = {
-  ...{ key: 'k', shard: 1, type: `${Cell.name}.write`, payload: 'x' },
-  ...{ headers: {}, isNotify: false, callChain: [] },
+  key: 'k',
+  shard: 1,
+  type: `${Cell.name}.write`,
+  payload: 'x',
+  headers: {},
+  isNotify: false,
+  callChain: [],
 };
 
 function contextOf(lease: FakeLease): HandlerContext {
   return {
-    ...{ signal: new AbortController().signal, nodeId: 'n1', lease, onAbort: undefined },
+    signal: new AbortController().signal,
+    nodeId: 'n1',
+    lease,
+    onAbort: undefined,
     log: { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
     refuse: () => undefined,
     started: () => undefined,

@@ -163,7 +163,7 @@ const steps: fc.Arbitrary<Step[]> = fc.array(
       weight: 5,
       arbitrary: fc.record({
         do: fc.constant('call' as const),
-        scope: fc.constantFrom(...['a', 'b', 'c', 'd', 'e', 'f']),
+        scope: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
       }),
     },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('create' as const), pick, fails }) },

@@ -30,7 +30,10 @@ describe('a message whose turn would come too late', () => {
     const answers = watch(['a', 'b', 'c', 'd', 'e'].map((name) => ref.write(name, { timeoutMs })));
     await node.settled();
     expect(answers).toEqual([
-      ...[undefined, undefined, undefined, undefined],
+      undefined,
+      undefined,
+      undefined,
+      undefined,
       {
         code: 'ENVELOPE_EXPIRED',
         outcome: 'not-executed',

@@ -54,7 +54,9 @@ export async function createApp<Actors extends readonly AnyActor[]>(
   const resolved = resolveAppOptions(options as unknown as AppOptions);
   const ending = new Ending(resolved.logger);
   const health = new AppHealth({
-    ...{ subject: 'the app', clock: resolved.clock, address: resolved.place.address },
+    subject: 'the app',
+    clock: resolved.clock,
+    address: resolved.place.address,
   });
   ending.begun.addEventListener('abort', () => {
     health.ending();
@@ -99,7 +101,10 @@ async function startApp(options: ResolvedAppOptions, ending: Ending, appHealth: 
     if (drainDelayMs > 0) ending.add(() => pause(clock, drainDelayMs));
     const close = (): Promise<void> => ending.close();
     return {
-      ...{ client, transport, health, close },
+      client,
+      transport,
+      health,
+      close,
       metrics: () => textOf(options.metrics),
       node: nodes[0]!,
       nodes,
@@ -163,8 +168,17 @@ async function startNode(
   });
   const node = createNode({
     ...options.node,
-    ...{ transport: viewOf(common.transport, service), numShards, seed, clock, metrics, logger },
-    ...{ tracing, shards, membership, id: nodeId, handler },
+    transport: viewOf(common.transport, service),
+    numShards,
+    seed,
+    clock,
+    metrics,
+    logger,
+    tracing,
+    shards,
+    membership,
+    id: nodeId,
+    handler,
   });
   common.nodes.push(node);
   common.health.added({ node, service: service.name, numShards });

@@ -89,6 +89,8 @@ function closingBoth(client: Client, transport: Transport, health: AppHealth | u
   };
   return Object.freeze({
     ...(bound as unknown as Pick<Client, (typeof METHODS)[number]>),
-    ...{ transport, close, [Symbol.asyncDispose]: close },
+    transport,
+    close,
+    [Symbol.asyncDispose]: close,
   });
 }

@@ -191,7 +191,9 @@ export function resolveAppOptions(given: AppOptions): ResolvedAppOptions {
     place:
       cluster === undefined
         ? placeOf(transport!, {
-            ...{ numShards, seed, membership },
+            numShards,
+            seed,
+            membership,
             shards:
               membership === undefined ? ownShards(options.nodeId, nodeIds, numShards, seed) : undefined,
             routing: membership === undefined ? 'static' : 'topology',

@@ -15,8 +15,12 @@ function listen<T>(name: string, listener: (message: T) => void): void {
 
 const start = () =>
   createApp({
-    ...{ transport: () => memoryTransport(), actors: [createGreeter().actor], nodeId: 'n1' },
-    ...{ tracing: diagnosticsTracing(), signals: [], logger: false },
+    transport: () => memoryTransport(),
+    actors: [createGreeter().actor],
+    nodeId: 'n1',
+    tracing: diagnosticsTracing(),
+    signals: [],
+    logger: false,
   });
 
 test('a call and its message appear on the channels, each as one object', async () => {

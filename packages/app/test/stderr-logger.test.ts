@@ -115,7 +115,9 @@ describe('an app', () => {
     const logger = recordLog();
     const membership = memoryMembership();
     const options = {
-      ...{ actors: [faulty], signals: [], logger },
+      actors: [faulty],
+      signals: [],
+      logger,
       transport: () =>
         Object.assign(transport(), { useLogger: (given: typeof logger) => given.info({}, 'bus') }),
       membership: {

@@ -21,15 +21,15 @@ const filesIn = (project: string): string[] =>
 test('writes a project under the name of its folder, with our version', () => {
   createProject(join(folder, 'my-service'));
   expect(filesIn('my-service').sort()).toEqual([
-    ...[
-      '.gitignore',
-      'package.json',
-      'src/cluster.ts',
-      'src/contract.ts',
-      'src/counter.ts',
-      'src/gateway.ts',
-    ],
-    ...['src/service.ts', 'test/service.test.ts', 'tsconfig.json'],
+    '.gitignore',
+    'package.json',
+    'src/cluster.ts',
+    'src/contract.ts',
+    'src/counter.ts',
+    'src/gateway.ts',
+    'src/service.ts',
+    'test/service.test.ts',
+    'tsconfig.json',
   ]);
   const read = (file: string): string => readFileSync(join(folder, 'my-service', file), 'utf8');
   const manifest = JSON.parse(read('package.json')) as Record<string, Record<string, string>>;

@@ -93,9 +93,19 @@ describe.skipIf(!hasNatsServer())('over a nats-server', () => {
       await readTexts(store, placeOf('a'));
       const { config } = await stage.manager.streams.info(`CLSTR_LOG_${cluster}`);
       expect(config).toMatchObject({
-        ...{ subjects: [`${cluster}.log.>`], storage: 'memory', num_replicas: 1, retention: 'limits' },
-        ...{ discard: 'new', max_age: 0, max_bytes: -1, max_msgs: -1, max_msgs_per_subject: -1 },
-        ...{ deny_delete: true, deny_purge: false, allow_rollup_hdrs: false, allow_direct: false },
+        subjects: [`${cluster}.log.>`],
+        storage: 'memory',
+        num_replicas: 1,
+        retention: 'limits',
+        discard: 'new',
+        max_age: 0,
+        max_bytes: -1,
+        max_msgs: -1,
+        max_msgs_per_subject: -1,
+        deny_delete: true,
+        deny_purge: false,
+        allow_rollup_hdrs: false,
+        allow_direct: false,
       });
     });
 

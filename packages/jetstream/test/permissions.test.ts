@@ -46,7 +46,10 @@ describe.skipIf(!hasNatsServer())('a user with the permissions of natsPermission
     inboxPrefix = `_INBOX.${name}`,
   ): Promise<StateStore> {
     const transport = await natsTransport({
-      ...{ servers: server.url, cluster, user: name, pass: `of-${name}` },
+      servers: server.url,
+      cluster,
+      user: name,
+      pass: `of-${name}`,
       inboxPrefixes: [inboxPrefix],
     });
     transports.push(transport);

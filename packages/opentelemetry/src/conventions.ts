@@ -20,7 +20,7 @@ export const CLIENT_DURATION = 'rpc.client.call.duration';
 export const SERVER_DURATION = 'rpc.server.call.duration';
 /** The bounds that the conventions advise for both durations, in seconds. */
 export const DURATION_BUCKETS: readonly number[] = [
-  ...[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10],
+  0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10,
 ];
 
 /** The value of {@link RPC_SYSTEM_NAME}, and the name of a span whose method is not known. */

@@ -25,7 +25,8 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
   const histogram = (name: string, description: string): (() => Histogram) =>
     once(() =>
       meter().createHistogram(name, {
-        ...{ unit: 's', description },
+        unit: 's',
+        description,
         advice: { explicitBucketBoundaries: [...buckets] },
       }),
     );

@@ -37,7 +37,11 @@ async function start(retry: Retry, keys: readonly string[]) {
     },
   });
   const app = await createApp({
-    ...{ transport: () => memoryTransport(), actors: [desk], client: { retry }, logger: false, signals: [] },
+    transport: () => memoryTransport(),
+    actors: [desk],
+    client: { retry },
+    logger: false,
+    signals: [],
     tracing: openTelemetryTracing({ tracerProvider: recorder.tracerProvider }),
   });
   const letGo = (key: string): void => held.get(key)!.end.resolve(undefined);

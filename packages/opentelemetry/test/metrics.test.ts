@@ -38,7 +38,11 @@ async function start(options: Parameters<typeof openTelemetryMetrics>[0] = {}) {
     },
   });
   const cluster = await testCluster({
-    ...{ nodes: 1, actors: [counter], clock, client: { metrics }, node: { metrics } },
+    nodes: 1,
+    actors: [counter],
+    clock,
+    client: { metrics },
+    node: { metrics },
   });
   onTestFinished(() => cluster.close());
   return { cluster, reader };

@@ -89,7 +89,12 @@ function* spansOf({ resourceSpans }: OtlpRequest): Generator<ReceivedSpan> {
     for (const { scope, spans } of scopeSpans) {
       for (const { kind, attributes, events = [], parentSpanId, name, traceId, spanId } of spans) {
         yield {
-          ...{ service, scope: scope.name, name, traceId, spanId, attributes: valuesOf(attributes) },
+          service,
+          scope: scope.name,
+          name,
+          traceId,
+          spanId,
+          attributes: valuesOf(attributes),
           kind: kind === 3 ? 'call' : kind === 2 ? 'handler' : 'other',
           parentSpanId: parentSpanId === '' ? undefined : parentSpanId,
           events: events.map((event) => ({ name: event.name, attributes: valuesOf(event.attributes) })),

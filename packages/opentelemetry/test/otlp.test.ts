@@ -19,7 +19,10 @@ test('a collector gets the call and the message below it', async () => {
   const tracing = openTelemetryTracing({ tracerProvider });
   const counter = Counter.implement({ setup: () => undefined, handlers: { add: () => 1 } });
   await using cluster = await testCluster({
-    ...{ nodes: ['n1'], actors: [counter], client: { tracing }, node: { tracing } },
+    nodes: ['n1'],
+    actors: [counter],
+    client: { tracing },
+    node: { tracing },
   });
   await cluster.ref(Counter, 'a').add();
   await tracerProvider.forceFlush();
@@ -27,7 +30,10 @@ test('a collector gets the call and the message below it', async () => {
   const call = receiver.spans.find(({ kind }) => kind === 'call')!;
   const handler = receiver.spans.find(({ kind }) => kind === 'handler')!;
   expect(call).toMatchObject({
-    ...{ service: 'shop', scope: '@clstr/opentelemetry', name: 'counter.add', parentSpanId: undefined },
+    service: 'shop',
+    scope: '@clstr/opentelemetry',
+    name: 'counter.add',
+    parentSpanId: undefined,
     attributes: { 'rpc.system.name': 'clstr', 'rpc.method': 'counter.add', 'clstr.attempts': 1 },
   });
   expect(handler).toMatchObject({ traceId: call.traceId, parentSpanId: call.spanId });

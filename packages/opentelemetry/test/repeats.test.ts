@@ -109,8 +109,12 @@ test('calls that wait in mailboxes move with their shards', { timeout: 60_000 },
   const { watching, accepted, refused } = watched(openTelemetryTracing({ tracerProvider }));
   const gate = deferred<undefined>();
   await using cluster = await testCluster({
-    ...{ nodes: ['n1', 'n2'], isDynamic: true, numShards: 8, actors: [gatedWorker(gate)] },
-    ...{ client: { tracing: watching }, node: { tracing: watching } },
+    nodes: ['n1', 'n2'],
+    isDynamic: true,
+    numShards: 8,
+    actors: [gatedWorker(gate)],
+    client: { tracing: watching },
+    node: { tracing: watching },
   });
   const candidates = Array.from({ length: 200 }, (_, i) => `key-${i}`);
   const keys = candidates.filter((key) => cluster.nodeOf(key).id === 'n1').slice(0, KEYS);

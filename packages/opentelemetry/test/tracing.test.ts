@@ -57,7 +57,11 @@ async function start({ sampler, steps = {}, cluster: further, ...options }: Sett
     },
   });
   const cluster = await testCluster({
-    ...{ nodes: ['n1'], numShards: 8, actors: [counter], client: { tracing }, node: { tracing } },
+    nodes: ['n1'],
+    numShards: 8,
+    actors: [counter],
+    client: { tracing },
+    node: { tracing },
     ...further,
   });
   onTestFinished(() => cluster.close());
@@ -98,7 +102,10 @@ describe('a call', () => {
     const recorder = createRecorder();
     const tracing = openTelemetryTracing({ tracerProvider: recorder.tracerProvider });
     const cluster = await testCluster({
-      ...{ nodes: ['n1'], numShards: 8, handler: () => 'shard', client: { tracing } },
+      nodes: ['n1'],
+      numShards: 8,
+      handler: () => 'shard',
+      client: { tracing },
       node: { tracing, nodeHandlers: { ask: () => 'node' } },
     });
     onTestFinished(() => cluster.close());
@@ -142,7 +149,9 @@ describe('a call', () => {
   test('from outside a handler takes the span that its headers name, even where a later one of its trace is active', async () => {
     const { recorder, add } = await start();
     const active = trace.setSpanContext(ROOT_CONTEXT, {
-      ...{ traceId: TRACE, spanId: 'b7ad6b7169203331', traceFlags: 1 },
+      traceId: TRACE,
+      spanId: 'b7ad6b7169203331',
+      traceFlags: 1,
     });
     await context.with(active, () => add('ada', { traceparent: PARENT }));
     expect(parentIdOf(recorder.span('call', 'counter.add'))).toBe('00f067aa0ba902b7');
@@ -170,7 +179,10 @@ describe('a call', () => {
     });
     await add();
     expect(recorder.spans.map((span) => pathOf(span, recorder.spans)).sort()).toEqual([
-      ...['call', 'call/handler', 'call/handler/call', 'call/handler/call/handler'],
+      'call',
+      'call/handler',
+      'call/handler/call',
+      'call/handler/call/handler',
     ]);
   });
 
@@ -285,7 +297,10 @@ describe('a handler without actors', () => {
     const recorder = createRecorder();
     const tracing = openTelemetryTracing({ tracerProvider: recorder.tracerProvider });
     await using cluster = await testCluster({
-      ...{ nodes: 1, handler: () => 'r', client: { tracing }, node: { tracing } },
+      nodes: 1,
+      handler: () => 'r',
+      client: { tracing },
+      node: { tracing },
     });
     await cluster.client.requestKey('k', 'Get');
     expect(recorder.span('handler', 'clstr').attributes).toMatchObject({
@@ -332,7 +347,9 @@ describe('sampling', () => {
   test('an active parent that is not sampled goes on too', async () => {
     const { add } = await start();
     const active = trace.setSpanContext(ROOT_CONTEXT, {
-      ...{ traceId: TRACE, spanId: '00f067aa0ba902b7', traceFlags: 0 },
+      traceId: TRACE,
+      spanId: '00f067aa0ba902b7',
+      traceFlags: 0,
     });
     expect(await context.with(active, () => add())).toEqual({ traceparent: UNSAMPLED });
   });
@@ -383,7 +400,9 @@ describe('sampling', () => {
     const active = suppressTracing(ROOT_CONTEXT);
     expect(await context.with(active, () => add())).toEqual({});
     const parent = trace.setSpanContext(active, {
-      ...{ traceId: TRACE, spanId: '00f067aa0ba902b7', traceFlags: 1 },
+      traceId: TRACE,
+      spanId: '00f067aa0ba902b7',
+      traceFlags: 1,
     });
     expect(await context.with(parent, () => add())).toEqual({});
     expect(recorder.spans).toEqual([]);
@@ -397,7 +416,10 @@ test('without an SDK a trace of others goes on, and none begins', async () => {
     handlers: { add: (_state, _input, { headers }) => ({ ...headers }), poke: () => undefined },
   });
   await using cluster = await testCluster({
-    ...{ nodes: 1, actors: [counter], client: { tracing }, node: { tracing } },
+    nodes: 1,
+    actors: [counter],
+    client: { tracing },
+    node: { tracing },
   });
   expect(await cluster.ref(Counter, 'a').add({ by: 1 })).toEqual({});
   const seen = await cluster.ref(Counter, 'a').add({ by: 1 }, { headers: { traceparent: PARENT } });

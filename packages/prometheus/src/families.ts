@@ -29,13 +29,22 @@ const NODE_EVENTS: readonly NodeEventType[] = ['joined', 'lapsed', 'fenced', 'un
 type Samples = FamilyOptions['samples'];
 
 const counter = (name: string, help: string, samples: Samples): FamilyOptions => ({
-  ...{ name, help, samples, type: 'counter' },
+  name,
+  help,
+  samples,
+  type: 'counter',
 });
 const histogram = (name: string, help: string, samples: Samples): FamilyOptions => ({
-  ...{ name, help, samples, type: 'histogram' },
+  name,
+  help,
+  samples,
+  type: 'histogram',
 });
 const gauge = (name: string, help: string, samples: Samples): FamilyOptions => ({
-  ...{ name, help, samples, type: 'gauge' },
+  name,
+  help,
+  samples,
+  type: 'gauge',
 });
 
 export function familiesOf(counted: Counted, eventLoopDelay: EventLoopDelay): readonly FamilyOptions[] {

@@ -15,7 +15,11 @@ test('an app that is closed and created again goes on counting, and leaves no ga
   const start = (): Promise<App> =>
     createApp({
       transport: () => memoryTransport(),
-      ...{ actors: [cell], nodeId: 'n1', numShards: 8, metrics, logger: false },
+      actors: [cell],
+      nodeId: 'n1',
+      numShards: 8,
+      metrics,
+      logger: false,
     });
   const read = async () => {
     const series = seriesOf(await metrics.text());

@@ -16,7 +16,11 @@ test('100,000 made-up types add no series, at client and node, as requests and a
   await using metrics = prometheusMetrics();
   await using app = await createApp({
     transport: () => memoryTransport(),
-    ...{ actors: [cell], nodeId: 'n1', numShards: 8, metrics, logger: false },
+    actors: [cell],
+    nodeId: 'n1',
+    numShards: 8,
+    metrics,
+    logger: false,
     client: { onNotifyFailed: () => undefined },
   });
   expect(await app.ref(Cell, 'k').read()).toBe(1);

@@ -16,22 +16,38 @@ const read = async (metrics: PrometheusMetrics): Promise<Map<string, number>> =>
 
 function node(fields: Partial<WatchedNode> = {}): WatchedNode {
   return {
-    ...{ id: 'n1', state: 'serving', inFlight: 0, wanted: 0, unowned: 0, shards: () => [] },
-    ...{ leaseMarginMs: undefined, storeTrouble: undefined, isShedding: false },
+    id: 'n1',
+    state: 'serving',
+    inFlight: 0,
+    wanted: 0,
+    unowned: 0,
+    shards: () => [],
+    leaseMarginMs: undefined,
+    storeTrouble: undefined,
+    isShedding: false,
     ...fields,
   };
 }
 
 function actors(fields: Partial<WatchedActors> = {}): WatchedActors {
   return {
-    ...{ types: [], active: () => new Map(), mailboxDepth: 0, tasksInFlight: 0, isClosed: false },
+    types: [],
+    active: () => new Map(),
+    mailboxDepth: 0,
+    tasksInFlight: 0,
+    isClosed: false,
     ...fields,
   };
 }
 
 function transport(fields: Partial<WatchedTransport> = {}): WatchedTransport {
   return {
-    ...{ name: 'memory', state: 'connected', lostReplies: 0, batches: 0, entries: 0, batchSizes: [] },
+    name: 'memory',
+    state: 'connected',
+    lostReplies: 0,
+    batches: 0,
+    entries: 0,
+    batchSizes: [],
     ...fields,
   };
 }
@@ -163,7 +179,10 @@ describe('gauges', () => {
     expect(await Promise.all(all.map(of))).toEqual([7, 2, 3, 4, 1.5]);
     expect([await of('node_serving'), await of('node_shedding')]).toEqual([1, 0]);
     Object.assign(first, {
-      ...{ inFlight: 2, state: 'lapsed', leaseMarginMs: 0, storeTrouble: 'it is silent' },
+      inFlight: 2,
+      state: 'lapsed',
+      leaseMarginMs: 0,
+      storeTrouble: 'it is silent',
       isShedding: true,
     });
     expect([await of('handlers_active'), await of('node_serving')]).toEqual([2, 0]);

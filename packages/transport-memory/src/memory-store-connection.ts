@@ -90,7 +90,13 @@ export class MemoryStoreConnection implements ClusterStore {
     const { bucket, policy } = this.#core;
     const matches = matcherOf(checkWatchPattern(pattern));
     const watch = new MemoryWatch({
-      ...{ member: this.member, pattern, matches, listener, clock: this.#clock, policy, bucket },
+      member: this.member,
+      pattern,
+      matches,
+      listener,
+      clock: this.#clock,
+      policy,
+      bucket,
       onClose: () => this.#watches.delete(watch),
     });
     if (this.#isClosed) return watch;

@@ -256,7 +256,10 @@ describe('a failure', () => {
     });
     await settle();
     expect(error).toMatchObject({
-      ...{ code: 'ACTOR_ERROR', actorCode: 'NO', details: undefined, outcome: 'executed' },
+      code: 'ACTOR_ERROR',
+      actorCode: 'NO',
+      details: undefined,
+      outcome: 'executed',
       message: 'the rest of this error is larger than the transport carries',
     });
   });

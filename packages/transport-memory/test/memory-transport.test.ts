@@ -129,8 +129,15 @@ describe('close', () => {
     link.send(
       { shard: 1 },
       {
-        ...{ isNotify: true, attempt: 100_000, shard: 1, type: 'Poke', key: undefined, headers: undefined },
-        ...{ payload: '', isRaw: false, remainingMs: () => 1 },
+        isNotify: true,
+        attempt: 100_000,
+        shard: 1,
+        type: 'Poke',
+        key: undefined,
+        headers: undefined,
+        payload: '',
+        isRaw: false,
+        remainingMs: () => 1,
       },
       { onSent: () => inner.push(send(link)), onReply() {}, onError() {} },
     );

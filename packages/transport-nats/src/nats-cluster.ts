@@ -95,7 +95,12 @@ export function natsCluster(options: NatsClusterOptions = {}): Cluster {
         name,
         service,
         inboxPrefix: inboxPrefixes[0],
-        ...{ timing, placement, replicas, allowUnsafeServer, clock, logger },
+        timing,
+        placement,
+        replicas,
+        allowUnsafeServer,
+        clock,
+        logger,
       }),
   });
 }

@@ -73,7 +73,10 @@ const ANSWER_MS = 5_000;
 function storeOf({ control, bucket }: Omit<OpenBucket, 'found'>, options: ResolvedClusterOptions): NatsStore {
   const { inboxPrefix, clock, logger, timing } = options;
   return new NatsStore(control, bucket, {
-    ...{ inboxPrefix, clock, logger, shape: shapeOf(options) },
+    inboxPrefix,
+    clock,
+    logger,
+    shape: shapeOf(options),
     timeoutMs: timing.ackTimeoutMs,
     idleHeartbeatMs: timing.pingMs,
   });

@@ -152,7 +152,11 @@ export class NatsStore implements ClusterStore {
   #consumerOptions(timeoutMs: number): ConsumerOptions {
     const { inboxPrefix, idleHeartbeatMs, clock } = this.#options;
     return {
-      ...{ control: this.#control, bucket: this.#bucket, inboxPrefix, clock, timeoutMs },
+      control: this.#control,
+      bucket: this.#bucket,
+      inboxPrefix,
+      clock,
+      timeoutMs,
       idleHeartbeatMs,
     };
   }

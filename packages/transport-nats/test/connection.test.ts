@@ -222,7 +222,9 @@ describe.skipIf(!hasNatsServer())('with a real server', () => {
     const arrived = deferred();
     const gate = deferred<string>();
     const node = createNode({
-      ...{ transport, numShards: 2, shards: [0, 1] },
+      transport,
+      numShards: 2,
+      shards: [0, 1],
       handler: () => {
         arrived.resolve();
         return gate.promise;
@@ -255,7 +257,9 @@ describe.skipIf(!hasNatsServer())('with a real server', () => {
     const clientSide = await natsTransport({ servers: server.url, user: 'client', pass: 'p' });
     const handled: string[] = [];
     const node = createNode({
-      ...{ transport: nodeSide, numShards: 2, shards: [0, 1] },
+      transport: nodeSide,
+      numShards: 2,
+      shards: [0, 1],
       handler: ({ type }) => {
         handled.push(type);
         return type;
@@ -279,7 +283,8 @@ describe.skipIf(!hasNatsServer())('with a real server', () => {
       const client = createClient({ transport, numShards: 2 });
       const error = await client.requestShard(0, 'Get').catch((reason: unknown) => reason);
       expect(error).toMatchObject({
-        ...{ code: 'NO_PERMISSION', outcome: 'not-executed' },
+        code: 'NO_PERMISSION',
+        outcome: 'not-executed',
         message: 'the NATS server forbids this user to publish to clstr.shard.*',
       });
       await client.close();

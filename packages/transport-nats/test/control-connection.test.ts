@@ -42,10 +42,15 @@ describe.skipIf(!hasNatsServer())('a connection of membership', () => {
     };
     control = await openControlConnection({
       connect: {
-        ...{ servers: [server.url], user: 'all', pass: 'p', reconnectTimeWait: 20, pingInterval: 2_000 },
+        servers: [server.url],
+        user: 'all',
+        pass: 'p',
+        reconnectTimeWait: 20,
+        pingInterval: 2_000,
         ...options,
       },
-      ...{ clock: systemClock, logger: { ...silentLogger, warn: log, error: log } },
+      clock: systemClock,
+      logger: { ...silentLogger, warn: log, error: log },
     });
     return control;
   }

@@ -68,10 +68,8 @@ describe('the first session', () => {
   test('fails with what the server said, where it only closes after that', async () => {
     stubs[0]!.mode = 'full';
     await expect(dialer([stubs[0]!]).first()).rejects.toMatchObject({
-      ...{
-        code: 'CONNECT_FAILED',
-        message: expect.stringContaining('maximum connections exceeded') as string,
-      },
+      code: 'CONNECT_FAILED',
+      message: expect.stringContaining('maximum connections exceeded') as string,
     });
   });
 });

@@ -343,8 +343,23 @@ function says(result: unknown, text: string): boolean {
 
 /** Well-formed values to put where they do not belong. */
 const VALUES: readonly string[] = [
-  ...['null', 'true', '0', '-1', '1.5', '1e999', '""', '"a"', '"YWJj"', '"_INBOX.a.1"', '[]', '{}'],
-  ...['{"a":"b"}', '{"a":1}', '{"x-clstr-key":"k"}', '{"__proto__":{"polluted":1}}', '[[[[[[]]]]]]'],
+  'null',
+  'true',
+  '0',
+  '-1',
+  '1.5',
+  '1e999',
+  '""',
+  '"a"',
+  '"YWJj"',
+  '"_INBOX.a.1"',
+  '[]',
+  '{}',
+  '{"a":"b"}',
+  '{"a":1}',
+  '{"x-clstr-key":"k"}',
+  '{"__proto__":{"polluted":1}}',
+  '[[[[[[]]]]]]',
   `{${Array.from({ length: 70 }, (_, i) => `"h${i}":"v"`).join(',')}}`,
 ];
 const FIELDS = ['shard', 'type', 'data', 'reply_to', 'headers', 'ttl_ms', 'raw', '__proto__', 'toString'];

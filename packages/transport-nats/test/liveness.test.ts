@@ -14,7 +14,9 @@ describe('a server that is watched', () => {
 
   const watch = (on: Clock = clock): (() => void) =>
     watchLiveness({
-      ...{ clock: on, pingMs: PING_MS, heard: () => heard },
+      clock: on,
+      pingMs: PING_MS,
+      heard: () => heard,
       ping: () => {
         pings.push(deferred<undefined>());
         return pings.at(-1)!.promise;
@@ -80,7 +82,8 @@ describe('a server that is watched', () => {
   test('is not blamed for a blocked event loop: the next ping decides', async () => {
     let isBlocked = false;
     const stalled: Clock = {
-      ...{ wallMs: () => clock.wallMs(), macrotask: (fn) => clock.macrotask(fn) },
+      wallMs: () => clock.wallMs(),
+      macrotask: (fn) => clock.macrotask(fn),
       monoMs: () => clock.monoMs() + (isBlocked ? 10 * PING_MS : 0),
       timer: (fn, delayMs) => clock.timer(fn, delayMs),
     };
@@ -96,7 +99,8 @@ describe('a server that is watched', () => {
 
   test('is read from before it is judged', async () => {
     const reading: Clock = {
-      ...{ wallMs: () => clock.wallMs(), monoMs: () => clock.monoMs() },
+      wallMs: () => clock.wallMs(),
+      monoMs: () => clock.monoMs(),
       timer: (fn, delayMs) => clock.timer(fn, delayMs),
       // Between a timer and a macrotask the event loop reads what waits in its sockets.
       macrotask: (fn) => {
@@ -118,7 +122,9 @@ describe('a server that is watched', () => {
     stop();
     await clock.advance(10 * PING_MS);
     expect({ pings: pings.length, silences, timers: clock.timerCount }).toEqual({
-      ...{ pings: 1, silences: [], timers: 0 },
+      pings: 1,
+      silences: [],
+      timers: 0,
     });
   });
 });

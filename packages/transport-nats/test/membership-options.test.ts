@@ -9,19 +9,25 @@ const refusal = (message: RegExp): unknown =>
 
 test('the defaults are used', () => {
   expect(resolveMembershipOptions({})).toEqual({
-    ...{
-      cluster: 'clstr',
-      prefix: 'clstr',
-      bucket: 'clstr',
-      replicas: 1,
-      storage: 'file',
-      allowUnsafeServer: false,
-      inboxPrefix: '_INBOX',
-    },
-    ...{ timing: TIMINGS.default, placement: 'rendezvous', clock: systemClock, logger: silentLogger },
+    cluster: 'clstr',
+    prefix: 'clstr',
+    bucket: 'clstr',
+    replicas: 1,
+    storage: 'file',
+    allowUnsafeServer: false,
+    inboxPrefix: '_INBOX',
+    timing: TIMINGS.default,
+    placement: 'rendezvous',
+    clock: systemClock,
+    logger: silentLogger,
     connect: {
-      ...{ servers: ['127.0.0.1:4222'], timeout: 2_000, reconnectTimeWait: 250, pingInterval: 2_000 },
-      ...{ noAsyncTraces: true, pendingLimit: 262_144, inboxPrefix: '_INBOX' },
+      servers: ['127.0.0.1:4222'],
+      timeout: 2_000,
+      reconnectTimeWait: 250,
+      pingInterval: 2_000,
+      noAsyncTraces: true,
+      pendingLimit: 262_144,
+      inboxPrefix: '_INBOX',
     },
   });
 });
@@ -29,33 +35,42 @@ test('the defaults are used', () => {
 test('what is given is used', () => {
   const tls = { caFile: 'ca.pem' };
   const options = resolveMembershipOptions({
-    ...{ servers: ['a:1', 'nats://b:2'], name: 'me', tls, user: 'u', pass: 'p', cluster: 'My-1_x' },
-    ...{
-      replicas: 3,
-      allowUnsafeServer: true,
-      inboxPrefix: 'my.inbox',
-      timing: 'fast',
-      placement: 'bounded',
-    },
+    servers: ['a:1', 'nats://b:2'],
+    name: 'me',
+    tls,
+    user: 'u',
+    pass: 'p',
+    cluster: 'My-1_x',
+    replicas: 3,
+    allowUnsafeServer: true,
+    inboxPrefix: 'my.inbox',
+    timing: 'fast',
+    placement: 'bounded',
   });
   expect(options).toMatchObject({
-    ...{
-      cluster: 'My-1_x',
-      prefix: 'My-1_x',
-      bucket: 'My-1_x',
-      replicas: 3,
-      allowUnsafeServer: true,
-      placement: 'bounded',
-    },
+    cluster: 'My-1_x',
+    prefix: 'My-1_x',
+    bucket: 'My-1_x',
+    replicas: 3,
+    allowUnsafeServer: true,
+    placement: 'bounded',
     timing: TIMINGS.fast,
     connect: {
-      ...{ servers: ['a:1', 'nats://b:2'], name: 'me', tls, user: 'u', pass: 'p', inboxPrefix: 'my.inbox' },
-      ...{ timeout: TIMINGS.fast.dialMs, pingInterval: TIMINGS.fast.pingMs },
+      servers: ['a:1', 'nats://b:2'],
+      name: 'me',
+      tls,
+      user: 'u',
+      pass: 'p',
+      inboxPrefix: 'my.inbox',
+      timeout: TIMINGS.fast.dialMs,
+      pingInterval: TIMINGS.fast.pingMs,
     },
   });
   expect(Object.isFrozen(options)).toBe(true);
   expect(resolveProvisionOptions({ storage: 'memory', replicas: 5 })).toMatchObject({
-    ...{ storage: 'memory', replicas: 5, shards: undefined },
+    storage: 'memory',
+    replicas: 5,
+    shards: undefined,
   });
 });
 

@@ -20,7 +20,10 @@ describe('an error of the NATS client', () => {
   ])('with the code %s becomes %s, %s', (natsCode, code, outcome) => {
     const cause = natsError(natsCode, 'why');
     expect(fromNatsError(cause, 'publish to x')).toMatchObject({
-      ...{ code, outcome, cause, message: 'cannot publish to x: why' },
+      code,
+      outcome,
+      cause,
+      message: 'cannot publish to x: why',
     });
   });
 
@@ -87,7 +90,8 @@ test.each([
 ])('JetStream’s refusal %i, %s, becomes %s', (err_code, description, code, hint) => {
   const refusal = { code: 503, err_code, ...(description === undefined ? {} : { description }) };
   expect(fromApiError(refusal, 'STREAM.CREATE.KV_c')).toMatchObject({
-    ...{ code, details: { code: 503, errCode: err_code } },
+    code,
+    details: { code: 503, errCode: err_code },
     message: `JetStream refuses STREAM.CREATE.KV_c: ${description ?? ''}${hint}`,
   });
 });

@@ -600,7 +600,7 @@ describe.skipIf(!hasNatsServer())('a peer that answers', () => {
     link = transport.openLink({ clientId: 5 });
     answer = (message) => message.respond(goodReply(message));
     const isThrown = deferred();
-    const entry = { ...{ isNotify: false, attempt: 50_001, shard: 1, type: 'Get', key: undefined } };
+    const entry = { isNotify: false, attempt: 50_001, shard: 1, type: 'Get', key: undefined };
     link.send(
       { shard: 1 },
       { ...entry, headers: undefined, payload: '1', isRaw: false, remainingMs: () => 1_000 },

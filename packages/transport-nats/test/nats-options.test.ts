@@ -16,34 +16,58 @@ test('the defaults are frozen and used', () => {
   expect(resolve({})).toEqual({
     connection: undefined,
     connect: {
-      ...{ servers: ['127.0.0.1:4222'], timeout: 2_000, reconnectTimeWait: 250, pingInterval: 2_000 },
-      ...{ noAsyncTraces: true, pendingLimit: 262_144 },
+      servers: ['127.0.0.1:4222'],
+      timeout: 2_000,
+      reconnectTimeWait: 250,
+      pingInterval: 2_000,
+      noAsyncTraces: true,
+      pendingLimit: 262_144,
     },
-    ...{ cluster: 'clstr', subjectPrefix: 'clstr', inboxPrefixes: ['_INBOX'], wire: 'native' },
-    ...{
-      maxWaiting: 16_384,
-      maxWaitingBytes: 67_108_864,
-      clock: systemClock,
-      logger: expect.any(LateLogger) as unknown,
-    },
+    cluster: 'clstr',
+    subjectPrefix: 'clstr',
+    inboxPrefixes: ['_INBOX'],
+    wire: 'native',
+    maxWaiting: 16_384,
+    maxWaitingBytes: 67_108_864,
+    clock: systemClock,
+    logger: expect.any(LateLogger) as unknown,
   });
 });
 
 test('what is given is used', () => {
   const tls = { caFile: 'ca.pem' };
   const options = resolve({
-    ...{ servers: ['a:1', 'nats://b:2'], name: 'me', tls, user: 'u', pass: 'p', wire: 'json' },
-    ...{ connectTimeoutMs: 1, reconnectWaitMs: 2, pingIntervalMs: 3, maxWaiting: 0, maxWaitingBytes: 0 },
-    ...{ subjectPrefix: 'my.cluster', inboxPrefixes: ['my.inbox', '_INBOX'] },
+    servers: ['a:1', 'nats://b:2'],
+    name: 'me',
+    tls,
+    user: 'u',
+    pass: 'p',
+    wire: 'json',
+    connectTimeoutMs: 1,
+    reconnectWaitMs: 2,
+    pingIntervalMs: 3,
+    maxWaiting: 0,
+    maxWaitingBytes: 0,
+    subjectPrefix: 'my.cluster',
+    inboxPrefixes: ['my.inbox', '_INBOX'],
   });
   expect(options).toMatchObject({
     connect: {
-      ...{ servers: ['a:1', 'nats://b:2'], name: 'me', tls, user: 'u', pass: 'p' },
-      ...{ timeout: 1, reconnectTimeWait: 2, pingInterval: 3 },
+      servers: ['a:1', 'nats://b:2'],
+      name: 'me',
+      tls,
+      user: 'u',
+      pass: 'p',
+      timeout: 1,
+      reconnectTimeWait: 2,
+      pingInterval: 3,
     },
-    ...{ cluster: undefined, subjectPrefix: 'my.cluster', inboxPrefixes: ['my.inbox', '_INBOX'] },
+    cluster: undefined,
+    subjectPrefix: 'my.cluster',
+    inboxPrefixes: ['my.inbox', '_INBOX'],
     wire: 'json',
-    ...{ maxWaiting: 0, maxWaitingBytes: 0 },
+    maxWaiting: 0,
+    maxWaitingBytes: 0,
   });
   expect(Object.isFrozen(options)).toBe(true);
 });
@@ -51,7 +75,8 @@ test('what is given is used', () => {
 test('the name of the cluster gives the subjects, unless a prefix is set', () => {
   expect(resolve({ cluster: 'shop' })).toMatchObject({ cluster: 'shop', subjectPrefix: 'shop' });
   expect(resolve({ cluster: 'shop', subjectPrefix: 'go.shop' })).toMatchObject({
-    ...{ cluster: 'shop', subjectPrefix: 'go.shop' },
+    cluster: 'shop',
+    subjectPrefix: 'go.shop',
   });
 });
 
@@ -116,17 +141,18 @@ describe('credentials', () => {
 
 describe('a server', () => {
   test.each([
-    ...['nats://user:s3cret', 'nats://127.0.0.1:4222?token=s3cret', 'a:4222/s3cret', 'a:4222#s3cret'],
-    ...[
-      'a:s3cret',
-      'a b',
-      's3cret\nx',
-      'nats://',
-      'u:s3cret@',
-      'nats://u:s3cret@a:1,b:2',
-      'a:123456',
-      '[::1',
-    ],
+    'nats://user:s3cret',
+    'nats://127.0.0.1:4222?token=s3cret',
+    'a:4222/s3cret',
+    'a:4222#s3cret',
+    'a:s3cret',
+    'a b',
+    's3cret\nx',
+    'nats://',
+    'u:s3cret@',
+    'nats://u:s3cret@a:1,b:2',
+    'a:123456',
+    '[::1',
   ])('%j is refused without showing its text', (server) => {
     const options = { servers: ['good:4222', server] };
     expect(() => resolve(options)).toThrow(
@@ -136,8 +162,18 @@ describe('a server', () => {
   });
 
   test.each([
-    ...['a', 'a:1', 'nats://a', 'nats://a-b.c_d:4222', 'tls://a.example:4222', '127.0.0.1', '127.0.0.1:4222'],
-    ...['::1', '[::1]', '[::1]:4222', 'nats://[fe80::1%eth0]:4222', 'bücher.example:4222'],
+    'a',
+    'a:1',
+    'nats://a',
+    'nats://a-b.c_d:4222',
+    'tls://a.example:4222',
+    '127.0.0.1',
+    '127.0.0.1:4222',
+    '::1',
+    '[::1]',
+    '[::1]:4222',
+    'nats://[fe80::1%eth0]:4222',
+    'bücher.example:4222',
   ])('may be %s', (server) => {
     expect(resolve({ servers: server }).connect.servers).toEqual([server]);
   });

@@ -248,7 +248,10 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
       const clientSide = await natsTransport({ servers: server.url, wire });
       const call = send(clientSide.openLink({ clientId: 5 }));
       expect((await call.answer).error).toMatchObject({
-        ...{ code: 'ACTOR_ERROR', actorCode: 'NO_SUCH_USER', outcome: 'executed', details: undefined },
+        code: 'ACTOR_ERROR',
+        actorCode: 'NO_SUCH_USER',
+        outcome: 'executed',
+        details: undefined,
         message: 'the rest of this error is larger than the transport carries',
       });
       await clientSide.close();
@@ -276,7 +279,13 @@ describe.skipIf(!hasNatsServer())('a served address', () => {
       for (const { data } of messages) expect(data.length).toBeLessThanOrEqual(MAX_PAYLOAD);
       const answers = framesOf('_INBOX.client.1').flat();
       expect(answers.map((text) => text.slice(0, 10))).toEqual([
-        ...['reply 60 "', 'reply 61 "', 'reply 62 "', 'failure 63', 'failure 64', 'failure 65', 'reply 66 "'],
+        'reply 60 "',
+        'reply 61 "',
+        'reply 62 "',
+        'failure 63',
+        'failure 64',
+        'failure 65',
+        'reply 66 "',
       ]);
     });
 

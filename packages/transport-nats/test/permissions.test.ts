@@ -16,10 +16,20 @@ describe('natsPermissions', () => {
     const names = { subjectPrefix: 'shop.eu', cluster: 'shop', inboxPrefixes: ['_INBOX', 'in'] };
     expect(natsPermissions({ role: 'node', inboxPrefix: 'in.nodes', ...names })).toEqual({
       publish: [
-        ...['shop.eu.shard.*', 'shop.eu.node.*.*', 'shop.eu.topology.changes'],
-        ...['_INBOX.>', 'in.>', '$KV.shop.cfg', '$KV.shop.h.*', '$KV.shop.m.*', '$KV.shop.s.*'],
-        ...['$JS.API.STREAM.INFO.KV_shop', '$JS.API.STREAM.MSG.GET.KV_shop'],
-        ...['$JS.API.CONSUMER.CREATE.KV_shop', '$JS.API.CONSUMER.DELETE.KV_shop.*', '$JS.FC.KV_shop.>'],
+        'shop.eu.shard.*',
+        'shop.eu.node.*.*',
+        'shop.eu.topology.changes',
+        '_INBOX.>',
+        'in.>',
+        '$KV.shop.cfg',
+        '$KV.shop.h.*',
+        '$KV.shop.m.*',
+        '$KV.shop.s.*',
+        '$JS.API.STREAM.INFO.KV_shop',
+        '$JS.API.STREAM.MSG.GET.KV_shop',
+        '$JS.API.CONSUMER.CREATE.KV_shop',
+        '$JS.API.CONSUMER.DELETE.KV_shop.*',
+        '$JS.FC.KV_shop.>',
       ],
       subscribe: ['shop.eu.shard.*', 'shop.eu.node.*.*', 'shop.eu.topology nodes', 'in.nodes.>'],
     });

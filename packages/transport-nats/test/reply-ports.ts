@@ -36,7 +36,10 @@ export async function replyPorts(options: NatsTransportOptions = {}): Promise<Re
     return last!;
   };
   return {
-    ...{ clock, scripted, transport, stats: transport.stats },
+    clock,
+    scripted,
+    transport,
+    stats: transport.stats,
     routeTo: (reply) => portFor(FRAME, reply),
     jsonTo: (reply) => portFor(ENVELOPE, reply),
   };

@@ -19,7 +19,9 @@ async function start(more: NatsTransportOptions = {}) {
   const comeBack = () => become(Events.Reconnect);
   const entry = (attempt: number, ttlMs: number | 'unnamed' = 1_000) => ({
     ...entryOf({ attempt }),
-    ...{ payload: new Uint8Array(0), clientId: 1, receivedAtMs: clock.monoMs() },
+    payload: new Uint8Array(0),
+    clientId: 1,
+    receivedAtMs: clock.monoMs(),
     ttlMs: ttlMs === 'unnamed' ? undefined : ttlMs,
   });
   const frames = () => scripted.published.map(({ data }) => readFrame(data));

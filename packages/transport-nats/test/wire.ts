@@ -19,8 +19,15 @@ let attempts = 0;
 
 export function entryOf(fields: Partial<OutboundEntry> = {}): OutboundEntry {
   return {
-    ...{ isNotify: false, attempt: ++attempts, shard: 1, type: 'Get', key: undefined, headers: undefined },
-    ...{ payload: '"hello"', isRaw: false, remainingMs: () => 5_000 },
+    isNotify: false,
+    attempt: ++attempts,
+    shard: 1,
+    type: 'Get',
+    key: undefined,
+    headers: undefined,
+    payload: '"hello"',
+    isRaw: false,
+    remainingMs: () => 5_000,
     ...fields,
   };
 }

@@ -19,7 +19,9 @@ async function charge({ payload: operation }) {
 
 const transport = await natsTransport({ servers, name: id, pingIntervalMs: 500 });
 const node = createNode({
-  ...{ id, transport, numShards },
+  id,
+  transport,
+  numShards,
   membership: natsMembership({ servers, timing: 'fast', allowUnsafeServer: true }),
   handler: charge,
 });

@@ -15,7 +15,9 @@ export const Cart = defineActor(
     put: request({ input: type<Line>(), output: type<Line[]>(), errors: { ORDERED }, idempotent: true }),
     /** Closes the cart: its lines belong to this order from now on. */
     checkOut: request({
-      ...{ input: type<{ orderId: string }>(), output: type<Line[]>(), idempotent: true },
+      input: type<{ orderId: string }>(),
+      output: type<Line[]>(),
+      idempotent: true,
       errors: { ORDERED, EMPTY: type<void>() },
     }),
   },

@@ -14,7 +14,8 @@ export const Inventory = defineActor(
     stock: request({ input: type<{ total: number }>(), output: type<Level>(), idempotent: true }),
     /** One reservation per order: repeating it reserves nothing more. */
     reserve: request({
-      ...{ input: type<{ orderId: string; quantity: number }>(), idempotent: true },
+      input: type<{ orderId: string; quantity: number }>(),
+      idempotent: true,
       errors: { SOLD_OUT: type<{ free: number }>(), RELEASED: type<void>() },
     }),
     /** Ends the reservation of an order, and refuses one that arrives later. */

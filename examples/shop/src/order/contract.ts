@@ -12,7 +12,9 @@ export const Order = defineActor(
   {
     /** Resolves once everything is reserved and the confirmed order is stored. */
     place: request({
-      ...{ input: type<{ cartId: string }>(), output: type<OrderView>(), idempotent: true },
+      input: type<{ cartId: string }>(),
+      output: type<OrderView>(),
+      idempotent: true,
       errors: {
         SOLD_OUT: type<{ sku: string; free: number }>(),
         CART_EMPTY: type<void>(),

@@ -75,7 +75,8 @@ const AS_TEXT = { ...NO_STORE, 'content-type': 'text/plain; charset=utf-8' };
 const AS_JSON = { ...NO_STORE, 'content-type': 'application/json' };
 const NOT_FOUND: Answer = { status: 404, headers: AS_TEXT, body: 'not found\n' };
 const NOT_ALLOWED: Answer = {
-  ...{ status: 405, body: 'only GET and HEAD\n' },
+  status: 405,
+  body: 'only GET and HEAD\n',
   headers: { ...AS_TEXT, allow: 'GET, HEAD' },
 };
 

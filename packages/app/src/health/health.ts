@@ -109,7 +109,9 @@ export class AppHealth {
       state: this.#state(reasons),
       reasons,
       ...(connection !== undefined && { connection }),
-      ...{ nodes, openBreakers, eventLoop },
+      nodes,
+      openBreakers,
+      eventLoop,
     };
   }
 

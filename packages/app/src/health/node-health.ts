@@ -67,12 +67,21 @@ export class NodeWatch {
     const overdue = this.node.overdue();
     const [oldest] = overdue;
     return {
-      ...{ id, service: this.#service, state, reach, owned: this.node.shards().length, wanted, unowned },
+      id,
+      service: this.#service,
+      state,
+      reach,
+      owned: this.node.shards().length,
+      wanted,
+      unowned,
       ...(leaseMarginMs !== undefined && {
         leaseMarginMs: Math.round(leaseMarginMs),
         isStoreAnswering: storeTrouble === undefined,
       }),
-      ...{ inFlight, waiting, isShedding, stuck: overdue.length },
+      inFlight,
+      waiting,
+      isShedding,
+      stuck: overdue.length,
       ...(oldest && { oldestStuck: { type: oldest.type, shard: oldest.shard, ageMs: oldest.ageMs } }),
     };
   }

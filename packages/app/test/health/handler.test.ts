@@ -14,16 +14,26 @@ import { Greeter, createGreeter } from '../greeter.ts';
 import { place } from './setting.ts';
 
 const SERVING: Health = {
-  ...{ isReady: true, isLive: true, state: 'serving', connection: 'connected' },
-  ...{ reasons: [], nodes: [], openBreakers: [], eventLoop: { worstMs: 0, overMs: 1_000 } },
+  isReady: true,
+  isLive: true,
+  state: 'serving',
+  connection: 'connected',
+  reasons: [],
+  nodes: [],
+  openBreakers: [],
+  eventLoop: { worstMs: 0, overMs: 1_000 },
 };
 const WARNED: Health = { ...SERVING, reasons: [healthReason('STORE_AWAY', 'the store is away')] };
 const LAPSED: Health = {
-  ...{ ...SERVING, isReady: false, state: 'lapsed' },
+  ...SERVING,
+  isReady: false,
+  state: 'lapsed',
   reasons: [healthReason('LAPSED', 'node n1 has no lease')],
 };
 const CLOSED: Health = {
-  ...{ ...LAPSED, isLive: false, state: 'closed' },
+  ...LAPSED,
+  isLive: false,
+  state: 'closed',
   reasons: [healthReason('CLOSED', 'the app has closed')],
 };
 
@@ -63,7 +73,10 @@ describe.each<[string, (health: HealthHandler) => Promise<Ask>]>([
     expect(await ask('/livez')).toMatchObject({ status: 200, body: 'ok STARTING\n' });
     expect(await ask('/readyz')).toMatchObject({ status: 503, body: 'failed STARTING\n' });
     expect(JSON.parse((await ask('/healthz')).body)).toMatchObject({
-      ...{ isReady: false, isLive: true, state: 'connecting', nodes: [] },
+      isReady: false,
+      isLive: true,
+      state: 'connecting',
+      nodes: [],
       reasons: [{ code: 'STARTING', text: expect.stringContaining('has not called createApp') as string }],
     });
   });
@@ -80,7 +93,9 @@ describe.each<[string, (health: HealthHandler) => Promise<Ask>]>([
     expect(answers[1].body).toBe(ready);
     expect(JSON.parse(answers[2].body)).toEqual(health);
     expect(answers.map(({ headers }) => headers.get('content-type'))).toEqual([
-      ...['text/plain; charset=utf-8', 'text/plain; charset=utf-8', 'application/json'],
+      'text/plain; charset=utf-8',
+      'text/plain; charset=utf-8',
+      'application/json',
     ]);
     for (const { headers } of answers) expect(headers.get('cache-control')).toBe('no-store');
   });

@@ -22,10 +22,19 @@ test('an app that serves is ready, and has no reasons', async () => {
   expect(health.reasons).toEqual([]);
   expect(health.nodes).toEqual([
     {
-      ...{ id: 'n1', service: 'default', state: 'serving', reach: 'reached' },
-      ...{ owned: NUM_SHARDS, wanted: NUM_SHARDS, unowned: 0 },
-      ...{ leaseMarginMs: expect.any(Number) as number, isStoreAnswering: true },
-      ...{ inFlight: 0, waiting: 0, isShedding: false, stuck: 0 },
+      id: 'n1',
+      service: 'default',
+      state: 'serving',
+      reach: 'reached',
+      owned: NUM_SHARDS,
+      wanted: NUM_SHARDS,
+      unowned: 0,
+      leaseMarginMs: expect.any(Number) as number,
+      isStoreAnswering: true,
+      inFlight: 0,
+      waiting: 0,
+      isShedding: false,
+      stuck: 0,
     },
   ]);
   expect(health.nodes[0]!.leaseMarginMs).toBeGreaterThan(leaseMs - guardMs - 2 * heartbeatMs);
@@ -61,13 +70,11 @@ describe('while it starts', () => {
     const { clock, store, start } = place();
     const [made, opened] = [deferred<Transport>(), deferred<never>()];
     const cluster = {
-      ...{
-        name: 'c',
-        address: 'nats://10.0.0.7:4222',
-        numShards: undefined,
-        seed: undefined,
-        logger: undefined,
-      },
+      name: 'c',
+      address: 'nats://10.0.0.7:4222',
+      numShards: undefined,
+      seed: undefined,
+      logger: undefined,
       connect: () => made.promise,
       membership: () => ({ ...memoryMembership({ store, clock }), open: () => opened.promise }),
     };

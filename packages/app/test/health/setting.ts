@@ -65,14 +65,23 @@ export function place(): Place {
     },
   });
   return {
-    ...{ clock, store, unanswered, silent },
+    clock,
+    store,
+    unanswered,
+    silent,
     start(nodeId, options = {}) {
       const greeter = createGreeter();
       const [transport, connection] = controlled(memoryTransport({ bus }));
       let health: (() => Health) | undefined;
       const starting = createApp({
-        ...{ transport: () => transport, membership: memoryMembership({ store, member: nodeId, clock }) },
-        ...{ nodeId, numShards: NUM_SHARDS, actors: [greeter.actor], clock, signals: [], logger: false },
+        transport: () => transport,
+        membership: memoryMembership({ store, member: nodeId, clock }),
+        nodeId,
+        numShards: NUM_SHARDS,
+        actors: [greeter.actor],
+        clock,
+        signals: [],
+        logger: false,
         health: { follow: (given) => (health = given) },
         ...options,
       });

@@ -51,8 +51,11 @@ export class StateStage {
 
   async #connect(service: string, cluster: string): Promise<StateConnection> {
     const connection = await this.#subject.connect({
-      ...{ cluster, service, transport: this.#transport },
-      ...{ clock: systemClock, logger: silentLogger },
+      cluster,
+      service,
+      transport: this.#transport,
+      clock: systemClock,
+      logger: silentLogger,
     });
     this.#stores.push(connection.store);
     return connection;

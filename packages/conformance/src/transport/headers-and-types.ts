@@ -12,7 +12,11 @@ export const headersAndTypes: Behaviours = {
     await stage.node(({ headers }) => Object.entries(headers));
     const client = await stage.client();
     const sent = {
-      ...{ 'trace-id': '00-ab', 'Trace-Id': 'other case', empty: '', 'ü 日本': '🦆', 'a.b': 'c: d' },
+      'trace-id': '00-ab',
+      'Trace-Id': 'other case',
+      empty: '',
+      'ü 日本': '🦆',
+      'a.b': 'c: d',
       ['__proto__']: 'text',
       constructor: 'c',
     };

@@ -9,8 +9,29 @@ import { sendRaw } from './raw-entry.ts';
 const UNICODE = ['ü', 'u\u0308', '日本', '🦆', '\u202Eabc', 'İ', 'ß', 'a\u200Bb'];
 /** Subjects, wildcards, headers, paths, and names that objects have. */
 const HOSTILE = [
-  ...['.', '..', '*', '>', 'a.*', 'a.>', '$JS.API.STREAM.PURGE.x', '_INBOX.x', ' ', ' a ', '\t', '\r\n'],
-  ...['\0', 'a\0b', 'PUB x 1\r\na', '__proto__', 'constructor', 'toString', '/', '../..', '"', '{}', '%00'],
+  '.',
+  '..',
+  '*',
+  '>',
+  'a.*',
+  'a.>',
+  '$JS.API.STREAM.PURGE.x',
+  '_INBOX.x',
+  ' ',
+  ' a ',
+  '\t',
+  '\r\n',
+  '\0',
+  'a\0b',
+  'PUB x 1\r\na',
+  '__proto__',
+  'constructor',
+  'toString',
+  '/',
+  '../..',
+  '"',
+  '{}',
+  '%00',
 ];
 
 /** The words with which an error names a shard. */

@@ -194,7 +194,12 @@ export class ClstrError extends Error implements Failure {
     const { name, code, message, outcome, retryable, details, cause } = this;
     const { actorCode } = this as { actorCode?: string };
     return {
-      ...{ name, code, actorCode, message, outcome, retryable },
+      name,
+      code,
+      actorCode,
+      message,
+      outcome,
+      retryable,
       details: jsonCopy(details),
       cause: jsonCopy(cause),
     };

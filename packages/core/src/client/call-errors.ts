@@ -25,7 +25,10 @@ export function afterEarlierAttempts(last: ClstrError, outcome: Outcome): ClstrE
   const { code, message, details, cause } = last;
   const ran = outcome === 'executed' ? 'ran' : 'may have run';
   return new ClstrError(code, `${message}; an earlier attempt of this call ${ran}`, {
-    ...{ outcome, retryable: false, details, cause },
+    outcome,
+    retryable: false,
+    details,
+    cause,
   });
 }
 

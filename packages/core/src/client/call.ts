@@ -295,7 +295,8 @@ export class Call extends Deadline implements OutboundEntry, ReplySink, Delivere
     const hint = why === undefined ? this.#hint() : `; ${why.text}`;
     this.end(
       new ClstrError('TIMEOUT', `no reply to ${subject(this)} within ${this.timeoutMs} ms${hint}`, {
-        ...{ outcome: this.#outcome(), details: why?.details },
+        outcome: this.#outcome(),
+        details: why?.details,
       }),
     );
   }

@@ -91,7 +91,12 @@ export class RoutingClient implements Client {
     const deadlines = new DeadlineWheel<Call>(clock);
     const nextAttempt = (): number => ++this.#attempts;
     const found = {
-      ...{ link, clock, random, routes, nextAttempt, ownerWaitMs: options.ownerWaitMs },
+      link,
+      clock,
+      random,
+      routes,
+      nextAttempt,
+      ownerWaitMs: options.ownerWaitMs,
       retries: this.#retries,
       numShards: () => shape.numShards ?? 0,
       calls: () => deadlines.items(),

@@ -36,7 +36,9 @@ export function traitsOf(handler: DeclaredHandler, codec: string, prefix: string
     );
   }
   const traits = {
-    ...{ prefix, codec, hosts: hosts && [...new Set(hosts)].sort() },
+    prefix,
+    codec,
+    hosts: hosts && [...new Set(hosts)].sort(),
     types: types && fingerprintOf([...types].sort().join('\n')),
   };
   const bytes = JSON.stringify(hosts ?? []).length;

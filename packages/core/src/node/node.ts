@@ -95,8 +95,14 @@ class ShardNode implements Node {
     const { types: ofHandler, keepsReplies } = options.handler;
     const types = ofHandler && [...ofHandler, ...ownTypes];
     this.#dispatch = new Dispatch({
-      ...{ ...own, shards: this.#shards, router, handler, types, keepsReplies },
-      ...{ cluster: transport.cluster, asker: probe },
+      ...own,
+      shards: this.#shards,
+      router,
+      handler,
+      types,
+      keepsReplies,
+      cluster: transport.cluster,
+      asker: probe,
       hasNodeHandlers: ownTypes.length > 0,
     });
     this.#subjects = new NodeSubjects({

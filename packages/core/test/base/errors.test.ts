@@ -138,15 +138,23 @@ describe('for people and logs', () => {
 
   test('JSON.stringify gives all but the stack, and never throws', () => {
     expect(JSON.parse(JSON.stringify(error))).toEqual({
-      ...{ name: 'ClstrError', code: 'TIMEOUT', message: 'no reply', outcome: 'unknown', retryable: false },
+      name: 'ClstrError',
+      code: 'TIMEOUT',
+      message: 'no reply',
+      outcome: 'unknown',
+      retryable: false,
       details: { cents: '[BigInt 5]', at: '1970-01-01T00:00:00.000Z' },
       cause: '[Error: socket closed]',
     });
     expect(JSON.parse(JSON.stringify({ list: [new ActorError('NO', 'none left')] }))).toEqual({
       list: [
         {
-          ...{ name: 'ActorError', code: 'ACTOR_ERROR', actorCode: 'NO', message: 'none left' },
-          ...{ outcome: 'executed', retryable: false },
+          name: 'ActorError',
+          code: 'ACTOR_ERROR',
+          actorCode: 'NO',
+          message: 'none left',
+          outcome: 'executed',
+          retryable: false,
         },
       ],
     });

@@ -55,7 +55,9 @@ describe('redactedFields', () => {
   test('hides secrets of an error, its details and its causes; the error keeps class and code', () => {
     const cause = new Error(`connect nats://u:hunter2@h failed`);
     const err = new ClstrError('TIMEOUT', 'no answer from nats://u:hunter2@h', {
-      ...{ outcome: 'unknown', cause, details: { server: 'nats://u:hunter2@h' } },
+      outcome: 'unknown',
+      cause,
+      details: { server: 'nats://u:hunter2@h' },
     });
     const { err: clean } = redactedFields({ err });
     expect(clean).toBeInstanceOf(ClstrError);

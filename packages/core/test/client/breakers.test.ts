@@ -17,7 +17,13 @@ async function start(options: Partial<ClientOptions> = {}) {
   const transport = new ScriptedTransport();
   const metrics = recordMetrics();
   const client = createClient({
-    ...{ transport, clock, metrics, numShards: 8, routing: 'static', breaker: { minCalls: 10 }, ...options },
+    transport,
+    clock,
+    metrics,
+    numShards: 8,
+    routing: 'static',
+    breaker: { minCalls: 10 },
+    ...options,
   });
   const call = (shard: number, own?: CallOptions) =>
     client.requestShard(shard, 'A', 1, { timeoutMs: 100, ...own }).catch((error: unknown) => error);
@@ -48,7 +54,9 @@ describe('a client with breakers', () => {
     const sent = transport.sent.length;
     for (const shard of [0, 1, 2, 3]) {
       expect(await call(shard)).toMatchObject({
-        ...{ code: 'CIRCUIT_OPEN', outcome: 'not-executed', retryable: true },
+        code: 'CIRCUIT_OPEN',
+        outcome: 'not-executed',
+        retryable: true,
         details: { nodeId: 'a', retryAfterMs: 5_000 },
       });
     }

@@ -20,7 +20,12 @@ function start(options: Partial<ClientOptions> = {}) {
   const tracing = recordTracing();
   const logger = recordLog();
   const client = createClient({
-    ...{ transport, clock, tracing, logger, numShards: 16, routing: 'static' },
+    transport,
+    clock,
+    tracing,
+    logger,
+    numShards: 16,
+    routing: 'static',
     ...options,
   });
   return { transport, clock, client, tracing, logger };
@@ -51,8 +56,13 @@ describe('a traced call', () => {
     await call;
     expect(tracing.calls).toEqual([
       {
-        ...{ type: 'Get', key: 'ada', shard: client.shardOf('ada'), isNotify: false },
-        ...{ headers: { tenant: 'acme', x: 'y' }, isNested: true, cluster: undefined },
+        type: 'Get',
+        key: 'ada',
+        shard: client.shardOf('ada'),
+        isNotify: false,
+        headers: { tenant: 'acme', x: 'y' },
+        isNested: true,
+        cluster: undefined,
       },
     ]);
   });

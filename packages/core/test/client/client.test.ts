@@ -822,8 +822,15 @@ describe('a notify', () => {
     expect(unhandled).toEqual([]);
     const codes = failures.map(({ error }) => error.code).sort();
     expect(codes).toEqual([
-      ...['CONNECTION_LOST', 'INTERNAL', 'INVALID_ENVELOPE', 'INVALID_OPTION', 'KEY_REQUIRED', 'OVERLOADED'],
-      ...['TIMEOUT', 'TIMEOUT', 'TRANSPORT_CLOSED'],
+      'CONNECTION_LOST',
+      'INTERNAL',
+      'INVALID_ENVELOPE',
+      'INVALID_OPTION',
+      'KEY_REQUIRED',
+      'OVERLOADED',
+      'TIMEOUT',
+      'TIMEOUT',
+      'TRANSPORT_CLOSED',
     ]);
   });
 

@@ -17,7 +17,9 @@ function start(options: Partial<ClientOptions> = {}) {
   const client = createClient({ transport, clock, numShards: 16, ...options });
   const isQuestion = ({ entry }: Sent): boolean => entry.type === TOPOLOGY_TYPE;
   return {
-    ...{ transport, clock, client },
+    transport,
+    clock,
+    client,
     questions: () => transport.sent.filter(isQuestion),
     calls: () => transport.sent.filter((sent) => !isQuestion(sent)),
   };

@@ -22,7 +22,9 @@ describe('the calls of a shard that moved', () => {
     const calls = [3, 4, 3, 5].map((shard, index) => ({ shard, index }));
     const holdQueue = new HoldQueue({ clock, backoffMs: () => 1_000 });
     const formerOwnerCalls = new FormerOwnerCalls({
-      ...{ clock, holdQueue, leave: ({ index }: { index: number }) => left.push(index) },
+      clock,
+      holdQueue,
+      leave: ({ index }: { index: number }) => left.push(index),
       calls: () => {
         looks++;
         return calls;

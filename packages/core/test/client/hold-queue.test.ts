@@ -24,7 +24,11 @@ function start() {
   const sent: string[] = [];
   let order = 0;
   const call = (name: string, key: string | undefined = 'k', length = 1): HeldCall => ({
-    ...{ shard: 3, key, order: ++order, payload: 'x'.repeat(length), headers: undefined },
+    shard: 3,
+    key,
+    order: ++order,
+    payload: 'x'.repeat(length),
+    headers: undefined,
     resend: () => sent.push(name),
   });
   return { clock, holdQueue, sent, call, repeats };

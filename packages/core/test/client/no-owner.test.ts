@@ -55,7 +55,9 @@ describe('a call to a shard that no node owns', () => {
     expect(ended.error).toBeUndefined();
     await pass(TRY_MS);
     expect(ended.error).toMatchObject({
-      ...{ code: 'NO_OWNER', outcome: 'not-executed', retryable: true },
+      code: 'NO_OWNER',
+      outcome: 'not-executed',
+      retryable: true,
       message: expect.stringContaining(text),
       details: { reason: group[0], nodeId, unownedMs: expect.any(Number) },
     });
@@ -78,7 +80,8 @@ describe('a call to a shard that no node owns', () => {
     const ended = call(2_000);
     await pass(2_200);
     expect(ended.error).toMatchObject({
-      ...{ code: 'TIMEOUT', outcome: 'not-executed' },
+      code: 'TIMEOUT',
+      outcome: 'not-executed',
       message: expect.stringMatching(
         /^no reply to "Get" .* within 2000 ms; no node has owned its shard for .* owner n2/,
       ),

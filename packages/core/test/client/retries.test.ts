@@ -19,7 +19,14 @@ function start(options: Partial<ClientOptions> = {}) {
   const logger = { debug: log, info: log, warn: log, error: log };
   const random = { bytes: (count: number) => new Uint8Array(count).fill(255) };
   const client = createClient({
-    ...{ transport, clock, metrics, logger, random, routing: 'static', retry: 'standard', ...options },
+    transport,
+    clock,
+    metrics,
+    logger,
+    random,
+    routing: 'static',
+    retry: 'standard',
+    ...options,
   });
   const calls = () => transport.sent.filter(({ entry }) => !entry.type.startsWith('clstr.'));
   const denied = () => metrics.calls.filter(([name]) => name === 'retryDenied').map(([, reason]) => reason);

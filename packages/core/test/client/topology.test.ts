@@ -20,7 +20,11 @@ function start() {
   const random = { bytes: (count: number) => new Uint8Array(count).fill(128) };
   let attempts = 0;
   const topology = new ClientTopology({
-    ...{ link: transport.openLink({ clientId: 1 }), clock, routes, random, numShards: 20_000 },
+    link: transport.openLink({ clientId: 1 }),
+    clock,
+    routes,
+    random,
+    numShards: 20_000,
     nextAttempt: () => ++attempts,
     onIdentity: () => undefined,
     onMoved: (shard) => moved.push(shard),
@@ -195,8 +199,14 @@ describe('an announcement', () => {
     const clock = fakeClock();
     const random = { bytes: (count: number) => new Uint8Array(count).fill(byte) };
     const topology = new ClientTopology({
-      ...{ link: transport.openLink({ clientId: 1 }), clock, random, routes: new Routes(), numShards: 8 },
-      ...{ nextAttempt: () => 1, onIdentity: () => undefined, onMoved: () => undefined },
+      link: transport.openLink({ clientId: 1 }),
+      clock,
+      random,
+      routes: new Routes(),
+      numShards: 8,
+      nextAttempt: () => 1,
+      onIdentity: () => undefined,
+      onMoved: () => undefined,
     });
     topology.onAnnouncement(ANNOUNCER);
     await clock.advance((50 * byte) / 256);

@@ -23,7 +23,11 @@ function company(traits: MemberTraits = INVOICES) {
   const steps = { onList: () => undefined as void, isWanted: true };
   const list = async (): Promise<void> => steps.onList();
   const subject = new Company({
-    ...{ nodeId: 'me', inc: 'me-run', traits, ledger, list },
+    nodeId: 'me',
+    inc: 'me-run',
+    traits,
+    ledger,
+    list,
     isWanted: () => steps.isWanted,
   });
   const beat = (id: string): void => write(`h.${id}`, heartbeat(`${id}-run`));

@@ -52,13 +52,20 @@ export function eventLine(event: ShardEvent): string {
 let nonces = 0;
 
 export const heartbeat = (inc: string, more: object = {}): object => ({
-  ...{ inc, beat: 1, leaseMs: timing.leaseMs, isDead: false, nonce: `n${++nonces}` },
+  inc,
+  beat: 1,
+  leaseMs: timing.leaseMs,
+  isDead: false,
+  nonce: `n${++nonces}`,
   ...more,
 });
 
 export const member = (inc: string, state = 'up'): object => ({ inc, state, nonce: `n${++nonces}` });
 
 export const owned = (epoch: number, owner: string, inc: string, state = 'owned'): object => ({
-  ...{ epoch, owner, inc, state },
+  epoch,
+  owner,
+  inc,
+  state,
   nonce: `n${++nonces}`,
 });

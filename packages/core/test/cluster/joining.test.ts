@@ -9,7 +9,12 @@ import { heartbeat, member, owned, timing } from './fixtures.ts';
 import { skewedClock } from './skewed-clock.ts';
 
 const own: ClusterConfig = {
-  ...{ id: 'mine', numShards: 8, seed: 's', hash: 'ff', placement: 'rendezvous', proto: 1 },
+  id: 'mine',
+  numShards: 8,
+  seed: 's',
+  hash: 'ff',
+  placement: 'rendezvous',
+  proto: 1,
 };
 
 function start() {
@@ -20,7 +25,13 @@ function start() {
   const logger = recordLog();
   const limit = createStartLimit(clock, timing, 'node a could not join its cluster');
   const options = {
-    ...{ nodeId: 'a', isExclusive: false, store, timing, clock, logger, limit },
+    nodeId: 'a',
+    isExclusive: false,
+    store,
+    timing,
+    clock,
+    logger,
+    limit,
     isWanted: () => wanted.isWanted,
   };
   const instant = () => ({ monoMs: clock.monoMs(), wallMs: clock.wallMs() });

@@ -18,12 +18,20 @@ function start() {
 }
 
 const heartbeat = (inc: string, more: object = {}) => ({
-  ...{ inc, beat: 1, leaseMs: 2_000, isDead: false, nonce: 'n' },
+  inc,
+  beat: 1,
+  leaseMs: 2_000,
+  isDead: false,
+  nonce: 'n',
   ...more,
 });
 const member = (inc: string, state = 'up') => ({ inc, state, nonce: 'n' });
 const shard = (epoch: number, more: object = {}) => ({
-  ...{ epoch, owner: 'a', inc: 'i', state: 'owned', nonce: 'n' },
+  epoch,
+  owner: 'a',
+  inc: 'i',
+  state: 'owned',
+  nonce: 'n',
   ...more,
 });
 
@@ -216,8 +224,23 @@ describe('a run', () => {
 });
 
 test.each([
-  ...['s.64', 's.-1', 's.01', 's.0x1', 's.1e0', 's.', 's. 1', 's.1.5', 's.4294967296', 's.99999999999'],
-  ...['m.', 'm.a b', 'm.ü', 'm.a.b', `m.${'x'.repeat(65)}`, 'h.a\r\n', 'h.'],
+  's.64',
+  's.-1',
+  's.01',
+  's.0x1',
+  's.1e0',
+  's.',
+  's. 1',
+  's.1.5',
+  's.4294967296',
+  's.99999999999',
+  'm.',
+  'm.a b',
+  'm.ü',
+  'm.a.b',
+  `m.${'x'.repeat(65)}`,
+  'h.a\r\n',
+  'h.',
 ])('the key %j names no node and no shard of this cluster, and enters no map', (key) => {
   const { ledger, learn, told, highestEpochs } = start();
   const record = { s: shard(7), m: member('i'), h: heartbeat('i') }[key[0] as 's' | 'm' | 'h'];

@@ -52,18 +52,20 @@ function cluster() {
       reach: () => reach.now,
     };
     const member = new Member({
-      ...{
-        nodeId,
-        numShards: NUM_SHARDS,
-        seed: '',
-        weight: 1,
-        isExclusive: false,
-        trustsNewBucket: false,
-        traits: {},
-      },
-      ...{ clock, random, logger },
+      nodeId,
+      numShards: NUM_SHARDS,
+      seed: '',
+      weight: 1,
+      isExclusive: false,
+      trustsNewBucket: false,
+      traits: {},
+      clock,
+      random,
+      logger,
       membership: {
-        ...{ name: 'test', timing, placement: 'rendezvous' },
+        name: 'test',
+        timing,
+        placement: 'rendezvous',
         open: async () => {
           await steps.open();
           stores.push(new TestStore(bucket, clock));
@@ -73,7 +75,13 @@ function cluster() {
       ...more,
     });
     return {
-      ...{ member, events, incs, logger, steps, reach, start: () => member.start(host) },
+      member,
+      events,
+      incs,
+      logger,
+      steps,
+      reach,
+      start: () => member.start(host),
       get store() {
         return stores.at(-1)!;
       },
@@ -715,7 +723,10 @@ describe('a node that leaves', () => {
     const { member } = create('a');
     await member.leave(500);
     expect([member.list(), member.admits(0), member.holds(0, undefined), member.epochOf(0)]).toEqual([
-      ...[[], false, false, undefined],
+      [],
+      false,
+      false,
+      undefined,
     ]);
     expect([member.topology(), member.refusal(0).details]).toEqual([
       { clusterId: '', owners: [] },

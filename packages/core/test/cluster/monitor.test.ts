@@ -28,7 +28,10 @@ function start(nodeId = 'me') {
     },
   };
   const monitor: Monitor = new Monitor({
-    ...{ nodeId, seed: '', ledger, session },
+    nodeId,
+    seed: '',
+    ledger,
+    session,
     watch: (pattern) => store.watch(pattern, listener),
   });
   session.begin(bucket.put(`h.${nodeId}`, session.nextBeat()).revision, session.now());

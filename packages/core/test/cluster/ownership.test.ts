@@ -64,7 +64,13 @@ async function start(options: StartOptions = {}) {
     drop: (_shard: number): Promise<unknown> => Promise.resolve(),
   };
   const ownership: Ownership = new Ownership({
-    ...{ nodeId: 'a', inc: 'i', isExclusive, numShards, ledger, session, logger },
+    nodeId: 'a',
+    inc: 'i',
+    isExclusive,
+    numShards,
+    ledger,
+    session,
+    logger,
     host: {
       serve: async (shard) => {
         events.push(`serve ${shard}`);
@@ -100,8 +106,21 @@ async function start(options: StartOptions = {}) {
   };
   await clock.advance(0);
   return {
-    ...{ clock, bucket, store, session, ledger, ownership, events, desired, steps, advance, timing },
-    ...{ changeMembers, logger, highestEpochs, state },
+    clock,
+    bucket,
+    store,
+    session,
+    ledger,
+    ownership,
+    events,
+    desired,
+    steps,
+    advance,
+    timing,
+    changeMembers,
+    logger,
+    highestEpochs,
+    state,
   };
 }
 
@@ -185,7 +204,8 @@ describe('a shard is taken', () => {
 
   test('of a former run of its own not while members are yet to be placed', async () => {
     const { advance, bucket, store, state, ownership } = await start({
-      ...{ isExclusive: true, isDeclared: false },
+      isExclusive: true,
+      isDeclared: false,
       before: { 's.0': owned(4, 'a', 'old') },
     });
     state.isPlaced = false;
@@ -564,7 +584,9 @@ describe('a hand-over', () => {
   test('has maxMoving shards on their way at a time', async () => {
     const before = Object.fromEntries([0, 1, 2, 3, 4].map((shard) => [`s.${shard}`, released]));
     const { desired, steps, events, advance, clock } = await holding({
-      ...{ numShards: 5, before, timing: { maxMoving: 2 } },
+      numShards: 5,
+      before,
+      timing: { maxMoving: 2 },
     });
     const gates = [0, 1, 2, 3, 4].map(() => deferred());
     steps.handOver = (shard) => gates[shard]!.promise;

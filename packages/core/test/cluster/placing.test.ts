@@ -17,7 +17,9 @@ function start(numShards = HALF_A_TURN) {
     shardsOf: () => [],
   };
   const placing = new Placing({
-    ...{ placement, numShards, clock },
+    placement,
+    numShards,
+    clock,
     onPlaced: () => events.push(`placed ${placing.isDone}`),
   });
   /** What happened in the next turn. */

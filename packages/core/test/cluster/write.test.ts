@@ -184,7 +184,10 @@ describe('a write that is no longer wanted', () => {
     const result = writeUntilKnown(
       { store, clock, timing: { ackTimeoutMs: ACK_MS } },
       {
-        ...{ key: 'k', revision: 0, value: 'mine', isWanted: () => true },
+        key: 'k',
+        revision: 0,
+        value: 'mine',
+        isWanted: () => true,
         onFailure: (refusal) => {
           if (told.push(refusal) === 3) throw enough;
         },

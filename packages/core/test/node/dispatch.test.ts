@@ -549,7 +549,11 @@ describe('a notify', () => {
         level: 'warn',
         fields: {
           event: 'handler.notify_failed',
-          ...{ type: 'Get', shard: 1, key: undefined, code: 'ACTOR_ERROR', nodeId: 'n1' },
+          type: 'Get',
+          shard: 1,
+          key: undefined,
+          code: 'ACTOR_ERROR',
+          nodeId: 'n1',
         },
         message: 'no',
       },
@@ -852,7 +856,9 @@ describe('what runs for many shards', () => {
     const started = start({
       shards: staticShards('n1', new Set(shards), systemRandom),
       handler: open.handler,
-      ...{ maxInFlight: 2 * count, maxInFlightBytes: 64 * count, clock: systemClock },
+      maxInFlight: 2 * count,
+      maxInFlightBytes: 64 * count,
+      clock: systemClock,
     });
     onTestFinished(() => started.dispatch.abortRunning(new ClstrError('ABORTED', 'the end')));
     for (let i = 0; i < count; i++)

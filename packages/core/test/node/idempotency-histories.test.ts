@@ -63,7 +63,10 @@ class World {
   #owner = new KeyedDispatch({ maxKeysPerShard: 1, keepMs: 30_000 });
   readonly #clock = this.#owner.clock;
   readonly #client = createClient({
-    ...{ transport: this.transport, clock: this.#clock, numShards: 16, routing: 'static' },
+    transport: this.transport,
+    clock: this.#clock,
+    numShards: 16,
+    routing: 'static',
   });
   /** Messages on their way, answers on their way, and handlers: all of them until they are used up. */
   readonly #messages: { readonly sent: Sent; readonly sentMs: number }[] = [];

@@ -30,25 +30,27 @@ function start(options: Partial<DispatchOptions> = {}) {
   const requests: HandlerRequest[] = [];
   const dispatch = new Dispatch({
     idempotency: idempotencyOption.fallback!(),
-    ...{ nodeId: 'n1', identity: identityOf({ numShards: 16, seed: '', codec: jsonCodec }, undefined) },
-    ...{
-      shards: staticShards('n1', new Set([1, 2]), systemRandom),
-      router: createKeyRouter(16, '', () => undefined),
-    },
+    nodeId: 'n1',
+    identity: identityOf({ numShards: 16, seed: '', codec: jsonCodec }, undefined),
+    shards: staticShards('n1', new Set([1, 2]), systemRandom),
+    router: createKeyRouter(16, '', () => undefined),
     handler: (request) => {
       requests.push(request);
       const gate = deferred<unknown>();
       gates.set(request.payload, gate);
       return gate.promise;
     },
-    ...{
-      codec: jsonCodec,
-      handlerTimeoutMs: 30_000,
-      maxInFlight: 100,
-      maxInFlightBytes: 100_000,
-      maxRunning: 2,
-    },
-    ...{ clock, random: systemRandom, metrics, tracing: noTracing, cluster: undefined, logger: recordLog() },
+    codec: jsonCodec,
+    handlerTimeoutMs: 30_000,
+    maxInFlight: 100,
+    maxInFlightBytes: 100_000,
+    maxRunning: 2,
+    clock,
+    random: systemRandom,
+    metrics,
+    tracing: noTracing,
+    cluster: undefined,
+    logger: recordLog(),
     shedding: false,
     types: ['Get'],
     ...options,
@@ -102,7 +104,8 @@ describe('with maxRunning', () => {
   test('thousands that wait and end at once leave other work its turn', async () => {
     const gate = deferred<unknown>();
     const { send, clock, port } = start({
-      ...{ maxRunning: 1, maxInFlight: 10_000 },
+      maxRunning: 1,
+      maxInFlight: 10_000,
       handler: ({ payload }) => (payload === 0 ? gate.promise : payload),
     });
     for (let i = 0; i < 2_000; i++) send(i);

@@ -24,11 +24,21 @@ function create(options: Partial<NodeOptions> = {}) {
   const metrics = recordMetrics();
   const events: NodeEvent[] = [];
   const membership: Membership = {
-    ...{ name: 'test', timing, placement: 'rendezvous', open: async () => store },
+    name: 'test',
+    timing,
+    placement: 'rendezvous',
+    open: async () => store,
   };
   const node = createNode({
-    ...{ id: 'n1', transport, clock, random: countingRandom(), numShards: NUM_SHARDS, membership },
-    ...{ handler: () => 'reply', logger, metrics },
+    id: 'n1',
+    transport,
+    clock,
+    random: countingRandom(),
+    numShards: NUM_SHARDS,
+    membership,
+    handler: () => 'reply',
+    logger,
+    metrics,
     ...options,
   });
   node.onEvent((event) => events.push(event));
@@ -75,7 +85,10 @@ describe('a node whose transport leads to another cluster than its membership', 
     createNode({
       transport: Object.assign(new ScriptedTransport(), { cluster: bus }),
       membership: {
-        ...{ name: 'test', timing, placement: 'rendezvous', cluster: bucket },
+        name: 'test',
+        timing,
+        placement: 'rendezvous',
+        cluster: bucket,
         open: () => Promise.reject(new Error('not started')),
       },
       handler: () => undefined,
@@ -253,7 +266,8 @@ describe('a message', () => {
     const [served] = at({ shard: 1 });
     served!.receiver.onEntry(entryOf(), port);
     expect(port.last!.error).toMatchObject({
-      ...{ code: 'MOVED', outcome: 'not-executed' },
+      code: 'MOVED',
+      outcome: 'not-executed',
       message: 'the shard of this message is moving, to or from node n1',
     });
     served!.confirmed.resolve(undefined);

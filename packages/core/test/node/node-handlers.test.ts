@@ -14,7 +14,11 @@ async function start(options: Partial<NodeOptions> = {}) {
   const transport = new ScriptedTransport();
   const keyed: unknown[] = [];
   const node = createNode({
-    ...{ id: 'n1', transport, numShards: 16, shards: [1, 3], nodeHandlers },
+    id: 'n1',
+    transport,
+    numShards: 16,
+    shards: [1, 3],
+    nodeHandlers,
     handler: (request) => keyed.push(request.shard),
     ...options,
   });

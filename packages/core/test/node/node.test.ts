@@ -19,7 +19,12 @@ function create(options: Partial<NodeOptions> = {}) {
   const clock = fakeClock({ monoMs: 1_000_000 });
   const handler: Handler = () => 'reply';
   const node = createNode({
-    ...{ id: 'n1', transport, clock, numShards: 16, shards: [3, 1], handler },
+    id: 'n1',
+    transport,
+    clock,
+    numShards: 16,
+    shards: [3, 1],
+    handler,
     ...options,
   });
   return { transport, clock, node, port: recordAnswers() };
@@ -153,7 +158,11 @@ describe('the options of createNode', () => {
       decode: () => 'in',
     };
     const { receiver, port, clock } = await start({
-      ...{ codec, handler, handlerTimeoutMs: 50, maxInFlight: 2, maxInFlightBytes: 3 },
+      codec,
+      handler,
+      handlerTimeoutMs: 50,
+      maxInFlight: 2,
+      maxInFlightBytes: 3,
     });
     receiver.onEntry(entryOf({ payload: new Uint8Array(4) }), port);
     expect(port.last).toMatchObject({ error: { code: 'OVERLOADED' } });
@@ -354,9 +363,7 @@ describe('drain', () => {
     await drained;
     expect(port.last).toMatchObject({ attempt: 700_001, value: '"done"' });
     expect(signals[0]!.aborted).toBe(false);
-    expect(transport.events).toEqual([
-      ...['shard 1 closed', 'shard 3 closed', 'direct closed', 'direct closed'],
-    ]);
+    expect(transport.events).toEqual(['shard 1 closed', 'shard 3 closed', 'direct closed', 'direct closed']);
     expect(node).toMatchObject({ state: 'closed', inFlight: 0 });
   });
 
@@ -456,7 +463,9 @@ describe('close', () => {
     await node.close();
     await node.close();
     expect({ state: node.state, closes, events: transport.events }).toEqual({
-      ...{ state: 'closed', closes: 1, events: [] },
+      state: 'closed',
+      closes: 1,
+      events: [],
     });
   });
 
@@ -545,7 +554,9 @@ describe('close', () => {
     transport.served[0]!.receiver.onEntry(entryOf(), port);
     await node.close();
     expect({ state: node.state, closes, events: transport.events }).toEqual({
-      ...{ state: 'closed', closes: 1, events: ['direct closed', 'direct closed'] },
+      state: 'closed',
+      closes: 1,
+      events: ['direct closed', 'direct closed'],
     });
     expect(logger.lines).toContainEqual(
       expect.objectContaining({

@@ -59,20 +59,27 @@ export function runLoad({ times, critical = 0, shedding }: Load): LoadResult {
   const handlers = { started: 0, late: 0 };
   const dispatch = new Dispatch({
     idempotency: idempotencyOption.fallback!(),
-    ...{ nodeId: 'n1', identity: identityOf({ numShards: 1, seed: '', codec: jsonCodec }, undefined) },
-    ...{
-      shards: staticShards('n1', new Set([0]), systemRandom),
-      router: createKeyRouter(1, '', () => undefined),
-    },
+    nodeId: 'n1',
+    identity: identityOf({ numShards: 1, seed: '', codec: jsonCodec }, undefined),
+    shards: staticShards('n1', new Set([0]), systemRandom),
+    router: createKeyRouter(1, '', () => undefined),
     handler: (_request, context) => {
       handlers.started++;
       if (context.remainingMs() < SERVICE_MS) handlers.late++;
       clock.advance(SERVICE_MS);
       return 1;
     },
-    ...{ codec: jsonCodec, handlerTimeoutMs: 30_000, maxInFlight: 16_384, maxInFlightBytes: 1e9 },
-    ...{ clock, random: systemRandom, metrics: noMetrics, tracing: noTracing, cluster: undefined },
-    ...{ logger: recordLog(), shedding },
+    codec: jsonCodec,
+    handlerTimeoutMs: 30_000,
+    maxInFlight: 16_384,
+    maxInFlightBytes: 1e9,
+    clock,
+    random: systemRandom,
+    metrics: noMetrics,
+    tracing: noTracing,
+    cluster: undefined,
+    logger: recordLog(),
+    shedding,
   });
   const refusals = new Map<string, number>();
   const latencies: number[] = [];
@@ -122,7 +129,9 @@ export function runLoad({ times, critical = 0, shedding }: Load): LoadResult {
     goodput: (ended.inTime * SERVICE_MS) / DURATION_MS,
     p99Ms: latencies[Math.floor(latencies.length * 0.99)]!,
     criticalSuccess: ended.criticalInTime / ended.critical,
-    ...{ lateStarts: handlers.late, mostOpen, refusals },
+    lateStarts: handlers.late,
+    mostOpen,
+    refusals,
   };
 }
 

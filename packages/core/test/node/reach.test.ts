@@ -38,7 +38,10 @@ function create(more: Partial<ReachOptions> = {}) {
   const changes: [Reach, string][] = [];
   let attempts = 0;
   const reach = new NodeReach({
-    ...{ nodeId: 'n1', timing, clock, logger },
+    nodeId: 'n1',
+    timing,
+    clock,
+    logger,
     probe: {
       open: () => undefined,
       ask: (address, inc, listener) => {

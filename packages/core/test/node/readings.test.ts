@@ -19,11 +19,20 @@ function create(options: Partial<NodeOptions> = {}) {
   const bucket = new Bucket();
   const store = new TestStore(bucket, clock);
   const membership: Membership = {
-    ...{ name: 'test', timing, placement: 'rendezvous', open: async () => store },
+    name: 'test',
+    timing,
+    placement: 'rendezvous',
+    open: async () => store,
   };
   const node = createNode({
-    ...{ id: 'n1', transport, clock, random: countingRandom(), numShards: NUM_SHARDS, membership },
-    ...{ handler: () => 'reply', logger: recordLog() },
+    id: 'n1',
+    transport,
+    clock,
+    random: countingRandom(),
+    numShards: NUM_SHARDS,
+    membership,
+    handler: () => 'reply',
+    logger: recordLog(),
     ...options,
   });
   const start = async (): Promise<void> => {
@@ -116,7 +125,8 @@ test('reach is doubted before the node is unreachable', async () => {
 
 test('waiting counts the messages that a layer keeps waiting, and inFlight all of them', async () => {
   const { node, transport, clock } = create({
-    ...{ membership: undefined, shards: [1] },
+    membership: undefined,
+    shards: [1],
     handler: (_request, context) => {
       if (node.inFlight > 1) context.onAbort = () => undefined;
       return new Promise(() => undefined);
@@ -137,6 +147,9 @@ test('a node of a static cluster has its list, no lease and no store', async () 
   const { node, start } = create({ membership: undefined, shards: [1, 3] });
   await start();
   expect([node.wanted, node.leaseMarginMs, node.storeTrouble, node.reach]).toEqual([
-    ...[2, undefined, undefined, 'reached'],
+    2,
+    undefined,
+    undefined,
+    'reached',
   ]);
 });

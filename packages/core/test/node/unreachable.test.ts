@@ -26,10 +26,20 @@ function cluster() {
     const logger = recordLog();
     const events: NodeEvent[] = [];
     const membership: Membership = {
-      ...{ name: 'test', timing, placement: 'rendezvous', open: async () => store },
+      name: 'test',
+      timing,
+      placement: 'rendezvous',
+      open: async () => store,
     };
     const node = createNode({
-      ...{ id, transport, clock, random, numShards: NUM_SHARDS, membership, logger, handler: () => 'reply' },
+      id,
+      transport,
+      clock,
+      random,
+      numShards: NUM_SHARDS,
+      membership,
+      logger,
+      handler: () => 'reply',
       ...options,
     });
     node.onEvent((event) => events.push(event));
@@ -63,7 +73,9 @@ describe('a member that messages do not reach', () => {
     a!.transport.answersProbes = false;
     await clock.advance(LIMIT_MS + MOVED_MS);
     expect([a!.node.state, b!.node.state, stateOf('a')]).toEqual([
-      ...['unreachable', 'serving', 'draining in doubt'],
+      'unreachable',
+      'serving',
+      'draining in doubt',
     ]);
     expect([a!.node.shards(), b!.node.shards().length]).toEqual([[], NUM_SHARDS]);
     expect(typesOf(a!.events).filter((type) => type === 'unreachable' || type === 'released')).toEqual([
@@ -110,7 +122,9 @@ describe('a member that messages do not reach', () => {
     a!.transport.answersProbes = false;
     await clock.advance(10 * leaseMs);
     expect([a!.node.state, a!.node.shards().length, stateOf('a')]).toEqual([
-      ...['unreachable', NUM_SHARDS, 'up in doubt'],
+      'unreachable',
+      NUM_SHARDS,
+      'up in doubt',
     ]);
     a!.transport.answersProbes = true;
     await clock.advance(2 * heartbeatMs);

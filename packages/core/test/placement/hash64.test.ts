@@ -9,8 +9,18 @@ import { goVectors } from '../vectors.ts';
 const WASM = wasmHash(wasmApi())!;
 const HALF_PAIRS = ['\ud800', 'a\ud800', '\udc00b', '\ud83d\ud83d\ude00', `${'a'.repeat(127)}\ud800`];
 const HOSTILE = [
-  ...['', '\0', 'a\0b', '\0'.repeat(128), '\u007f', '\u0080', '\ufffd', '\u{10ffff}', ...HALF_PAIRS],
-  ...['x'.repeat(10_240), 'é'.repeat(10_240), '\u{1f600}'.repeat(10_240)],
+  '',
+  '\0',
+  'a\0b',
+  '\0'.repeat(128),
+  '\u007f',
+  '\u0080',
+  '\ufffd',
+  '\u{10ffff}',
+  ...HALF_PAIRS,
+  'x'.repeat(10_240),
+  'é'.repeat(10_240),
+  '\u{1f600}'.repeat(10_240),
   // Around the end of a block, of one byte and of two for each character.
   ...[127, 128, 129, 255, 256, 257].flatMap((length) => ['a'.repeat(length), 'é'.repeat(length / 2)]),
 ];

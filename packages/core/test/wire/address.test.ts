@@ -9,8 +9,25 @@ test('two tokens are an address', () => {
 
 describe.each([
   'x.y 0\r\n\r\nPUB admin.drop_table 5\r\nhello',
-  ...['', ' ', 'a b', 'a.b', 'a\n', '\na', 'a\r', 'a\0', 'a*', '>', 'ü', 'a\u2028', 'x'.repeat(65)],
-  ...[undefined, null, 7, true, ['a'], { toString: () => 'a' }],
+  '',
+  ' ',
+  'a b',
+  'a.b',
+  'a\n',
+  '\na',
+  'a\r',
+  'a\0',
+  'a*',
+  '>',
+  'ü',
+  'a\u2028',
+  'x'.repeat(65),
+  undefined,
+  null,
+  7,
+  true,
+  ['a'],
+  { toString: () => 'a' },
 ])('%j', (value) => {
   test('is not a valid part of an address', () => {
     expect(nodeAddress(value, 'i')).toBeUndefined();

@@ -195,7 +195,11 @@ const MARKED: Readonly<Record<string, unknown>> = {
   'a toJSON that returns nothing': { dropped: 'undefined' },
   'a getter that throws': { dropped: '"[unreadable: gone]"' },
   'what JSON empties': {
-    ...{ m: '[Map of 1]', s: '[Set of 0]', n: '[NaN]', e: '[Error: inner]', u: '[Uint8Array of 3 bytes]' },
+    m: '[Map of 1]',
+    s: '[Set of 0]',
+    n: '[NaN]',
+    e: '[Error: inner]',
+    u: '[Uint8Array of 3 bytes]',
   },
   'what JSON drops': { f: '[function]', y: '[symbol]', p: '[Promise]', r: '[RegExp]', kept: [1, 'a', null] },
   '16,385 characters of JSON': { dropped: 'details of 16385 characters, more than 16384' },

@@ -451,8 +451,11 @@ describe('a batch is crowded', () => {
 
   test('beyond 1,024 entries, whatever they are', () => {
     expect([1, 1_023, 1_024, 1_025, 5_000].map((entries) => isCrowded(batch(entries)))).toEqual([
-      ...[false, false, false],
-      ...[true, true],
+      false,
+      false,
+      false,
+      true,
+      true,
     ]);
     const messages = (entries: number): Uint8Array => batchWith(new Array<string>(entries).fill('{}'), false);
     expect([isCrowded(messages(1_024)), isCrowded(messages(1_025))]).toEqual([false, true]);

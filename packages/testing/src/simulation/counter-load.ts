@@ -133,8 +133,16 @@ export class CounterLoad {
   ): void {
     const { clock, oracle } = this.#world;
     const call: CounterCall = {
-      ...{ key, id: this.calls.length, client: number, invokedMs: clock.monoMs(), endedMs: undefined },
-      ...{ value: undefined, outcome: 'pending', starts: 0, sends: 0, isIdempotent: random.chance(0.2) },
+      key,
+      id: this.calls.length,
+      client: number,
+      invokedMs: clock.monoMs(),
+      endedMs: undefined,
+      value: undefined,
+      outcome: 'pending',
+      starts: 0,
+      sends: 0,
+      isIdempotent: random.chance(0.2),
     };
     this.calls.push(call);
     const options = { timeoutMs, idempotent: call.isIdempotent };

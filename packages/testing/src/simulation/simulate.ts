@@ -243,7 +243,9 @@ class Simulation {
       ok,
       notExecuted: this.#counters.count('not-executed'),
       unknown: this.#counters.count('unknown'),
-      ...{ moves: this.#moves, fenced: this.#fenced, leaseTerm: this.#leaseTerm },
+      moves: this.#moves,
+      fenced: this.#fenced,
+      leaseTerm: this.#leaseTerm,
       unreachable: this.#reach.unreachable,
       overlaps: this.#exclusion.overlaps,
     };

@@ -68,7 +68,10 @@ export class SimulatedNode {
     this.#states = states;
     this.#transport = memoryTransport({ bus });
     const membership = memoryMembership({
-      ...{ store, member: processId, clock: this.clock, timing: options.timing },
+      store,
+      member: processId,
+      clock: this.clock,
+      timing: options.timing,
     });
     const open = async (): Promise<ClusterStore> => {
       this.#connection = await membership.open();

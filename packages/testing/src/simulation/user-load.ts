@@ -31,7 +31,9 @@ export function startUserClient(
   const { client, number, random } = own;
   const untilMs = world.nowMs + own.spanMs;
   workload({
-    ...{ client, number, random },
+    client,
+    number,
+    random,
     isOver: () => world.nowMs >= untilMs,
     sleep: (ms) => world.sleep(ms),
   }).catch((error: unknown) => {

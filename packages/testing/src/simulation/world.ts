@@ -139,17 +139,18 @@ export class World {
     const { timing, newBucket, clockRateError, logger = silentLogger } = this.#options;
     const random = this.random.fork();
     const process = new SimulatedNode({
-      ...{
-        id,
-        processId: `${id}#${++this.#started}`,
-        isExclusive,
-        newBucket,
-        numShards: NUM_SHARDS,
-        bus: this.#bus,
-        store: this.store,
-        states: this.states,
-      },
-      ...{ worldClock: this.clock, random, logger, timing },
+      id,
+      processId: `${id}#${++this.#started}`,
+      isExclusive,
+      newBucket,
+      numShards: NUM_SHARDS,
+      bus: this.#bus,
+      store: this.store,
+      states: this.states,
+      worldClock: this.clock,
+      random,
+      logger,
+      timing,
       clockRate: 1 + clockRateError * (2 * random.next() - 1),
       actors: (self) => load.actors(self),
       interceptor: (self) => this.#interceptor(self, load),
@@ -194,7 +195,10 @@ export class World {
     );
     const client = createClient({
       transport: watch.wrap(memoryTransport({ bus: this.#bus })),
-      ...{ numShards: NUM_SHARDS, routing: 'topology', clock: this.clock, random },
+      numShards: NUM_SHARDS,
+      routing: 'topology',
+      clock: this.clock,
+      random,
     });
     this.clients.push(client);
     return client;

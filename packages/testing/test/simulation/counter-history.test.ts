@@ -6,12 +6,25 @@ import { incrementsOf } from '../../src/simulation/counter-history.ts';
 import type { CounterCall } from '../../src/simulation/counter-history.ts';
 
 const call = (fields: Partial<CounterCall>): CounterCall => ({
-  ...{ key: 'ada', id: 0, client: 1, invokedMs: 10, endedMs: 20, value: undefined },
-  ...{ outcome: 'pending', starts: 1, sends: 1, isIdempotent: false },
+  key: 'ada',
+  id: 0,
+  client: 1,
+  invokedMs: 10,
+  endedMs: 20,
+  value: undefined,
+  outcome: 'pending',
+  starts: 1,
+  sends: 1,
+  isIdempotent: false,
   ...fields,
 });
 const stored = (value: number): Operation => ({
-  ...{ process: 'store', key: 'ada', op: 'get', invokedAt: 99, endedAt: 99, outcome: 'ok' },
+  process: 'store',
+  key: 'ada',
+  op: 'get',
+  invokedAt: 99,
+  endedAt: 99,
+  outcome: 'ok',
   value,
 });
 const verdictOn = (calls: readonly CounterCall[], value: number): string =>

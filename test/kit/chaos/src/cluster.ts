@@ -157,8 +157,12 @@ export class ChaosCluster {
     const run = this.#all.length;
     const child = forkNode(
       {
-        ...{ id, numShards: this.numShards, storePort: this.store.port },
-        ...{ ...this.#order, ...this.#addresses(start, isProxied, proxy), ...given },
+        id,
+        numShards: this.numShards,
+        storePort: this.store.port,
+        ...this.#order,
+        ...this.#addresses(start, isProxied, proxy),
+        ...given,
       },
       (report) => {
         const at = nowMs();

@@ -38,7 +38,11 @@ async function serve(order: NodeOrder): Promise<void> {
     seed,
     identity,
     membership: natsMembership({
-      ...{ servers: memberServers, name: `${id}-member`, timing, placement, replicas },
+      servers: memberServers,
+      name: `${id}-member`,
+      timing,
+      placement,
+      replicas,
       allowUnsafeServer: true,
     }),
     handler: tellingOfReleases(actorHandler([counterActor(store, log)], { cacheSize: CACHE_SIZE })),

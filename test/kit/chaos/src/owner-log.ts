@@ -145,7 +145,12 @@ function inOrder(facts: readonly Fact[]): Step[] {
   const steps = facts.flatMap<Step>(({ at, run, id, report }) =>
     report.kind === 'handlers'
       ? report.steps.map(([what, number, key, epoch, stepAt]) => ({
-          ...{ at: stepAt, run, id, what, key, epoch },
+          at: stepAt,
+          run,
+          id,
+          what,
+          key,
+          epoch,
           handler: `${run}:${number}`,
         }))
       : [{ at, run, id, what: report }],
