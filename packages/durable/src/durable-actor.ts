@@ -188,6 +188,7 @@ export class DurableActor {
 
   async #store(group: Group): Promise<void> {
     const { events, isErased } = group;
+    if (isErased) this.#replies.erase();
     const isDue = this.#eventsSinceWhole + events.length >= this.#snapshotEvery;
     const mustBeWhole = this.#keeps === 'newest' || isErased;
     let isWhole = mustBeWhole || isDue;

@@ -97,6 +97,11 @@ export class Replies {
     this.#forgottenMs = Math.max(this.#forgottenMs, this.#ran.trim(sinceMs));
   }
 
+  /** Forgets what was answered, but not that it was: the state of the key is erased. */
+  erase(): void {
+    for (const reply of this.#byKey.values()) this.#drop(reply);
+  }
+
   /** Makes room in a record that is full: a reply goes, or, without replies, the oldest keys. Returns false for nothing. */
   makeRoom(): boolean {
     const [oldest] = this.#byKey.values();

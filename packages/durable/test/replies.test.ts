@@ -1,5 +1,5 @@
 import { defineActor, request } from '@clstr/actors';
-import { isClstrError } from '@clstr/core';
+import { isClstrError, shardFromString } from '@clstr/core';
 import { durableState, eventSourced } from '@clstr/durable';
 import { fakeClock, testActor } from '@clstr/testing';
 import { memoryStateStore } from '@clstr/transport-memory';
@@ -100,6 +100,38 @@ describe.each(Object.entries(kinds))('keyed calls of %s', (_name, counter) => {
     for (let n = 0; n < 300; n++) await actor.call.add(1, { idempotencyKey: `pay-${n}` });
     expect(Math.max(...sizes)).toBeLessThan(8_000);
     expect(await actor.call.add(1, { idempotencyKey: 'pay-299' })).toBe(300);
+  });
+});
+
+describe('the state of a key that is erased', () => {
+  it('takes the replies with it, and still knows which calls have run', async () => {
+    const Note = defineActor('note', { write: request<string, string>(), erase: request<void, void>() });
+    const note = Note.implement({
+      durable: durableState({ initial: () => ({ text: '' }) }),
+      handlers: {
+        write: (state, text) => (state.text = text),
+        erase: (_state, _input, ctx) => {
+          ctx.erase();
+        },
+      },
+    });
+    const store = memoryStateStore();
+    const actor = testActor(Note, note, { store });
+    await actor.call.write('a secret', { idempotencyKey: 'n-1' });
+    await actor.call.erase();
+    const place = {
+      space: 'note',
+      keeps: 'newest',
+      shard: shardFromString('test', 1_024),
+      key: 'test',
+    } as const;
+    const texts = store.peek(place).records.map(({ bytes }) => Buffer.from(bytes).toString());
+    expect(texts).toHaveLength(1);
+    expect(texts[0]).not.toContain('secret');
+    actor.restart();
+    await expect(actor.call.write('a secret', { idempotencyKey: 'n-1' })).rejects.toSatisfy((error) =>
+      isClstrError(error, 'REPLY_LOST'),
+    );
   });
 });
 
