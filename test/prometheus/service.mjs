@@ -92,6 +92,7 @@ async function load() {
     const key = `key-${i % 200}`;
     await app.ref(Cart, key).add(1).catch(ignore);
     await app.ref(Cart, key).seen().catch(ignore);
+    await app.client.requestMany([Cart.call(key).add(1), Cart.call('key-0').add(1)]);
     await pause(20);
   }
 }

@@ -1,7 +1,7 @@
 /** For the sibling packages alone: the connection below a transport, and how JetStream's answers are read. */
 export type { Msg } from 'nats';
-export { natsLinkOf } from './nats-transport.ts';
-export type { NatsLink } from './nats-transport.ts';
+export { natsLinkOf } from './nats-link.ts';
+export type { NatsLink } from './nats-link.ts';
 export type { Connection } from './connection.ts';
 export { checkConsumerName, readAck, unknownAfter } from './bucket.ts';
 export { headText } from './nats-internals.ts';

@@ -2,12 +2,11 @@
 import type { Transport } from '@clstr/core';
 import type { FramedTransport, TransportStats } from '@clstr/core/wire';
 import { framedTransport } from '@clstr/core/wire';
-import { DEFAULT_SERVICE } from '@clstr/core/internal';
 import { openConnection } from './connection.ts';
-import type { Connection } from './connection.ts';
 import { JsonClientWire } from './json-client-wire.ts';
 import { readEnvelope } from './json-serving.ts';
 import { NatsBus } from './nats-bus.ts';
+import { keepLink } from './nats-link.ts';
 import { resolveNatsOptions } from './nats-options.ts';
 import type { NatsTransportOptions } from './transport-options.ts';
 
@@ -33,20 +32,6 @@ export async function natsTransport(options: NatsTransportOptions = {}): Promise
     createWire: wire === 'json' ? (host) => new JsonClientWire(host) : undefined,
     foreign: readEnvelope,
   });
-  links.set(transport, { connection, inboxPrefix: inboxPrefixes[0]! });
+  keepLink(transport, { connection, inboxPrefix: inboxPrefixes[0]! });
   return transport;
-}
-
-/** What a transport of {@link natsTransport} runs on. */
-export interface NatsLink {
-  readonly connection: Connection;
-  /** Where answers to this user may go. */
-  readonly inboxPrefix: string;
-}
-
-const links = new WeakMap<Transport, NatsLink>();
-
-/** Undefined for transports of other kinds. A transport for one service is a view of that for the whole cluster. */
-export function natsLinkOf(transport: Transport): NatsLink | undefined {
-  return links.get(transport) ?? links.get(transport.service(DEFAULT_SERVICE));
 }
