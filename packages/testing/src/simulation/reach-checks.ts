@@ -42,7 +42,8 @@ export class ReachChecks {
   #checkMoved(cut: SimulatedNode | undefined): void {
     const { oracle, processes } = this.#world;
     const others = processes.filter((process) => process !== cut && process.isServing);
-    if (cut === undefined || others.length === 0) return;
+    // Once the world is healed, nothing is cut off any more.
+    if (this.#world.isHealed || cut === undefined || others.length === 0) return;
     for (let shard = 0; shard < NUM_SHARDS; shard++) {
       if (others.some(({ node }) => node.owns(shard))) continue;
       oracle.violated('L6', `shard ${shard} is not reached though only ${cut.processId} is cut off`);
