@@ -5,9 +5,9 @@ import type { StateStore, StateStoreContext } from '@clstr/core/store';
 export interface ConnectionFaults {
   /** Ends the connection, and lets no new one through until `restore`; the store notices by itself. */
   cut(): void;
-  /** Until `restore`, requests arrive and answers do not; nobody is told. */
+  /** Until `restore`, requests arrive and answers do not; neither side notices. */
   loseAnswers(): void;
-  /** Until `restore`, nothing arrives, and nothing of it arrives later; nobody is told. */
+  /** Until `restore`, nothing arrives, nor does it arrive later; neither side notices. */
   loseEverything(): void;
   /** Ends the fault. A connection that has lost something may be ended for it. */
   restore(): void;
