@@ -1,7 +1,4 @@
 /** The bank of examples/bank on three processes under `kill -9`: not a cent is lost or made. */
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { join } from 'node:path';
 import { defineActor, request } from '@clstr/actors';
 import { connectClient } from '@clstr/app';
@@ -11,6 +8,7 @@ import { hasNatsServer, startNatsServer } from '@clstr/testing/nats';
 import { natsCluster } from '@clstr/transport-nats';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BUILD_TIMEOUT_MS, build } from '../programs/program.ts';
+import { ForkedNodes } from './forked-nodes.ts';
 import { IS_LONG, figure } from './setting.ts';
 
 interface Order {
@@ -43,20 +41,9 @@ beforeAll(() => build(join(import.meta.dirname, '../../examples/bank')), BUILD_T
 describe.skipIf(!hasNatsServer())('the bank', { timeout: 600_000 }, () => {
   test('conserves money while its nodes are killed', async () => {
     await using server = await startNatsServer({ args: ['-js'] });
-    const nodes: ChildProcess[] = [];
-    const start = async (): Promise<void> => {
-      const node = fork(PROGRAM, [server.url], {
-        execArgv: [],
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      });
-      nodes.push(node);
-      const ended = once(node, 'exit').then(([code]) => {
-        throw new Error(`the program ended with code ${String(code)} before its app was there`);
-      });
-      await Promise.race([once(node, 'message', { signal: AbortSignal.timeout(60_000) }), ended]);
-    };
+    const nodes = new ForkedNodes(PROGRAM, [server.url]);
     try {
-      await Promise.all([start(), start(), start()]);
+      await Promise.all([nodes.start(), nodes.start(), nodes.start()]);
       await using client = await connectClient({
         cluster: natsCluster({ servers: server.url, name: 'bank', timing: 'fast' }),
       });
@@ -70,8 +57,8 @@ describe.skipIf(!hasNatsServer())('the bank', { timeout: 600_000 }, () => {
       });
       for (let kills = 1; kills <= KILLS; kills++) {
         await bank.untilSettled((kills - 0.5) * perKill);
-        nodes.shift()!.kill('SIGKILL');
-        await start();
+        nodes.killOldest();
+        await nodes.start();
       }
       await Promise.all(work);
       expect(settled).toHaveLength(TRANSFERS);
@@ -82,7 +69,7 @@ describe.skipIf(!hasNatsServer())('the bank', { timeout: 600_000 }, () => {
       for (const number of [0, 1, 2]) expect(await bank.transfer(number)).toEqual(bank.receipts.get(number));
       expect(await bank.money()).toBe(ACCOUNTS.length * OPENING_CENTS);
     } finally {
-      await Promise.all(nodes.map((node) => endOf(node)));
+      await nodes.end();
     }
   });
 });
@@ -144,11 +131,4 @@ class Bank {
       }
     }
   }
-}
-
-async function endOf(node: ChildProcess): Promise<void> {
-  if (node.exitCode !== null || node.signalCode !== null) return;
-  const exited = once(node, 'exit');
-  node.kill('SIGKILL');
-  await exited;
 }

@@ -1,8 +1,5 @@
 /** The programs of the pages that keep money, under `kill -9`: what was answered is on the account, and nothing is there twice. */
-import { fork } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { defineActor, request } from '@clstr/actors';
 import type { Caller } from '@clstr/actors';
 import { connectClient } from '@clstr/app';
@@ -11,6 +8,7 @@ import { natsCluster } from '@clstr/transport-nats';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BUILD_TIMEOUT_MS, loaderOf } from '../programs/program.ts';
 import { buildPackages, readmePrograms } from '../programs/readme.ts';
+import { ForkedNodes } from './forked-nodes.ts';
 import { figure } from './setting.ts';
 
 const ACCOUNTS = Array.from({ length: 16 }, (_, index) => `account-${index}`);
@@ -61,20 +59,9 @@ describe.skipIf(!hasNatsServer())('a program that keeps money', { timeout: 240_0
       await using server = await startNatsServer({ args: ['-js'] });
       const found = readmePrograms(server.url, page).find((each) => each.title === title);
       const program = found!.write('money', asServer);
-      const nodes: ChildProcess[] = [];
-      const start = async (): Promise<void> => {
-        const node = fork(program, {
-          execArgv: loaderOf(program),
-          stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-        });
-        nodes.push(node);
-        const ended = once(node, 'exit').then(([code]) => {
-          throw new Error(`the program ended with code ${String(code)} before its app was there`);
-        });
-        await Promise.race([once(node, 'message', { signal: AbortSignal.timeout(60_000) }), ended]);
-      };
+      const nodes = new ForkedNodes(program, [], loaderOf(program));
       try {
-        await Promise.all([start(), start(), start()]);
+        await Promise.all([nodes.start(), nodes.start(), nodes.start()]);
         await using client = await connectClient({
           cluster: natsCluster({ servers: server.url, name: 'bank' }),
         });
@@ -103,23 +90,16 @@ describe.skipIf(!hasNatsServer())('a program that keeps money', { timeout: 240_0
             awaited = answered + BETWEEN;
             onAnswered = resolve;
           });
-          nodes.shift()!.kill('SIGKILL');
-          await start();
+          nodes.killOldest();
+          await nodes.start();
         }
         isOver = true;
         const sums = await Promise.all(load);
         figure(`${page} under ${KILLS} kills: ${answered} deposits answered, ${failed} repeated by hand`);
         expect(await Promise.all(ACCOUNTS.map((account) => deposit(account, 0)))).toEqual(sums);
       } finally {
-        await Promise.all(nodes.map((node) => endOf(node)));
+        await nodes.end();
       }
     },
   );
 });
-
-async function endOf(node: ChildProcess): Promise<void> {
-  if (node.exitCode !== null || node.signalCode !== null) return;
-  const exited = once(node, 'exit');
-  node.kill('SIGKILL');
-  await exited;
-}
